@@ -1,0 +1,58 @@
+/* Compile-time configuration of the C library: assertions and the one accessor for model bytes.
+ *
+ * The library is C99 and freestanding: stdint.h, stddef.h, stdbool.h and limits.h are all it
+ * includes. No malloc, no recursion, no variable-length arrays, no floating point. */
+#ifndef BYTEPROP_CONFIG_H
+#define BYTEPROP_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A failed assertion is a bug of the library, never a consequence of bad input. It does not follow
+ * NDEBUG, because Python's build flags define that. Define BP_ASSERTIONS to 1 to switch it on; the
+ * program then supplies bp_assert_failed, which must not return. */
+#ifndef BP_ASSERTIONS
+#define BP_ASSERTIONS 0
+#endif
+#if BP_ASSERTIONS
+#ifdef __cplusplus
+extern "C" {
+#endif
+void bp_assert_failed(const char *file, int line);
+#ifdef __cplusplus
+}
+#endif
+#define BP_ASSERT(condition) ((condition) ? (void)0 : bp_assert_failed(__FILE__, __LINE__))
+#else
+#define BP_ASSERT(condition) ((void)0)
+#endif
+
+/* Model bytes ("ROM") are read through these macros and through nothing else: on AVR they lie in
+ * another address space. p is a `const uint8_t *`. BP_ROM_I32 wants a 4-byte aligned address.
+ * Define BP_ROM_IS_RAM to 1 for an AVR program whose model image lies in RAM. */
+#ifndef BP_ROM_IS_RAM
+#define BP_ROM_IS_RAM 0
+#endif
+#if defined(__AVR__) && !BP_ROM_IS_RAM
+#include <avr/pgmspace.h>
+#define BP_ROM_U8(p) pgm_read_byte(p)
+#define BP_ROM_I32(p) ((int32_t)pgm_read_dword(p))
+#define BP_ROM_DATA PROGMEM
+#else
+#define BP_ROM_U8(p) (*(const uint8_t *)(p))
+#define BP_ROM_I32(p) bp_rom_i32(p)
+#define BP_ROM_DATA
+static inline int32_t bp_rom_i32(const uint8_t *p) {
+#if defined(__GNUC__) && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    int32_t value;
+    __builtin_memcpy(&value, __builtin_assume_aligned(p, 4), sizeof value);
+    return value;
+#else
+    return (int32_t)((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+                     (uint32_t)p[3] << 24);
+#endif
+}
+#endif
+#define BP_ROM_I8(p) ((int8_t)BP_ROM_U8(p))
+
+#endif

@@ -1,0 +1,35 @@
+/* Fixed-point arithmetic: the only file that rounds, saturates or shifts what may be negative.
+ * Source of the formulas: docs/numerics.md; they equal TensorFlow Lite's reference kernels. */
+#ifndef BYTEPROP_FIXED_H
+#define BYTEPROP_FIXED_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* cdef: begin */
+/* x * mult_q31 * 2^(lshift - 31), rounded twice as TensorFlow Lite does (MultiplyByQuantizedMultiplier
+ * with double rounding): a saturating rounding doubling high multiplication of x << max(lshift, 0),
+ * then a division by 2^max(-lshift, 0), rounded half away from zero.
+ * mult_q31: 0 or 2^30 .. 2^31 - 1. lshift: -31 .. 30. Bits shifted out to the left are lost. */
+int32_t bp_requant(int32_t x, int32_t mult_q31, int8_t lshift);
+/* cdef: end */
+
+/* x / 2^rshift rounded half away from zero; rshift 0 .. 31. */
+int32_t bp_round_shift_right(int32_t x, uint8_t rshift);
+/* (a * b + 2^30) >> 31 as gemmlowp's SaturatingRoundingDoublingHighMul (truncating division). */
+int32_t bp_mul_high_q31(int32_t a, int32_t b);
+/* a + b modulo 2^32. */
+static inline int32_t bp_add_wrap(int32_t a, int32_t b) {
+    return (int32_t)((uint32_t)a + (uint32_t)b);
+}
+static inline int32_t bp_clamp(int32_t x, int32_t lo, int32_t hi) {
+    return x < lo ? lo : (x > hi ? hi : x);
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,40 @@
+/* Inference: the walk over the ops of an opened model, in an arena planned when the model was made. */
+#ifndef BYTEPROP_INFER_H
+#define BYTEPROP_INFER_H
+
+#include <byteprop/model.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Called after each op, for profiles and heartbeats. */
+typedef struct {
+    void (*after_op)(void *context, uint16_t op_index);
+    void *context;
+} bp_infer_hooks_t;
+
+/* Runs the first n_ops ops (all when n_ops >= model->n_ops). The inputs lie in the arena already, at
+ * their tensors' arena offsets. arena: model->arena_bytes, 4-byte aligned. hooks may be NULL. An
+ * input's bytes may be overwritten by later ops. */
+void bp_infer_run(const bp_model_t *model, uint8_t *arena, uint16_t n_ops,
+                  const bp_infer_hooks_t *hooks);
+
+/* cdef: begin */
+/* Bytes of one sample: all inputs, or all outputs, one after the other. */
+uint32_t bp_infer_input_bytes(const bp_model_t *model);
+uint32_t bp_infer_output_bytes(const bp_model_t *model);
+
+/* n samples: y [n][output bytes] from x [n][input bytes]. y and x must not overlap. */
+void bp_infer_batch(uint8_t *y, const uint8_t *x, uint32_t n, const bp_model_t *model,
+                    uint8_t *arena);
+/* One op alone: y (its output tensor's bytes) from x (its input tensor's). */
+void bp_infer_op(uint8_t *y, const uint8_t *x, const bp_model_t *model, uint16_t op_index);
+/* cdef: end */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,131 @@
+/* The link: frames over any byte stream. docs/protocol.md is the specification; this header is the
+ * one source of its numbers. The codec owns no UART.
+ *
+ * On the wire:  00 | COBS(header | payload | CRC-32) | 00
+ * header (6 bytes): type u8, aux u8, seq u16, ack u16.  CRC-32 as zlib's, over header and payload.
+ * All numbers little-endian. */
+#ifndef BYTEPROP_LINK_H
+#define BYTEPROP_LINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* cdef: begin */
+#define BP_LINK_VERSION 1
+#define BP_LINK_HEADER_BYTES 6
+#define BP_LINK_CRC_BYTES 4
+
+/* Requests, host to board. An answer has the request's type | BP_MSG_ANSWER and its seq, and its
+ * payload begins with a status byte (bp_status_t). */
+enum {
+    BP_MSG_HAIL = 0x01,       /* version u8, session u32 -> see BP_HAIL below; seq is 0 */
+    BP_MSG_ECHO = 0x02,       /* bytes -> bytes */
+    BP_MSG_RESET = 0x03,      /* -> then the board resets itself */
+    BP_MSG_STATS = 0x04,      /* -> bp_link counters and stack, all u32: frames received, bad frames
+                                 (CRC, COBS or length), repeated requests, rx ring overruns,
+                                 least free stack bytes, stack bytes */
+    BP_MSG_LOAD_BEGIN = 0x10, /* image bytes u32, image crc u32 -> next offset u32; the same pair as
+                                 an unfinished load goes on where that stopped */
+    BP_MSG_LOAD_DATA = 0x11,  /* offset u32, bytes -> next offset u32; safe to repeat */
+    BP_MSG_LOAD_END = 0x12,   /* -> as SELECT */
+    BP_MSG_SELECT = 0x13,     /* source u8 (BP_SOURCE_x) -> image crc u32, arena bytes u32,
+                                 input bytes u32, output bytes u32, n_ops u16 */
+    BP_MSG_WRITE = 0x20,      /* object u8, index u16, offset u32, bytes -> */
+    BP_MSG_READ = 0x21,       /* object u8, index u16, offset u32, length u16 -> bytes */
+    BP_MSG_DIGEST = 0x22,     /* object u8, index u16, offset u32, length u32 -> crc u32 */
+    BP_MSG_INFER = 0x23,      /* n_ops u16 (0xFFFF: all) -> ticks u32, crc of all outputs u32,
+                                 first output bytes (as many as the answer slot holds, all or none:
+                                 none when the outputs are longer or n_ops is not all) */
+    BP_MSG_PROFILE = 0x24,    /* first op u16 -> ticks u32 of each op from there on, as many as fit,
+                                 of the INFER just run again; calibration is ticks of nothing */
+    BP_MSG_ANSWER = 0x80      /* bit of an answer's type */
+};
+
+/* Board to host, unasked. ack is the next seq the board expects. */
+enum {
+    BP_MSG_NACK = 0xF0,       /* a request with seq > expected arrived: go back to ack */
+    BP_MSG_NO_SESSION = 0xF1, /* a request arrived but nobody has hailed since reset */
+    BP_MSG_HEARTBEAT = 0xF2,  /* busy, op index u16 */
+    BP_MSG_FAULT = 0xF3       /* cause u8 (BP_FAULT_x), program counter u32, address u32; the board
+                                 resets itself afterwards */
+};
+
+/* Objects of WRITE, READ and DIGEST. */
+enum {
+    BP_OBJ_INPUTS = 0,  /* all inputs, one after the other; index 0 */
+    BP_OBJ_OUTPUTS = 1, /* all outputs, one after the other; index 0 */
+    BP_OBJ_TENSOR = 2,  /* tensor by index, in the arena */
+    BP_OBJ_IMAGE = 3    /* the selected model image; index 0; not writable */
+};
+
+enum { BP_SOURCE_FLASH = 0, BP_SOURCE_RAM = 1 };
+
+enum {
+    BP_FAULT_HARD = 1,   /* hard fault, bus fault, illegal instruction, trap */
+    BP_FAULT_ASSERT = 2, /* an assertion of the library failed */
+    BP_FAULT_STACK = 3   /* the stack left its bounds */
+};
+
+/* What bp_port_ticks counts. */
+enum { BP_TICK_NONE = 0, BP_TICK_CYCLES = 1, BP_TICK_TIMER = 2, BP_TICK_INSTRUCTIONS = 3 };
+
+/* Payload of an answer to HAIL (after the common rule: status first):
+ *  0 status u8            1 protocol version u8     2 session u32 (as hailed)
+ *  6 build id u64        14 largest payload u16    16 receive window u16 (bytes on the wire that
+ *                                                     may be unanswered)
+ * 18 answer slots u8     19 tick kind u8           20 tick clock u32 (Hz)
+ * 24 RAM u32             28 flash u32              32 pool u32 (uploaded image + arena)
+ * 36 crc of the model in flash u32 (0: none)       40 crc of the selected model u32 (0: none)
+ * 44 name of the board, 0, name of the CPU, 0 */
+enum { BP_HAIL_NAMES = 44 };
+
+/* zlib's CRC-32 of n bytes, continued from crc (0 to begin). */
+uint32_t bp_crc32(uint32_t crc, const uint8_t *data, uint32_t n);
+
+/* COBS. Encodes n bytes to at most n + n / 254 + 1 bytes without a zero; returns how many. dst and
+ * src must not overlap. */
+uint32_t bp_cobs_encode(uint8_t *dst, const uint8_t *src, uint32_t n);
+/* Decodes in place is allowed (dst == src). Returns the decoded length, or 0xFFFFFFFF when src is
+ * not COBS. */
+uint32_t bp_cobs_decode(uint8_t *dst, const uint8_t *src, uint32_t n);
+/* cdef: end */
+
+/* Same as bp_crc32, of ROM. */
+uint32_t bp_crc32_rom(uint32_t crc, const uint8_t *data, uint32_t n);
+
+typedef struct {
+    uint8_t type;
+    uint8_t aux; /* board to host: free answer slots; else 0 */
+    uint16_t seq;
+    uint16_t ack;
+    const uint8_t *payload;
+    uint16_t payload_bytes;
+} bp_frame_t;
+
+/* Collects bytes from the wire until a frame is whole. */
+typedef struct {
+    uint8_t *buffer; /* the caller's */
+    uint16_t capacity;
+    uint16_t used;
+    uint8_t overflow;
+    uint32_t frames;     /* good ones */
+    uint32_t bad_frames; /* wrong CRC, wrong COBS, too short or too long */
+} bp_receiver_t;
+
+void bp_receiver_init(bp_receiver_t *receiver, uint8_t *buffer, uint16_t capacity);
+/* Feeds one byte. Returns 1 when it completed a good frame; frame then points into the buffer until
+ * the next call. Bad frames are counted and dropped. */
+int bp_receiver_feed(bp_receiver_t *receiver, bp_frame_t *frame, uint8_t byte);
+
+/* Sends a frame through write (called with pieces of at most 255 bytes), without a buffer of its
+ * own: header, payload and CRC are read in place. */
+void bp_frame_send(const bp_frame_t *frame, void (*write)(const uint8_t *data, uint16_t n));
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,49 @@
+/* The border between the device program (csrc/app) and a board (boards/). A board implements
+ * bp_port_*; the program implements bp_app_*. Nobody in csrc includes anything from boards/.
+ *
+ * The build passes, from board.toml: BP_BOARD_NAME, BP_BOARD_CPU (strings), BP_TICK_KIND,
+ * BP_TICK_HZ, BP_RAM_BYTES, BP_FLASH_BYTES, BP_LINK_MAX_PAYLOAD, BP_LINK_RX_WINDOW (bytes the
+ * receive ring holds), BP_LINK_SLOTS (answers kept), BP_LINK_SLOT_BYTES (payload of a kept answer),
+ * BP_POOL_BYTES (uploaded image and arena), BP_BUILD_ID (64 bits), and BP_BAKED_MODEL as 1 when
+ * bp_model_image and bp_model_image_bytes are linked in. */
+#ifndef BYTEPROP_PORT_H
+#define BYTEPROP_PORT_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Clocks, UART (receive interrupt on), tick counter. Called once, first. */
+void bp_port_init(void);
+/* Next received byte, or -1 when there is none. The interrupt fills a ring of BP_LINK_RX_WINDOW
+ * bytes behind this. May sleep until the next interrupt when there is none. */
+int bp_port_rx(void);
+/* Bytes lost because the ring was full, since reset. */
+uint32_t bp_port_rx_overruns(void);
+/* Sends n bytes; returns when they are handed to the hardware. Also works in a fault handler. */
+void bp_port_tx(const uint8_t *data, uint16_t n);
+/* Free-running counter, wraps at 2^32; what it counts is BP_TICK_KIND. */
+uint32_t bp_port_ticks(void);
+/* Stack: the least number of free bytes seen since reset (painted by the start-up code), and all. */
+uint32_t bp_port_stack_free(void);
+uint32_t bp_port_stack_bytes(void);
+/* 0 when the guard word at the stack's end was overwritten. */
+int bp_port_stack_intact(void);
+/* Resets the board; does not return. */
+void bp_port_reset(void);
+
+/* The device program: never returns on a board (the host's returns when the line is closed). */
+int bp_app_main(void);
+/* Called by a board's fault handlers: sends a FAULT frame by polling, then resets. */
+void bp_app_fault(uint8_t cause, uint32_t pc, uint32_t address);
+
+/* A baked model; defined by the file that `byteprop build` or `Model.save("x.h")` writes. */
+extern const uint8_t bp_model_image[];
+extern const uint32_t bp_model_image_bytes;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,49 @@
+/* Status codes: what every border of the library (model reader, inference, link) answers with. */
+#ifndef BYTEPROP_STATUS_H
+#define BYTEPROP_STATUS_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* X(name, text). The order is part of the link protocol: append only. */
+#define BP_STATUS_LIST(X)                                                                          \
+    X(OK, "ok")                                                                                    \
+    X(E_ARG, "argument out of range")                                                              \
+    X(E_TRUNCATED, "model image is shorter than its header says")                                  \
+    X(E_MAGIC, "not a byteprop model image")                                                       \
+    X(E_VERSION, "model image has a version this library does not read")                           \
+    X(E_CRC, "checksum does not match")                                                            \
+    X(E_BOUNDS, "model image has an offset or a count that leaves the image")                      \
+    X(E_ALIGN, "model image has data that is not aligned")                                         \
+    X(E_OP, "model image has an op this library does not know")                                    \
+    X(E_DTYPE, "model image has a data type the op does not take")                                 \
+    X(E_SHAPE, "model image has shapes that do not fit the op")                                    \
+    X(E_PARAM, "model image has a quantisation parameter out of range")                            \
+    X(E_OVERLAP, "model image has tensors that overlap in the arena")                              \
+    X(E_ARENA, "model needs more arena than there is")                                             \
+    X(E_NO_MODEL, "no model is loaded")                                                            \
+    X(E_STATE, "request does not fit the present state")                                           \
+    X(E_RANGE, "offset and length leave the object")                                               \
+    X(E_UNKNOWN, "unknown request or object")                                                      \
+    X(E_LENGTH, "request has a wrong length")                                                      \
+    X(E_SPACE, "does not fit in the memory of the board")                                          \
+    X(E_UNSUPPORTED, "this firmware was built without that feature")
+
+#define BP_STATUS_ENUM(name, text) BP_##name,
+typedef enum { BP_STATUS_LIST(BP_STATUS_ENUM) BP_STATUS_COUNT_ } bp_status_t;
+#undef BP_STATUS_ENUM
+
+/* cdef: begin */
+/* Number of status codes; codes are 0 .. bp_status_count() - 1 and 0 is success. */
+int bp_status_count(void);
+/* "OK", "E_ARG", ...; "?" for a code that does not exist. */
+const char *bp_status_name(int status);
+/* One English sentence without a full stop; "?" for a code that does not exist. */
+const char *bp_status_text(int status);
+/* cdef: end */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

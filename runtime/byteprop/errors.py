@@ -1,0 +1,19 @@
+"""The one tree of errors. Every message says what happened, where, and what to do next."""
+
+from __future__ import annotations
+
+
+class BytepropError(Exception):
+    """Base of every error that byteprop raises on purpose."""
+
+
+class ArgumentError(BytepropError, ValueError):
+    """An argument has a wrong type, dtype, shape or value; names the argument, wanted and given."""
+
+
+class ModelError(BytepropError):
+    """A model file is truncated, corrupted, hostile, or not a model."""
+
+
+class UnsupportedOpError(ModelError):
+    """A model uses an op, type or version that byteprop does not run."""
