@@ -1,0 +1,1 @@
+"""Build, flash, talk to and verify boards that run byteprop models."""

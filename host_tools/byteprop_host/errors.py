@@ -1,0 +1,37 @@
+"""Errors of the host tools. Every message says what happened, where, and what to do next."""
+
+from __future__ import annotations
+
+from byteprop.errors import BytepropError
+
+
+class HostError(BytepropError):
+    """Base of what the host tools raise on purpose."""
+
+
+class PortError(HostError):
+    """A serial port cannot be opened, is busy, or went away."""
+
+
+class LinkError(HostError):
+    """The board does not answer, or answers nonsense."""
+
+
+class DeviceFaultError(LinkError):
+    """The board reported a fault: hard fault, assertion or stack overflow."""
+
+
+class BuildError(HostError):
+    """The firmware does not compile or link."""
+
+
+class FitError(BuildError):
+    """The model does not fit the board; the message has the numbers."""
+
+
+class ToolMissingError(HostError):
+    """A program the job needs is not installed; the message says how to install it."""
+
+
+class FlashError(HostError):
+    """The firmware could not be written to the board, or the emulator did not start."""
