@@ -1,5 +1,7 @@
 /* The model image (.bpm): its layout and its checked reader. docs/format.md is the specification.
- * Little-endian. The same bytes serve on the host and on the device, in flash or in RAM. */
+ * Little-endian. The same bytes serve on the host and on the device, in flash or in RAM.
+ * Every offset in it, also those of names and of a dense op's data, counts from the image's first
+ * byte. */
 #ifndef BYTEPROP_MODEL_H
 #define BYTEPROP_MODEL_H
 
