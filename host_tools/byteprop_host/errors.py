@@ -35,3 +35,7 @@ class ToolMissingError(HostError):
 
 class FlashError(HostError):
     """The firmware could not be written to the board, or the emulator did not start."""
+
+
+class BoardFileError(HostError):
+    """A board.toml is wrong; the message names the file and the key."""

@@ -1,0 +1,426 @@
+"""Boards as data: reads `boards/<name>/board.toml` and checks every key of it.
+
+A board is found by name in the folders of `$BYTEPROP_BOARDS` (separated like `$PATH`), then among
+the boards that come with byteprop, or by the path of its folder or file. docs/porting.md explains
+every key.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from byteprop.errors import ArgumentError
+
+from .errors import BoardFileError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SCHEMA = 1
+
+_E = TypeVar("_E", bound=Enum)
+
+
+class Tier(str, Enum):
+    """How far a board is proven."""
+
+    HOST = "host"  # a native process; runs in every test run
+    EMULATED = "emulated"  # runs in every test run that has the emulator
+    HARDWARE = "hardware"  # was run on the real board
+    DESCRIBED = "described"  # compiles; nobody ran it yet
+
+
+class Tick(str, Enum):
+    """What the board's tick counter counts (BP_TICK_x of byteprop/link.h)."""
+
+    NONE = "none"
+    CYCLES = "cycles"
+    TIMER = "timer"
+    INSTRUCTIONS = "instructions"
+
+
+class Same(str, Enum):
+    """What an emulator has in common with the board."""
+
+    BOARD = "board"
+    CPU = "cpu"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """`[memory]`, all in bytes. `firmware_*` is what the program needs without a model."""
+
+    flash_bytes: int
+    flash_origin: int
+    flash_page_bytes: int
+    flash_erase_value: int
+    ram_bytes: int
+    ram_origin: int
+    stack_bytes: int  # reserved for the stack
+    pool_bytes: int  # uploaded image and arena, when no model is baked into the firmware
+    firmware_flash_bytes: int
+    firmware_ram_bytes: int  # with line buffers and stack, without pool
+
+
+@dataclass(frozen=True)
+class Clock:
+    """`[clock]`."""
+
+    hz: int
+    tick: Tick
+    tick_hz: int
+
+
+@dataclass(frozen=True)
+class Serial:
+    """`[serial]`: the line, and the sizes that the firmware's link is built with."""
+
+    uart: str
+    baud: int
+    rx_window: int  # bytes the receive ring holds
+    max_payload: int  # of one frame
+    slots: int  # answers kept for repeated requests
+    slot_bytes: int  # payload of a kept answer
+    reset_on_open: bool  # opening the port resets the board
+    usb: tuple[str, ...]  # "vvvv:pppp" in hexadecimal
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """`[build]`: what is compiled how."""
+
+    toolchain: str  # prefix of the tools, such as "arm-none-eabi"; "native": nothing to compile
+    parts: tuple[str, ...]  # folders of boards/ whose sources are compiled in
+    flags: tuple[str, ...]  # for compiling and linking
+    kernel_flags: tuple[str, ...]  # besides, for csrc/kernels, csrc/isa and csrc/infer
+    program_flags: tuple[str, ...]  # besides, for everything else
+    defines: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Runner:
+    """One `[[runner]]`: how firmware gets onto the board; the first that is available serves.
+
+    Kind "qemu" starts the board's `[emulator]`, "native" the executable; "command" is described
+    wholly by the fields below, whose arguments may hold {elf}, {hex}, {bin}, {port} and {baud}.
+    """
+
+    kind: str
+    name: str
+    program: str = ""
+    flash: tuple[str, ...] = ()
+    reset: tuple[str, ...] = ()
+    install: str = ""
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """`[emulator]`: QEMU for this board."""
+
+    program: str
+    args: tuple[str, ...]  # firmware is put in for {elf}
+    same: Same
+    install: str  # Debian package
+    icount_shift: int  # one instruction lasts 2^shift ns when counted
+    note: str  # what differs from the real board
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board as its board.toml describes it."""
+
+    name: str
+    title: str
+    vendor: str
+    url: str
+    arch: str
+    cpu: str
+    isa: str  # folder of csrc/isa that suits the CPU, or ""
+    tier: Tier
+    quirks: tuple[str, ...]
+    memory: Memory
+    clock: Clock
+    serial: Serial
+    build: BuildSettings
+    runners: tuple[Runner, ...]
+    emulator: Emulator | None
+    folder: Path = field(compare=False)
+
+    def instructions(self, ticks: int) -> float | None:
+        """Instructions that counted `ticks` are under the emulator, or None when unknown."""
+        if self.clock.tick is Tick.INSTRUCTIONS:
+            return float(ticks)
+        if self.emulator is None or self.clock.tick is Tick.NONE:
+            return None
+        return ticks * 1e9 / (self.clock.tick_hz * 2.0**self.emulator.icount_shift)
+
+
+class _Table:
+    """A table of a TOML file, read key by key; what is left over at the end is an error."""
+
+    def __init__(self, values: Mapping[str, Any], file: Path, where: str) -> None:
+        self._values = dict(values)
+        self._file = file
+        self._where = where
+
+    def error(self, key: str, text: str) -> BoardFileError:
+        name = f"{self._where}.{key}" if self._where else key
+        return BoardFileError(f"{self._file}: {name} {text}")
+
+    def _take(self, key: str, default: object = ...) -> Any:
+        if key in self._values:
+            return self._values.pop(key)
+        if default is ...:
+            raise self.error(key, "is missing")
+        return default
+
+    def text(self, key: str, default: object = ...) -> str:
+        value = self._take(key, default)
+        if not isinstance(value, str):
+            raise self.error(key, f"must be a string, not {value!r}")
+        return value
+
+    def integer(self, key: str, low: int = 0, high: int = 2**32 - 1, default: object = ...) -> int:
+        value = self._take(key, default)
+        if type(value) is not int or not low <= value <= high:
+            raise self.error(key, f"must be an integer from {low} to {high}, not {value!r}")
+        return value
+
+    def boolean(self, key: str, default: object = ...) -> bool:
+        value = self._take(key, default)
+        if type(value) is not bool:
+            raise self.error(key, f"must be true or false, not {value!r}")
+        return value
+
+    def texts(self, key: str, default: object = ...) -> tuple[str, ...]:
+        value = self._take(key, default)
+        if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+            raise self.error(key, f"must be a list of strings, not {value!r}")
+        return tuple(value)
+
+    def choice(self, key: str, kind: type[_E]) -> _E:
+        value = self.text(key)
+        try:
+            return kind(value)
+        except ValueError:
+            names = ", ".join(member.value for member in kind)
+            raise self.error(key, f"must be one of {names}, not {value!r}") from None
+
+    def table(self, key: str, default: object = ...) -> _Table:
+        value = self._take(key, default)
+        if not isinstance(value, dict):
+            raise self.error(key, f"must be a table, not {value!r}")
+        return _Table(value, self._file, f"{self._where}.{key}" if self._where else key)
+
+    def tables(self, key: str) -> list[_Table]:
+        value = self._take(key)
+        if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
+            raise self.error(key, f"must be an array of tables, not {value!r}")
+        return [_Table(v, self._file, f"{key}[{i}]") for i, v in enumerate(value)]
+
+    def has(self, key: str) -> bool:
+        return key in self._values
+
+    def remaining_texts(self) -> dict[str, str]:
+        return {key: self.text(key) for key in sorted(self._values)}
+
+    def finish(self) -> None:
+        for key in self._values:
+            raise self.error(key, "is not a key of board.toml")
+
+
+def _memory(t: _Table) -> Memory:
+    memory = Memory(
+        flash_bytes=t.integer("flash_bytes", 1),
+        flash_origin=t.integer("flash_origin"),
+        flash_page_bytes=t.integer("flash_page_bytes", 1),
+        flash_erase_value=t.integer("flash_erase_value", 0, 255),
+        ram_bytes=t.integer("ram_bytes", 1),
+        ram_origin=t.integer("ram_origin"),
+        stack_bytes=t.integer("stack_bytes", 1),
+        pool_bytes=t.integer("pool_bytes"),
+        firmware_flash_bytes=t.integer("firmware_flash_bytes"),
+        firmware_ram_bytes=t.integer("firmware_ram_bytes"),
+    )
+    if memory.firmware_ram_bytes + memory.pool_bytes > memory.ram_bytes:
+        raise t.error("pool_bytes", "and firmware_ram_bytes together are more than ram_bytes")
+    if memory.firmware_flash_bytes > memory.flash_bytes:
+        raise t.error("firmware_flash_bytes", "is more than flash_bytes")
+    if memory.pool_bytes % 4:
+        raise t.error("pool_bytes", f"must be a multiple of 4, not {memory.pool_bytes}")
+    t.finish()
+    return memory
+
+
+def _clock(t: _Table) -> Clock:
+    clock = Clock(
+        hz=t.integer("hz"), tick=t.choice("tick", Tick), tick_hz=t.integer("tick_hz", default=0)
+    )
+    if clock.tick in (Tick.CYCLES, Tick.TIMER) and not clock.tick_hz:
+        raise t.error("tick_hz", "must not be 0 when the tick counts time")
+    t.finish()
+    return clock
+
+
+def _is_usb_id(text: str) -> bool:
+    vendor, _, product = text.partition(":")
+    return all(len(s) == 4 and set(s) <= set("0123456789abcdef") for s in (vendor, product))
+
+
+def _serial(t: _Table) -> Serial:
+    serial = Serial(
+        uart=t.text("uart"),
+        baud=t.integer("baud", 1),
+        rx_window=t.integer("rx_window", 32, 32768),
+        max_payload=t.integer("max_payload", 64, 65535 - 16),
+        slots=t.integer("slots", 1, 255),
+        slot_bytes=t.integer("slot_bytes", 16, 65535 - 16),
+        reset_on_open=t.boolean("reset_on_open", False),
+        usb=t.texts("usb", []),
+    )
+    for usb in serial.usb:
+        if not _is_usb_id(usb):
+            raise t.error("usb", f'must hold ids such as "0d28:0204", not {usb!r}')
+    if serial.rx_window & (serial.rx_window - 1):
+        raise t.error("rx_window", f"must be a power of two, not {serial.rx_window}")
+    t.finish()
+    return serial
+
+
+def _build(t: _Table) -> BuildSettings:
+    defines = t.table("defines", {})
+    build = BuildSettings(
+        toolchain=t.text("toolchain"),
+        parts=t.texts("parts", []),
+        flags=t.texts("flags", []),
+        kernel_flags=t.texts("kernel_flags", ["-O2"]),
+        program_flags=t.texts("program_flags", ["-Os"]),
+        defines=defines.remaining_texts(),
+    )
+    t.finish()
+    return build
+
+
+def _runner(t: _Table) -> Runner:
+    kind = t.text("kind")
+    if kind in ("qemu", "native"):
+        runner = Runner(kind=kind, name=kind)
+    elif kind == "command":
+        program = t.text("program")
+        runner = Runner(
+            kind=kind,
+            name=t.text("name", program),
+            program=program,
+            flash=t.texts("flash"),
+            reset=t.texts("reset", []),
+            install=t.text("install"),
+        )
+    else:
+        raise t.error("kind", f"must be one of qemu, native, command, not {kind!r}")
+    t.finish()
+    return runner
+
+
+def _emulator(t: _Table) -> Emulator:
+    emulator = Emulator(
+        program=t.text("program"),
+        args=t.texts("args"),
+        same=t.choice("same", Same),
+        install=t.text("install"),
+        icount_shift=t.integer("icount_shift", 0, 10, default=6),
+        note=t.text("note", ""),
+    )
+    if not any("{elf}" in arg for arg in emulator.args):
+        raise t.error("args", "must hold {elf}")
+    t.finish()
+    return emulator
+
+
+def parse_board(file: Path) -> Board:
+    """Reads and checks one board.toml. Raises BoardFileError naming file and key."""
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BoardFileError(f"{file}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BoardFileError(f"{file}: is not TOML: {error}") from None
+    root = _Table(values, file, "")
+    root.integer("schema", SCHEMA, SCHEMA)
+    t = root.table("board")
+    board = Board(
+        name=t.text("name"),
+        title=t.text("title"),
+        vendor=t.text("vendor"),
+        url=t.text("url"),
+        arch=t.text("arch"),
+        cpu=t.text("cpu"),
+        isa=t.text("isa", ""),
+        tier=t.choice("tier", Tier),
+        quirks=t.texts("quirks", []),
+        memory=_memory(root.table("memory")),
+        clock=_clock(root.table("clock")),
+        serial=_serial(root.table("serial")),
+        build=_build(root.table("build")),
+        runners=tuple(_runner(r) for r in root.tables("runner")),
+        emulator=_emulator(root.table("emulator")) if root.has("emulator") else None,
+        folder=file.resolve().parent,
+    )
+    t.finish()
+    root.finish()
+    if board.name != board.folder.name:
+        raise t.error("name", f"must be the name of its folder, {board.folder.name!r}")
+    if not board.runners:
+        raise root.error("runner", "must have at least one entry")
+    if board.emulator is None and any(r.kind == "qemu" for r in board.runners):
+        raise root.error("emulator", "is missing, but a runner has kind qemu")
+    return board
+
+
+def boards_root() -> Path:
+    """The folder boards/ that comes with byteprop: the wheel's, else the checkout's."""
+    try:
+        from byteprop import _paths
+    except ImportError:
+        return Path(__file__).resolve().parents[2] / "boards"
+    return _paths.boards_dir()
+
+
+def _roots() -> list[Path]:
+    extra = os.environ.get("BYTEPROP_BOARDS", "")
+    return [Path(p) for p in extra.split(os.pathsep) if p] + [boards_root()]
+
+
+def _files() -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for root in _roots():
+        for file in sorted(root.glob("*/board.toml")):
+            files.setdefault(file.parent.name, file)
+    return files
+
+
+def all_boards() -> tuple[Board, ...]:
+    """Every board that can be found, `host` first, the others by name."""
+    boards = [parse_board(file) for file in _files().values()]
+    return tuple(sorted(boards, key=lambda b: (b.tier is not Tier.HOST, b.name)))
+
+
+def load_board(name: str | Path) -> Board:
+    """The board of that name, or the one described in that folder or file."""
+    path = Path(name)
+    if path.is_dir() and (path / "board.toml").is_file():
+        return parse_board(path / "board.toml")
+    if path.suffix == ".toml" and path.is_file():
+        return parse_board(path)
+    files = _files()
+    if str(name) not in files:
+        known = ", ".join(sorted(files))
+        raise ArgumentError(f"board {str(name)!r} is not known; known boards: {known}")
+    return parse_board(files[str(name)])
