@@ -1,0 +1,44 @@
+# `make help` lists the jobs. Each one first sets up what it lacks; see scripts/setup.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# make demo: BOARD=host, MODEL=my.tflite, DATA=full or DATA=samples.npz
+BOARD ?= mps2-an386
+MODEL ?= examples/fashion_mnist/fashion_mlp.tflite
+DATA ?= examples/fashion_mnist/t10k-1000.npz
+# make test: TESTS=tests/python ARGS="-k dense -x"
+TESTS ?= tests
+ARGS ?=
+
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint clean
+
+help:
+	@echo "make demo    build firmware, stream images to a board, compare every byte with TensorFlow Lite"
+	@echo "             BOARD=$(BOARD) MODEL=FILE.tflite DATA=full|FILE"
+	@echo "make test    all tests; TESTS=FOLDER ARGS='pytest arguments'"
+	@echo "make lint    ruff and mypy"
+	@echo "make clean   remove what the others made"
+
+demo:
+	@scripts/setup demo
+	@BOARD='$(BOARD)' MODEL='$(MODEL)' DATA='$(DATA)' scripts/demo
+
+test:
+	@scripts/setup test
+	$(BIN)/python -m pytest $(TESTS) $(ARGS)
+
+lint:
+	@scripts/setup lint
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis byteprop-report
+	rm -rf runtime/*.egg-info runtime/byteprop/_bin runtime/byteprop/_kernels.c
+	rm -f runtime/byteprop/*.so
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
