@@ -54,7 +54,7 @@ void bp_rescale_8(uint8_t *y, const uint8_t *x, uint32_t n, const bp_rescale_t *
 void bp_softmax_s8(int8_t *y, const int8_t *x, const uint8_t *exp_q31, uint16_t n);
 
 /* Fills exp_q31[256] as gemmlowp's exp_on_negative_values does for inputs rescaled to Q5.26 by
- * mult_q31 * 2^lshift; d < -diff_min entries only, the rest is 0. Runs where models are made, not on
+ * mult_q31 * 2^lshift; entries d <= -diff_min only, the rest is 0. Runs where models are made, not on
  * the device. diff_min <= 0. */
 void bp_softmax_exp_table(int32_t *exp_q31, int32_t mult_q31, int8_t lshift, int32_t diff_min);
 
@@ -62,6 +62,12 @@ void bp_softmax_exp_table(int32_t *exp_q31, int32_t mult_q31, int8_t lshift, int
  * 4 rows, n_in columns. bp_dot_rows_s8 is the plain C definition. */
 void bp_dot_rows_s8(int32_t *acc, const int8_t *x, const uint8_t *weights, uint16_t row_stride,
                     uint16_t n_in);
+
+/* Which row-block primitives bp_dense_s8 uses: "portable", or an instruction set's name. */
+const char *bp_isa_name(void);
+/* Picks others, for tests and measurements. BP_OK, or BP_E_UNSUPPORTED when this build or this CPU
+ * does not have them. */
+int bp_isa_select(const char *name);
 /* cdef: end */
 
 #ifdef __cplusplus
