@@ -15,15 +15,18 @@ static bool same_text(const char *a, const char *b) {
 #if BP_ISA_AT_RUN_TIME
 
 static const bp_isa_t portable = {"portable", bp_dot_rows_s8, bp_dot_row_s8};
+static const bp_isa_t avx2 = {"avx2", bp_dot_rows_s8_avx2, bp_dot_row_s8};
 
 /* Best first; NULL where the CPU lacks it. */
 static const bp_isa_t *candidate(int index) {
     switch (index) {
+    case 0:
+        return __builtin_cpu_supports("avx2") ? &avx2 : NULL;
     default:
         return &portable;
     }
 }
-enum { CANDIDATES = 1 };
+enum { CANDIDATES = 2 };
 
 static const bp_isa_t *in_use;
 
