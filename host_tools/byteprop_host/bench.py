@@ -1,0 +1,170 @@
+"""What an inference costs on a board: whole and layer by layer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import byteprop
+from byteprop_host.boards import Board, Tick
+from byteprop_host.console import Progress, no_progress
+from byteprop_host.layers import LayerRow, layer_rows
+from byteprop_host.samples import SampleSet, choose
+from byteprop_host.session import Session, open_session
+
+ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Host only: a Python call on one sample, and the throughput of a batch. Medians of rounds."""
+
+    call_seconds: float
+    batch: int
+    samples_per_second: float
+
+
+@dataclass(frozen=True)
+class Bench:
+    """unit: "instructions" or "cycles" or "timer ticks"; costs are None on a board without ticks.
+
+    `calibration` is what counting nothing costs; it is taken off every figure.
+    """
+
+    model: str
+    board: Board
+    unit: str
+    calibration: int | None
+    median: int | None
+    minimum: int | None
+    maximum: int | None
+    per_mac: float | None
+    macs: int
+    samples: int
+    layers: tuple[LayerRow, ...]
+    layer_costs: tuple[int | None, ...]
+    flash_bytes: int | None
+    ram_bytes: int | None
+    model_bytes: int
+    arena_bytes: int
+    stack_used_bytes: int | None
+    latency: Latency | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        values = dict(vars(self))
+        values["board"] = self.board.name
+        values["layers"] = [
+            {"index": r.index, "kind": r.kind, "tensor": r.tensor, "macs": r.macs, "cost": cost}
+            for r, cost in zip(self.layers, self.layer_costs, strict=True)
+        ]
+        del values["layer_costs"]
+        values["latency"] = None if self.latency is None else vars(self.latency)
+        return values
+
+
+def bench(
+    model: Path,
+    *,
+    board: str | Path | Board = "host",
+    port: str | None = None,
+    data: Path | None = None,
+    samples: int | None = None,
+    pixel_scale: float = 1 / 255,
+    timeout: float = 10.0,
+    progress: Progress = no_progress,
+    wire_log: Path | None = None,
+) -> Bench:
+    """Measures `model` on `board` over a few samples (8 generated ones by default)."""
+    loaded = byteprop.load(model)
+    chosen = choose(loaded.graph, data, samples or 8, pixel_scale=pixel_scale)
+    with open_session(
+        board, loaded.image, port=port, timeout=timeout, progress=progress, wire_log=wire_log
+    ) as session:
+        return _measure(session, loaded, str(model), chosen, progress)
+
+
+def _measure(
+    session: Session,
+    model: byteprop.Model,
+    name: str,
+    samples: SampleSet,
+    progress: Progress,
+) -> Bench:
+    ticks = []
+    profiles = []
+    for i in range(samples.n):
+        ticks.append(session.device.infer(samples.bytes_of(i)).ticks)
+        profiles.append(session.device.profile())
+        progress("measure", i + 1, samples.n)
+    unit, cost = _unit(session.board)
+    calibration = profiles[0].calibration
+    whole = [cost(t, calibration) for t in ticks]
+    layers = np.median([p.ops for p in profiles], axis=0)
+    costs = tuple(cost(int(t), calibration) for t in layers)
+    known = [w for w in whole if w is not None]
+    median = int(np.median(known)) if known else None
+    is_host = session.board.build.toolchain == "native"
+    stats = session.device.stats()
+    return Bench(
+        model=name,
+        board=session.board,
+        unit=unit,
+        calibration=cost(calibration, 0),
+        median=median,
+        minimum=min(known) if known else None,
+        maximum=max(known) if known else None,
+        per_mac=median / model.macs if median is not None and model.macs else None,
+        macs=model.macs,
+        samples=samples.n,
+        layers=layer_rows(model.graph),
+        layer_costs=costs,
+        flash_bytes=session.firmware.flash_bytes,
+        ram_bytes=session.firmware.ram_bytes,
+        model_bytes=len(model.image),
+        arena_bytes=model.arena_bytes,
+        stack_used_bytes=stats.stack_bytes - stats.stack_free,
+        latency=host_latency(model, samples) if is_host else None,
+    )
+
+
+def _unit(board: Board) -> tuple[str, Callable[[int, int], int | None]]:
+    """The unit of a board's figures, and the cost of ticks less those of an empty count."""
+    if board.clock.tick is Tick.NONE:
+        return "none", lambda ticks, empty: None
+    if board.instructions(1) is not None:
+        return "instructions", lambda ticks, empty: round(
+            board.instructions(max(ticks - empty, 0)) or 0.0
+        )
+    unit = "cycles" if board.clock.tick is Tick.CYCLES else "timer ticks"
+    return unit, lambda ticks, empty: max(ticks - empty, 0)
+
+
+def host_latency(model: byteprop.Model, samples: SampleSet, *, batch: int = 1000) -> Latency:
+    """Times `Model.run` on this machine, one thread."""
+    one = [x[:1] for x in samples.file]
+    repeats = -(-batch // samples.n)
+    many = [np.concatenate([x] * repeats)[:batch] for x in samples.file]
+    single = _median_seconds(lambda: _call(model, one), 500)
+    whole = _median_seconds(lambda: _call(model, many), 3)
+    return Latency(single, batch, batch / whole)
+
+
+def _call(model: byteprop.Model, arrays: Sequence[np.ndarray[Any, Any]]) -> object:
+    return model.run(arrays[0] if len(arrays) == 1 else tuple(arrays))
+
+
+def _median_seconds(call: Callable[[], object], repeats: int) -> float:
+    call()
+    rounds = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        for _ in range(repeats):
+            call()
+        rounds.append((time.perf_counter() - began) / repeats)
+    return float(np.median(rounds))

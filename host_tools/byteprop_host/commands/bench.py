@@ -1,0 +1,82 @@
+"""`byteprop bench`: what an inference costs on a board."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from byteprop_host.commands import EXIT_OK, Verb, add_board, add_port, add_samples
+from byteprop_host.console import Console, table
+
+if TYPE_CHECKING:
+    from byteprop_host.bench import Bench
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="model: .tflite or .bpm")
+    add_board(parser)
+    add_port(parser)
+    add_samples(parser)
+
+
+def _run(args: argparse.Namespace, console: Console) -> int:
+    from byteprop_host.bench import bench
+
+    with console.progress() as progress:
+        result = bench(
+            args.file,
+            board=args.board,
+            port=args.port,
+            data=args.data,
+            samples=args.samples,
+            pixel_scale=args.pixel_scale,
+            timeout=args.timeout,
+            wire_log=args.wire_log,
+            progress=progress,
+        )
+    console.result(describe(result), result.to_json())
+    return EXIT_OK
+
+
+def describe(b: Bench) -> str:
+    """The figures in plain text."""
+    lines = [f"{b.model} on {b.board.name} ({b.board.cpu}), {b.samples} samples"]
+    if b.median is None:
+        lines.append("the board counts no ticks")
+    else:
+        per_mac = f", {b.per_mac:.3f} a MAC" if b.per_mac is not None else ""
+        spread = "" if b.minimum == b.maximum else f" ({b.minimum:,} to {b.maximum:,})"
+        lines.append(f"one inference: {b.median:,} {b.unit}{spread}{per_mac}")
+        lines.append(
+            table(
+                [
+                    [
+                        str(r.index),
+                        r.kind,
+                        r.detail,
+                        f"{r.macs:,}",
+                        "-" if cost is None else f"{cost:,}",
+                        f"{cost / r.macs:.3f}" if cost is not None and r.macs else "-",
+                    ]
+                    for r, cost in zip(b.layers, b.layer_costs, strict=True)
+                ],
+                header=["", "layer", "", "MACs", b.unit, "a MAC"],
+                right=frozenset({0, 3, 4, 5}),
+            )
+        )
+    if b.latency is not None:
+        lines.append(
+            f"Python call {b.latency.call_seconds * 1e6:.2f} us; batch of {b.latency.batch}: "
+            f"{b.latency.samples_per_second:,.0f} samples a second"
+        )
+    return "\n".join(lines)
+
+
+VERB = Verb(
+    name="bench",
+    summary="count the instructions or cycles of an inference, whole and per layer",
+    example="byteprop bench fashion.tflite --board mps2-an386",
+    configure=_configure,
+    run=_run,
+)

@@ -1,0 +1,83 @@
+"""`byteprop boards`: what is supported, what is plugged in, which tools are installed."""
+
+from __future__ import annotations
+
+import argparse
+
+from byteprop_host.commands import EXIT_OK, Verb
+from byteprop_host.console import Console, table
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    del parser
+
+
+def _run(args: argparse.Namespace, console: Console) -> int:
+    from byteprop_host.boards import all_boards
+    from byteprop_host.ports import find_ports
+    from byteprop_host.toolchains import find_packages, find_tools
+
+    boards = all_boards()
+    ports = find_ports(boards)
+    tools = find_tools(boards)
+    packages = find_packages()
+    missing = {name for tool in tools if tool.version is None for name in tool.boards}
+    rows = [
+        [
+            b.name,
+            b.title,
+            b.cpu,
+            f"{b.memory.ram_bytes:,}",
+            f"{b.memory.flash_bytes:,}",
+            b.tier.value,
+            "tools missing" if b.name in missing else "yes",
+        ]
+        for b in boards
+    ]
+    header = ["board", "title", "CPU", "RAM", "flash", "proven on", "ready"]
+    text = table(rows, header=header, right=frozenset({3, 4}))
+    text += "\n\nSerial ports:\n" + (
+        table(
+            [
+                [p.device, p.usb or "-", p.description, ", ".join(p.boards) or "unknown"]
+                for p in ports
+            ],
+            header=["port", "USB id", "description", "may be"],
+        )
+        if ports
+        else "none found"
+    )
+    text += "\n\nTools:\n" + table(
+        [[t.program, t.purpose, t.version or f"missing: {t.install}"] for t in tools]
+        + [[p.name, p.purpose, p.version or f"missing: {p.install}"] for p in packages],
+        header=["tool", "purpose", "version"],
+    )
+    value = {
+        "boards": [
+            {
+                "name": b.name,
+                "title": b.title,
+                "vendor": b.vendor,
+                "cpu": b.cpu,
+                "ram_bytes": b.memory.ram_bytes,
+                "flash_bytes": b.memory.flash_bytes,
+                "tier": b.tier.value,
+                "ready": b.name not in missing,
+            }
+            for b in boards
+        ],
+        "ports": [vars(p) for p in ports],
+        "tools": [vars(t) for t in tools],
+        "packages": [vars(p) for p in packages],
+    }
+    console.result(text, value)
+    return EXIT_OK
+
+
+VERB = Verb(
+    name="boards",
+    summary="list supported boards, plugged-in serial ports and installed tools",
+    example="byteprop boards",
+    configure=_configure,
+    run=_run,
+)

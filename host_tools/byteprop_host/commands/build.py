@@ -1,0 +1,64 @@
+"""`byteprop build`: firmware for a board."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+from byteprop_host.commands import EXIT_OK, Verb, add_board
+from byteprop_host.console import Console
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    add_board(parser)
+    parser.add_argument(
+        "--model",
+        "-m",
+        type=Path,
+        metavar="FILE",
+        help="model to put into flash (default: none; it is uploaded later)",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="ELF", help="copy the firmware to this file"
+    )
+
+
+def _run(args: argparse.Namespace, console: Console) -> int:
+    import byteprop
+    from byteprop_host.boards import load_board
+    from byteprop_host.build import build
+
+    board = load_board(args.board)
+    image = byteprop.load(args.model).image if args.model else None
+    with console.progress() as progress:
+        progress(f"build {board.name}", 0, 1)
+        firmware = build(board, image)
+        progress(f"build {board.name}", 1, 1)
+    elf = firmware.elf
+    if args.output:
+        shutil.copyfile(elf, args.output)
+        elf = args.output
+    console.result(
+        f"{elf}: flash {firmware.flash_bytes:,} bytes (model {firmware.model_bytes:,}), "
+        f"RAM {firmware.ram_bytes:,} bytes, build {firmware.build_id:016x}",
+        {
+            "board": board.name,
+            "elf": str(elf),
+            "build_id": f"{firmware.build_id:016x}",
+            "flash_bytes": firmware.flash_bytes,
+            "ram_bytes": firmware.ram_bytes,
+            "model_bytes": firmware.model_bytes,
+            "sizes": dict(firmware.sizes),
+        },
+    )
+    return EXIT_OK
+
+
+VERB = Verb(
+    name="build",
+    summary="build the firmware of a board, with a model in its flash or without",
+    example="byteprop build --board microbit --model fashion.tflite",
+    configure=_configure,
+    run=_run,
+)

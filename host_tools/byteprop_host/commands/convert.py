@@ -1,0 +1,43 @@
+"""`byteprop convert`: a model in another form, told by the suffix."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from byteprop_host.commands import EXIT_OK, Verb
+from byteprop_host.console import Console
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="model: .tflite or .bpm")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="OUT",
+        help="what to write: .bpm (model image) or .h (C header)",
+    )
+
+
+def _run(args: argparse.Namespace, console: Console) -> int:
+    import byteprop
+
+    model = byteprop.load(args.file)
+    model.save(args.output)
+    size = args.output.stat().st_size
+    console.result(
+        f"{args.output}: {size:,} bytes (model image {len(model.image):,})",
+        {"output": str(args.output), "bytes": size, "image_bytes": len(model.image)},
+    )
+    return EXIT_OK
+
+
+VERB = Verb(
+    name="convert",
+    summary="turn a .tflite model into a model image (.bpm) or a C header (.h)",
+    example="byteprop convert fashion.tflite -o fashion.h",
+    configure=_configure,
+    run=_run,
+)

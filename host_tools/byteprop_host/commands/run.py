@@ -1,0 +1,67 @@
+"""`byteprop run`: a board's answers, written to a file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from byteprop.errors import ArgumentError
+from byteprop_host.commands import EXIT_OK, Verb, add_board, add_port, add_samples
+from byteprop_host.console import Console
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="model: .tflite or .bpm")
+    add_board(parser)
+    add_port(parser)
+    add_samples(parser, required=True)
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="OUT",
+        help="where the outputs go: .npy, or .npz when the model has several",
+    )
+
+
+def _run(args: argparse.Namespace, console: Console) -> int:
+    from byteprop_host.running import run_on_board, save_outputs
+
+    if args.output.suffix not in (".npy", ".npz"):
+        raise ArgumentError(f"{args.output}: outputs are written as .npy or .npz")
+    with console.progress() as progress:
+        answers = run_on_board(
+            args.file,
+            args.data,
+            board=args.board,
+            port=args.port,
+            samples=args.samples,
+            pixel_scale=args.pixel_scale,
+            timeout=args.timeout,
+            wire_log=args.wire_log,
+            progress=progress,
+        )
+    save_outputs(answers, args.output)
+    n = len(answers.outputs[0])
+    console.result(
+        f"{args.output}: outputs of {n} samples on {answers.board}",
+        {
+            "output": str(args.output),
+            "samples": n,
+            "board": answers.board,
+            "shapes": [list(y.shape) for y in answers.outputs],
+            "dtypes": [str(y.dtype) for y in answers.outputs],
+            "seconds": answers.seconds,
+        },
+    )
+    return EXIT_OK
+
+
+VERB = Verb(
+    name="run",
+    summary="run samples on a board and write the outputs to a file",
+    example="byteprop run fashion.tflite --board microbit --data t10k.npz -o answers.npy",
+    configure=_configure,
+    run=_run,
+)

@@ -1,0 +1,114 @@
+"""What commands show: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+Progress = Callable[[str, int, int], None]
+"""progress(stage, done, total); total 0: no end is known."""
+
+
+def no_progress(stage: str, done: int, total: int) -> None:
+    """A Progress that shows nothing."""
+
+
+class Console:
+    """Where a command writes. quiet or a stderr that is no terminal switches the bars off."""
+
+    def __init__(
+        self, *, json_mode: bool = False, quiet: bool = False, err: TextIO | None = None
+    ) -> None:
+        self.json_mode = json_mode
+        self.quiet = quiet
+        self._err = err or sys.stderr
+
+    def result(self, text: str, value: object) -> None:
+        """The command's result: `value` as JSON with --json, else `text`."""
+        if self.json_mode:
+            text = json.dumps(value, indent=2, default=_plain)
+        sys.stdout.write(text.rstrip("\n") + "\n")
+        sys.stdout.flush()
+
+    def note(self, text: str) -> None:
+        """A remark that is no part of the result."""
+        if not self.quiet:
+            self._err.write(text + "\n")
+            self._err.flush()
+
+    def error(self, text: str) -> None:
+        """An error message; shown even when quiet."""
+        self._err.write(f"byteprop: error: {text}\n")
+        self._err.flush()
+
+    @contextmanager
+    def progress(self) -> Iterator[Progress]:
+        """A progress function, drawn as bars on a terminal."""
+        if self.quiet or not self._err.isatty():
+            yield no_progress
+            return
+        try:
+            from rich.console import Console as RichConsole
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                Progress as RichProgress,
+                TextColumn,
+                TimeRemainingColumn,
+            )
+        except ImportError:
+            yield no_progress
+            return
+        bars = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=RichConsole(file=self._err),
+            transient=True,
+        )
+        with bars:
+            yield _Bars(bars)
+
+
+class _Bars:
+    """One bar a stage; redrawn at most 20 times a second, because a step may take microseconds."""
+
+    def __init__(self, bars: Any) -> None:
+        self._bars = bars
+        self._tasks: dict[str, Any] = {}
+        self._next = 0.0
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if stage not in self._tasks:
+            self._tasks[stage] = self._bars.add_task(stage, total=total or None)
+        now = time.monotonic()
+        if now < self._next and done != total:
+            return
+        self._next = now + 0.05
+        self._bars.update(self._tasks[stage], completed=done, total=total or None)
+
+
+def _plain(value: object) -> object:
+    """JSON for NumPy scalars and arrays, paths and enums."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return str(value)
+
+
+def table(rows: list[list[str]], *, header: list[str], right: frozenset[int] = frozenset()) -> str:
+    """Columns of plain text; `right` are the columns to align to the right."""
+    widths = [max(len(r[i]) for r in [header, *rows]) for i in range(len(header))]
+
+    def line(cells: list[str]) -> str:
+        padded = [
+            c.rjust(w) if i in right else c.ljust(w)
+            for i, (c, w) in enumerate(zip(cells, widths, strict=True))
+        ]
+        return "  ".join(padded).rstrip()
+
+    return "\n".join([line(header), line(["-" * w for w in widths]), *map(line, rows)])

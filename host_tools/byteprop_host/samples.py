@@ -1,0 +1,203 @@
+"""Inputs for a comparison: from a file, or made the same way every time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+import byteprop.reference as reference
+from byteprop.data import load_samples
+from byteprop.errors import ArgumentError
+from byteprop.graph import DType, Graph, Tensor
+
+Ints = npt.NDArray[np.generic]
+
+DEFAULT_SAMPLES = 64
+_SEED = 2026
+
+
+@dataclass(frozen=True)
+class SampleSet:
+    """n samples for a graph.
+
+    `file` holds one array [n, *shape] per input in the model file's own dtype, `device` the same
+    as the device's integers [n, elems]. labels: class numbers [n]. expected: outputs [n, elems]
+    of the first output in device integers. Both may be None.
+    """
+
+    source: str
+    file: tuple[npt.NDArray[np.generic], ...]
+    device: tuple[Ints, ...]
+    labels: npt.NDArray[np.int64] | None = None
+    expected: Ints | None = None
+
+    @property
+    def n(self) -> int:
+        return int(self.device[0].shape[0])
+
+    def bytes_of(self, i: int) -> bytes:
+        """What the device gets for sample i: all inputs, one after the other."""
+        return b"".join(x[i].tobytes() for x in self.device)
+
+
+def choose(
+    graph: Graph,
+    data: Path | None,
+    n: int | None,
+    *,
+    labels: Path | None = None,
+    pixel_scale: float = 1 / 255,
+) -> SampleSet:
+    """Samples from `data`, or generated ones when it is None; at most `n` when that is given."""
+    if data is None:
+        return generated(graph, n or DEFAULT_SAMPLES)
+    return from_file(graph, data, n, labels=labels, pixel_scale=pixel_scale)
+
+
+def generated(graph: Graph, n: int) -> SampleSet:
+    """All-minimum, all-maximum, all-zero-point, then pseudo-random bytes: the same on every run.
+
+    Random samples alternate between dense noise and mostly "zero" inputs, as images are.
+    """
+    draw = np.random.RandomState(_SEED)  # Its stream is frozen for ever, default_rng's is not.
+    device = []
+    for index in graph.inputs:
+        tensor = graph.tensors[index]
+        info = np.iinfo(tensor.dtype.numpy)
+        x = draw.randint(info.min, info.max + 1, size=(n, tensor.elems)).astype(tensor.dtype.numpy)
+        sparse = draw.randint(0, 2, size=x.shape) == 0
+        x[1::2][sparse[1::2]] = tensor.zero_point
+        for i, value in enumerate((info.min, info.max, tensor.zero_point)[:n]):
+            x[i] = value
+        device.append(x)
+    source = f"{n} generated: all-minimum, all-maximum, zero, pseudo-random"
+    return SampleSet(source, _to_file(graph, device), tuple(device))
+
+
+def from_file(
+    graph: Graph,
+    data: Path,
+    n: int | None,
+    *,
+    labels: Path | None = None,
+    pixel_scale: float = 1 / 255,
+) -> SampleSet:
+    """The first `n` samples of a data file (all when None)."""
+    loaded = load_samples(data)
+    x, y = loaded.x, loaded.y
+    if labels is not None:
+        y = load_samples(labels).x
+    if y is not None and len(y) != len(x):
+        raise ArgumentError(f"{data}: {len(x)} samples, but {len(y)} labels")
+    if len(x) == 0:
+        raise ArgumentError(f"{data}: holds no samples")
+    count = len(x) if n is None else min(n, len(x))
+    device = _to_device(graph, x[:count], data, pixel_scale)
+    source = f"{count} of {len(x)} in {data}" if count < len(x) else f"all {count} in {data}"
+    known, expected = (None, None) if y is None else _labels_or_outputs(graph, y[:count], data)
+    return SampleSet(source, _to_file(graph, device), tuple(device), known, expected)
+
+
+def _to_device(
+    graph: Graph, x: npt.NDArray[np.generic], data: Path, pixel_scale: float
+) -> list[Ints]:
+    tensors = [graph.tensors[i] for i in graph.inputs]
+    flat = x.reshape(len(x), -1)
+    wanted = sum(t.elems for t in tensors)
+    if flat.shape[1] != wanted:
+        shapes = ", ".join(f"{t.name} {list(t.shape)}" for t in tensors)
+        raise ArgumentError(
+            f"{data}: a sample has {flat.shape[1]} values (shape {list(x.shape[1:])}), but the "
+            f"model takes {wanted} ({shapes}); give data cut for this model"
+        )
+    parts = np.split(flat, np.cumsum([t.elems for t in tensors])[:-1], axis=1)
+    return [_quantized(p, t, data, pixel_scale) for p, t in zip(parts, tensors, strict=True)]
+
+
+def _quantized(
+    x: npt.NDArray[np.generic], tensor: Tensor, data: Path, pixel_scale: float
+) -> Ints:
+    """Device integers of data: its own integers, pixels (uint8) or real values (float)."""
+    if x.dtype == tensor.dtype.numpy:
+        return np.ascontiguousarray(x)
+    if x.dtype == np.uint8:
+        # float32 as a user would normalise images in training: pixel times a scale.
+        x = x.astype(np.float32) * np.float32(pixel_scale)
+    if x.dtype.kind == "f":
+        real = x.astype(np.float32)
+        if not np.isfinite(real).all():
+            raise ArgumentError(f"{data}: has values that are not finite")
+        return np.ascontiguousarray(
+            reference.quantize(real, tensor.scale, tensor.zero_point, tensor.dtype)
+        )
+    raise ArgumentError(
+        f"{data}: dtype {x.dtype} does not fit input {tensor.name!r}; give {tensor.dtype.numpy} "
+        "(raw), uint8 (pixels) or floats (real values)"
+    )
+
+
+def _labels_or_outputs(
+    graph: Graph, y: npt.NDArray[np.generic], data: Path
+) -> tuple[npt.NDArray[np.int64] | None, Ints | None]:
+    """y as class numbers [n], or as expected outputs [n, elems]."""
+    output = graph.tensors[graph.outputs[0]]
+    flat = y.reshape(len(y), -1)
+    is_expected = y.ndim > 1 and flat.shape[1] == output.elems
+    if is_expected and y.dtype == output.dtype.numpy:
+        return None, np.ascontiguousarray(flat)
+    if is_expected and y.dtype.kind == "f" and output.float_border:
+        return None, to_codes(flat.astype(np.float32), output)
+    if flat.shape[1] == 1 and y.dtype.kind in "iu" and output.elems > 1:
+        known = flat[:, 0].astype(np.int64)
+        if known.min() < 0 or known.max() >= output.elems:
+            raise ArgumentError(
+                f"{data}: labels reach from {known.min()} to {known.max()}, but the model has "
+                f"{output.elems} outputs"
+            )
+        return known, None
+    return None, None
+
+
+def _to_file(graph: Graph, device: Sequence[Ints]) -> tuple[npt.NDArray[np.generic], ...]:
+    """The device's integers as the model file wants its inputs."""
+    out = []
+    for index, x in zip(graph.inputs, device, strict=True):
+        tensor = graph.tensors[index]
+        values: npt.NDArray[np.generic] = x
+        if tensor.float_border:
+            values = reference.dequantize(x, tensor.scale, tensor.zero_point)
+        out.append(values.reshape(len(x), *sample_shape(tensor)))
+    return tuple(out)
+
+
+def sample_shape(tensor: Tensor) -> tuple[int, ...]:
+    return tensor.shape[1:] if tensor.shape and tensor.shape[0] == 1 else tensor.shape
+
+
+def all_codes(dtype: DType) -> Ints:
+    """Every value of an 8-bit type, ascending."""
+    info = np.iinfo(dtype.numpy)
+    return np.arange(info.min, info.max + 1).astype(dtype.numpy)
+
+
+def to_codes(real: npt.NDArray[np.float32], tensor: Tensor) -> Ints:
+    """The integers whose dequantised values these are, bit for bit.
+
+    Raises ArgumentError when a value is none of the 256 that the tensor can have: rounding here
+    would hide a difference.
+    """
+    codes = all_codes(tensor.dtype)
+    values = reference.dequantize(codes, tensor.scale, tensor.zero_point).astype(np.float32)
+    at = np.clip(np.searchsorted(values, real), 0, len(values) - 1)
+    wrong = values[at] != real
+    if wrong.any():
+        i = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
+        raise ArgumentError(
+            f"sample {i[0]}: {real[i]!r} is none of the 256 values that output {tensor.name!r} "
+            "can have"
+        )
+    return codes[at]

@@ -1,0 +1,344 @@
+"""Proving a model on a board: build, start, stream samples, compare every output byte."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import byteprop
+from byteprop._raw import crc32
+from byteprop.errors import ArgumentError
+from byteprop.graph import Graph
+from byteprop_host.boards import Board
+from byteprop_host.compare import (
+    Comparison,
+    Difference,
+    LayerDifference,
+    compare_outputs,
+    confusion,
+    first_different_layer,
+)
+from byteprop_host.console import Progress, no_progress
+from byteprop_host.layers import LayerRow, layer_rows
+from byteprop_host.link import Device
+from byteprop_host.references import Reference, ReferenceKind, choose_reference
+from byteprop_host.running import store_outputs
+from byteprop_host.samples import Ints, SampleSet, choose
+from byteprop_host.session import Session, open_session
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What was measured on the way. None: the board cannot tell."""
+
+    ram_bytes: int | None
+    flash_bytes: int | None
+    model_bytes: int
+    arena_bytes: int
+    stack_used_bytes: int | None
+    stack_bytes: int | None
+    tick_kind: str
+    ticks_median: int | None
+    ticks_max: int | None
+    instructions: int | None
+    instructions_per_mac: float | None
+    macs: int
+    wire_bytes: int
+    build_seconds: float
+    stream_seconds: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Share of right classes, and [true, predicted] counts of the board's answers."""
+
+    board: float
+    reference: float
+    confusion: Ints
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The whole result of a verification."""
+
+    model: str
+    model_crc32: int
+    against: str | None
+    board: Board
+    model_source: str
+    build_id: int
+    samples: SampleSet
+    reference: Reference
+    reference_seconds: float
+    comparison: Comparison
+    expected: Comparison | None
+    by_digest: int
+    layer: LayerDifference | None
+    layer_note: str
+    accuracy: Accuracy | None
+    layers: tuple[LayerRow, ...]
+    figures: Figures
+    outputs: tuple[Ints, ...]
+    graph: Graph
+
+    @property
+    def identical(self) -> bool:
+        """The board gave the reference's bytes, and the data file's outputs when it has some."""
+        return self.comparison.identical and (self.expected is None or self.expected.identical)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "identical": self.identical,
+            "model": self.model,
+            "model_crc32": f"{self.model_crc32:08x}",
+            "against": self.against,
+            "board": self.board.name,
+            "cpu": self.board.cpu,
+            "build_id": f"{self.build_id:016x}",
+            "model_in": self.model_source,
+            "samples": {"n": self.samples.n, "source": self.samples.source},
+            "reference": {
+                "name": self.reference.name,
+                "why": self.reference.why,
+                "seconds": self.reference_seconds,
+            },
+            "comparison": _comparison_json(self.comparison),
+            "compared_by_digest": self.by_digest,
+            "expected_outputs": None if self.expected is None else _comparison_json(self.expected),
+            "first_different_layer": None if self.layer is None else vars(self.layer),
+            "layer_note": self.layer_note,
+            "accuracy": None
+            if self.accuracy is None
+            else {
+                "board": self.accuracy.board,
+                "reference": self.accuracy.reference,
+                "confusion": self.accuracy.confusion.tolist(),
+            },
+            "figures": vars(self.figures),
+            "layers": [vars(row) for row in self.layers],
+        }
+
+
+def verify(
+    model: Path,
+    *,
+    board: str | Path | Board = "host",
+    port: str | None = None,
+    data: Path | None = None,
+    labels: Path | None = None,
+    samples: int | None = None,
+    pixel_scale: float = 1 / 255,
+    reference: ReferenceKind = ReferenceKind.AUTO,
+    against: Path | None = None,
+    timeout: float = 10.0,
+    progress: Progress = no_progress,
+    wire_log: Path | None = None,
+) -> Verdict:
+    """Runs `model` on `board` and compares it with a reference.
+
+    data: samples (`byteprop.data` names the formats), with labels or expected outputs when they
+    are there; generated when None. against: the model file that the reference runs, when `model`
+    is another form of it (a .bpm made from a .tflite).
+    """
+    began = time.monotonic()
+    subject = byteprop.load(model)
+    truth_file = against or model
+    truth = byteprop.load(truth_file).graph if against else subject.graph
+    _check_same_borders(subject.graph, truth, truth_file)
+    chosen = choose(truth, data, samples, labels=labels, pixel_scale=pixel_scale)
+    source = choose_reference(
+        truth_file.read_bytes(), is_tflite=truth_file.suffix == ".tflite", kind=reference
+    )
+    ref_began = time.monotonic()
+    wanted = source.run(truth, chosen, progress=progress)
+    ref_seconds = time.monotonic() - ref_began
+    with open_session(
+        board, subject.image, port=port, timeout=timeout, progress=progress, wire_log=wire_log
+    ) as session:
+        stream_began = time.monotonic()
+        got, ticks, by_digest = _stream(session.device, chosen, wanted, progress)
+        stream_seconds = time.monotonic() - stream_began
+        comparison = compare_outputs(truth, got, wanted)
+        expected = None
+        if chosen.expected is not None:
+            expected = compare_outputs(truth, got[:1], (chosen.expected,))
+        layer, note = _locate(session.device, truth, subject.graph, chosen, comparison, expected)
+        rows = _profiled_rows(session, subject.graph, chosen)
+        figures = _figures(
+            session, subject, ticks, stream_seconds=stream_seconds, seconds=time.monotonic() - began
+        )
+        return Verdict(
+            model=str(model),
+            model_crc32=session.device.info.selected_crc32,
+            against=str(against) if against else None,
+            board=session.board,
+            model_source=session.source,
+            build_id=session.device.info.build_id,
+            samples=chosen,
+            reference=source,
+            reference_seconds=ref_seconds,
+            comparison=comparison,
+            expected=expected,
+            by_digest=by_digest,
+            layer=layer,
+            layer_note=note,
+            accuracy=_accuracy(truth, chosen, got[0], wanted[0]),
+            layers=rows,
+            figures=figures,
+            outputs=got,
+            graph=truth,
+        )
+
+
+def _check_same_borders(subject: Graph, truth: Graph, file: Path) -> None:
+    for kind in ("inputs", "outputs"):
+        a = [(subject.tensors[i].elems, subject.tensors[i].dtype) for i in getattr(subject, kind)]
+        b = [(truth.tensors[i].elems, truth.tensors[i].dtype) for i in getattr(truth, kind)]
+        if a != b:
+            raise ArgumentError(f"{file}: its {kind} are not those of the model to verify")
+
+
+def _stream(
+    device: Device, samples: SampleSet, wanted: Sequence[Ints], progress: Progress
+) -> tuple[tuple[Ints, ...], list[int], int]:
+    """The board's outputs, its ticks a sample, and how many samples the digest alone settled.
+
+    An answer has the digest of all outputs, and the bytes themselves when they are short. Bytes
+    that did not come are only fetched where the digest differs from the reference's.
+    """
+    got = tuple(np.empty_like(w) for w in wanted)
+    ticks: list[int] = []
+    by_digest = 0
+    to_fetch = []
+    for i, answer in enumerate(device.infer_stream(_inputs(samples))):
+        ticks.append(answer.ticks)
+        expected = b"".join(w[i].tobytes() for w in wanted)
+        if answer.output is not None:
+            store_outputs(got, i, answer.output)
+        elif answer.crc == crc32(expected):
+            store_outputs(got, i, expected)
+            by_digest += 1
+        else:
+            to_fetch.append(i)
+        progress("infer", i + 1, samples.n)
+    for k, i in enumerate(to_fetch):
+        store_outputs(got, i, device.infer(samples.bytes_of(i)).output)
+        progress("fetch", k + 1, len(to_fetch))
+    return got, ticks, by_digest
+
+
+def _inputs(samples: SampleSet) -> Iterator[bytes]:
+    return (samples.bytes_of(i) for i in range(samples.n))
+
+
+def _locate(
+    device: Device,
+    truth: Graph,
+    subject: Graph,
+    samples: SampleSet,
+    comparison: Comparison,
+    expected: Comparison | None,
+) -> tuple[LayerDifference | None, str]:
+    """The first layer that differs, for the first sample that does; else a remark why not."""
+    first = _first_difference(comparison)
+    if first is None:
+        if expected is not None and not expected.identical:
+            return None, (
+                "the board equals the reference, so the outputs in the data file are what differs"
+            )
+        return None, ""
+    if not _same_ops(truth, subject):
+        return None, "the two models have different ops, so layers cannot be compared"
+    layer = first_different_layer(device, truth, samples, first.sample)
+    if layer is None:
+        return None, (
+            f"run op by op, the board gives every layer of sample {first.sample} as "
+            "byteprop.reference does: either that and the reference disagree, or the board's "
+            "answers are not repeatable"
+        )
+    return layer, ""
+
+
+def _first_difference(comparison: Comparison) -> Difference | None:
+    return comparison.differences[0] if comparison.differences else None
+
+
+def _same_ops(a: Graph, b: Graph) -> bool:
+    def shape(graph: Graph) -> list[tuple[object, ...]]:
+        return [
+            (type(op), op.input, op.output, graph.tensors[op.output].elems) for op in graph.ops
+        ]
+
+    return shape(a) == shape(b)
+
+
+def _profiled_rows(session: Session, graph: Graph, samples: SampleSet) -> tuple[LayerRow, ...]:
+    session.device.infer(samples.bytes_of(samples.n - 1))
+    ticks = session.device.profile()
+    return layer_rows(graph, ticks, session.board)
+
+
+def _accuracy(
+    graph: Graph, samples: SampleSet, got: Ints, wanted: Ints
+) -> Accuracy | None:
+    if samples.labels is None:
+        return None
+    labels = samples.labels
+    chosen = got.argmax(axis=1)
+    return Accuracy(
+        board=float((chosen == labels).mean()),
+        reference=float((wanted.argmax(axis=1) == labels).mean()),
+        confusion=confusion(labels, chosen, graph.tensors[graph.outputs[0]].elems),
+    )
+
+
+def _figures(
+    session: Session,
+    model: byteprop.Model,
+    ticks: Sequence[int],
+    *,
+    stream_seconds: float,
+    seconds: float,
+) -> Figures:
+    stats = session.device.stats()
+    counts = session.board.clock.tick.value != "none"
+    median = int(np.median(ticks)) if counts else None
+    instructions = None if median is None else session.board.instructions(median)
+    return Figures(
+        ram_bytes=session.firmware.ram_bytes,
+        flash_bytes=session.firmware.flash_bytes,
+        model_bytes=len(model.image),
+        arena_bytes=model.arena_bytes,
+        stack_used_bytes=stats.stack_bytes - stats.stack_free,
+        stack_bytes=stats.stack_bytes,
+        tick_kind=session.board.clock.tick.value,
+        ticks_median=median,
+        ticks_max=max(ticks) if counts else None,
+        instructions=None if instructions is None else round(instructions),
+        instructions_per_mac=None
+        if instructions is None or not model.macs
+        else instructions / model.macs,
+        macs=model.macs,
+        wire_bytes=session.device.wire_bytes,
+        build_seconds=session.build_seconds,
+        stream_seconds=stream_seconds,
+        seconds=seconds,
+    )
+
+
+def _comparison_json(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "identical": comparison.identical,
+        "samples": comparison.n_samples,
+        "samples_identical": comparison.samples_identical,
+        "bytes": comparison.bytes_total,
+        "bytes_identical": comparison.bytes_identical,
+        "differences": [vars(d) for d in comparison.differences],
+    }
