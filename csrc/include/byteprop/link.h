@@ -28,30 +28,35 @@ enum {
     BP_MSG_STATS = 0x04,      /* -> bp_link counters and stack, all u32: frames received, bad frames
                                  (CRC, COBS or length), repeated requests, rx ring overruns,
                                  least free stack bytes, stack bytes */
-    BP_MSG_LOAD_BEGIN = 0x10, /* image bytes u32, image crc u32 -> next offset u32; the same pair as
-                                 an unfinished load goes on where that stopped */
-    BP_MSG_LOAD_DATA = 0x11,  /* offset u32, bytes -> next offset u32; safe to repeat */
+    BP_MSG_LOAD_BEGIN = 0x10, /* image bytes u32, image crc u32 (as in its header) -> next offset
+                                 u32; the same pair as an earlier load goes on where that stopped */
+    BP_MSG_LOAD_DATA = 0x11,  /* offset u32, bytes -> next offset u32; offset may not leave a gap */
     BP_MSG_LOAD_END = 0x12,   /* -> as SELECT */
     BP_MSG_SELECT = 0x13,     /* source u8 (BP_SOURCE_x) -> image crc u32, arena bytes u32,
                                  input bytes u32, output bytes u32, n_ops u16 */
     BP_MSG_WRITE = 0x20,      /* object u8, index u16, offset u32, bytes -> */
     BP_MSG_READ = 0x21,       /* object u8, index u16, offset u32, length u16 -> bytes */
     BP_MSG_DIGEST = 0x22,     /* object u8, index u16, offset u32, length u32 -> crc u32 */
-    BP_MSG_INFER = 0x23,      /* n_ops u16 (0xFFFF: all) -> ticks u32, crc of all outputs u32,
-                                 first output bytes (as many as the answer slot holds, all or none:
-                                 none when the outputs are longer or n_ops is not all) */
-    BP_MSG_PROFILE = 0x24,    /* first op u16 -> ticks u32 of each op from there on, as many as fit,
-                                 of the INFER just run again; calibration is ticks of nothing */
+    BP_MSG_INFER = 0x23,      /* n_ops u16 (0xFFFF: all) -> ticks u32, crc of all outputs u32 (0 when
+                                 n_ops is not all), then the output bytes when they fit the answer
+                                 slot and n_ops is all */
+    BP_MSG_PROFILE = 0x24,    /* first op u16 -> ticks u32 of each op from there on, as many as fit
+                                 the answer slot; runs all ops over the inputs just written */
+    BP_MSG_TEST_FAULT = 0x7F, /* cause u8 (BP_FAULT_x): provokes it; only in firmware built with
+                                 BP_APP_TEST_FAULTS */
     BP_MSG_ANSWER = 0x80      /* bit of an answer's type */
 };
 
-/* Board to host, unasked. ack is the next seq the board expects. */
+/* Board to host, unasked. ack is the next seq the board expects. seq of NACK and NO_SESSION is that
+ * of the request they refuse, else 0. */
 enum {
-    BP_MSG_NACK = 0xF0,       /* a request with seq > expected arrived: go back to ack */
+    BP_MSG_NACK = 0xF0,       /* a request with seq > expected arrived, or no answer slot is free:
+                                 go back to ack; told once until a request is accepted again */
     BP_MSG_NO_SESSION = 0xF1, /* a request arrived but nobody has hailed since reset */
     BP_MSG_HEARTBEAT = 0xF2,  /* busy, op index u16 */
     BP_MSG_FAULT = 0xF3       /* cause u8 (BP_FAULT_x), program counter u32, address u32; the board
-                                 resets itself afterwards */
+                                 resets itself afterwards. ASSERT: crc of the source file's name
+                                 (without folders) instead of the counter, line for the address */
 };
 
 /* Objects of WRITE, READ and DIGEST. */
@@ -73,6 +78,8 @@ enum {
 /* What bp_port_ticks counts. */
 enum { BP_TICK_NONE = 0, BP_TICK_CYCLES = 1, BP_TICK_TIMER = 2, BP_TICK_INSTRUCTIONS = 3 };
 
+/* E_SPACE is followed by: bytes needed u32, bytes of the pool u32. */
+
 /* Payload of an answer to HAIL (after the common rule: status first):
  *  0 status u8            1 protocol version u8     2 session u32 (as hailed)
  *  6 build id u64        14 largest payload u16    16 receive window u16 (bytes on the wire that
@@ -80,8 +87,9 @@ enum { BP_TICK_NONE = 0, BP_TICK_CYCLES = 1, BP_TICK_TIMER = 2, BP_TICK_INSTRUCT
  * 18 answer slots u8     19 tick kind u8           20 tick clock u32 (Hz)
  * 24 RAM u32             28 flash u32              32 pool u32 (uploaded image + arena)
  * 36 crc of the model in flash u32 (0: none)       40 crc of the selected model u32 (0: none)
- * 44 name of the board, 0, name of the CPU, 0 */
-enum { BP_HAIL_NAMES = 44 };
+ * 44 payload of an answer slot u16
+ * 46 name of the board, 0, name of the CPU, 0 */
+enum { BP_HAIL_NAMES = 46 };
 
 /* zlib's CRC-32 of n bytes, continued from crc (0 to begin). */
 uint32_t bp_crc32(uint32_t crc, const uint8_t *data, uint32_t n);

@@ -5,7 +5,8 @@
  * BP_TICK_HZ, BP_RAM_BYTES, BP_FLASH_BYTES, BP_LINK_MAX_PAYLOAD, BP_LINK_RX_WINDOW (bytes the
  * receive ring holds), BP_LINK_SLOTS (answers kept), BP_LINK_SLOT_BYTES (payload of a kept answer),
  * BP_POOL_BYTES (uploaded image and arena), BP_BUILD_ID (64 bits), and BP_BAKED_MODEL as 1 when
- * bp_model_image and bp_model_image_bytes are linked in. */
+ * bp_model_image and bp_model_image_bytes are linked in. BP_APP_TEST_FAULTS as 1 adds the request
+ * that provokes faults, for tests of a board's fault handlers. */
 #ifndef BYTEPROP_PORT_H
 #define BYTEPROP_PORT_H
 
@@ -31,10 +32,10 @@ uint32_t bp_port_stack_free(void);
 uint32_t bp_port_stack_bytes(void);
 /* 0 when the guard word at the stack's end was overwritten. */
 int bp_port_stack_intact(void);
-/* Resets the board; does not return. */
+/* Resets the board once everything sent has left the transmitter; does not return. */
 void bp_port_reset(void);
 
-/* The device program: never returns on a board (the host's returns when the line is closed). */
+/* The device program; never returns. */
 int bp_app_main(void);
 /* Called by a board's fault handlers: sends a FAULT frame by polling, then resets. */
 void bp_app_fault(uint8_t cause, uint32_t pc, uint32_t address);

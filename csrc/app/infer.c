@@ -1,0 +1,111 @@
+/* INFER and PROFILE: the inputs have been written before. */
+#include "app.h"
+
+#define ALL_OPS 0xFFFFu
+
+/* The host hears from a busy board four times a second, or every 16 ops where nothing ticks. */
+#define HEARTBEAT_OPS 16u
+#define HEARTBEAT_TICKS ((uint32_t)(BP_TICK_HZ) / 4u)
+
+typedef struct {
+    uint32_t last_beat;
+    uint32_t spent; /* ticks that heartbeats took */
+} beat_t;
+
+typedef struct {
+    uint8_t *next; /* where the next op's ticks go */
+    uint16_t first;
+    uint16_t n;
+    uint32_t nothing; /* ticks of an op that does nothing */
+    uint32_t last;
+} profile_t;
+
+static int is_due(const beat_t *beat, uint32_t now, uint16_t op_index) {
+    if (BP_TICK_KIND == BP_TICK_NONE || HEARTBEAT_TICKS == 0) {
+        return op_index % HEARTBEAT_OPS == HEARTBEAT_OPS - 1u;
+    }
+    return now - beat->last_beat >= HEARTBEAT_TICKS;
+}
+
+static void beat_after_op(void *context, uint16_t op_index) {
+    beat_t *beat = context;
+    const uint32_t now = bp_port_ticks();
+    if (is_due(beat, now, op_index)) {
+        uint8_t payload[2];
+        app_put_u16(payload, op_index);
+        app_send(BP_MSG_HEARTBEAT, 0, 0, app_session_expected(), payload, sizeof payload);
+        beat->last_beat = bp_port_ticks();
+        beat->spent += beat->last_beat - now;
+    }
+}
+
+/* Ticks of the inference without its heartbeats and without the reading of the counter. */
+static uint32_t run_timed(uint16_t n_ops) {
+    const uint32_t before = bp_port_ticks();
+    beat_t beat = {bp_port_ticks(), 0};
+    const bp_infer_hooks_t hooks = {beat_after_op, &beat};
+    const uint32_t begin = bp_port_ticks();
+    bp_infer_run(app_model(), app_arena(), n_ops, &hooks);
+    return bp_port_ticks() - begin - beat.spent - (beat.last_beat - before);
+}
+
+uint8_t app_infer(app_call_t *call) {
+    const bp_model_t *model = app_model();
+    if (call->n != 2) {
+        return BP_E_LENGTH;
+    }
+    if (model == NULL) {
+        return BP_E_NO_MODEL;
+    }
+    const uint16_t n_ops = app_get_u16(call->payload);
+    const uint32_t ticks = run_timed(n_ops);
+    app_put_u32(call->payload, ticks);
+    app_put_u32(call->payload + 4, 0);
+    call->n_answer = 8;
+    if (n_ops == ALL_OPS) {
+        const uint32_t n = bp_infer_output_bytes(model);
+        app_put_u32(call->payload + 4, app_outputs_crc());
+        if (n <= APP_KEPT_BYTES - 8u) {
+            app_outputs_copy(call->payload + 8, n);
+            call->n_answer = (uint16_t)(8u + n);
+        }
+    }
+    return BP_OK;
+}
+
+static void profile_after_op(void *context, uint16_t op_index) {
+    const uint32_t now = bp_port_ticks();
+    profile_t *profile = context;
+    if (op_index >= profile->first && op_index - profile->first < profile->n) {
+        app_put_u32(profile->next, now - profile->last - profile->nothing);
+        profile->next += 4;
+    }
+    profile->last = bp_port_ticks();
+}
+
+uint8_t app_profile(app_call_t *call) {
+    const bp_model_t *model = app_model();
+    if (call->n != 2) {
+        return BP_E_LENGTH;
+    }
+    if (model == NULL) {
+        return BP_E_NO_MODEL;
+    }
+    const uint16_t first = app_get_u16(call->payload);
+    if (first >= model->n_ops) {
+        return BP_E_RANGE;
+    }
+    profile_t profile = {call->payload, first, (uint16_t)(model->n_ops - first), 0, 0};
+    if (profile.n > APP_KEPT_BYTES / 4u) {
+        profile.n = APP_KEPT_BYTES / 4u;
+    }
+    /* The time between two calls with nothing between them; volatile keeps them calls. */
+    void (*volatile hook)(void *, uint16_t) = profile_after_op;
+    hook(&profile, ALL_OPS);
+    profile.nothing = bp_port_ticks() - profile.last;
+    const bp_infer_hooks_t hooks = {profile_after_op, &profile};
+    profile.last = bp_port_ticks();
+    bp_infer_run(model, app_arena(), ALL_OPS, &hooks);
+    call->n_answer = (uint16_t)(4u * profile.n);
+    return BP_OK;
+}

@@ -1,0 +1,195 @@
+/* The pool and the models: an uploaded image lies at the pool's front, the arena behind it; with
+ * the model in flash the arena has the whole pool. */
+#include "app.h"
+
+#define NEXT_ALIGNED(n) (((n) + 15u) & ~(uint32_t)15u)
+
+#if defined(__GNUC__) && !defined(__AVR__)
+#define ALIGNED_16 __attribute__((aligned(16)))
+#else
+#define ALIGNED_16
+#endif
+
+static ALIGNED_16 uint8_t pool[BP_POOL_BYTES > 0 ? BP_POOL_BYTES : 1];
+static bp_model_t model;
+static uint8_t *arena;
+static uint8_t is_selected;
+
+const bp_model_t *app_model(void) {
+    return is_selected ? &model : NULL;
+}
+
+uint8_t *app_arena(void) {
+    return arena;
+}
+
+#if APP_CAN_LOAD || BP_BAKED_MODEL
+/* An answer that tells the numbers: needed, available. */
+static uint8_t no_space(app_call_t *call, uint32_t needed) {
+    app_put_u32(call->payload, needed);
+    app_put_u32(call->payload + 4, BP_POOL_BYTES);
+    call->n_answer = 8;
+    return BP_E_SPACE;
+}
+
+/* Opens an image and puts the arena at an offset of the pool. */
+static uint8_t open_model(app_call_t *call, const uint8_t *image, uint32_t n, uint32_t arena_at) {
+    is_selected = 0;
+    const int status = bp_model_open(&model, image, n);
+    if (status != BP_OK) {
+        return (uint8_t)status;
+    }
+    if (arena_at > BP_POOL_BYTES || model.arena_bytes > BP_POOL_BYTES - arena_at) {
+        return no_space(call, arena_at + model.arena_bytes);
+    }
+    arena = pool + arena_at;
+    is_selected = 1;
+    app_put_u32(call->payload, model.crc32);
+    app_put_u32(call->payload + 4, model.arena_bytes);
+    app_put_u32(call->payload + 8, bp_infer_input_bytes(&model));
+    app_put_u32(call->payload + 12, bp_infer_output_bytes(&model));
+    app_put_u16(call->payload + 16, model.n_ops);
+    call->n_answer = 18;
+    return BP_OK;
+}
+#endif
+
+#if APP_CAN_LOAD
+static struct {
+    uint32_t bytes; /* of the whole image; 0: none begun */
+    uint32_t crc;
+    uint32_t next; /* offset up to which it has arrived */
+} load;
+
+uint8_t app_load_begin(app_call_t *call) {
+    if (call->n != 8) {
+        return BP_E_LENGTH;
+    }
+    const uint32_t bytes = app_get_u32(call->payload);
+    const uint32_t crc = app_get_u32(call->payload + 4);
+    if (bytes > BP_POOL_BYTES) {
+        return no_space(call, bytes);
+    }
+    if (load.bytes != bytes || load.crc != crc) {
+        is_selected = 0;
+        load.bytes = bytes;
+        load.crc = crc;
+        load.next = 0;
+    }
+    app_put_u32(call->payload, load.next);
+    call->n_answer = 4;
+    return BP_OK;
+}
+
+/* Bytes that have arrived before are not written again: a model may be running from them. */
+static uint8_t take_data(uint32_t offset, const uint8_t *data, uint32_t n) {
+    if (load.bytes == 0) {
+        return BP_E_STATE;
+    }
+    if (offset > load.next || n > load.bytes - offset) {
+        return BP_E_RANGE;
+    }
+    const uint32_t known = load.next - offset;
+    if (n > known) {
+        app_copy(pool + load.next, data + known, n - known);
+        load.next += n - known;
+    }
+    return BP_OK;
+}
+
+uint8_t app_load_data(app_call_t *call) {
+    if (call->n < 4) {
+        return BP_E_LENGTH;
+    }
+    const uint8_t status =
+        take_data(app_get_u32(call->payload), call->payload + 4, (uint32_t)call->n - 4u);
+    app_put_u32(call->payload, load.next);
+    call->n_answer = 4;
+    return status;
+}
+
+static uint8_t select_ram(app_call_t *call) {
+    if (load.bytes == 0) {
+        return BP_E_NO_MODEL;
+    }
+    if (load.next != load.bytes) {
+        return BP_E_STATE;
+    }
+    const uint8_t status = open_model(call, pool, load.bytes, NEXT_ALIGNED(load.bytes));
+    if (status == BP_OK && model.crc32 != load.crc) {
+        is_selected = 0;
+        call->n_answer = 0;
+        load.bytes = 0;
+        return BP_E_CRC;
+    }
+    if (status != BP_OK && status != BP_E_SPACE) {
+        load.bytes = 0; /* not worth going on with */
+    }
+    return status;
+}
+
+uint8_t app_load_end(app_call_t *call) {
+    return call->n != 0 ? BP_E_LENGTH : select_ram(call);
+}
+
+static void forget_load(void) {
+    load.bytes = 0;
+}
+#else
+uint8_t app_load_begin(app_call_t *call) {
+    (void)call;
+    return BP_E_UNSUPPORTED;
+}
+
+uint8_t app_load_data(app_call_t *call) {
+    return app_load_begin(call);
+}
+
+uint8_t app_load_end(app_call_t *call) {
+    return app_load_begin(call);
+}
+
+static uint8_t select_ram(app_call_t *call) {
+    return app_load_begin(call);
+}
+
+static void forget_load(void) {
+}
+#endif
+
+#if BP_BAKED_MODEL
+#define IMAGE_CRC_AT 12
+
+static uint8_t select_flash(app_call_t *call) {
+    forget_load();
+    return open_model(call, bp_model_image, bp_model_image_bytes, 0);
+}
+
+uint32_t app_flash_model_crc(void) {
+    return (uint32_t)BP_ROM_I32(bp_model_image + IMAGE_CRC_AT);
+}
+#else
+static uint8_t select_flash(app_call_t *call) {
+    (void)call;
+    (void)forget_load;
+    return BP_E_NO_MODEL;
+}
+
+uint32_t app_flash_model_crc(void) {
+    return 0;
+}
+#endif
+
+uint8_t app_select(app_call_t *call) {
+    if (call->n != 1) {
+        return BP_E_LENGTH;
+    }
+    switch (call->payload[0]) {
+    case BP_SOURCE_FLASH:
+        return select_flash(call);
+    case BP_SOURCE_RAM:
+        return select_ram(call);
+    default:
+        return BP_E_UNKNOWN;
+    }
+}

@@ -1,0 +1,72 @@
+/* ECHO, STATS, RESET, and for tests faults on purpose. */
+#include "app.h"
+
+static uint8_t reset_wanted;
+
+uint8_t app_echo(app_call_t *call) {
+    if (call->n > APP_ANSWER_BYTES) {
+        return BP_E_LENGTH;
+    }
+    call->n_answer = call->n;
+    return BP_OK;
+}
+
+uint8_t app_stats(app_call_t *call) {
+    const bp_receiver_t *receiver = app_receiver();
+    if (call->n != 0) {
+        return BP_E_LENGTH;
+    }
+    app_put_u32(call->payload, receiver->frames);
+    app_put_u32(call->payload + 4, receiver->bad_frames);
+    app_put_u32(call->payload + 8, app_session_repeated());
+    app_put_u32(call->payload + 12, bp_port_rx_overruns());
+    app_put_u32(call->payload + 16, bp_port_stack_free());
+    app_put_u32(call->payload + 20, bp_port_stack_bytes());
+    call->n_answer = 24;
+    return BP_OK;
+}
+
+uint8_t app_reset(app_call_t *call) {
+    if (call->n != 0) {
+        return BP_E_LENGTH;
+    }
+    reset_wanted = 1;
+    return BP_OK;
+}
+
+void app_reset_if_wanted(void) {
+    if (reset_wanted) {
+        bp_port_reset();
+    }
+}
+
+#if BP_APP_TEST_FAULTS
+/* Grows until the guard word is gone; the main loop then finds it. */
+static uint8_t overflow_stack(uint8_t n) {
+    volatile uint8_t block[16];
+    block[n & 15u] = n;
+    if (bp_port_stack_intact()) {
+        block[0] = overflow_stack((uint8_t)(n + 1u));
+    }
+    return block[n & 15u];
+}
+
+uint8_t app_test_fault(app_call_t *call) {
+    if (call->n != 1) {
+        return BP_E_LENGTH;
+    }
+    switch (call->payload[0]) {
+    case BP_FAULT_HARD:
+        __builtin_trap();
+    case BP_FAULT_ASSERT:
+        BP_ASSERT(call == NULL);
+        return BP_E_UNSUPPORTED; /* built without assertions */
+    case BP_FAULT_STACK:
+        call->payload[0] = overflow_stack(1);
+        call->n_answer = 1;
+        return BP_OK;
+    default:
+        return BP_E_UNKNOWN;
+    }
+}
+#endif

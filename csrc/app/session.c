@@ -1,0 +1,185 @@
+/* Sessions and exactly-once: requests are numbered from 1, executed in order, and the last answers
+ * are kept, so that a request whose answer was lost is answered again and not executed again. */
+#include "app.h"
+
+#define NOT_KEPT 0xFFFFu /* longer than a slot, of a pure request: may be executed again ... */
+#define STALE 0xFFFEu    /* ... but not after something has changed */
+
+typedef struct {
+    uint16_t seq;
+    uint16_t n; /* bytes of the answer with its status; 0: slot not used */
+    uint8_t payload[BP_LINK_SLOT_BYTES];
+} slot_t;
+
+static struct {
+    uint32_t id;
+    uint32_t repeated;
+    uint16_t expected;
+    uint16_t answered; /* every answer before this one has reached the host */
+    uint8_t is_open;
+    uint8_t gap_told;
+    uint8_t next_slot;
+} session;
+static slot_t slots[BP_LINK_SLOTS];
+
+#define NAME_BYTES (sizeof BP_BOARD_NAME + sizeof BP_BOARD_CPU)
+static const uint8_t names[NAME_BYTES + 1] BP_ROM_DATA = BP_BOARD_NAME "\0" BP_BOARD_CPU "\0";
+
+/* Compile-time checks; an array of negative size does not compile. */
+typedef char hail_fits_a_frame[BP_HAIL_NAMES + NAME_BYTES <= BP_LINK_MAX_PAYLOAD ? 1 : -1];
+typedef char slot_holds_select[BP_LINK_SLOT_BYTES >= 20 ? 1 : -1];
+typedef char slot_is_no_frame[BP_LINK_SLOT_BYTES <= BP_LINK_MAX_PAYLOAD ? 1 : -1];
+
+uint16_t app_session_expected(void) {
+    return session.expected;
+}
+
+uint32_t app_session_repeated(void) {
+    return session.repeated;
+}
+
+static uint8_t free_slots(void) {
+    return (uint8_t)(BP_LINK_SLOTS - (uint16_t)(session.expected - session.answered));
+}
+
+static void send_answer(uint8_t type, uint16_t seq, const uint8_t *payload, uint16_t n) {
+    app_send((uint8_t)(type | BP_MSG_ANSWER), free_slots(), seq, session.expected, payload, n);
+}
+
+static void open_session(uint32_t id) {
+    session.id = id;
+    session.is_open = 1;
+    session.expected = 1;
+    session.answered = 1;
+    session.gap_told = 0;
+    for (uint8_t i = 0; i < BP_LINK_SLOTS; i++) {
+        slots[i].n = 0;
+    }
+}
+
+static void put_hail(uint8_t *p, uint8_t status, uint32_t id) {
+    const bp_model_t *model = app_model();
+    p[0] = status;
+    p[1] = BP_LINK_VERSION;
+    app_put_u32(p + 2, id);
+    app_put_u32(p + 6, (uint32_t)((BP_BUILD_ID)&0xFFFFFFFFu));
+    app_put_u32(p + 10, (uint32_t)((uint64_t)(BP_BUILD_ID) >> 32));
+    app_put_u16(p + 14, BP_LINK_MAX_PAYLOAD);
+    app_put_u16(p + 16, BP_LINK_RX_WINDOW);
+    p[18] = BP_LINK_SLOTS;
+    p[19] = BP_TICK_KIND;
+    app_put_u32(p + 20, BP_TICK_HZ);
+    app_put_u32(p + 24, BP_RAM_BYTES);
+    app_put_u32(p + 28, BP_FLASH_BYTES);
+    app_put_u32(p + 32, BP_POOL_BYTES);
+    app_put_u32(p + 36, app_flash_model_crc());
+    app_put_u32(p + 40, model != NULL ? model->crc32 : 0);
+    app_put_u16(p + 44, BP_LINK_SLOT_BYTES);
+    for (uint8_t i = 0; i < NAME_BYTES; i++) {
+        p[BP_HAIL_NAMES + i] = BP_ROM_U8(names + i);
+    }
+}
+
+/* The same session hailed again keeps its state: only the answer was lost. */
+static void hail(const uint8_t *payload, uint16_t n, uint8_t *answer) {
+    uint8_t status = BP_OK;
+    uint32_t id = 0;
+    if (n < 1 || payload[0] != BP_LINK_VERSION) {
+        status = BP_E_VERSION;
+    } else if (n != 5) {
+        status = BP_E_LENGTH;
+    } else {
+        id = app_get_u32(payload + 1);
+        if (!session.is_open || session.id != id) {
+            open_session(id);
+        }
+    }
+    put_hail(answer, status, id);
+    send_answer(BP_MSG_HAIL, 0, answer, (uint16_t)(BP_HAIL_NAMES + NAME_BYTES));
+}
+
+/* Executes; the answer is built in front of and over the payload. Returns its length. */
+static uint16_t execute(uint8_t type, uint8_t *payload, uint16_t n) {
+    app_call_t call = {payload, n, 0};
+    payload[-1] = app_request(type, &call);
+    return (uint16_t)(call.n_answer + 1);
+}
+
+static void forget_what_can_not_be_repeated(void) {
+    for (uint8_t i = 0; i < BP_LINK_SLOTS; i++) {
+        if (slots[i].n == NOT_KEPT) {
+            slots[i].n = STALE;
+        }
+    }
+}
+
+static void execute_next(uint8_t type, uint8_t *payload, uint16_t n) {
+    slot_t *slot = &slots[session.next_slot];
+    const uint16_t seq = session.expected;
+    const uint16_t n_answer = execute(type, payload, n);
+    if (!app_request_is_pure(type)) {
+        forget_what_can_not_be_repeated();
+    }
+    slot->seq = seq;
+    slot->n = NOT_KEPT;
+    if (n_answer <= BP_LINK_SLOT_BYTES) {
+        slot->n = n_answer;
+        app_copy(slot->payload, payload - 1, n_answer);
+    }
+    session.next_slot = (uint8_t)((session.next_slot + 1u) % BP_LINK_SLOTS);
+    session.expected++;
+    session.gap_told = 0;
+    send_answer(type, seq, payload - 1, n_answer);
+}
+
+static void answer_again(uint8_t type, uint16_t seq, uint8_t *payload, uint16_t n) {
+    session.repeated++;
+    session.gap_told = 0;
+    for (uint8_t i = 0; i < BP_LINK_SLOTS; i++) {
+        const slot_t *slot = &slots[i];
+        if (slot->n == 0 || slot->seq != seq) {
+            continue;
+        }
+        if (slot->n == NOT_KEPT && app_request_is_pure(type)) {
+            const uint16_t n_answer = execute(type, payload, n);
+            send_answer(type, seq, payload - 1, n_answer);
+        } else if (slot->n >= STALE) {
+            payload[-1] = BP_E_STATE;
+            send_answer(type, seq, payload - 1, 1);
+        } else {
+            send_answer(type, seq, slot->payload, slot->n);
+        }
+        return;
+    }
+    /* Older than all slots: the host has had its answer long ago. */
+}
+
+static void take_ack(uint16_t ack) {
+    if ((int16_t)(ack - session.answered) > 0 && (int16_t)(session.expected - ack) >= 0) {
+        session.answered = ack;
+    }
+}
+
+void app_session_frame(const bp_frame_t *frame, uint8_t *payload) {
+    if (frame->type == BP_MSG_HAIL) {
+        hail(payload, frame->payload_bytes, payload - 1);
+        return;
+    }
+    if (frame->type & BP_MSG_ANSWER) {
+        return; /* not from a host; perhaps the line echoes */
+    }
+    if (!session.is_open) {
+        app_send(BP_MSG_NO_SESSION, 0, frame->seq, 0, NULL, 0);
+        return;
+    }
+    take_ack(frame->ack);
+    const int16_t ahead = (int16_t)(frame->seq - session.expected);
+    if (ahead < 0) {
+        answer_again(frame->type, frame->seq, payload, frame->payload_bytes);
+    } else if (ahead == 0 && free_slots() != 0) {
+        execute_next(frame->type, payload, frame->payload_bytes);
+    } else if (!session.gap_told) {
+        session.gap_told = 1;
+        app_send(BP_MSG_NACK, free_slots(), frame->seq, session.expected, NULL, 0);
+    }
+}
