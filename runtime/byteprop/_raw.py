@@ -1,0 +1,317 @@
+"""The checked way into the C library; the only module that imports `_kernels`.
+
+Arguments are checked here for dtype, shape and contiguity, because C trusts them; statuses become
+exceptions. Numbers that C and Python share come from the C headers through `const` and `consts`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from byteprop._kernels import ffi, lib
+from byteprop.errors import ArgumentError, ModelError
+
+Bytes = bytes | bytearray | memoryview
+UInt8s = npt.NDArray[np.uint8]
+
+_ALIGNMENT = 64
+_BYTES = ffi.typeof("uint8_t[]")
+_INT8S = ffi.typeof("int8_t[]")
+_INT32S = ffi.typeof("int32_t[]")
+_from_buffer = ffi.from_buffer
+_infer_batch = lib.bp_infer_batch
+_empty = np.empty
+_uint8 = np.dtype(np.uint8)
+
+
+# --- constants and statuses ---
+
+
+def const(name: str) -> int:
+    """A constant of the public C headers, by its C name."""
+    value = getattr(lib, name, None)
+    if not isinstance(value, int):
+        raise ArgumentError(f"name: wanted a constant of the C headers, got {name!r}")
+    return value
+
+
+def consts(prefix: str) -> Mapping[str, int]:
+    """All constants whose C names begin with prefix, without it: consts("BP_OP_")["RESCALE"]."""
+    values = ((name, getattr(lib, name)) for name in dir(lib) if name.startswith(prefix))
+    return {name[len(prefix) :]: value for name, value in values if isinstance(value, int)}
+
+
+def _text(cdata: Any) -> str:
+    return ffi.string(cdata).decode("ascii")
+
+
+def status_name(status: int) -> str:
+    """OK, E_ARG, ..."""
+    return _text(lib.bp_status_name(status))
+
+
+def status_text(status: int) -> str:
+    """What a status means, one sentence without a full stop."""
+    return _text(lib.bp_status_text(status))
+
+
+Status = IntEnum(  # type: ignore[misc]  # the members are those of the C header
+    "Status", [(status_name(i), i) for i in range(lib.bp_status_count())]
+)
+
+
+# --- instruction sets ---
+
+
+def isa_name() -> str:
+    """The instruction set whose primitives are in use, or "portable"."""
+    return _text(lib.bp_isa_name())
+
+
+def isa_select(name: str) -> bool:
+    """Uses the primitives of that instruction set from now on; False when they cannot be had."""
+    return lib.bp_isa_select(name.encode()) == lib.BP_OK
+
+
+def _isa_from_environment() -> None:
+    wanted = os.environ.get("BYTEPROP_ISA")
+    if wanted and not isa_select(wanted):
+        raise ArgumentError(
+            f"BYTEPROP_ISA: {wanted!r} is not to be had on this CPU; unset it or say 'portable'"
+        )
+
+
+_isa_from_environment()
+
+
+# --- the link's codec ---
+
+
+def crc32(data: Bytes, crc: int = 0) -> int:
+    """zlib's CRC-32, continued from crc."""
+    return lib.bp_crc32(crc, _from_buffer(_BYTES, data), len(data))
+
+
+def cobs_encode(data: Bytes) -> bytes:
+    out = ffi.new(_BYTES, len(data) + len(data) // 254 + 1)
+    n = lib.bp_cobs_encode(out, _from_buffer(_BYTES, data), len(data))
+    return bytes(ffi.buffer(out, n))
+
+
+def cobs_decode(data: Bytes) -> bytes | None:
+    """None when data is not COBS."""
+    out = ffi.new(_BYTES, len(data) + 1)
+    n = lib.bp_cobs_decode(out, _from_buffer(_BYTES, data), len(data))
+    return None if n == 0xFFFFFFFF else bytes(ffi.buffer(out, n))
+
+
+# --- kernels, for tests and for making models ---
+
+
+def _array(name: str, value: Any, dtype: type[np.generic], ndim: int) -> npt.NDArray[Any]:
+    """value itself when it is a C-contiguous array of that dtype and rank; else an error."""
+    if not isinstance(value, np.ndarray) or value.dtype != dtype or value.ndim != ndim:
+        got = f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else repr(type(value))
+        raise ArgumentError(f"{name}: wanted {np.dtype(dtype)} of rank {ndim}, got {got}")
+    return np.ascontiguousarray(value)
+
+
+def _check(name: str, value: int, low: int, high: int) -> int:
+    if not low <= value <= high:
+        raise ArgumentError(f"{name}: wanted {low} .. {high}, got {value}")
+    return int(value)
+
+
+def _check_scaling(mult_q31: int, lshift: int) -> None:
+    if mult_q31 != 0:
+        _check("mult_q31", mult_q31, 1 << 30, (1 << 31) - 1)
+    _check("lshift", lshift, -31, 30)
+
+
+def requant(x: int, mult_q31: int, lshift: int) -> int:
+    """x * mult_q31 * 2^(lshift - 31), rounded twice."""
+    _check_scaling(mult_q31, lshift)
+    return lib.bp_requant(_check("x", x, -(1 << 31), (1 << 31) - 1), mult_q31, lshift)
+
+
+def _padded_rows(weights: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+    n_out, n_in = weights.shape
+    rows = np.zeros((n_out, -(-n_in // 4) * 4), np.int8)
+    rows[:, :n_in] = weights
+    return rows
+
+
+def dense_s8(
+    x: npt.NDArray[np.int8],
+    weights: npt.NDArray[np.int8],
+    bias_folded: npt.NDArray[np.int32],
+    mult: npt.NDArray[np.int32],
+    lshift: npt.NDArray[np.int8],
+    y_zp: int,
+    y_min: int,
+    y_max: int,
+) -> npt.NDArray[np.int8]:
+    """One dense layer of one sample: x [n_in], weights [n_out, n_in], bias_folded [n_out] (input
+    zero point folded in), mult and lshift [1] or [n_out]. Returns [n_out]."""
+    x = _array("x", x, np.int8, 1)
+    weights = _array("weights", weights, np.int8, 2)
+    bias_folded = _array("bias_folded", bias_folded, np.int32, 1)
+    mult, lshift = _array("mult", mult, np.int32, 1), _array("lshift", lshift, np.int8, 1)
+    n_out, n_in = weights.shape
+    _check("n_in", n_in, 1, 65532)
+    _check("n_out", n_out, 1, 65535)
+    if x.shape != (n_in,) or bias_folded.shape != (n_out,) or mult.shape != lshift.shape:
+        raise ArgumentError("x, bias_folded, mult, lshift: wanted shapes that fit weights")
+    if mult.shape not in ((1,), (n_out,)):
+        raise ArgumentError(f"mult: wanted shape (1,) or ({n_out},), got {mult.shape}")
+    for m, s in zip(mult.tolist(), lshift.tolist(), strict=True):
+        _check_scaling(m, s)
+    rows = _padded_rows(weights)
+    fields = {
+        "weights": _from_buffer(_BYTES, rows),
+        "bias": _from_buffer(_BYTES, bias_folded),
+        "mult_q31": _from_buffer(_BYTES, mult),
+        "lshift": _from_buffer(_BYTES, lshift),
+        "n_in": n_in,
+        "n_out": n_out,
+        "row_stride": rows.shape[1],
+        "per_channel": int(len(mult) == n_out and n_out > 1),
+        "y_zp": _check("y_zp", y_zp, -128, 127),
+        "y_min": _check("y_min", y_min, -128, 127),
+        "y_max": _check("y_max", y_max, y_min, 127),
+    }
+    y = np.empty(n_out, np.int8)
+    layer = ffi.new("bp_dense_s8_t *", fields)
+    lib.bp_dense_s8(_from_buffer(_INT8S, y), _from_buffer(_INT8S, x), layer)
+    return y
+
+
+def rescale_8(
+    x: npt.NDArray[Any],
+    y_dtype: npt.DTypeLike,
+    mult_q31: int,
+    lshift: int,
+    x_zp: int,
+    y_zp: int,
+    y_min: int,
+    y_max: int,
+) -> npt.NDArray[Any]:
+    """Element-wise rescaling of int8 or uint8 to y_dtype, int8 or uint8."""
+    _check_scaling(mult_q31, lshift)
+    x_unsigned = isinstance(x, np.ndarray) and x.dtype == np.uint8
+    y_unsigned = np.dtype(y_dtype) == np.uint8
+    x = _array("x", x, np.uint8 if x_unsigned else np.int8, 1)
+    low = 0 if y_unsigned else -128
+    fields = {
+        "mult_q31": mult_q31,
+        "lshift": lshift,
+        "x_unsigned": int(x_unsigned),
+        "y_unsigned": int(y_unsigned),
+        "x_zp": _check("x_zp", x_zp, -128, 255),
+        "y_zp": _check("y_zp", y_zp, -128, 255),
+        "y_min": _check("y_min", y_min, low, low + 255),
+        "y_max": _check("y_max", y_max, y_min, low + 255),
+    }
+    y = np.empty(x.shape, np.uint8 if y_unsigned else np.int8)
+    lib.bp_rescale_8(
+        _from_buffer(_BYTES, y), _from_buffer(_BYTES, x), len(x), ffi.new("bp_rescale_t *", fields)
+    )
+    return y
+
+
+def softmax_exp_table(mult_q31: int, lshift: int, diff_min: int) -> npt.NDArray[np.int32]:
+    """int32 [256]: exp of minus each difference to the largest logit, in Q0.31."""
+    _check_scaling(mult_q31, lshift)
+    _check("diff_min", diff_min, -(1 << 31), 0)
+    table = np.empty(256, np.int32)
+    lib.bp_softmax_exp_table(_from_buffer(_INT32S, table), mult_q31, lshift, diff_min)
+    return table
+
+
+def softmax_s8(x: npt.NDArray[np.int8], exp_q31: npt.NDArray[np.int32]) -> npt.NDArray[np.int8]:
+    """Softmax of one row of int8 logits with a table of softmax_exp_table."""
+    x = _array("x", x, np.int8, 1)
+    exp_q31 = _array("exp_q31", exp_q31, np.int32, 1)
+    _check("elements of x", len(x), 1, 4095)
+    if exp_q31.shape != (256,) or exp_q31[0] != (1 << 31) - 1 or (exp_q31 < 0).any():
+        raise ArgumentError("exp_q31: wanted a table made by softmax_exp_table")
+    y = np.empty(x.shape, np.int8)
+    lib.bp_softmax_s8(
+        _from_buffer(_INT8S, y), _from_buffer(_INT8S, x), _from_buffer(_BYTES, exp_q31), len(x)
+    )
+    return y
+
+
+# --- the engine ---
+
+
+def _aligned(n_bytes: int) -> UInt8s:
+    """Bytes whose address suits every kernel."""
+    buffer = np.empty(n_bytes + _ALIGNMENT, np.uint8)
+    begin = -buffer.ctypes.data % _ALIGNMENT
+    return buffer[begin : begin + n_bytes]
+
+
+class _Arenas(threading.local):
+    """One arena a thread, so that threads can run one model at the same time without a lock."""
+
+    def __init__(self, arena_bytes: int) -> None:
+        self.arena = _from_buffer(_BYTES, _aligned(arena_bytes))
+
+
+class Engine:
+    """A model image opened by the C library. Threads may share it."""
+
+    def __init__(self, image: Bytes) -> None:
+        """Raises ModelError when the checked reader refuses the image."""
+        data = np.frombuffer(image, np.uint8)
+        self._image = _aligned(data.size)
+        self._image[:] = data
+        self._model = ffi.new("bp_model_t *")
+        status = lib.bp_model_open(self._model, _from_buffer(_BYTES, self._image), data.size)
+        if status != lib.BP_OK:
+            raise ModelError(f"{status_text(status)} ({status_name(status)})")
+        self.arena_bytes: int = self._model.arena_bytes
+        self.crc32: int = self._model.crc32
+        self.input_bytes = lib.bp_infer_input_bytes(self._model)
+        self.output_bytes = lib.bp_infer_output_bytes(self._model)
+        self.n_ops: int = self._model.n_ops
+        self._arenas = _Arenas(self.arena_bytes)
+
+    def run(self, x: UInt8s) -> UInt8s:
+        """y uint8 [n, output_bytes] of x uint8 [n, input_bytes], C-contiguous."""
+        # The fast path for one sample: every look-up here is seen in a call of a microsecond.
+        if x.dtype != _uint8 or x.shape[1:] != (self.input_bytes,):
+            raise ArgumentError(
+                f"x: wanted uint8 [n, {self.input_bytes}], got {x.dtype} {list(x.shape)}"
+            )
+        n = len(x)
+        y: UInt8s = _empty((n, self.output_bytes), _uint8)
+        _infer_batch(
+            _from_buffer(_BYTES, y), _from_buffer(_BYTES, x), n, self._model, self._arenas.arena
+        )
+        return y
+
+    def _elems(self, index: int) -> int:
+        tensor = ffi.new("bp_tensor_t *")
+        lib.bp_model_tensor(tensor, self._model, index)
+        return int(tensor.elems)
+
+    def run_op(self, index: int, x: Bytes) -> bytes:
+        """Bytes of op index's output tensor from those of its input tensor."""
+        _check("index", index, 0, self.n_ops - 1)
+        op = ffi.new("bp_op_t *")
+        lib.bp_model_op(op, self._model, index)
+        wanted = self._elems(op.input)
+        if len(x) != wanted:
+            raise ArgumentError(f"x: wanted {wanted} bytes, got {len(x)}")
+        y = ffi.new(_BYTES, self._elems(op.output))
+        lib.bp_infer_op(y, _from_buffer(_BYTES, x), self._model, index)
+        return bytes(ffi.buffer(y))
