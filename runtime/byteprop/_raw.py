@@ -29,6 +29,7 @@ _from_buffer = ffi.from_buffer
 _infer_batch = lib.bp_infer_batch
 _empty = np.empty
 _uint8 = np.dtype(np.uint8)
+_OK = 0
 
 
 # --- constants and statuses ---
@@ -77,7 +78,7 @@ def isa_name() -> str:
 
 def isa_select(name: str) -> bool:
     """Uses the primitives of that instruction set from now on; False when they cannot be had."""
-    return lib.bp_isa_select(name.encode()) == lib.BP_OK
+    return lib.bp_isa_select(name.encode()) == _OK
 
 
 def _isa_from_environment() -> None:
@@ -276,7 +277,7 @@ class Engine:
         self._image[:] = data
         self._model = ffi.new("bp_model_t *")
         status = lib.bp_model_open(self._model, _from_buffer(_BYTES, self._image), data.size)
-        if status != lib.BP_OK:
+        if status != _OK:
             raise ModelError(f"{status_text(status)} ({status_name(status)})")
         self.arena_bytes: int = self._model.arena_bytes
         self.crc32: int = self._model.crc32
