@@ -1,6 +1,46 @@
-"""Packages, their folders and the extension; everything else is in pyproject.toml."""
+"""Packages, their folders, the extension, and what a wheel carries besides Python; everything else
+is in pyproject.toml."""
+
+from __future__ import annotations
+
+import runpy
+import shutil
+import sys
+from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+# Folder of the checkout -> where the wheel carries it, so that `pip install` is enough to build
+# firmware. An editable install finds the checkout's instead (byteprop._paths).
+BUNDLED = {"csrc": "byteprop/_csrc", "boards": "byteprop/_boards"}
+NOT_BUNDLED = shutil.ignore_patterns("__pycache__", "*.o", "*.elf", "*.so", ".*")
+
+
+def build_device(folder: Path) -> None:
+    """The device program as a native process, the board `host`: it needs a pseudo-terminal."""
+    if sys.platform == "win32":
+        return
+    script = runpy.run_path(str(ROOT / "runtime/build_device.py"))
+    script["build"](folder / "byteprop-device")
+
+
+class BuildPackages(build_py):
+    """Copies what lies outside the packages' own folders, and compiles the host board."""
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            build_device(ROOT / "runtime/byteprop/_bin")
+            return
+        target = Path(self.build_lib)
+        for source, place in BUNDLED.items():
+            # A left-over build folder must not bring back files that are gone.
+            shutil.rmtree(target / place, ignore_errors=True)
+            shutil.copytree(ROOT / source, target / place, ignore=NOT_BUNDLED)
+        build_device(target / "byteprop/_bin")
+
 
 setup(
     packages=[
@@ -12,5 +52,6 @@ setup(
         "byteprop_host": "host_tools/byteprop_host",
     },
     cffi_modules=["runtime/build_kernels.py:ffibuilder"],
+    cmdclass={"build_py": BuildPackages},
     options={"bdist_wheel": {"py_limited_api": "cp310"}},
 )

@@ -1,0 +1,87 @@
+"""Writes the table of boards into the documents, from the board.toml files.
+
+    python3 scripts/board_table.py            writes
+    python3 scripts/board_table.py --check    exits with 1 when a document is out of date
+
+A document takes the table between the lines `<!-- boards: begin -->` and `<!-- boards: end -->`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from byteprop_host.boards import Board, Same, Tier, all_boards
+
+ROOT = Path(__file__).resolve().parents[1]
+PLACE = re.compile(r"(<!-- boards: begin[^\n]*-->\n).*?(<!-- boards: end -->)", re.S)
+
+
+def size(n_bytes: int) -> str:
+    for unit, factor in (("MB", 1 << 20), ("KB", 1 << 10)):
+        if n_bytes >= factor and n_bytes % factor == 0:
+            return f"{n_bytes // factor:,} {unit}"
+    return f"{n_bytes:,} B"
+
+
+def proof(board: Board) -> str:
+    """How the board is run by the tests."""
+    if board.tier is Tier.HOST:
+        return "the device program as a process of this computer"
+    if board.tier is Tier.HARDWARE:
+        return "the board itself"
+    if board.emulator is None:
+        return "compiled only"
+    same = "this board" if board.emulator.same is Same.BOARD else "this CPU"
+    return f"{board.emulator.program}, emulates {same}"
+
+
+def memory(board: Board) -> str:
+    if board.tier is Tier.HOST:
+        return "| | "
+    return f"| {size(board.memory.flash_bytes)} | {size(board.memory.ram_bytes)} "
+
+
+def table() -> str:
+    lines = ["| board | what | CPU | flash | RAM | run by the tests on |", "|---|---|---|---|---|---|"]
+    for board in all_boards():
+        title = f"[{board.title}]({board.url})" if board.url else board.title
+        lines.append(
+            f"| `{board.name}` | {title} | {board.cpu} {memory(board)}| {proof(board)} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def documents() -> list[Path]:
+    candidates = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [path for path in candidates if PLACE.search(path.read_text(encoding="utf-8"))]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    arguments = parser.parse_args()
+    new_table = table()
+    found = documents()
+    if not found:
+        print("no document has a place for the table of boards", file=sys.stderr)
+        return 1
+    stale = []
+    for path in found:
+        old = path.read_text(encoding="utf-8")
+        new = PLACE.sub(lambda place: place.group(1) + new_table + place.group(2), old)
+        if new == old:
+            continue
+        stale.append(path)
+        if not arguments.check:
+            path.write_text(new, encoding="utf-8")
+    for path in stale:
+        verb = "is out of date; run scripts/board_table.py" if arguments.check else "written"
+        print(f"{path.relative_to(ROOT)}: {verb}")
+    return 1 if arguments.check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

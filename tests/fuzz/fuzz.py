@@ -1,0 +1,251 @@
+"""Builds and runs the libFuzzer targets under AddressSanitizer and UndefinedBehaviorSanitizer.
+
+    python3 tests/fuzz/fuzz.py [TARGET ...] [--seconds 30]
+
+Seeds are made from the models of the tests when it runs. An input that crashes is kept in
+tests/fuzz/regressions/TARGET/ and from then on tried first, by this script and by the tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+CSRC = ROOT / "csrc"
+REGRESSIONS = HERE / "regressions"
+MODELS = (ROOT / "tests/data/models", ROOT / "examples/fashion_mnist")
+
+FLAGS = (
+    "-std=c99 -g -O1 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror "
+    "-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -DBP_ASSERTIONS=1"
+).split()
+LIBRARY = ("status.c", "model", "infer", "kernels", "isa", "link")
+# A made-up board, small enough for every limit to be met.
+APP_DEFINES = {
+    "BP_BOARD_NAME": '"fuzz"',
+    "BP_BOARD_CPU": '"none"',
+    "BP_TICK_KIND": "3",
+    "BP_TICK_HZ": "0",
+    "BP_RAM_BYTES": "65536",
+    "BP_FLASH_BYTES": "65536",
+    "BP_LINK_MAX_PAYLOAD": "256",
+    "BP_LINK_RX_WINDOW": "1024",
+    "BP_LINK_SLOTS": "3",
+    "BP_LINK_SLOT_BYTES": "64",
+    "BP_POOL_BYTES": "32768",
+    "BP_BUILD_ID": "1",
+    "BP_BAKED_MODEL": "0",
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    name: str
+    parts: tuple[str, ...]  # of csrc
+    defines: tuple[str, ...] = ()
+    max_bytes: int = 4096
+
+
+TARGETS = {
+    target.name: target
+    for target in (
+        Target("model", LIBRARY, max_bytes=24_000),
+        Target("link", ("status.c", "link")),
+        Target("app", (*LIBRARY, "app"), tuple(f"-D{k}={v}" for k, v in APP_DEFINES.items())),
+    )
+}
+
+
+class FuzzError(AssertionError):
+    """A target does not build, or an input makes it crash."""
+
+
+def missing() -> str | None:
+    """Why fuzzing cannot run here, or None."""
+    if shutil.which("clang") is None:
+        return "clang is not installed (apt: clang)"
+    runtime = subprocess.run(
+        ["clang", "-print-runtime-dir"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    if not list(Path(runtime).glob("libclang_rt.fuzzer*")):
+        return "clang's fuzzer library is not installed (apt: libclang-rt-14-dev)"
+    return None
+
+
+def sources(target: Target) -> list[Path]:
+    found = [HERE / f"fuzz_{target.name}.c", HERE / "assert_failed.c"]
+    for part in target.parts:
+        path = CSRC / part
+        # The folders below isa/ are for other CPUs or need flags of their own.
+        found += [path] if path.is_file() else sorted(path.glob("*.c"))
+    return found
+
+
+def build(target: Target, folder: Path) -> Path:
+    program = folder / f"fuzz_{target.name}"
+    command = ["clang", *FLAGS, *target.defines, f"-I{CSRC / 'include'}", f"-I{CSRC}"]
+    command += [str(path) for path in sources(target)]
+    result = subprocess.run([*command, "-o", str(program)], capture_output=True, text=True)
+    if result.returncode != 0:
+        raise FuzzError(f"{target.name} does not build:\n{result.stderr}")
+    return program
+
+
+# --- seeds -------------------------------------------------------------------------------------
+
+
+def model_images() -> list[bytes]:
+    import byteprop
+
+    paths = [path for folder in MODELS for path in sorted(folder.glob("*.tflite"))]
+    return [byteprop.load(path).image for path in paths]
+
+
+def cobs(data: bytes) -> bytes:
+    """As docs/protocol.md has it; seeds should not depend on the code under test."""
+    out = bytearray()
+    for group in (data + b"\0").split(b"\0")[:-1]:
+        while len(group) >= 254:
+            out += b"\xff" + group[:254]
+            group = group[254:]
+        out += bytes([len(group) + 1]) + group
+    return bytes(out)
+
+
+def frame(kind: int, seq: int, payload: bytes) -> bytes:
+    body = struct.pack("<BBHH", kind, 0, seq, 0) + payload
+    return b"\0" + cobs(body + struct.pack("<I", zlib.crc32(body))) + b"\0"
+
+
+def link_seeds() -> Iterable[bytes]:
+    yield frame(0x01, 0, b"\x01\x12\x34\x56\x78")
+    yield frame(0x02, 1, bytes(range(256)))
+    yield frame(0x02, 2, b"\0" * 300) + frame(0x02, 3, b"\xff" * 254)
+    yield b"\0\0noise" + frame(0x04, 4, b"")[:-3] + frame(0x04, 4, b"")
+
+
+def app_seeds() -> Iterable[bytes]:
+    """Requests as fuzz_app.c reads them: type, length, payload; a small model is loaded and run."""
+
+    def request(kind: int, payload: bytes = b"") -> bytes:
+        return bytes([kind]) + struct.pack("<H", len(payload)) + payload
+
+    hail = request(0x01, b"\x01\x12\x34\x56\x78")
+    yield hail + request(0x02, b"hello") + request(0x04)
+    for image in model_images():
+        if len(image) > 12_000:
+            continue
+        load = request(0x10, struct.pack("<II", len(image), zlib.crc32(image[16:])))
+        for offset in range(0, len(image), 200):
+            load += request(0x11, struct.pack("<I", offset) + image[offset : offset + 200])
+        load += request(0x12)
+        infer = request(0x20, struct.pack("<BHI", 0, 0, 0) + b"\x05") + request(0x23, b"\xff\xff")
+        read = request(0x21, struct.pack("<BHIH", 1, 0, 0, 1)) + request(0x24, b"\0\0")
+        digest = request(0x22, struct.pack("<BHII", 3, 0, 0, 64))
+        yield hail + load + infer + read + digest
+
+
+def write_seeds(target: Target, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    seeds = {"model": model_images, "link": link_seeds, "app": app_seeds}[target.name]()
+    for index, seed in enumerate(seeds):
+        (folder / f"seed_{index}").write_bytes(seed)
+
+
+# --- running -----------------------------------------------------------------------------------
+
+
+def run(program: Path, *arguments: str, timeout: float) -> str:
+    """What the target says; FuzzError when it crashes."""
+    result = subprocess.run(
+        [str(program), "-rss_limit_mb=1024", "-timeout=10", *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=timeout,
+        env={**os.environ, "UBSAN_OPTIONS": "print_stacktrace=1"},
+        check=False,
+    )
+    if result.returncode != 0:
+        raise FuzzError(f"{program.name} crashed:\n{result.stderr[-4000:]}")
+    return result.stderr
+
+
+def regressions(target: Target) -> list[Path]:
+    return sorted((REGRESSIONS / target.name).glob("*"))
+
+
+def replay(target: Target, program: Path) -> int:
+    """Runs the inputs that once crashed; returns how many there are."""
+    paths = regressions(target)
+    if paths:
+        run(program, *map(str, paths), timeout=60 + 10 * len(paths))
+    return len(paths)
+
+
+def fuzz(target: Target, program: Path, folder: Path, seconds: int) -> int:
+    """Runs the target on new inputs; returns how many it ran. Keeps one that crashes."""
+    write_seeds(target, folder / "seeds")
+    kept = REGRESSIONS / target.name
+    new = folder / "corpus"
+    new.mkdir()
+    artifacts = folder / "artifacts"
+    artifacts.mkdir()
+    try:
+        said = run(
+            program,
+            f"-max_total_time={seconds}",
+            f"-max_len={target.max_bytes}",
+            f"-artifact_prefix={artifacts}/",
+            "-print_final_stats=1",
+            "-verbosity=0",
+            str(new),
+            str(folder / "seeds"),
+            timeout=seconds + 120,
+        )
+    except FuzzError as error:
+        found = sorted(artifacts.glob("*"))
+        kept.mkdir(parents=True, exist_ok=True)
+        for path in found:
+            shutil.copy(path, kept / path.name)
+        names = ", ".join(path.name for path in found)
+        raise FuzzError(f"{error}\nkept in {kept.relative_to(ROOT)}: {names}") from None
+    for line in said.splitlines():
+        if line.startswith("stat::number_of_executed_units:"):
+            return int(line.split()[1])
+    raise FuzzError(f"{program.name} did not say how many inputs it ran:\n{said}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
+    parser.add_argument("--seconds", type=int, default=30, help="for each target (default: 30)")
+    arguments = parser.parse_args()
+    why_not = missing()
+    if why_not is not None:
+        print(why_not, file=sys.stderr)
+        return 1
+    for name in arguments.targets or TARGETS:
+        with tempfile.TemporaryDirectory() as temporary:
+            target, folder = TARGETS[name], Path(temporary)
+            program = build(target, folder)
+            old = replay(target, program)
+            ran = fuzz(target, program, folder, arguments.seconds)
+            print(f"{name}: {old} old inputs and {ran:,} new ones, no crash")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

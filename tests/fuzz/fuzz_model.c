@@ -1,0 +1,100 @@
+/* Any bytes as a model image: the reader must refuse them with a status or accept an image on which
+ * every record can be read and inference stays inside image and arena. Image and arena are allocated
+ * to the byte, so that the sanitizers see the first step outside. */
+#include <byteprop/infer.h>
+#include <byteprop/link.h>
+#include <byteprop/model.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TOTAL_AT = 8, CRC_AT = 12, CRC_FROM = 16 };
+/* More would only make the fuzzer slow; the reader's own limits are the same above it. */
+#define MAX_ARENA_BYTES (1u << 20)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void put_u32(uint8_t *p, uint32_t value) {
+    for (int i = 0; i < 4; ++i) {
+        p[i] = (uint8_t)(value >> (8 * i));
+    }
+}
+
+static void check(int condition) {
+    if (!condition) {
+        abort();
+    }
+}
+
+static void read_records(const bp_model_t *model) {
+    bp_tensor_t tensor;
+    bp_op_t op;
+    for (uint16_t i = 0; i < model->n_tensors; ++i) {
+        bp_model_tensor(&tensor, model, i);
+        check(tensor.arena_offset <= model->arena_bytes);
+        check(tensor.elems <= model->arena_bytes - tensor.arena_offset);
+    }
+    for (uint16_t i = 0; i < model->n_ops; ++i) {
+        bp_model_op(&op, model, i);
+        check(op.input < model->n_tensors && op.output < model->n_tensors);
+    }
+    for (uint16_t i = 0; i < model->n_inputs; ++i) {
+        check(bp_model_input(model, i) < model->n_tensors);
+    }
+    for (uint16_t i = 0; i < model->n_outputs; ++i) {
+        check(bp_model_output(model, i) < model->n_tensors);
+    }
+}
+
+/* Two samples, so that what the first leaves in the arena meets the second. */
+static void infer(const bp_model_t *model) {
+    const uint32_t n = 2;
+    const uint32_t x_bytes = bp_infer_input_bytes(model);
+    const uint32_t y_bytes = bp_infer_output_bytes(model);
+    if (model->arena_bytes > MAX_ARENA_BYTES || x_bytes > MAX_ARENA_BYTES ||
+        y_bytes > MAX_ARENA_BYTES) {
+        return;
+    }
+    uint8_t *arena = malloc(model->arena_bytes);
+    uint8_t *x = malloc((size_t)n * x_bytes);
+    uint8_t *y = malloc((size_t)n * y_bytes);
+    for (uint32_t i = 0; i < n * x_bytes; ++i) {
+        x[i] = (uint8_t)(i * 167u);
+    }
+    bp_infer_batch(y, x, n, model, arena);
+    free(y);
+    free(x);
+    free(arena);
+}
+
+static void open_and_run(const uint8_t *data, size_t size) {
+    bp_model_t model;
+    /* malloc aligns to 16 bytes and the sanitizer poisons what follows the last byte. */
+    uint8_t *image = malloc(size);
+    if (size != 0) {
+        memcpy(image, data, size);
+    }
+    const int status = bp_model_open(&model, image, (uint32_t)size);
+    check(status >= 0 && status < bp_status_count());
+    if (status == BP_OK) {
+        read_records(&model);
+        infer(&model);
+    } else {
+        check(model.image == NULL && model.n_tensors == 0 && model.arena_bytes == 0);
+    }
+    free(image);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    open_and_run(data, size);
+    if (size < BP_MODEL_HEADER_BYTES) {
+        return 0;
+    }
+    /* The same with length and checksum put right, or no mutation would ever pass them. */
+    uint8_t *valid = malloc(size);
+    memcpy(valid, data, size);
+    put_u32(valid + TOTAL_AT, (uint32_t)size);
+    put_u32(valid + CRC_AT, bp_crc32(0, valid + CRC_FROM, (uint32_t)(size - CRC_FROM)));
+    open_and_run(valid, size);
+    free(valid);
+    return 0;
+}
