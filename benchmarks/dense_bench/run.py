@@ -1,0 +1,137 @@
+"""Instructions of the kernels on emulated Cortex-M CPUs, counted with SysTick.
+
+    python benchmarks/dense_bench/run.py [--board mps2-an386] [--flags="-O2"] [--record]
+
+The emulator gives every instruction the same time, so ticks turn into instructions by a loop of
+known length, and the figures repeat exactly. They are not latencies. A figure is the mean of the
+calls after the first, so what surrounds the calls drops out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import bare
+
+REPEATS = 4
+CALIBRATION_INSTRUCTIONS = 2 * 100_000
+RESULTS = bare.ROOT / "benchmarks" / "results"
+COLUMNS = ("board", "kernel", "shape", "instructions", "per_mac", "commit", "compiler", "flags")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One kernel at one shape."""
+
+    kernel: str
+    shape: str
+    instructions: int
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates, 0 where the word makes no sense."""
+        if self.kernel == "softmax":
+            return 0
+        sizes = [int(size) for size in self.shape.replace("x", "-").split("-")]
+        return sum(a * b for a, b in zip(sizes, sizes[1:], strict=False))
+
+    @property
+    def per_mac(self) -> str:
+        return f"{self.instructions / self.macs:.2f}" if self.macs else ""
+
+
+def write_data(folder: Path) -> None:
+    """The bytes that bench.c embeds. Counts hardly depend on them; they repeat all the same."""
+    generator = random.Random(1)
+    (folder / "weights.bin").write_bytes(generator.randbytes(640 * 128))
+    biases = [generator.randrange(-50_000, 50_000) for _ in range(128)]
+    (folder / "bias.bin").write_bytes(struct.pack("<128i", *biases))
+    table = [min(2**31 - 1, int(2**31 * 0.95**d)) for d in range(256)]
+    (folder / "exp_table.bin").write_bytes(struct.pack("<256i", *table))
+
+
+def measure(machine: bare.Machine, flags: list[str]) -> list[Figure]:
+    """Builds, runs and converts ticks to instructions."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_data(folder)
+        elf = bare.build(
+            machine,
+            [bare.HERE / "bench.c"],
+            folder,
+            flags=flags,
+            defines={"REPEATS": str(REPEATS)},
+        )
+        code, text = bare.run(machine, elf)
+    if code:
+        raise RuntimeError(f"{machine.name}: exit code {code}\n{text}")
+    ticks = {}
+    for line in text.splitlines():
+        kernel, once, repeated = line.rsplit(" ", 2)
+        ticks[kernel] = (int(repeated) - int(once)) / (REPEATS - 1)
+    ticks_per_instruction = ticks.pop("calibration") / CALIBRATION_INSTRUCTIONS
+    return [
+        Figure(*kernel.split(" "), round(count / ticks_per_instruction))
+        for kernel, count in ticks.items()
+    ]
+
+
+def commit() -> str:
+    """The commit that was measured, with a plus sign when csrc differs from it."""
+    git = ["git", "-C", str(bare.ROOT)]
+    head = subprocess.run(
+        [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True
+    )
+    changed = subprocess.run([*git, "status", "--porcelain", "csrc"], capture_output=True, text=True)
+    return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
+
+
+def record(machine: bare.Machine, figures: list[Figure], flags: list[str]) -> Path:
+    """Appends the figures to the board's file."""
+    path = RESULTS / f"{machine.name}.csv"
+    path.parent.mkdir(exist_ok=True)
+    new = not path.exists()
+    source = (commit(), bare.compiler_version(), " ".join(flags))
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        if new:
+            writer.writerow(COLUMNS)
+        for f in figures:
+            writer.writerow([machine.name, f.kernel, f.shape, f.instructions, f.per_mac, *source])
+    return path
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--board", choices=[m.name for m in bare.MACHINES], help="default: all")
+    parser.add_argument("--flags", default="-O2", help="optimisation flags (default: %(default)s)")
+    parser.add_argument("--record", action="store_true", help="append to benchmarks/results/")
+    arguments = parser.parse_args()
+    missing = bare.missing_tools()
+    if missing:
+        print(f"not installed: {', '.join(missing)}", file=sys.stderr)
+        return 1
+    flags = arguments.flags.split()
+    for machine in bare.MACHINES:
+        if arguments.board not in (None, machine.name):
+            continue
+        figures = measure(machine, flags)
+        print(f"{machine.name} ({machine.cpu}, {' '.join(flags)})")
+        for f in figures:
+            print(f"  {f.kernel:8} {f.shape:10} {f.instructions:>8} instructions  {f.per_mac:>5} a MAC")
+        if arguments.record:
+            print(f"  recorded in {record(machine, figures, flags)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
