@@ -1,0 +1,1 @@
+"""One file per family of ops that writers put around shapes; all of them are folded away."""

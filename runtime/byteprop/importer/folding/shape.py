@@ -1,0 +1,31 @@
+"""SHAPE, RANK and CAST."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from byteprop.importer.builder import Activation, Builder, FloatInput, FloatOutput
+from byteprop.importer.rawmodel import RawOp
+
+
+def fold_shape(builder: Builder, op: RawOp) -> None:
+    builder.known(op, np.array(_shape(builder, op), np.int64))
+
+
+def fold_rank(builder: Builder, op: RawOp) -> None:
+    builder.known(op, np.array(len(_shape(builder, op)), np.int64))
+
+
+def fold_cast(builder: Builder, op: RawOp) -> None:
+    builder.expect_operands(op, (1,))
+    builder.known(op, builder.numbers(op, 0))
+
+
+def _shape(builder: Builder, op: RawOp) -> tuple[int, ...]:
+    builder.expect_operands(op, (1,))
+    value = builder.value(op, 0)
+    if isinstance(value, Activation):
+        return builder.tensors[value.index].shape
+    if isinstance(value, (FloatInput, FloatOutput)):
+        return value.shape
+    return builder.numbers(op, 0).shape

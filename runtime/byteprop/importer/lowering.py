@@ -1,0 +1,82 @@
+"""From the file's ops to the graph's: each op to the function that its builtin code names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from byteprop.graph import Graph
+from byteprop.importer.builder import Builder
+from byteprop.importer.ops import activation, border, dense, reshape, softmax
+from byteprop.importer.folding import arithmetic, indexing, joining, shape
+from byteprop.importer.rawmodel import RawModel, RawOp, op_name
+from tflite import BuiltinOperator as Code
+
+
+@dataclass(frozen=True)
+class Lowering:
+    """A function for an op, up to a version whose meaning it knows."""
+
+    run: Callable[[Builder, RawOp], None]
+    max_version: int
+
+
+LOWERINGS: Mapping[int, Lowering] = {
+    Code.FULLY_CONNECTED: Lowering(dense.lower, 11),
+    Code.SOFTMAX: Lowering(softmax.lower, 3),
+    Code.RELU: Lowering(activation.lower_relu, 3),
+    Code.RELU6: Lowering(activation.lower_relu6, 3),
+    Code.RELU_N1_TO_1: Lowering(activation.lower_relu_n1_to_1, 1),
+    Code.RELU_0_TO_1: Lowering(activation.lower_relu_0_to_1, 1),
+    Code.QUANTIZE: Lowering(border.lower_quantize, 3),
+    Code.DEQUANTIZE: Lowering(border.lower_dequantize, 5),
+    Code.RESHAPE: Lowering(reshape.lower_reshape, 1),
+    Code.EXPAND_DIMS: Lowering(reshape.lower_expand_dims, 1),
+    Code.SQUEEZE: Lowering(reshape.lower_squeeze, 2),
+}
+
+# Folded away; their operands must be known when the model is loaded.
+FOLDINGS: Mapping[int, Lowering] = {
+    Code.SHAPE: Lowering(shape.fold_shape, 1),
+    Code.RANK: Lowering(shape.fold_rank, 1),
+    Code.CAST: Lowering(shape.fold_cast, 6),
+    Code.STRIDED_SLICE: Lowering(indexing.fold_strided_slice, 8),
+    Code.SLICE: Lowering(indexing.fold_slice, 6),
+    Code.GATHER: Lowering(indexing.fold_gather, 7),
+    Code.PACK: Lowering(joining.fold_pack, 4),
+    Code.CONCATENATION: Lowering(joining.fold_concatenation, 4),
+    Code.ADD: Lowering(arithmetic.fold_add, 5),
+    Code.SUB: Lowering(arithmetic.fold_sub, 5),
+    Code.MUL: Lowering(arithmetic.fold_mul, 7),
+    Code.DIV: Lowering(arithmetic.fold_div, 2),
+    Code.FLOOR_DIV: Lowering(arithmetic.fold_floor_div, 3),
+    Code.MAXIMUM: Lowering(arithmetic.fold_maximum, 4),
+    Code.MINIMUM: Lowering(arithmetic.fold_minimum, 4),
+    Code.REDUCE_PROD: Lowering(arithmetic.fold_reduce_prod, 2),
+}
+
+
+def supported_ops() -> list[str]:
+    """Names of the ops that run on tensors; the foldings serve shapes alone."""
+    return [op_name(code) for code in LOWERINGS]
+
+
+def lower(model: RawModel) -> Graph:
+    builder = Builder(model, supported_ops())
+    builder.add_inputs()
+    for op in model.ops:
+        _lower_op(builder, op)
+    inputs = builder.graph_inputs()
+    outputs = builder.graph_outputs()
+    return Graph(tuple(builder.tensors), tuple(builder.ops), inputs, outputs)
+
+
+def _lower_op(builder: Builder, op: RawOp) -> None:
+    lowering = LOWERINGS.get(op.code) or FOLDINGS.get(op.code)
+    if lowering is None:
+        builder.unsupported(op, "this op is not supported")
+    if not 1 <= op.version <= lowering.max_version:
+        builder.unsupported(
+            op, f"version {op.version} is not supported, versions up to {lowering.max_version} are"
+        )
+    lowering.run(builder, op)

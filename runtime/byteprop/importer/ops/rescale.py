@@ -1,0 +1,16 @@
+"""The element-wise op behind integer QUANTIZE and activations on their own."""
+
+from __future__ import annotations
+
+from byteprop.graph import Activation, Rescale
+from byteprop.importer.builder import Builder
+from byteprop.importer.rawmodel import RawOp
+
+
+def emit_rescale(builder: Builder, op: RawOp, activation: Activation) -> Rescale:
+    builder.expect_operands(op, (1,))
+    source = builder.activation(op)
+    target = builder.result(op, builder.tensors[source].shape)
+    rescale = Rescale(source, target, activation)
+    builder.ops.append(rescale)
+    return rescale

@@ -1,0 +1,105 @@
+"""RESHAPE, EXPAND_DIMS and SQUEEZE: on tensors they give the same bytes under another shape, on shape
+arithmetic the same numbers."""
+
+from __future__ import annotations
+
+import math
+
+import tflite
+
+from byteprop.graph import Reshape
+from byteprop.importer.builder import Activation, Builder, FloatInput, FloatOutput, Numbers
+from byteprop.importer.rawmodel import RawOp
+
+
+def lower_reshape(builder: Builder, op: RawOp) -> None:
+    builder.expect_operands(op, (1, 2))
+    _emit(builder, op, _resolve(builder, op, _wanted_shape(builder, op), _shape_of(builder, op)))
+
+
+def lower_expand_dims(builder: Builder, op: RawOp) -> None:
+    builder.expect_operands(op, (2,))
+    shape = list(_shape_of(builder, op))
+    axes = builder.numbers(op, 1)
+    if axes.size != 1:
+        builder.fail(op, f"{axes.size} axes; one is wanted")
+    axis = int(axes.reshape(()))
+    if not -len(shape) - 1 <= axis <= len(shape):
+        builder.fail(op, f"axis {axis} of {len(shape)} dimensions")
+    shape.insert(axis if axis >= 0 else axis + len(shape) + 1, 1)
+    _emit(builder, op, tuple(shape))
+
+
+def lower_squeeze(builder: Builder, op: RawOp) -> None:
+    builder.expect_operands(op, (1,))
+    shape = _shape_of(builder, op)
+    options = builder.options(op, tflite.SqueezeOptions, tflite.BuiltinOptions.SqueezeOptions)
+    listed = [] if options is None else [options.SqueezeDims(i) for i in _range(options)]
+    axes = {axis if axis >= 0 else axis + len(shape) for axis in listed}
+    if any(not 0 <= axis < len(shape) or shape[axis] != 1 for axis in axes):
+        builder.fail(op, f"axes {listed} of the shape {list(shape)}")
+    removed = axes or {axis for axis, dim in enumerate(shape) if dim == 1}
+    _emit(builder, op, tuple(dim for axis, dim in enumerate(shape) if axis not in removed))
+
+
+def _range(options: tflite.SqueezeOptions) -> range:
+    return range(min(options.SqueezeDimsLength(), 8))
+
+
+def _shape_of(builder: Builder, op: RawOp) -> tuple[int, ...]:
+    value = builder.value(op, 0)
+    if isinstance(value, (FloatInput, FloatOutput)):
+        return value.shape
+    if builder.is_number(op):
+        return builder.numbers(op, 0).shape
+    return builder.tensors[builder.activation(op)].shape
+
+
+def _wanted_shape(builder: Builder, op: RawOp) -> list[int]:
+    """The second input where it is a vector, else the option."""
+    if builder.raw(op, 1) is not None:
+        numbers = builder.numbers(op, 1)
+        if numbers.ndim == 1:
+            return [int(dim) for dim in numbers]
+    options = builder.options(op, tflite.ReshapeOptions, tflite.BuiltinOptions.ReshapeOptions)
+    if options is None or options.NewShapeIsNone():
+        builder.fail(op, "neither an input nor an option states the new shape")
+    shape = [int(dim) for dim in options.NewShapeAsNumpy()[:9]]
+    # Old writers state a scalar so.
+    return [] if shape == [0] else shape
+
+
+def _resolve(
+    builder: Builder, op: RawOp, wanted: list[int], source: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Fills in the one dimension that may be -1."""
+    elems = math.prod(source)
+    known = math.prod(dim for dim in wanted if dim != -1)
+    unknown = wanted.count(-1)
+    if len(wanted) > 8 or unknown > 1 or known < 1 or any(dim < -1 for dim in wanted):
+        builder.fail(op, f"the new shape {wanted[:9]}")
+    if elems % known or (not unknown and elems != known):
+        builder.fail(op, f"from the shape {list(source)} to {wanted}")
+    return tuple(elems // known if dim == -1 else dim for dim in wanted)
+
+
+def _emit(builder: Builder, op: RawOp, shape: tuple[int, ...]) -> None:
+    value = builder.value(op, 0)
+    if isinstance(value, FloatInput):
+        builder.expect_shape(op, builder.output(op), shape)
+        builder.alias(op, FloatInput(value.input, shape))
+    elif isinstance(value, FloatOutput):
+        builder.expect_shape(op, builder.output(op), shape)
+        builder.alias(op, FloatOutput(value.index, shape))
+    elif isinstance(value, Activation):
+        _emit_on_tensor(builder, op, value.index, shape)
+    else:
+        builder.known(op, builder.numbers(op, 0).reshape(shape))
+
+
+def _emit_on_tensor(builder: Builder, op: RawOp, source: int, shape: tuple[int, ...]) -> None:
+    target = builder.result(op, shape)
+    x, y = builder.tensors[source], builder.tensors[target]
+    if (x.dtype, x.scale, x.zero_point) != (y.dtype, y.scale, y.zero_point):
+        builder.fail(op, "its output has another type, scale or zero point than its input")
+    builder.ops.append(Reshape(source, target))

@@ -1,0 +1,151 @@
+"""The parts of the .tflite schema that the importer reads, as the verifier needs them: for each table
+its fields by slot, and what lies behind each. What is not listed here is never read.
+
+Slots are numbered as flatc numbers them: the order of the fields in tensorflow/lite/schema.fbs, where a
+union takes two, its type and its value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Union
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A number inside the table."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class String:
+    """An offset to bytes with a length; the terminating zero is not relied upon."""
+
+
+@dataclass(frozen=True)
+class Vector:
+    """An offset to numbers with a length."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class SubTable:
+    """An offset to a table."""
+
+    table: str
+
+
+@dataclass(frozen=True)
+class Tables:
+    """An offset to a vector of offsets to tables."""
+
+    table: str
+
+
+@dataclass(frozen=True)
+class UnionOf:
+    """An offset to the table that the type byte in type_slot names. Types not in members are not
+    read, so they are not verified either."""
+
+    type_slot: int
+    members: Mapping[int, str]
+
+
+Field = Union[Scalar, String, Vector, SubTable, Tables, UnionOf]
+BYTE, INT, LONG = Scalar(1), Scalar(4), Scalar(8)
+
+FILE_IDENTIFIER = b"TFL3"
+ROOT = "Model"
+
+# BuiltinOptions: the value of the union's type byte, and the table behind it.
+OPTIONS: Mapping[int, str] = MappingProxyType(
+    {
+        8: "FullyConnectedOptions",
+        9: "SoftmaxOptions",
+        10: "ConcatenationOptions",
+        11: "AddOptions",
+        17: "ReshapeOptions",
+        21: "MulOptions",
+        23: "GatherOptions",
+        27: "ReducerOptions",
+        28: "SubOptions",
+        29: "DivOptions",
+        30: "SqueezeOptions",
+        32: "StridedSliceOptions",
+        37: "CastOptions",
+        55: "ShapeOptions",
+        59: "PackOptions",
+    }
+)
+
+TABLES: Mapping[str, Mapping[int, Field]] = MappingProxyType(
+    {
+        "Model": {
+            0: INT,  # version
+            1: Tables("OperatorCode"),
+            2: Tables("SubGraph"),
+            4: Tables("Buffer"),
+        },
+        "OperatorCode": {
+            0: BYTE,  # deprecated_builtin_code
+            1: String(),  # custom_code
+            2: INT,  # version
+            3: INT,  # builtin_code
+        },
+        "SubGraph": {
+            0: Tables("Tensor"),
+            1: Vector(4),  # inputs
+            2: Vector(4),  # outputs
+            3: Tables("Operator"),
+        },
+        "Buffer": {
+            0: Vector(1),  # data
+            1: LONG,  # offset
+            2: LONG,  # size
+        },
+        "Tensor": {
+            0: Vector(4),  # shape
+            1: BYTE,  # type
+            2: INT,  # buffer
+            3: String(),  # name
+            4: SubTable("QuantizationParameters"),
+            5: BYTE,  # is_variable
+            6: SubTable("SparsityParameters"),
+            7: Vector(4),  # shape_signature
+            8: BYTE,  # has_rank
+        },
+        "QuantizationParameters": {
+            2: Vector(4),  # scale
+            3: Vector(8),  # zero_point
+            4: BYTE,  # details_type
+            6: INT,  # quantized_dimension
+        },
+        "SparsityParameters": {},
+        "Operator": {
+            0: INT,  # opcode_index
+            1: Vector(4),  # inputs
+            2: Vector(4),  # outputs
+            3: BYTE,  # builtin_options_type
+            4: UnionOf(3, OPTIONS),
+        },
+        "FullyConnectedOptions": {0: BYTE, 1: BYTE, 2: BYTE, 3: BYTE, 4: BYTE},
+        "SoftmaxOptions": {0: INT},
+        "ConcatenationOptions": {0: INT, 1: BYTE},
+        "AddOptions": {0: BYTE, 1: BYTE},
+        "MulOptions": {0: BYTE},
+        "SubOptions": {0: BYTE, 1: BYTE},
+        "DivOptions": {0: BYTE},
+        "ReshapeOptions": {0: Vector(4)},
+        "GatherOptions": {0: INT, 1: INT},
+        "ReducerOptions": {0: BYTE},
+        "SqueezeOptions": {0: Vector(4)},
+        "StridedSliceOptions": {0: INT, 1: INT, 2: INT, 3: INT, 4: INT, 5: BYTE},
+        "CastOptions": {0: BYTE, 1: BYTE},
+        "ShapeOptions": {0: BYTE},
+        "PackOptions": {0: INT, 1: INT},
+    }
+)
