@@ -17,3 +17,7 @@ class ModelError(BytepropError):
 
 class UnsupportedOpError(ModelError):
     """A model uses an op, type or version that byteprop does not run."""
+
+
+class DataError(BytepropError):
+    """A file of samples is truncated, corrupted, or of a kind that byteprop does not read."""

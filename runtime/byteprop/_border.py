@@ -1,0 +1,58 @@
+"""Between real values and the integers of a model's inputs and outputs, vectorised.
+
+Quantising divides in float32, rounds half away from zero, adds the zero point and saturates;
+dequantising multiplies in float32. This is what TensorFlow Lite's QUANTIZE and DEQUANTIZE do.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from byteprop.errors import ArgumentError
+from byteprop.graph import DType, Tensor
+
+# Beyond every 8-bit value, whatever the zero point, and small enough for float32 to round exactly.
+_SATURATED = np.float32(512)
+# The largest float32 below 0.5. Adding 0.5 itself would round 0.49999997 up to 1.
+_ALMOST_HALF = np.float32(0.49999997)
+
+
+class Border:
+    """Converts one tensor."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._scale = np.float32(tensor.scale)
+        self._zero_point = np.float32(tensor.zero_point)
+        self._dtype = tensor.dtype.numpy
+        info = np.iinfo(self._dtype)
+        self._low, self._high = np.float32(info.min), np.float32(info.max)
+        self._reals = _reals(tensor.dtype, self._scale, tensor.zero_point)
+
+    def quantize(self, x: npt.NDArray[np.float32], argument: str) -> npt.NDArray[np.generic]:
+        """ArgumentError names the first position that is NaN or infinite."""
+        finite = np.isfinite(x)
+        if not finite.all():
+            position = tuple(int(i) for i in np.unravel_index(int(finite.argmin()), x.shape))
+            raise ArgumentError(
+                f"{argument}: wanted finite numbers, given {x[position]} at position {position}"
+            )
+        with np.errstate(over="ignore"):  # infinite is saturated
+            steps = x / self._scale
+        np.clip(steps, -_SATURATED, _SATURATED, out=steps)
+        steps += np.copysign(_ALMOST_HALF, steps)
+        np.trunc(steps, out=steps)
+        steps += self._zero_point
+        np.clip(steps, self._low, self._high, out=steps)
+        return steps.astype(self._dtype)
+
+    def dequantize(self, y: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+        return self._reals[y.view(np.uint8)]
+
+
+def _reals(dtype: DType, scale: np.float32, zero_point: int) -> npt.NDArray[np.float32]:
+    """The real value of each of the 256 bytes."""
+    integers = np.arange(256, dtype=np.uint8).view(dtype.numpy).astype(np.float32)
+    with np.errstate(over="ignore", under="ignore"):
+        reals: npt.NDArray[np.float32] = (integers - np.float32(zero_point)) * scale
+    return reals

@@ -1,0 +1,60 @@
+"""The table that Model.summary prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from byteprop.model import LayerInfo, Model, TensorInfo
+
+_TITLES = ("layer", "op", "output shape", "activation", "scale", "zero point", "MACs", "weight bytes")
+_RIGHT_FROM = 4  # numbers from this column on
+_MAX_NAME = 32
+
+
+def summary(model: Model) -> str:
+    """Borders, one line a layer, totals."""
+    rows = [_row(layer) for layer in model.layers]
+    weight_bytes = sum(layer.weight_bytes for layer in model.layers)
+    total = ("total", f"{len(rows)} ops", "", "", "", "", f"{model.macs:,}", f"{weight_bytes:,}")
+    widths = [max(map(len, column)) for column in zip(_TITLES, total, *rows)]
+    rule = "  ".join("-" * width for width in widths)
+    borders = [_border("input", info) for info in model.inputs]
+    borders += [_border("output", info) for info in model.outputs]
+    table = [_line(_TITLES, widths), rule, *(_line(r, widths) for r in rows), rule]
+    sizes = f"arena {model.arena_bytes:,} bytes, model image {len(model.image):,} bytes"
+    return "\n".join([*borders, "", *table, _line(total, widths), "", sizes])
+
+
+def _border(kind: str, info: TensorInfo) -> str:
+    return (
+        f"{kind:6}  {_short(info.name)}  {info.dtype}{list(info.shape)}  "
+        f"scale {info.scale:.9g}  zero point {info.zero_point}"
+    )
+
+
+def _row(layer: LayerInfo) -> tuple[str, ...]:
+    return (
+        f"{layer.index} {_short(layer.name)}",
+        layer.op,
+        "x".join(map(str, layer.output_shape)) or "scalar",
+        layer.activation,
+        f"{layer.scale:.6g}",
+        str(layer.zero_point),
+        f"{layer.macs:,}",
+        f"{layer.weight_bytes:,}",
+    )
+
+
+def _short(name: str) -> str:
+    """Converters make long names; their end tells them apart."""
+    return name if len(name) <= _MAX_NAME else "..." + name[3 - _MAX_NAME :]
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    aligned = [
+        cell.rjust(width) if i >= _RIGHT_FROM else cell.ljust(width)
+        for i, (cell, width) in enumerate(zip(cells, widths))
+    ]
+    return "  ".join(aligned).rstrip()

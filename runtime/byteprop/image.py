@@ -1,0 +1,539 @@
+"""The model image (.bpm): bytes from a graph, and a graph from bytes. docs/format.md specifies it.
+
+Bytes that come from outside are opened by the C reader first, so nothing is read here that it has
+not checked; what only the host uses (names, weight scales) is checked here. An image whose integers
+do not follow from its scales is refused, because a graph could not hold it.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from byteprop import _raw
+from byteprop.errors import ModelError
+from byteprop.graph import (
+    Activation,
+    Dense,
+    DType,
+    Graph,
+    Op,
+    Reshape,
+    Rescale,
+    Softmax,
+    Tensor,
+)
+from byteprop.plan import plan
+from byteprop.quantization import (
+    Multiplier,
+    activation_range,
+    dense_multipliers,
+    limits,
+    rescale_multiplier,
+    softmax_scaling,
+)
+
+MAGIC = _raw.const("BP_MODEL_MAGIC")
+VERSION = _raw.const("BP_MODEL_VERSION")
+_MAX_TENSORS = _raw.const("BP_MODEL_MAX_TENSORS")
+_MAX_OPS = _raw.const("BP_MODEL_MAX_OPS")
+_MAX_ARENA_BYTES = _raw.const("BP_MODEL_MAX_ARENA_BYTES")
+_FLOAT_BORDER = _raw.const("BP_TENSOR_FLOAT_BORDER")
+_DENSE = _raw.const("BP_OP_DENSE_S8")
+_RESCALE = _raw.const("BP_OP_RESCALE")
+_SOFTMAX = _raw.const("BP_OP_SOFTMAX_S8")
+_RESHAPE = _raw.const("BP_OP_RESHAPE")
+_PER_CHANNEL = _raw.const("BP_OP_PER_CHANNEL")
+_HAS_BIAS = _raw.const("BP_OP_HAS_BIAS")
+_LAYOUT_ROWS = _raw.const("BP_LAYOUT_ROWS")
+
+MAX_RANK = 4
+MAX_N_IN = 65532
+MAX_N_OUT = 65535
+MAX_CLASSES = 4095
+_WEIGHT_ALIGNMENT = 16
+_WORD = 4
+_MAX_BYTES = 2**32 - 1
+_EXP_ENTRIES = 256
+_CRC_FROM = 16
+
+_HEADER = struct.Struct("<IHHIIIIHHHHIIIIIIII")
+_TENSOR = struct.Struct("<BBH4IIIfiI")
+_ARENA_OFFSET_FIELD = 8
+_OP = struct.Struct("<BBBBHHhh5I")
+
+
+# ---------------------------------------------------------------------------------------- encode
+
+
+def encode(graph: Graph, *, names: bool = True) -> bytes:
+    """The image of a graph, with an arena planned for it. ModelError names what the format cannot
+    hold."""
+    check(graph)
+    arena = plan(graph)
+    if arena.arena_bytes > _MAX_ARENA_BYTES:
+        raise ModelError(
+            f"the model needs an arena of {arena.arena_bytes} bytes; {_MAX_ARENA_BYTES} are allowed"
+        )
+    tensors_offset = _HEADER.size
+    ops_offset = tensors_offset + _TENSOR.size * len(graph.tensors)
+    io_offset = ops_offset + _OP.size * len(graph.ops)
+    io = np.array(graph.inputs + graph.outputs, "<u2").tobytes()
+    data_offset = _round_up(io_offset + len(io), _WEIGHT_ALIGNMENT)
+    data = _Pool(data_offset)
+    ops = b"".join(_encode_op(graph, op, data) for op in graph.ops)
+    name_pool = _Names(_round_up(data.end, _WORD), names)
+    tensors = b"".join(
+        _encode_tensor(t, offset, name_pool.add(t.name))
+        for t, offset in zip(graph.tensors, arena.offsets)
+    )
+    body = _join(
+        {tensors_offset: tensors, ops_offset: ops, io_offset: io}
+        | {data_offset: bytes(data.blob), name_pool.start: bytes(name_pool.blob)}
+    )
+    total = _round_up(_HEADER.size + len(body), _WORD)
+    body = body.ljust(total - _HEADER.size, b"\0")
+    if total > _MAX_BYTES:
+        raise ModelError(f"the model image would have {total} bytes; below 2^32 is allowed")
+    header = _HEADER.pack(
+        MAGIC, VERSION, _HEADER.size, total, 0, _features(graph), arena.arena_bytes,
+        len(graph.tensors), len(graph.ops), len(graph.inputs), len(graph.outputs),
+        tensors_offset, ops_offset, io_offset, data_offset, len(data.blob),
+        name_pool.start if name_pool.blob else 0, len(name_pool.blob), 0,
+    )  # fmt: skip
+    crc = zlib.crc32(body, zlib.crc32(header[_CRC_FROM:]))
+    return header[:12] + struct.pack("<I", crc) + header[16:] + body
+
+
+@dataclass(frozen=True)
+class ArenaPlace:
+    """Where the arena holds an input or an output."""
+
+    tensor: Tensor
+    offset: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a program that runs an image must know of it."""
+
+    arena_bytes: int
+    inputs: tuple[ArenaPlace, ...]
+    outputs: tuple[ArenaPlace, ...]
+
+
+def layout(image: bytes) -> Layout:
+    """Arena and borders of an image; ModelError as from decode."""
+    graph = decode(image)
+    header = _Header(*_HEADER.unpack_from(image))
+    records = list(_records(image, _TENSOR, header.tensors_offset, header.n_tensors))
+
+    def places(indices: tuple[int, ...]) -> tuple[ArenaPlace, ...]:
+        return tuple(ArenaPlace(graph.tensors[t], records[t][_ARENA_OFFSET_FIELD]) for t in indices)
+
+    return Layout(header.arena_bytes, places(graph.inputs), places(graph.outputs))
+
+
+def without_names(image: bytes) -> bytes:
+    """The same model without tensor names, which a device does not need."""
+    return encode(decode(image), names=False)
+
+
+class _Pool:
+    """The data section while it grows; equal blobs are stored once."""
+
+    def __init__(self, start: int) -> None:
+        self.start = start
+        self.blob = bytearray()
+        self._known: dict[tuple[bytes, int], int] = {}
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.blob)
+
+    def add(self, data: bytes, alignment: int) -> int:
+        key = (data, alignment)
+        if key not in self._known:
+            offset = _round_up(self.end, alignment)
+            self.blob += b"\0" * (offset - self.end) + data
+            self._known[key] = offset
+        return self._known[key]
+
+
+class _Names:
+    """The names section while it grows."""
+
+    def __init__(self, start: int, wanted: bool) -> None:
+        self.start = start
+        self.blob = bytearray()
+        self._wanted = wanted
+
+    def add(self, name: str) -> int:
+        if not (self._wanted and name):
+            return 0
+        if "\0" in name:
+            raise ModelError(f"tensor name {name!r} has a zero byte, which ends a name in the image")
+        offset = self.start + len(self.blob)
+        self.blob += _utf8(name) + b"\0"
+        return offset
+
+
+def _utf8(name: str) -> bytes:
+    try:
+        return name.encode()
+    except UnicodeEncodeError as error:
+        raise ModelError(f"tensor name {name!r} is not valid text: {error}") from None
+
+
+def _round_up(n: int, alignment: int) -> int:
+    return -(-n // alignment) * alignment
+
+
+def _join(sections: dict[int, bytes]) -> bytes:
+    """The sections at their offsets, zeros between them, without the header."""
+    body = bytearray()
+    for offset, data in sorted(sections.items()):
+        body = body.ljust(offset - _HEADER.size, b"\0") + data
+    return bytes(body)
+
+
+def _features(graph: Graph) -> int:
+    mask = 0
+    for op in graph.ops:
+        mask |= 1 << _CODES[type(op)]
+    return mask
+
+
+_CODES: dict[type, int] = {
+    Dense: _DENSE,
+    Rescale: _RESCALE,
+    Softmax: _SOFTMAX,
+    Reshape: _RESHAPE,
+}
+
+
+def _encode_tensor(t: Tensor, arena_offset: int, name_offset: int) -> bytes:
+    dims = t.shape + (1,) * (MAX_RANK - len(t.shape))
+    flags = _FLOAT_BORDER if t.float_border else 0
+    return _TENSOR.pack(
+        t.dtype, len(t.shape), flags, *dims, t.elems, arena_offset,
+        float(t.scale), t.zero_point, name_offset,
+    )  # fmt: skip
+
+
+def _encode_op(graph: Graph, op: Op, data: _Pool) -> bytes:
+    x, y = graph.tensors[op.input], graph.tensors[op.output]
+    activation, flags, args = Activation.NONE, 0, [0, 0]
+    if isinstance(op, Dense):
+        activation, flags, args = op.activation, _dense_flags(op), _dense_args(op, x, y, data)
+    elif isinstance(op, Rescale):
+        multiplier = rescale_multiplier(op, x, y)
+        activation, args = op.activation, [multiplier.mult_q31, multiplier.lshift & 0xFFFFFFFF]
+    elif isinstance(op, Softmax):
+        beta = struct.unpack("<I", struct.pack("<f", op.beta))[0]
+        args = [data.add(_exp_table(op, x), _WORD), beta]
+    clamp = activation_range(activation, y)
+    return _OP.pack(
+        _CODES[type(op)], _LAYOUT_ROWS, activation, flags, op.input, op.output,
+        clamp.y_min, clamp.y_max, *args, *[0] * (5 - len(args)),
+    )  # fmt: skip
+
+
+def _dense_flags(op: Dense) -> int:
+    per_channel = _PER_CHANNEL if len(op.weight_scales) > 1 else 0
+    return per_channel | (_HAS_BIAS if op.has_bias else 0)
+
+
+def _dense_args(op: Dense, x: Tensor, y: Tensor, data: _Pool) -> list[int]:
+    n_out, n_in = op.weights.shape
+    rows = np.zeros((n_out, _round_up(n_in, _WORD)), np.int8)
+    rows[:, :n_in] = op.weights
+    multipliers = dense_multipliers(op, x, y)
+    return [
+        data.add(rows.tobytes(), _WEIGHT_ALIGNMENT),
+        data.add(_fold_bias(op, x.zero_point).astype("<i4").tobytes(), _WORD),
+        data.add(np.array([m.mult_q31 for m in multipliers], "<i4").tobytes(), _WORD),
+        data.add(np.array([m.lshift for m in multipliers], np.int8).tobytes(), 1),
+        data.add(np.asarray(op.weight_scales, "<f4").tobytes(), _WORD),
+    ]
+
+
+def _fold_bias(op: Dense, x_zero_point: int) -> npt.NDArray[np.int32]:
+    """bias - x_zp * sum of the row's weights, modulo 2^32."""
+    sums = op.weights.sum(axis=1, dtype=np.int64)
+    return _wrap_int32(op.bias.astype(np.int64) - x_zero_point * sums)
+
+
+def _wrap_int32(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    return (values & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
+
+
+def _exp_table(op: Softmax, x: Tensor) -> bytes:
+    scaling = softmax_scaling(op, x)
+    table = _raw.softmax_exp_table(scaling.mult_q31, scaling.lshift, scaling.diff_min)
+    return np.asarray(table, "<i4").tobytes()
+
+
+# ----------------------------------------------------------------------------------------- check
+
+
+def check(graph: Graph) -> None:
+    """Raises ModelError, naming the tensor or the op, for a graph that no image can hold."""
+    _at_most(len(graph.tensors), _MAX_TENSORS, "tensors")
+    _at_most(len(graph.ops), _MAX_OPS, "ops")
+    _at_most(len(graph.outputs), len(graph.tensors), "outputs")
+    for index, tensor in enumerate(graph.tensors):
+        _check_tensor(f"tensor {index} {tensor.name!r}", tensor)
+    _check_order(graph)
+    for index, op in enumerate(graph.ops):
+        x, y = graph.tensors[op.input], graph.tensors[op.output]
+        where = f"op {index} {type(op).__name__} (output {y.name!r})"
+        _check_op(where, op, x, y)
+
+
+def _at_most(n: int, most: int, what: str) -> None:
+    if n > most:
+        raise ModelError(f"the model has {n} {what}; a model image of it holds {most} at most")
+
+
+def _check_tensor(where: str, t: Tensor) -> None:
+    if len(t.shape) > MAX_RANK:
+        raise ModelError(f"{where}: {len(t.shape)} dimensions; {MAX_RANK} at most are supported")
+    if any(d < 1 for d in t.shape):
+        raise ModelError(f"{where}: shape {t.shape}; every dimension must be at least 1")
+    if math.prod(t.shape) > _MAX_BYTES:
+        raise ModelError(f"{where}: shape {t.shape} has more than 2^32 elements")
+    if not (math.isfinite(t.scale) and t.scale > 0):
+        raise ModelError(f"{where}: scale {t.scale}; it must be finite and above 0")
+    lowest, highest = limits(t.dtype)
+    if not lowest <= t.zero_point <= highest:
+        raise ModelError(f"{where}: zero point {t.zero_point} is not in {lowest}..{highest}")
+
+
+def _check_order(graph: Graph) -> None:
+    """Every tensor is written once, before it is read."""
+    if not graph.inputs or not graph.outputs:
+        raise ModelError("the model has no inputs or no outputs")
+    n = len(graph.tensors)
+    used = [*graph.inputs, *graph.outputs, *(t for op in graph.ops for t in (op.input, op.output))]
+    if not all(0 <= t < n for t in used):
+        raise ModelError(f"the model names tensor {max(used, key=abs)} and has {n}")
+    if len(set(graph.inputs)) != len(graph.inputs):
+        raise ModelError("the model lists the same tensor twice as an input")
+    written = set(graph.inputs)
+    for index, op in enumerate(graph.ops):
+        if op.input not in written:
+            raise ModelError(f"op {index} {type(op).__name__} reads tensor {op.input} before it is written")
+        if op.output in written:
+            raise ModelError(f"op {index} {type(op).__name__} writes tensor {op.output} a second time")
+        written.add(op.output)
+    missing = set(range(n)) - written
+    if missing:
+        raise ModelError(f"tensor {min(missing)} {graph.tensors[min(missing)].name!r} is never written")
+
+
+def _check_op(where: str, op: Op, x: Tensor, y: Tensor) -> None:
+    if isinstance(op, Dense):
+        _check_dense(where, op, x, y)
+        return
+    if x.elems != y.elems:
+        raise ModelError(f"{where}: input shape {x.shape} and output shape {y.shape} differ in size")
+    if isinstance(op, Softmax):
+        _check_softmax(where, x, y)
+    elif isinstance(op, Reshape) and x.dtype != y.dtype:
+        raise ModelError(f"{where}: input is {x.dtype.name} and output {y.dtype.name}")
+
+
+def _check_dense(where: str, op: Dense, x: Tensor, y: Tensor) -> None:
+    if x.dtype != DType.INT8 or y.dtype != DType.INT8:
+        raise ModelError(f"{where}: takes INT8 to INT8, given {x.dtype.name} to {y.dtype.name}")
+    if op.weights.ndim != 2 or op.weights.dtype != np.int8:
+        raise ModelError(f"{where}: weights must be int8 [n_out, n_in]")
+    n_out, n_in = op.weights.shape
+    if not 1 <= n_in <= MAX_N_IN:
+        raise ModelError(f"{where}: n_in is {n_in}; 1..{MAX_N_IN} is supported")
+    if not 1 <= n_out <= MAX_N_OUT:
+        raise ModelError(f"{where}: n_out is {n_out}; 1..{MAX_N_OUT} is supported")
+    if not y.shape or y.shape[-1] != n_out or x.elems != y.elems // n_out * n_in:
+        raise ModelError(
+            f"{where}: weights [{n_out}, {n_in}] do not map shape {x.shape} to shape {y.shape}"
+        )
+    if op.bias.shape != (n_out,) or op.bias.dtype != np.int32:
+        raise ModelError(f"{where}: bias must be int32 [{n_out}], given {op.bias.dtype} {op.bias.shape}")
+    if op.weight_scales.shape not in ((1,), (n_out,)):
+        raise ModelError(f"{where}: {op.weight_scales.shape} weight scales; 1 or {n_out} are supported")
+    if not (np.isfinite(op.weight_scales).all() and (op.weight_scales > 0).all()):
+        raise ModelError(f"{where}: a weight scale is not finite and above 0")
+    if not op.has_bias and op.bias.any():
+        raise ModelError(f"{where}: has_bias is False and the bias is not zero")
+
+
+def _check_softmax(where: str, x: Tensor, y: Tensor) -> None:
+    if x.dtype != DType.INT8 or y.dtype != DType.INT8:
+        raise ModelError(f"{where}: takes INT8 to INT8, given {x.dtype.name} to {y.dtype.name}")
+    if x.shape != y.shape or not 1 <= (x.shape or (0,))[-1] <= MAX_CLASSES:
+        raise ModelError(
+            f"{where}: shapes {x.shape} to {y.shape}; equal shapes with 1..{MAX_CLASSES} classes are supported"
+        )
+    if y.scale != np.float32(1 / 256) or y.zero_point != -128:
+        raise ModelError(f"{where}: output scale and zero point must be 1/256 and -128")
+
+
+# ---------------------------------------------------------------------------------------- decode
+
+
+@dataclass(frozen=True)
+class _Header:
+    magic: int
+    version: int
+    header_bytes: int
+    total_bytes: int
+    crc32: int
+    features: int
+    arena_bytes: int
+    n_tensors: int
+    n_ops: int
+    n_inputs: int
+    n_outputs: int
+    tensors_offset: int
+    ops_offset: int
+    io_offset: int
+    data_offset: int
+    data_bytes: int
+    names_offset: int
+    names_bytes: int
+    reserved: int
+
+
+def decode(image: bytes) -> Graph:
+    """The graph of an image. ModelError for bytes that the C reader refuses, with its status, and
+    for an image that no graph stands for."""
+    _raw.Engine(image)
+    header = _Header(*_HEADER.unpack_from(image))
+    tensors = tuple(
+        _decode_tensor(image, header, fields)
+        for fields in _records(image, _TENSOR, header.tensors_offset, header.n_tensors)
+    )
+    records = list(_records(image, _OP, header.ops_offset, header.n_ops))
+    ops = tuple(_decode_op(image, tensors, fields) for fields in records)
+    io = np.frombuffer(image, "<u2", header.n_inputs + header.n_outputs, header.io_offset).tolist()
+    graph = Graph(tensors, ops, tuple(io[: header.n_inputs]), tuple(io[header.n_inputs :]))
+    check(graph)
+    for index, (op, fields) in enumerate(zip(ops, records)):
+        _check_integers(index, graph, op, image, fields)
+    return graph
+
+
+def _records(image: bytes, layout: struct.Struct, offset: int, n: int) -> Iterator[tuple[int, ...]]:
+    return layout.iter_unpack(image[offset : offset + n * layout.size])
+
+
+def _decode_tensor(image: bytes, header: _Header, fields: tuple[int, ...]) -> Tensor:
+    dtype, rank, flags = fields[:3]
+    scale, zero_point, name_offset = fields[9:]
+    return Tensor(
+        name=_decode_name(image, header, name_offset),
+        shape=fields[3 : 3 + rank],
+        dtype=DType(dtype),
+        scale=np.float32(scale),
+        zero_point=zero_point,
+        float_border=bool(flags & _FLOAT_BORDER),
+    )
+
+
+def _decode_name(image: bytes, header: _Header, offset: int) -> str:
+    if offset == 0:
+        return ""
+    start, end = header.names_offset, header.names_offset + header.names_bytes
+    terminator = image.find(b"\0", offset, end) if start <= offset < end else -1
+    if terminator < 0:
+        raise ModelError(f"a tensor's name at offset {offset} is not within the names at {start}..{end}")
+    try:
+        return image[offset:terminator].decode()
+    except UnicodeDecodeError:
+        raise ModelError(f"a tensor's name at offset {offset} is not UTF-8") from None
+
+
+def _decode_op(image: bytes, tensors: tuple[Tensor, ...], fields: tuple[int, ...]) -> Op:
+    code, _layout, activation, flags, source, target = fields[:6]
+    args = fields[8:]
+    if code == _DENSE:
+        return _decode_dense(image, tensors[source], tensors[target], fields)
+    if code == _RESCALE:
+        return Rescale(source, target, _activation(activation))
+    if code == _SOFTMAX:
+        beta = np.frombuffer(struct.pack("<I", args[1]), "<f4")[0]
+        return Softmax(source, target, np.float32(beta))
+    return Reshape(source, target)
+
+
+def _decode_dense(image: bytes, x: Tensor, y: Tensor, fields: tuple[int, ...]) -> Dense:
+    flags, source, target = fields[3:6]
+    weights_at, bias_at, _mult_at, _lshift_at, scales_at = fields[8:]
+    n_out = y.shape[-1]
+    n_in = x.elems // (y.elems // n_out)
+    stride = _round_up(n_in, _WORD)
+    rows = np.frombuffer(image, np.int8, n_out * stride, weights_at).reshape(n_out, stride)
+    weights = np.ascontiguousarray(rows[:, :n_in])
+    folded = np.frombuffer(image, "<i4", n_out, bias_at).astype(np.int64)
+    sums = weights.sum(axis=1, dtype=np.int64)
+    n_scales = n_out if flags & _PER_CHANNEL else 1
+    return Dense(
+        input=source,
+        output=target,
+        weights=weights,
+        bias=_wrap_int32(folded + x.zero_point * sums),
+        weight_scales=_weight_scales(image, scales_at, n_scales),
+        activation=_activation(fields[2]),
+        has_bias=bool(flags & _HAS_BIAS),
+    )
+
+
+def _activation(code: int) -> Activation:
+    """For people only, so the C reader does not look at it."""
+    try:
+        return Activation(code)
+    except ValueError:
+        raise ModelError(f"activation {code} is unknown") from None
+
+
+def _weight_scales(image: bytes, offset: int, n: int) -> npt.NDArray[np.float32]:
+    """The C reader does not use them, so their place is checked here."""
+    if offset % _WORD or offset + 4 * n > len(image):
+        raise ModelError(f"{n} weight scales at offset {offset} leave the image of {len(image)} bytes")
+    return np.frombuffer(image, "<f4", n, offset).astype(np.float32)
+
+
+def _check_integers(
+    index: int, graph: Graph, op: Op, image: bytes, fields: tuple[int, ...]
+) -> None:
+    """The op's integers must be those that its scales lead to."""
+    pool = _Pool(0)
+    wanted = _OP.unpack(_encode_op(graph, op, pool))
+    same = fields[1:8] == wanted[1:8]
+    if isinstance(op, Dense):
+        n = len(op.weight_scales)
+        sizes = (0, 0, 4 * n, n)
+        same = same and all(
+            _same_blob(image, fields[8 + i], pool.blob, wanted[8 + i], size)
+            for i, size in enumerate(sizes)
+        )
+    elif isinstance(op, Softmax):
+        same = same and fields[9:] == wanted[9:]
+        same = same and _same_blob(image, fields[8], pool.blob, wanted[8], 4 * _EXP_ENTRIES)
+    else:
+        same = same and fields[8:] == wanted[8:]
+    if not same:
+        raise ModelError(
+            f"op {index} {type(op).__name__}: the image's integers do not follow from its scales"
+        )
+
+
+def _same_blob(a: bytes, a_offset: int, b: bytearray, b_offset: int, size: int) -> bool:
+    return a[a_offset : a_offset + size] == b[b_offset : b_offset + size]

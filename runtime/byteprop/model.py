@@ -1,0 +1,282 @@
+"""A model: load it, look at it, run it, save it."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from byteprop import _raw, export, image
+from byteprop._border import Border
+from byteprop._summary import summary
+from byteprop.errors import ArgumentError, ModelError
+from byteprop.graph import Dense, Graph, Rescale, Tensor
+from byteprop.importer import load_tflite
+
+Array = npt.NDArray[Any]
+Arrays = Union[Array, Sequence[Array]]
+PathLike = Union[str, "os.PathLike[str]"]
+
+_TFLITE_IDENTIFIER = b"TFL3"
+_BPM_MAGIC = image.MAGIC.to_bytes(4, "little")
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """An input or an output. real = scale * (quantised - zero_point). Where dtype is float32 the model
+    converts at its border, and scale and zero point are those it converts with."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """One op; name, scale and zero point are those of its output."""
+
+    index: int
+    name: str
+    op: str
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    activation: str
+    scale: float
+    zero_point: int
+    macs: int
+    weight_bytes: int
+
+
+class Model:
+    """A loaded model. Calls from several threads at once are allowed."""
+
+    def __init__(self, graph: Graph, image_bytes: bytes | None = None) -> None:
+        """image_bytes: the image that stands for the graph, when there is one already."""
+        self.graph = graph
+        self.image = image.encode(graph) if image_bytes is None else image_bytes
+        self._engine = _raw.Engine(self.image)
+        self._ins = tuple(_Port(graph.tensors[t], f"x[{i}]") for i, t in enumerate(graph.inputs))
+        self._outs = tuple(_Port(graph.tensors[t], "y") for t in graph.outputs)
+        if len(self._ins) == 1:
+            self._ins[0].argument = "x"
+        self.inputs = tuple(port.info for port in self._ins)
+        self.outputs = tuple(port.info for port in self._outs)
+        self.layers = tuple(_layer(graph, i) for i in range(len(graph.ops)))
+        self.macs = sum(layer.macs for layer in self.layers)
+
+    @property
+    def arena_bytes(self) -> int:
+        """RAM for activations, exactly as the device needs it."""
+        return self._engine.arena_bytes
+
+    def run(self, x: Arrays) -> Any:
+        """The outputs of a batch, in the data types of the model file: one array, or a tuple when the
+        model has several outputs. x: one array, or one array an input in a list or tuple.
+
+        The first axis is the batch: shape (N, *inputs[i].shape[1:]). A file made for a fixed batch of
+        B takes N in multiples of B.
+        """
+        return self._run(x, _Port.from_file_dtype, _Port.to_file_dtype)
+
+    def predict(self, x: Arrays) -> Any:
+        """As run, but with real numbers: x is quantised by the scale of the input, and the answer is
+        float32."""
+        return self._run(x, _Port.from_reals, _Port.to_reals)
+
+    def summary(self) -> str:
+        """A table of the layers with their totals."""
+        return summary(self)
+
+    def save(self, path: PathLike) -> None:
+        """Writes the model; the suffix of the path chooses the format."""
+        target = Path(path)
+        writers: dict[str, Callable[[Model], bytes]] = {
+            ".bpm": lambda model: model.image,
+            ".h": lambda model: export.header(image.without_names(model.image)).encode(),
+        }
+        if target.suffix not in writers:
+            raise ArgumentError(
+                f"path: wanted a file name that ends in {' or '.join(writers)}, given {str(path)!r}"
+            )
+        target.write_bytes(writers[target.suffix](self))
+
+    def __repr__(self) -> str:
+        ends = [" ".join(f"{i.dtype}{list(i.shape)}" for i in x) for x in (self.inputs, self.outputs)]
+        return f"<byteprop.Model {ends[0]} -> {ends[1]}, {len(self.layers)} ops, {self.macs} MACs>"
+
+    def _run(
+        self,
+        x: Arrays,
+        to_bytes: Callable[[_Port, Any], Array],
+        from_bytes: Callable[[_Port, Array], Array],
+    ) -> Any:
+        columns = [to_bytes(port, given) for port, given in zip(self._ins, self._split(x))]
+        sizes = [len(c) for c in columns]
+        if len(set(sizes)) > 1:
+            raise ArgumentError(f"x: wanted the same number of samples in every input, given {sizes}")
+        rows = columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
+        answer = self._engine.run(rows)
+        outputs, start = [], 0
+        for port in self._outs:
+            part = np.ascontiguousarray(answer[:, start : start + port.elems])
+            outputs.append(from_bytes(port, part))
+            start += port.elems
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def _split(self, x: Arrays) -> Sequence[Any]:
+        if len(self._ins) == 1:
+            return [x]
+        if not isinstance(x, (list, tuple)) or len(x) != len(self._ins):
+            given = f"{len(x)} items" if isinstance(x, (list, tuple)) else type(x).__name__
+            names = ", ".join(port.info.name for port in self._ins)
+            raise ArgumentError(
+                f"x: wanted a list or tuple of {len(self._ins)} arrays ({names}), given {given}"
+            )
+        return x
+
+
+class _Port:
+    """One input or output: checks, and conversion from and to bytes [n, elems]."""
+
+    def __init__(self, tensor: Tensor, argument: str) -> None:
+        self.argument = argument
+        self.elems = tensor.elems
+        self.info = TensorInfo(
+            name=tensor.name,
+            shape=tensor.shape,
+            dtype=np.dtype(np.float32) if tensor.float_border else tensor.dtype.numpy,
+            scale=float(tensor.scale),
+            zero_point=tensor.zero_point,
+        )
+        self._integer = tensor.dtype.numpy
+        self._float_border = tensor.float_border
+        self._border = Border(tensor)
+
+    def from_file_dtype(self, x: Any) -> Array:
+        if not isinstance(x, np.ndarray):
+            wanted = self._wanted(self.info.dtype)
+            raise ArgumentError(f"{self.argument}: wanted {wanted}, given {type(x).__name__}")
+        if x.dtype != self.info.dtype:
+            raise ArgumentError(
+                f"{self.argument}: wanted {self._wanted(self.info.dtype)}, given dtype {x.dtype}"
+                + self._dtype_hint()
+            )
+        self._check_shape(x)
+        return self._bytes(self._border.quantize(x, self.argument) if self._float_border else x)
+
+    def from_reals(self, x: Any) -> Array:
+        given = np.asarray(x)
+        if given.dtype.kind not in "fiub":
+            raise ArgumentError(
+                f"{self.argument}: wanted real numbers, given dtype {given.dtype}"
+            )
+        self._check_shape(given)
+        with np.errstate(over="ignore"):  # too large for float32: reported as infinite
+            reals = given.astype(np.float32, copy=False)
+        return self._bytes(self._border.quantize(reals, self.argument))
+
+    def to_file_dtype(self, y: Array) -> Array:
+        if self._float_border:
+            return self.to_reals(y)
+        return y.view(self._integer).reshape(self._batch(y))
+
+    def to_reals(self, y: Array) -> Array:
+        return self._border.dequantize(y).reshape(self._batch(y))
+
+    def _bytes(self, x: Array) -> Array:
+        flat = np.ascontiguousarray(x).view(np.uint8)
+        return flat.reshape(x.size // self.elems, self.elems)
+
+    def _batch(self, y: Array) -> tuple[int, ...]:
+        shape = self.info.shape or (1,)
+        return (len(y) * shape[0], *shape[1:])
+
+    def _check_shape(self, x: Array) -> None:
+        shape = self.info.shape or (1,)
+        if x.ndim == len(shape) and x.shape[1:] == shape[1:] and x.shape[0] % shape[0] == 0:
+            return
+        hint = ""
+        if x.shape in (shape[1:], self.info.shape[1:]):
+            hint = "; one sample needs a batch axis: x[np.newaxis]"
+        raise ArgumentError(
+            f"{self.argument}: wanted {self._wanted()}, given shape {x.shape}{hint}"
+        )
+
+    def _wanted(self, dtype: np.dtype[Any] | None = None) -> str:
+        shape = self.info.shape or (1,)
+        batch = "N" if shape[0] == 1 else f"N * {shape[0]}"
+        text = ", ".join([batch, *map(str, shape[1:])]) + ("," if len(shape) == 1 else "")
+        return f"shape ({text})" if dtype is None else f"an array of {dtype}, shape ({text})"
+
+    def _dtype_hint(self) -> str:
+        if self._float_border:
+            return ""
+        return "; Model.predict takes real numbers"
+
+
+def load(source: PathLike | bytes | bytearray | memoryview) -> Model:
+    """A model from a file or from its bytes: .tflite, or byteprop's own .bpm. What it is, is told by
+    its content. ModelError for anything that is not a model byteprop can run."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        data, origin = bytes(source), "the given bytes"
+    elif isinstance(source, (str, os.PathLike)):
+        data, origin = _read(Path(source)), str(source)
+    else:
+        raise ArgumentError(f"source: wanted a path or bytes, given {type(source).__name__}")
+    try:
+        return _load_bytes(data)
+    except ModelError as error:
+        raise type(error)(f"{origin}: {error}") from error
+
+
+def _load_bytes(data: bytes) -> Model:
+    if data[:4] == _BPM_MAGIC:
+        return Model(image.decode(data), data)
+    if data[4:8] == _TFLITE_IDENTIFIER:
+        return Model(load_tflite(data))
+    raise ModelError(_not_a_model(data[:8], len(data)))
+
+
+def _read(path: Path) -> bytes:
+    """The file, if it begins like a model: a large file of another kind is not read."""
+    with path.open("rb") as file:
+        head = file.read(8)
+        if head[:4] == _BPM_MAGIC or head[4:8] == _TFLITE_IDENTIFIER:
+            return head + file.read()
+        size = os.fstat(file.fileno()).st_size
+    raise ModelError(f"{path}: {_not_a_model(head, size)}")
+
+
+def _not_a_model(head: bytes, size: int) -> str:
+    return (
+        f"neither a .tflite ('TFL3' at byte 4) nor a .bpm ('BPM1' at byte 0): "
+        f"{size} bytes that begin with {head!r}"
+    )
+
+
+def _layer(graph: Graph, index: int) -> LayerInfo:
+    op = graph.ops[index]
+    x, y = graph.tensors[op.input], graph.tensors[op.output]
+    is_dense = isinstance(op, Dense)
+    weights = op.weights.size if isinstance(op, Dense) else 0
+    rows = math.prod(y.shape[:-1])
+    return LayerInfo(
+        index=index,
+        name=y.name,
+        op=type(op).__name__,
+        input_shape=x.shape,
+        output_shape=y.shape,
+        activation=op.activation.name.lower() if isinstance(op, (Dense, Rescale)) else "none",
+        scale=float(y.scale),
+        zero_point=y.zero_point,
+        macs=rows * weights,
+        weight_bytes=weights + 4 * op.bias.size if is_dense else 0,
+    )
