@@ -33,13 +33,12 @@ class Latency:
 class Bench:
     """unit: "instructions" or "cycles" or "timer ticks"; costs are None on a board without ticks.
 
-    `calibration` is what counting nothing costs; it is taken off every figure.
+    The board takes off every figure what counting nothing costs.
     """
 
     model: str
     board: Board
     unit: str
-    calibration: int | None
     median: int | None
     minimum: int | None
     maximum: int | None
@@ -60,7 +59,7 @@ class Bench:
         values = dict(vars(self))
         values["board"] = self.board.name
         values["layers"] = [
-            {"index": r.index, "kind": r.kind, "tensor": r.tensor, "macs": r.macs, "cost": cost}
+            {"index": r.index, "op": r.op, "tensor": r.tensor, "macs": r.macs, "cost": cost}
             for r, cost in zip(self.layers, self.layer_costs, strict=True)
         ]
         del values["layer_costs"]
@@ -103,10 +102,9 @@ def _measure(
         profiles.append(session.device.profile())
         progress("measure", i + 1, samples.n)
     unit, cost = _unit(session.board)
-    calibration = profiles[0].calibration
-    whole = [cost(t, calibration) for t in ticks]
-    layers = np.median([p.ops for p in profiles], axis=0)
-    costs = tuple(cost(int(t), calibration) for t in layers)
+    whole = [cost(t) for t in ticks]
+    layers = np.median(profiles, axis=0)
+    costs = tuple(cost(int(t)) for t in layers)
     known = [w for w in whole if w is not None]
     median = int(np.median(known)) if known else None
     is_host = session.board.build.toolchain == "native"
@@ -115,14 +113,13 @@ def _measure(
         model=name,
         board=session.board,
         unit=unit,
-        calibration=cost(calibration, 0),
         median=median,
         minimum=min(known) if known else None,
         maximum=max(known) if known else None,
         per_mac=median / model.macs if median is not None and model.macs else None,
         macs=model.macs,
         samples=samples.n,
-        layers=layer_rows(model.graph),
+        layers=layer_rows(model),
         layer_costs=costs,
         flash_bytes=session.firmware.flash_bytes,
         ram_bytes=session.firmware.ram_bytes,
@@ -133,16 +130,13 @@ def _measure(
     )
 
 
-def _unit(board: Board) -> tuple[str, Callable[[int, int], int | None]]:
-    """The unit of a board's figures, and the cost of ticks less those of an empty count."""
+def _unit(board: Board) -> tuple[str, Callable[[int], int | None]]:
+    """The unit of a board's figures, and a tick count in that unit."""
     if board.clock.tick is Tick.NONE:
-        return "none", lambda ticks, empty: None
+        return "none", lambda ticks: None
     if board.instructions(1) is not None:
-        return "instructions", lambda ticks, empty: round(
-            board.instructions(max(ticks - empty, 0)) or 0.0
-        )
-    unit = "cycles" if board.clock.tick is Tick.CYCLES else "timer ticks"
-    return unit, lambda ticks, empty: max(ticks - empty, 0)
+        return "instructions", lambda ticks: round(board.instructions(ticks) or 0.0)
+    return "cycles" if board.clock.tick is Tick.CYCLES else "timer ticks", lambda ticks: ticks
 
 
 def host_latency(model: byteprop.Model, samples: SampleSet, *, batch: int = 1000) -> Latency:

@@ -1,24 +1,24 @@
-"""The layers of a model as rows of a table, with what they cost."""
+"""The layers of a model as rows of a table, with what a board measured of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from byteprop.graph import Activation, Dense, Graph, Op, Rescale, Softmax
+from byteprop import LayerInfo, Model
+from byteprop.graph import Dense, Op, Softmax
 from byteprop_host.boards import Board
 
 
 @dataclass(frozen=True)
 class LayerRow:
-    """One op. ticks and instructions are None where nothing was measured."""
+    """One op; the tensor is its output. ticks and instructions are None where nothing counted."""
 
     index: int
-    kind: str
+    op: str
     detail: str
     tensor: str
     shape: tuple[int, ...]
-    dtype: str
     scale: float
     zero_point: int
     macs: int
@@ -28,54 +28,44 @@ class LayerRow:
 
 
 def layer_rows(
-    graph: Graph, ticks: Sequence[int] | None = None, board: Board | None = None
+    model: Model, ticks: Sequence[int] | None = None, board: Board | None = None
 ) -> tuple[LayerRow, ...]:
     """One row an op; `ticks` of every op as `board` counted them."""
-    if ticks is not None and len(ticks) != len(graph.ops):
+    if ticks is not None and len(ticks) != len(model.layers):
         ticks = None
     return tuple(
-        _row(graph, i, op, None if ticks is None else ticks[i], board)
-        for i, op in enumerate(graph.ops)
+        _row(layer, model.graph.ops[i], None if ticks is None else ticks[i], board)
+        for i, layer in enumerate(model.layers)
     )
 
 
-def _row(graph: Graph, index: int, op: Op, ticks: int | None, board: Board | None) -> LayerRow:
-    tensor = graph.tensors[op.output]
+def _row(layer: LayerInfo, op: Op, ticks: int | None, board: Board | None) -> LayerRow:
     instructions = None
     if ticks is not None and board is not None:
         instructions = board.instructions(ticks)
     return LayerRow(
-        index=index,
-        kind=type(op).__name__,
-        detail=_detail(op),
-        tensor=tensor.name,
-        shape=tensor.shape,
-        dtype=tensor.dtype.name.lower(),
-        scale=float(tensor.scale),
-        zero_point=tensor.zero_point,
-        macs=op_macs(graph, op),
-        weight_bytes=int(op.weights.size + 4 * op.bias.size) if isinstance(op, Dense) else 0,
+        index=layer.index,
+        op=layer.op,
+        detail=_detail(layer, op),
+        tensor=layer.name,
+        shape=layer.output_shape,
+        scale=layer.scale,
+        zero_point=layer.zero_point,
+        macs=layer.macs,
+        weight_bytes=layer.weight_bytes,
         ticks=ticks,
         instructions=None if instructions is None else round(instructions),
     )
 
 
-def _detail(op: Op) -> str:
+def _detail(layer: LayerInfo, op: Op) -> str:
     parts = []
     if isinstance(op, Dense):
         n_out, n_in = op.weights.shape
         parts.append(f"{n_in} -> {n_out}")
         parts.append("per channel" if op.weight_scales.size > 1 else "per tensor")
-    if isinstance(op, (Dense, Rescale)) and op.activation is not Activation.NONE:
-        parts.append(op.activation.name.lower())
+    if layer.activation != "none":
+        parts.append(layer.activation)
     if isinstance(op, Softmax) and float(op.beta) != 1.0:
         parts.append(f"beta {float(op.beta):g}")
     return ", ".join(parts)
-
-
-def op_macs(graph: Graph, op: Op) -> int:
-    """Multiply-accumulates of an op."""
-    if not isinstance(op, Dense):
-        return 0
-    rows = graph.tensors[op.output].elems // op.weights.shape[0]
-    return int(op.weights.size) * rows

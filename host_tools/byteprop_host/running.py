@@ -1,31 +1,99 @@
-"""A model's answers from a board, as arrays in the model file's own types."""
+"""A model whose inferences a board runs, used like any other `byteprop.Model`."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 import byteprop
-import byteprop.reference
 from byteprop.errors import ArgumentError
-from byteprop.graph import Graph
 from byteprop_host.boards import Board
 from byteprop_host.console import Progress, no_progress
-from byteprop_host.samples import Ints, SampleSet, from_file, sample_shape
+from byteprop_host.samples import Ints, from_file
 from byteprop_host.session import Session, open_session
+
+Rows = npt.NDArray[np.uint8]
+
+
+class BoardEngine:
+    """Runs batches on a board. `ticks` are those of the last batch, one a sample."""
+
+    def __init__(
+        self, session: Session, model: byteprop.Model, progress: Progress = no_progress
+    ) -> None:
+        self._session = session
+        self._progress = progress
+        self.arena_bytes = model.arena_bytes
+        self.output_bytes = sum(
+            model.graph.tensors[i].elems for i in model.graph.outputs
+        )
+        self.ticks: list[int] = []
+
+    def run(self, x: Rows) -> Rows:
+        """uint8 [n, output bytes] from uint8 [n, input bytes]."""
+        y = np.empty((len(x), self.output_bytes), np.uint8)
+        self.ticks = []
+        for i, row in enumerate(x):
+            answer = self._session.device.infer(row.tobytes())
+            self.ticks.append(answer.ticks)
+            y[i] = np.frombuffer(answer.output, np.uint8)
+            self._progress("infer", i + 1, len(x))
+        return y
+
+
+class BoardModel(byteprop.Model):
+    """A `Model` on a board: `run` and `predict` go over the line."""
+
+    def __init__(
+        self, session: Session, model: byteprop.Model, progress: Progress = no_progress
+    ) -> None:
+        self._board_engine = BoardEngine(session, model, progress)
+        super().__init__(model.graph, model.image, engine=self._board_engine)
+        self.session = session
+
+    @property
+    def ticks(self) -> Sequence[int]:
+        """What the board counted for every sample of the last call."""
+        return tuple(self._board_engine.ticks)
+
+    @property
+    def instructions(self) -> Sequence[int] | None:
+        """`ticks` as instructions; None where the board cannot tell."""
+        found = [self.session.board.instructions(t) for t in self.ticks]
+        return None if None in found else tuple(round(i) for i in found if i is not None)
+
+
+@contextmanager
+def load_on_board(
+    model: str | Path | bytes | byteprop.Model,
+    *,
+    board: str | Path | Board = "host",
+    port: str | None = None,
+    timeout: float = 10.0,
+    progress: Progress = no_progress,
+    wire_log: Path | None = None,
+) -> Iterator[BoardModel]:
+    """Builds, starts and connects; the model runs on the board until the block ends."""
+    loaded = model if isinstance(model, byteprop.Model) else byteprop.load(model)
+    with open_session(
+        board, loaded.image, port=port, timeout=timeout, progress=progress, wire_log=wire_log
+    ) as session:
+        yield BoardModel(session, loaded, progress)
 
 
 @dataclass(frozen=True)
 class Answers:
-    """outputs: one array [n, *shape] per output, in the model file's dtypes."""
+    """outputs: one array [n, ...] per output, in the model file's dtypes."""
 
     board: str
-    names: tuple[str, ...]
-    outputs: tuple[npt.NDArray[np.generic], ...]
+    outputs: tuple[npt.NDArray[Any], ...]
     seconds: float
 
 
@@ -44,47 +112,22 @@ def run_on_board(
     """Runs the samples of a data file on a board."""
     began = time.monotonic()
     loaded = byteprop.load(model)
-    graph = loaded.graph
-    chosen = from_file(graph, data, samples, pixel_scale=pixel_scale)
-    with open_session(
-        board, loaded.image, port=port, timeout=timeout, progress=progress, wire_log=wire_log
-    ) as session:
-        outputs = collect(session, graph, chosen, progress)
-    return Answers(
-        session.board.name,
-        tuple(graph.tensors[i].name for i in graph.outputs),
-        tuple(_in_file_form(y, graph, i) for y, i in zip(outputs, graph.outputs, strict=True)),
-        time.monotonic() - began,
-    )
+    inputs = from_file(loaded.graph, data, samples, pixel_scale=pixel_scale).file
+    with load_on_board(
+        loaded, board=board, port=port, timeout=timeout, progress=progress, wire_log=wire_log
+    ) as on_board:
+        y = on_board.run(inputs[0] if len(inputs) == 1 else inputs)
+    outputs = y if isinstance(y, tuple) else (y,)
+    return Answers(on_board.session.board.name, outputs, time.monotonic() - began)
 
 
-def collect(
-    session: Session, graph: Graph, samples: SampleSet, progress: Progress = no_progress
-) -> tuple[Ints, ...]:
-    """Every output [n, elems] in device integers."""
-    tensors = [graph.tensors[i] for i in graph.outputs]
-    outputs = tuple(np.empty((samples.n, t.elems), dtype=t.dtype.numpy) for t in tensors)
-    for i in range(samples.n):
-        store_outputs(outputs, i, session.device.infer(samples.bytes_of(i)).output)
-        progress("infer", i + 1, samples.n)
-    return outputs
-
-
-def store_outputs(outputs: tuple[Ints, ...], i: int, raw: bytes) -> None:
+def store_outputs(outputs: Sequence[Ints], i: int, raw: bytes) -> None:
     """Puts one sample's output bytes, all outputs one after the other, into row i."""
     at = 0
     for array in outputs:
         row = array[i]
         row[:] = np.frombuffer(raw, dtype=row.dtype, count=row.size, offset=at)
         at += row.nbytes
-
-
-def _in_file_form(y: Ints, graph: Graph, index: int) -> npt.NDArray[np.generic]:
-    tensor = graph.tensors[index]
-    values: npt.NDArray[np.generic] = y
-    if tensor.float_border:
-        values = byteprop.reference.dequantize(y, tensor.scale, tensor.zero_point)
-    return values.reshape(len(y), *sample_shape(tensor))
 
 
 def save_outputs(answers: Answers, path: Path) -> None:

@@ -170,7 +170,7 @@ def verify(
         if chosen.expected is not None:
             expected = compare_outputs(truth, got[:1], (chosen.expected,))
         layer, note = _locate(session.device, truth, subject.graph, chosen, comparison, expected)
-        rows = _profiled_rows(session, subject.graph, chosen)
+        rows = _profiled_rows(session, subject, chosen)
         figures = _figures(
             session, subject, ticks, stream_seconds=stream_seconds, seconds=time.monotonic() - began
         )
@@ -279,10 +279,12 @@ def _same_ops(a: Graph, b: Graph) -> bool:
     return shape(a) == shape(b)
 
 
-def _profiled_rows(session: Session, graph: Graph, samples: SampleSet) -> tuple[LayerRow, ...]:
+def _profiled_rows(
+    session: Session, model: byteprop.Model, samples: SampleSet
+) -> tuple[LayerRow, ...]:
     session.device.infer(samples.bytes_of(samples.n - 1))
     ticks = session.device.profile()
-    return layer_rows(graph, ticks, session.board)
+    return layer_rows(model, ticks, session.board)
 
 
 def _accuracy(

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, Protocol, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -55,14 +55,30 @@ class LayerInfo:
     weight_bytes: int
 
 
+class BatchEngine(Protocol):
+    """Runs batches of one model: uint8 [n, output bytes] from uint8 [n, input bytes]."""
+
+    @property
+    def arena_bytes(self) -> int: ...
+
+    def run(self, x: Array) -> Array: ...
+
+
 class Model:
     """A loaded model. Calls from several threads at once are allowed."""
 
-    def __init__(self, graph: Graph, image_bytes: bytes | None = None) -> None:
-        """image_bytes: the image that stands for the graph, when there is one already."""
+    def __init__(
+        self,
+        graph: Graph,
+        image_bytes: bytes | None = None,
+        *,
+        engine: BatchEngine | None = None,
+    ) -> None:
+        """image_bytes: the image that stands for the graph, when there is one already. engine: what
+        runs the batches; the library on this machine by default, else for instance a board."""
         self.graph = graph
         self.image = image.encode(graph) if image_bytes is None else image_bytes
-        self._engine = _raw.Engine(self.image)
+        self._engine: BatchEngine = _raw.Engine(self.image) if engine is None else engine
         self._ins = tuple(_Port(graph.tensors[t], f"x[{i}]") for i, t in enumerate(graph.inputs))
         self._outs = tuple(_Port(graph.tensors[t], "y") for t in graph.outputs)
         if len(self._ins) == 1:

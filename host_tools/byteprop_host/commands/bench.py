@@ -53,7 +53,7 @@ def describe(b: Bench) -> str:
                 [
                     [
                         str(r.index),
-                        r.kind,
+                        r.op,
                         r.detail,
                         f"{r.macs:,}",
                         "-" if cost is None else f"{cost:,}",

@@ -25,7 +25,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
 
     model = byteprop.load(args.file)
     graph = model.graph
-    rows = layer_rows(graph)
+    rows = layer_rows(model)
     fits = [fit_row(board, model.image) for board in all_boards()]
     text = "\n".join(
         [
@@ -37,7 +37,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
                 [
                     [
                         str(r.index),
-                        r.kind,
+                        r.op,
                         r.detail,
                         "x".join(map(str, r.shape)),
                         f"{r.scale:.6g}",

@@ -1,0 +1,107 @@
+"""pytest plugin: the fixture `byteprop_device`, and the options that choose the board."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    import byteprop
+    from byteprop_host.boards import Board
+    from byteprop_host.running import BoardModel
+    from byteprop_host.verify import Verdict
+
+
+class BoardUnderTest:
+    """What `byteprop_device` gives: one board, which holds one model at a time."""
+
+    def __init__(self, board: Board, port: str | None, timeout: float) -> None:
+        self.board = board
+        self.port = port
+        self.timeout = timeout
+        self._stack = ExitStack()
+        self._loaded: BoardModel | None = None
+
+    def load(self, model: str | Path | bytes | byteprop.Model) -> BoardModel:
+        """The model on the board, with `run` and `predict`; the model before it is gone then.
+
+        Loading what is loaded already costs nothing.
+        """
+        import byteprop
+        from byteprop_host.running import load_on_board
+
+        wanted = model if isinstance(model, byteprop.Model) else byteprop.load(model)
+        if self._loaded is not None and self._loaded.image == wanted.image:
+            return self._loaded
+        self.close()
+        self._loaded = self._stack.enter_context(
+            load_on_board(wanted, board=self.board, port=self.port, timeout=self.timeout)
+        )
+        return self._loaded
+
+    def verify(
+        self, model: str | Path, data: str | Path | None = None, *, samples: int | None = None
+    ) -> Verdict:
+        """`byteprop verify` on this board; assert on `.identical`."""
+        from byteprop_host.verify import verify
+
+        self.close()
+        return verify(
+            Path(model),
+            board=self.board,
+            port=self.port,
+            data=None if data is None else Path(data),
+            samples=samples,
+            timeout=self.timeout,
+        )
+
+    def close(self) -> None:
+        """Lets the board go; the next `load` takes it again."""
+        self._loaded = None
+        self._stack.close()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("byteprop", "int8 models on microcontrollers")
+    group.addoption(
+        "--byteprop-board",
+        default="host",
+        metavar="BOARD",
+        help="board that byteprop_device runs on (default: host)",
+    )
+    group.addoption(
+        "--byteprop-port",
+        default=None,
+        metavar="PORT",
+        help="serial port of the board (default: found by USB ids)",
+    )
+    group.addoption(
+        "--byteprop-timeout",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="how long a silent board is waited for (default: 10)",
+    )
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"byteprop board: {config.getoption('--byteprop-board')}"
+
+
+@pytest.fixture(scope="session")
+def byteprop_device(request: pytest.FixtureRequest) -> Iterator[BoardUnderTest]:
+    """The board that the options name."""
+    from byteprop_host.boards import load_board
+
+    option = request.config.getoption
+    device = BoardUnderTest(
+        load_board(option("--byteprop-board")),
+        option("--byteprop-port"),
+        option("--byteprop-timeout"),
+    )
+    yield device
+    device.close()
