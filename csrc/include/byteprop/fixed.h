@@ -5,6 +5,16 @@
 
 #include <stdint.h>
 
+/* 1 where the CPU has no 32 x 32 -> 64 bit multiplication: products are put together from halves,
+ * which changes no bit. */
+#ifndef BP_MUL_BY_HALVES
+#if defined(__AVR__) || (defined(__thumb__) && !defined(__thumb2__))
+#define BP_MUL_BY_HALVES 1
+#else
+#define BP_MUL_BY_HALVES 0
+#endif
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
