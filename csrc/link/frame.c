@@ -45,7 +45,10 @@ static uint8_t group_bytes(const part_t *parts, uint8_t *ends_in_zero) {
 static void take(part_t *parts, uint8_t n, write_t *write) {
     for (uint8_t part = 0; part < N_PARTS && n != 0; part++) {
         const uint16_t now = parts[part].n < n ? parts[part].n : n;
-        if (now != 0 && write != NULL) {
+        if (now == 0) {
+            continue; /* an empty payload may be NULL, to which nothing may be added */
+        }
+        if (write != NULL) {
             write(parts[part].data, now);
         }
         parts[part].data += now;
