@@ -1,4 +1,4 @@
-"""Reads .tflite files: verified before they are read, shape arithmetic folded away, lowered to a Graph."""
+"""Reads .tflite files: verified, read, shape arithmetic folded away, the rest made a Graph."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""What lowering an op needs: the values known so far, the graph so far, and the checks that many ops
-share."""
+"""What lowering an op needs: the values known so far, the graph so far, and the checks that many
+ops share."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn, TypeVar, Union
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -58,7 +58,7 @@ class Numbers:
     array: npt.NDArray[np.int64]
 
 
-Value = Union[Activation, FloatInput, FloatOutput, Numbers]
+Value = Activation | FloatInput | FloatOutput | Numbers
 Quantization = tuple[np.float32, int]
 
 
@@ -115,7 +115,7 @@ class Builder:
 
     def options(self, op: RawOp, kind: type[OptionsT], type_code: int) -> OptionsT | None:
         """The op's options, None when the file leaves them out (every field has its default)."""
-        if op.options_type == 0 or op.options is None and op.options_type == type_code:
+        if op.options_type == 0 or (op.options is None and op.options_type == type_code):
             return None
         if op.options_type != type_code:
             self.fail(op, f"options of another op (type {op.options_type}, not {type_code})")
@@ -129,7 +129,7 @@ class Builder:
         raw = self.required(op, operand)
         value = self.values.get(raw.index)
         if value is None and raw.data is None:
-            self.fail(op, f"input {operand}, {quoted(raw.name)}, is not computed by any op before it")
+            self.fail(op, f"input {operand}, {quoted(raw.name)}, is computed by no op before it")
         return value
 
     def activation(self, op: RawOp, operand: int = 0) -> int:
@@ -216,7 +216,7 @@ class Builder:
     def _define(self, op: RawOp, value: Value) -> None:
         output = self.output(op)
         if output.index in self.values or output.data is not None:
-            self.fail(op, "its output is also an input of the model, a constant, or another op's output")
+            self.fail(op, "its output is an input of the model, a constant, or another op's output")
         if output.is_variable:
             self.unsupported(op, f"{quoted(output.name)} is a variable tensor")
         self.values[output.index] = value
@@ -236,8 +236,8 @@ class Builder:
         return scale_and_zero(raw)
 
     def expect_shape(self, op: RawOp, raw: RawTensor, shape: tuple[int, ...]) -> None:
-        """The file must agree with the shape that the op gives, where it states one. A writer states
-        1 for what it does not know, and tells so by -1 in the signature or by has no rank."""
+        """The file must agree with the shape that the op gives, where it states one. For what a
+        writer does not know it states 1, and tells so by -1 in the signature or by has_rank."""
         problem = shape_problem(shape)
         if problem:
             self.unsupported(op, f"{quoted(raw.name)} has {problem}")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from tflite import BuiltinOperator as Code
+
 from byteprop.graph import Graph
 from byteprop.importer.builder import Builder
-from byteprop.importer.ops import activation, border, dense, reshape, softmax
 from byteprop.importer.folding import arithmetic, indexing, joining, shape
+from byteprop.importer.ops import activation, border, dense, reshape, softmax
 from byteprop.importer.rawmodel import RawModel, RawOp, op_name
-from tflite import BuiltinOperator as Code
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """A .tflite file as plain Python values, before any of it is understood.
 
-Everything here is bounded by the verifier's budget. Constants are views of the file's bytes, not copies.
+Everything here is bounded by the verifier's budget. Constants are views of the file's bytes.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def _tensor(
         name=_text(tensor.Name()),
         type=tensor.Type(),
         shape=_numbers(tensor.ShapeAsNumpy()),
-        signature=_numbers(tensor.ShapeSignatureAsNumpy()) if tensor.ShapeSignatureLength() else None,
+        signature=_numbers(tensor.ShapeSignatureAsNumpy()) or None,
         has_rank=bool(tensor.HasRank()),
         data=buffers[buffer],
         quantization=_quantization(quantization) if quantization is not None else None,

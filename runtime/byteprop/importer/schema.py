@@ -1,8 +1,8 @@
-"""The parts of the .tflite schema that the importer reads, as the verifier needs them: for each table
-its fields by slot, and what lies behind each. What is not listed here is never read.
+"""The parts of the .tflite schema that the importer reads, as the verifier needs them: for each
+table its fields by slot, and what lies behind each. What is not listed here is never read.
 
-Slots are numbered as flatc numbers them: the order of the fields in tensorflow/lite/schema.fbs, where a
-union takes two, its type and its value.
+Slots are numbered as flatc numbers them: the order of the fields in the schema, where a union takes
+two, its type and its value.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Union
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class UnionOf:
     members: Mapping[int, str]
 
 
-Field = Union[Scalar, String, Vector, SubTable, Tables, UnionOf]
+Field = Scalar | String | Vector | SubTable | Tables | UnionOf
 BYTE, INT, LONG = Scalar(1), Scalar(4), Scalar(8)
 
 FILE_IDENTIFIER = b"TFL3"

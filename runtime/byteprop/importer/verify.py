@@ -1,7 +1,7 @@
 """Checks the bounds of everything in a flatbuffer that the importer will read, before it is read:
 flatbuffers' Python package follows offsets without looking.
 
-Offsets may point at the same place twice, so a file of some kilobytes can describe a tree of any size.
+Offsets may point at the same place twice, so some kilobytes can describe a tree of any size.
 Files made by a writer share nothing but strings and vtables; the verifier therefore spends a budget
 that such a file cannot exceed, and time and memory stay in proportion to the file.
 """
@@ -44,7 +44,9 @@ class _Verifier:
         vtable_bytes = self._number("<H", vtable, f"{name}'s vtable")
         table_bytes = self._number("<H", vtable + 2, f"{name}'s vtable")
         if vtable_bytes < _VTABLE_HEADER_BYTES or vtable_bytes % 2:
-            raise ModelError(f"corrupt file: {name} at byte {pos} has a vtable of {vtable_bytes} bytes")
+            raise ModelError(
+                f"corrupt file: {name} at byte {pos} has a vtable of {vtable_bytes} bytes"
+            )
         self._within(vtable, vtable_bytes, f"{name}'s vtable")
         self._within(pos, table_bytes, name)
         for slot, field in schema.TABLES[name].items():

@@ -70,7 +70,10 @@ def fold_reduce_prod(builder: Builder, op: RawOp) -> None:
 
 
 def _fold(
-    builder: Builder, op: RawOp, function: Callable[[_Array, _Array], _Array], quotient: bool = False
+    builder: Builder,
+    op: RawOp,
+    function: Callable[[_Array, _Array], _Array],
+    quotient: bool = False,
 ) -> None:
     builder.expect_operands(op, (2,))
     if not (builder.is_number(op, 0) and builder.is_number(op, 1)):
@@ -97,4 +100,4 @@ def _expect_no_activation(builder: Builder, op: RawOp) -> None:
 
 
 def _truncated_quotient(a: _Array, b: _Array) -> _Array:
-    return np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))
+    return np.asarray(np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b)))

@@ -1,5 +1,5 @@
-"""QUANTIZE and DEQUANTIZE. Between integers, QUANTIZE is an op of the device. From and to float32 they
-stand at the model's border, where the host converts, and leave only a mark on the tensor."""
+"""QUANTIZE and DEQUANTIZE. Between integers, QUANTIZE is an op of the device. From and to float32
+they stand at the model's border, where the host converts, and leave only a mark on the tensor."""
 
 from __future__ import annotations
 

@@ -63,9 +63,7 @@ def _options(builder: Builder, op: RawOp) -> tuple[Activation, bool]:
     )
 
 
-def _weights(
-    builder: Builder, op: RawOp
-) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
+def _weights(builder: Builder, op: RawOp) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
     raw = builder.required(op, 1)
     if raw.index in builder.values or raw.data is None:
         builder.unsupported(op, f"its weights {quoted(raw.name)} are not constant")
@@ -94,8 +92,8 @@ def _weight_scales(
     if len(scales) not in (1, n_out) or len(quantization.zero_points) != len(scales):
         builder.fail(
             op,
-            f"{len(scales)} scales and {len(quantization.zero_points)} zero points for {n_out} rows "
-            "of weights",
+            f"{len(scales)} scales and {len(quantization.zero_points)} zero points for {n_out} "
+            "rows of weights",
         )
     if len(scales) > 1 and quantization.dimension != 0:
         builder.unsupported(
@@ -157,7 +155,7 @@ def _check_bias_scale(
     scales = raw.quantization.scales.astype(np.float64)
     if len(scales) not in (1, len(weight_scales)) or np.any(raw.quantization.zero_points):
         builder.fail(
-            op, f"{len(scales)} scales for a bias, or a zero point other than 0 in {quoted(raw.name)}"
+            op, f"{len(scales)} scales or a zero point not 0 for the bias {quoted(raw.name)}"
         )
     off = np.abs(np.float64(x_scale) * weight_scales.astype(np.float64) - scales)
     if not bool(np.all(off <= _BIAS_SCALE_TOLERANCE * np.float64(y_scale))):

@@ -1,5 +1,5 @@
-"""RESHAPE, EXPAND_DIMS and SQUEEZE: on tensors they give the same bytes under another shape, on shape
-arithmetic the same numbers."""
+"""RESHAPE, EXPAND_DIMS and SQUEEZE: on tensors they give the same bytes under another shape, on
+shape arithmetic the same numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import tflite
 
 from byteprop.graph import Reshape
-from byteprop.importer.builder import Activation, Builder, FloatInput, FloatOutput, Numbers
+from byteprop.importer.builder import Activation, Builder, FloatInput, FloatOutput
 from byteprop.importer.rawmodel import RawOp
 
 
