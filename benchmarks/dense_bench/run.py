@@ -97,7 +97,7 @@ def commit() -> str:
 
 def record(machine: bare.Machine, figures: list[Figure], flags: list[str]) -> Path:
     """Appends the figures to the board's file."""
-    path = RESULTS / f"{machine.name}.csv"
+    path = RESULTS / f"{machine.name}-kernels.csv"
     path.parent.mkdir(exist_ok=True)
     new = not path.exists()
     source = (commit(), bare.compiler_version(), " ".join(flags))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class Bench:
-    """unit: "instructions" or "cycles" or "timer ticks"; costs are None on a board without ticks.
+    """unit: "instructions", "cycles" or "ns"; costs are None on a board without ticks.
 
     The board takes off every figure what counting nothing costs.
     """
@@ -52,6 +52,7 @@ class Bench:
     model_bytes: int
     arena_bytes: int
     stack_used_bytes: int | None
+    sizes: Mapping[str, int]
     latency: Latency | None
 
     def to_json(self) -> dict[str, Any]:
@@ -101,7 +102,7 @@ def _measure(
         ticks.append(session.device.infer(samples.bytes_of(i)).ticks)
         profiles.append(session.device.profile())
         progress("measure", i + 1, samples.n)
-    unit, cost = _unit(session.board)
+    unit, cost = unit_of(session.board)
     whole = [cost(t) for t in ticks]
     layers = np.median(profiles, axis=0)
     costs = tuple(cost(int(t)) for t in layers)
@@ -126,17 +127,24 @@ def _measure(
         model_bytes=len(model.image),
         arena_bytes=model.arena_bytes,
         stack_used_bytes=stats.stack_bytes - stats.stack_free,
+        sizes=session.firmware.sizes,
         latency=host_latency(model, samples) if is_host else None,
     )
 
 
-def _unit(board: Board) -> tuple[str, Callable[[int], int | None]]:
-    """The unit of a board's figures, and a tick count in that unit."""
-    if board.clock.tick is Tick.NONE:
+def unit_of(board: Board) -> tuple[str, Callable[[int], int | None]]:
+    """The unit of a board's figures, and the way from ticks to it.
+
+    Instructions under an emulator that counts them, else cycles or time.
+    """
+    clock = board.clock
+    if clock.tick is Tick.NONE:
         return "none", lambda ticks: None
     if board.instructions(1) is not None:
         return "instructions", lambda ticks: round(board.instructions(ticks) or 0.0)
-    return "cycles" if board.clock.tick is Tick.CYCLES else "timer ticks", lambda ticks: ticks
+    if clock.tick is Tick.CYCLES:
+        return "cycles", lambda ticks: ticks
+    return "ns", lambda ticks: round(ticks * 1e9 / clock.tick_hz)
 
 
 def host_latency(model: byteprop.Model, samples: SampleSet, *, batch: int = 1000) -> Latency:

@@ -11,12 +11,6 @@ from dataclasses import dataclass
 
 from byteprop_host.boards import Board
 
-_DEBIAN_PACKAGES = {
-    "arm-none-eabi": "gcc-arm-none-eabi",
-    "riscv64-unknown-elf": "gcc-riscv64-unknown-elf",
-    "avr": "gcc-avr avr-libc",
-}
-
 
 @dataclass(frozen=True)
 class Tool:
@@ -36,16 +30,16 @@ def find_tools(boards: Iterable[Board]) -> tuple[Tool, ...]:
     for board in boards:
         prefix = board.build.toolchain
         if prefix != "native":
-            package = _DEBIAN_PACKAGES.get(prefix, f"gcc-{prefix}")
-            _want(wanted, f"{prefix}-gcc", "compiler", f"apt install {package}", board)
+            install = _apt(board.build.install)
+            _want(wanted, f"{prefix}-gcc", "compiler", install, board)
         if board.emulator is not None:
-            package = board.emulator.install
-            _want(wanted, board.emulator.program, "emulator", f"apt install {package}", board)
+            install = _apt(board.emulator.install)
+            _want(wanted, board.emulator.program, "emulator", install, board)
         for runner in board.runners:
             if runner.kind == "command":
                 _want(wanted, runner.program, "flash tool", runner.install, board)
     return tuple(
-        Tool(program, purpose, tuple(names), *_version(program), install)
+        Tool(program, purpose, tuple(names), *_version_and_path(program), install)
         for program, (purpose, install, names) in sorted(wanted.items())
     )
 
@@ -62,7 +56,16 @@ def _want(
         names.append(board.name)
 
 
-def _version(program: str) -> tuple[str | None, str | None]:
+def _apt(packages: str) -> str:
+    return f"sudo apt-get install {packages}"
+
+
+def program_version(program: str) -> str | None:
+    """Version that a program tells, None when it is not installed."""
+    return _version_and_path(program)[0]
+
+
+def _version_and_path(program: str) -> tuple[str | None, str | None]:
     path = shutil.which(program)
     if path is None:
         return None, None
