@@ -6,7 +6,8 @@
 #define FRAME_BYTES (BP_LINK_HEADER_BYTES + BP_LINK_MAX_PAYLOAD + BP_LINK_CRC_BYTES)
 #define WIRE_BYTES (FRAME_BYTES + FRAME_BYTES / 254 + 1)
 
-static uint8_t buffer[WIRE_BYTES];
+/* Objects named bp_app_x are told apart in the report of what takes memory. */
+static uint8_t bp_app_frame[WIRE_BYTES];
 static bp_receiver_t receiver;
 
 const bp_receiver_t *app_receiver(void) {
@@ -60,12 +61,12 @@ void bp_assert_failed(const char *file, int line) {
 
 int bp_app_main(void) {
     bp_port_init();
-    bp_receiver_init(&receiver, buffer, sizeof buffer);
+    bp_receiver_init(&receiver, bp_app_frame, sizeof bp_app_frame);
     for (;;) {
         bp_frame_t frame;
         const int byte = bp_port_rx();
         if (byte >= 0 && bp_receiver_feed(&receiver, &frame, (uint8_t)byte)) {
-            app_session_frame(&frame, buffer + BP_LINK_HEADER_BYTES);
+            app_session_frame(&frame, bp_app_frame + BP_LINK_HEADER_BYTES);
             app_reset_if_wanted();
         }
         if (!bp_port_stack_intact()) {

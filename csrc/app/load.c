@@ -10,7 +10,9 @@
 #define ALIGNED_16
 #endif
 
-static ALIGNED_16 uint8_t pool[BP_POOL_BYTES > 0 ? BP_POOL_BYTES : 1];
+#if APP_CAN_LOAD || BP_BAKED_MODEL
+static ALIGNED_16 uint8_t bp_app_pool[BP_POOL_BYTES > 0 ? BP_POOL_BYTES : 1];
+#endif
 static bp_model_t model;
 static uint8_t *arena;
 static uint8_t is_selected;
@@ -42,7 +44,7 @@ static uint8_t open_model(app_call_t *call, const uint8_t *image, uint32_t n, ui
     if (arena_at > BP_POOL_BYTES || model.arena_bytes > BP_POOL_BYTES - arena_at) {
         return no_space(call, arena_at + model.arena_bytes);
     }
-    arena = pool + arena_at;
+    arena = bp_app_pool + arena_at;
     is_selected = 1;
     app_put_u32(call->payload, model.crc32);
     app_put_u32(call->payload + 4, model.arena_bytes);
@@ -91,7 +93,7 @@ static uint8_t take_data(uint32_t offset, const uint8_t *data, uint32_t n) {
     }
     const uint32_t known = load.next - offset;
     if (n > known) {
-        app_copy(pool + load.next, data + known, n - known);
+        app_copy(bp_app_pool + load.next, data + known, n - known);
         load.next += n - known;
     }
     return BP_OK;
@@ -115,7 +117,7 @@ static uint8_t select_ram(app_call_t *call) {
     if (load.next != load.bytes) {
         return BP_E_STATE;
     }
-    const uint8_t status = open_model(call, pool, load.bytes, NEXT_ALIGNED(load.bytes));
+    const uint8_t status = open_model(call, bp_app_pool, load.bytes, NEXT_ALIGNED(load.bytes));
     if (status == BP_OK && model.crc32 != load.crc) {
         is_selected = 0;
         call->n_answer = 0;

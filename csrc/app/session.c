@@ -20,7 +20,7 @@ static struct {
     uint8_t gap_told;
     uint8_t next_slot;
 } session;
-static slot_t slots[BP_LINK_SLOTS];
+static slot_t bp_app_slots[BP_LINK_SLOTS];
 
 #define NAME_BYTES (sizeof BP_BOARD_NAME + sizeof BP_BOARD_CPU)
 static const uint8_t names[NAME_BYTES + 1] BP_ROM_DATA = BP_BOARD_NAME "\0" BP_BOARD_CPU "\0";
@@ -53,7 +53,7 @@ static void open_session(uint32_t id) {
     session.answered = 1;
     session.gap_told = 0;
     for (uint8_t i = 0; i < BP_LINK_SLOTS; i++) {
-        slots[i].n = 0;
+        bp_app_slots[i].n = 0;
     }
 }
 
@@ -107,14 +107,14 @@ static uint16_t execute(uint8_t type, uint8_t *payload, uint16_t n) {
 
 static void forget_what_can_not_be_repeated(void) {
     for (uint8_t i = 0; i < BP_LINK_SLOTS; i++) {
-        if (slots[i].n == NOT_KEPT) {
-            slots[i].n = STALE;
+        if (bp_app_slots[i].n == NOT_KEPT) {
+            bp_app_slots[i].n = STALE;
         }
     }
 }
 
 static void execute_next(uint8_t type, uint8_t *payload, uint16_t n) {
-    slot_t *slot = &slots[session.next_slot];
+    slot_t *slot = &bp_app_slots[session.next_slot];
     const uint16_t seq = session.expected;
     const uint16_t n_answer = execute(type, payload, n);
     if (!app_request_is_pure(type)) {
@@ -136,7 +136,7 @@ static void answer_again(uint8_t type, uint16_t seq, uint8_t *payload, uint16_t 
     session.repeated++;
     session.gap_told = 0;
     for (uint8_t i = 0; i < BP_LINK_SLOTS; i++) {
-        const slot_t *slot = &slots[i];
+        const slot_t *slot = &bp_app_slots[i];
         if (slot->n == 0 || slot->seq != seq) {
             continue;
         }
