@@ -15,6 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
+from byteprop import _paths
 from byteprop.errors import ArgumentError
 
 from .errors import BoardFileError
@@ -97,9 +98,11 @@ class Serial:
 class BuildSettings:
     """`[build]`: what is compiled how."""
 
-    toolchain: str  # prefix of the tools, such as "arm-none-eabi"; "native": nothing to compile
+    toolchain: str  # prefix of the tools, such as "arm-none-eabi"; "native": this machine's own
+    install: str  # Debian packages of the toolchain
     parts: tuple[str, ...]  # folders of boards/ whose sources are compiled in
     flags: tuple[str, ...]  # for compiling and linking
+    link_flags: tuple[str, ...]  # for linking only
     kernel_flags: tuple[str, ...]  # besides, for csrc/kernels, csrc/isa and csrc/infer
     program_flags: tuple[str, ...]  # besides, for everything else
     defines: Mapping[str, str]
@@ -299,8 +302,10 @@ def _build(t: _Table) -> BuildSettings:
     defines = t.table("defines", {})
     build = BuildSettings(
         toolchain=t.text("toolchain"),
+        install=t.text("install", ""),
         parts=t.texts("parts", []),
         flags=t.texts("flags", []),
+        link_flags=t.texts("link_flags", []),
         kernel_flags=t.texts("kernel_flags", ["-O2"]),
         program_flags=t.texts("program_flags", ["-Os"]),
         defines=defines.remaining_texts(),
@@ -386,11 +391,7 @@ def parse_board(file: Path) -> Board:
 
 def boards_root() -> Path:
     """The folder boards/ that comes with byteprop: the wheel's, else the checkout's."""
-    try:
-        from byteprop import _paths
-    except ImportError:
-        return Path(__file__).resolve().parents[2] / "boards"
-    return _paths.boards_dir()
+    return _paths.boards()
 
 
 def _roots() -> list[Path]:

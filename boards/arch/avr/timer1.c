@@ -1,0 +1,33 @@
+/* Timer 1 at the CPU's clock, extended from 16 to 32 bits. */
+#include <byteprop/port.h>
+
+#include "bp_arch.h"
+#include "bp_board.h"
+
+static volatile uint16_t timer1_overflows;
+
+void bp_ticks_init(void) {
+    TCCR1A = 0;
+    TCCR1B = (uint8_t)(1u << CS10);
+    TCNT1 = 0;
+    TIFR1 = (uint8_t)(1u << TOV1);
+    TIMSK1 = (uint8_t)(1u << TOIE1);
+}
+
+ISR(TIMER1_OVF_vect) {
+    timer1_overflows = timer1_overflows + 1;
+}
+
+uint32_t bp_port_ticks(void) {
+    uint16_t high;
+    uint16_t low;
+    bp_arch_irq_off();
+    low = TCNT1;
+    high = timer1_overflows;
+    /* Overflowed, and the handler has not run yet. */
+    if ((TIFR1 & (1u << TOV1)) && low < 0x8000u) {
+        high++;
+    }
+    bp_arch_irq_on();
+    return ((uint32_t)high << 16) | low;
+}
