@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from byteprop.errors import ArgumentError
 from byteprop.graph import DType, Tensor
+from byteprop.quantization import limits
 
 # Beyond every 8-bit value, whatever the zero point, and small enough for float32 to round exactly.
 _SATURATED = np.float32(512)
@@ -25,8 +26,7 @@ class Border:
         self._scale = np.float32(tensor.scale)
         self._zero_point = np.float32(tensor.zero_point)
         self._dtype = tensor.dtype.numpy
-        info = np.iinfo(self._dtype)
-        self._low, self._high = np.float32(info.min), np.float32(info.max)
+        self._low, self._high = (np.float32(limit) for limit in limits(tensor.dtype))
         self._reals = _reals(tensor.dtype, self._scale, tensor.zero_point)
 
     def quantize(self, x: npt.NDArray[np.float32], argument: str) -> npt.NDArray[np.generic]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import IntEnum
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -299,6 +300,35 @@ class Engine:
             _from_buffer(_BYTES, y), _from_buffer(_BYTES, x), n, self._model, self._arenas.arena
         )
         return y
+
+    def runner(
+        self,
+        x_dtype: np.dtype[Any],
+        x_tail: tuple[int, ...],
+        y_dtype: np.dtype[Any],
+        y_tail: tuple[int, ...],
+    ) -> Callable[[Any], npt.NDArray[Any] | None]:
+        """A function from x [n, *x_tail] to y [n, *y_tail], for one input and one output of 8 bits.
+        It answers None, and has done nothing, when x is not a C-contiguous array of that kind."""
+        if prod(x_tail) != self.input_bytes or prod(y_tail) != self.output_bytes:
+            raise ArgumentError("x_tail, y_tail: wanted the sizes of the input and of the output")
+        model, arenas = self._model, self._arenas
+
+        # One sample takes a microsecond, so what it looks up is in local variables.
+        def run(x: Any) -> npt.NDArray[Any] | None:
+            if type(x) is not np.ndarray or x.dtype is not x_dtype:
+                return None
+            shape = x.shape
+            if shape[1:] != x_tail or not shape or not x.flags.c_contiguous:
+                return None
+            n = shape[0]
+            y = _empty((n, *y_tail), y_dtype)
+            _infer_batch(
+                _from_buffer(_BYTES, y), _from_buffer(_BYTES, x), n, model, arenas.arena
+            )
+            return y
+
+        return run
 
     def _elems(self, index: int) -> int:
         tensor = ffi.new("bp_tensor_t *")

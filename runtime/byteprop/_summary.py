@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from byteprop.model import LayerInfo, Model, TensorInfo
 
-_TITLES = ("layer", "op", "output shape", "activation", "scale", "zero point", "MACs", "weight bytes")
+_TITLES = (
+    "layer", "op", "output shape", "activation", "scale", "zero point", "MACs", "weight bytes",
+)  # fmt: skip
 _RIGHT_FROM = 4  # numbers from this column on
 _MAX_NAME = 32
 
@@ -18,7 +20,7 @@ def summary(model: Model) -> str:
     rows = [_row(layer) for layer in model.layers]
     weight_bytes = sum(layer.weight_bytes for layer in model.layers)
     total = ("total", f"{len(rows)} ops", "", "", "", "", f"{model.macs:,}", f"{weight_bytes:,}")
-    widths = [max(map(len, column)) for column in zip(_TITLES, total, *rows)]
+    widths = [max(map(len, column)) for column in zip(_TITLES, total, *rows, strict=True)]
     rule = "  ".join("-" * width for width in widths)
     borders = [_border("input", info) for info in model.inputs]
     borders += [_border("output", info) for info in model.outputs]
@@ -55,6 +57,6 @@ def _short(name: str) -> str:
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     aligned = [
         cell.rjust(width) if i >= _RIGHT_FROM else cell.ljust(width)
-        for i, (cell, width) in enumerate(zip(cells, widths))
+        for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
     ]
     return "  ".join(aligned).rstrip()

@@ -16,14 +16,14 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Union
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from byteprop.errors import ArgumentError, DataError
 
-PathLike = Union[str, "os.PathLike[str]"]
+PathLike = str | os.PathLike[str]
 Array = npt.NDArray[Any]
 
 _MAX_BYTES = 2**32
@@ -75,9 +75,7 @@ def _load(path: Path, limit: int | None) -> Samples:
         return _load_idx_pair(path, limit)
     if path.suffix.lower() == ".csv":
         return _load_csv(path, limit)
-    raise DataError(
-        f"{path}: not .npy, .npz, IDX (.gz) or .csv; the file begins with {head!r}"
-    )
+    raise DataError(f"{path}: not .npy, .npz, IDX (.gz) or .csv; the file begins with {head!r}")
 
 
 # ------------------------------------------------------------------------------------------- NumPy
@@ -101,7 +99,7 @@ def _load_npz(path: Path, limit: int | None) -> Samples:
 
 def _choose_arrays(path: Path, names: list[str]) -> tuple[str, str | None]:
     keys = [n.removesuffix(".npy") for n in names]
-    for x_key, y_key in zip(_SAMPLE_KEYS, _LABEL_KEYS):
+    for x_key, y_key in zip(_SAMPLE_KEYS, _LABEL_KEYS, strict=True):
         if x_key in keys:
             return f"{x_key}.npy", f"{y_key}.npy" if y_key in keys else None
     if not names:
@@ -135,16 +133,22 @@ def _read_npy(file: IO[bytes], where: str, size: int, limit: int | None) -> Arra
 
 
 def _npy_header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    numpy_format: Any = np.lib.format  # has no types
+    readers = {
+        (1, 0): numpy_format.read_array_header_1_0,
+        (2, 0): numpy_format.read_array_header_2_0,
+    }
     try:
-        version = np.lib.format.read_magic(file)
-        if version == (1, 0):
-            return np.lib.format.read_array_header_1_0(file)
-        return np.lib.format.read_array_header_2_0(file)
+        version = numpy_format.read_magic(file)
+        if version not in readers:
+            raise ValueError(f"version {version} is unknown")
+        shape, fortran_order, dtype = readers[version](file)
     except (ValueError, EOFError, SyntaxError, TypeError) as error:
         raise DataError(f"{where}: damaged .npy header: {error}") from None
+    return shape, fortran_order, dtype
 
 
-def _read_exactly(file: IO[bytes], n_bytes: int, where: str) -> bytes:
+def _read_exactly(file: IO[bytes] | gzip.GzipFile, n_bytes: int, where: str) -> bytes:
     if n_bytes > _MAX_BYTES:
         raise DataError(f"{where}: {n_bytes} bytes; up to {_MAX_BYTES} are read at once, use limit")
     data = file.read(n_bytes)
@@ -190,13 +194,13 @@ def _load_idx(path: Path, limit: int | None) -> Array:
         raise DataError(f"{path}: damaged .gz: {error}") from None
 
 
-def _open_idx(path: Path) -> IO[bytes]:
+def _open_idx(path: Path) -> BinaryIO | gzip.GzipFile:
     with path.open("rb") as file:
         packed = file.read(2) == _GZIP_MAGIC
     return gzip.open(path, "rb") if packed else path.open("rb")
 
 
-def _read_idx(file: IO[bytes], where: str, limit: int | None) -> Array:
+def _read_idx(file: BinaryIO | gzip.GzipFile, where: str, limit: int | None) -> Array:
     head = file.read(4)
     if not _looks_like_idx(head):
         raise DataError(f"{where}: not an IDX file; its content begins with {head!r}")
@@ -274,7 +278,8 @@ def _csv_sample(path: Path, line: int, row: list[str], width: int) -> npt.NDArra
         raise DataError(f"{path}, line {line}: {len(row)} columns; the first line has {width}")
     for column, cell in enumerate(row, start=1):
         if not (_is_number(cell) and math.isfinite(float(cell))):
-            raise DataError(f"{path}, line {line}, column {column}: {cell!r} is not a finite number")
+            where = f"{path}, line {line}, column {column}"
+            raise DataError(f"{where}: {cell!r} is not a finite number")
     return np.array(row, np.float64)
 
 

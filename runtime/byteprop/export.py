@@ -44,7 +44,7 @@ extern const uint32_t {prefix}_image_bytes;
 #elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
 #define {upper}_ALIGNED _Alignas(16)
 #else
-#define {upper}_ALIGNED /* bp_model_open answers BP_E_ALIGN when the linker does not align it by 4 */
+#define {upper}_ALIGNED /* see to it that the image lies at a multiple of 4 */
 #endif
 
 const uint32_t {prefix}_image_bytes = {image_bytes};
@@ -61,8 +61,8 @@ const uint32_t {prefix}_image_bytes = {image_bytes};
 
 
 def header(image: bytes, *, prefix: str = "bp_model") -> str:
-    """C source that defines `<prefix>_image`, `<prefix>_image_bytes`, and macros of the arena's size
-    and of where inputs and outputs lie in it, under the upper-case prefix."""
+    """C source that defines `<prefix>_image`, `<prefix>_image_bytes`, and macros that tell the size
+    of the arena and where inputs and outputs lie in it, under the upper-case prefix."""
     if not _IDENTIFIER.match(prefix):
         raise ArgumentError(f"prefix: wanted a C identifier, given {prefix!r}")
     plan = layout(image)
@@ -81,7 +81,7 @@ def header(image: bytes, *, prefix: str = "bp_model") -> str:
 
 def _comments(plan: Layout) -> Iterator[str]:
     for kind, places in _kinds(plan):
-        for name, place in zip(_numbered(kind, places), places):
+        for name, place in zip(_numbered(kind, places), places, strict=True):
             t = place.tensor
             shape = "x".join(map(str, t.shape)) or "scalar"
             yield (
@@ -94,7 +94,7 @@ def _macros(plan: Layout) -> Iterator[tuple[str, int]]:
     """SCALE_Q31 and SCALE_LSHIFT: the scale is SCALE_Q31 * 2^(SCALE_LSHIFT - 31)."""
     yield "ARENA_BYTES", plan.arena_bytes
     for kind, places in _kinds(plan):
-        for name, place in zip(_numbered(kind, places), places):
+        for name, place in zip(_numbered(kind, places), places, strict=True):
             scale = _scale(place.tensor)
             yield f"{name}_OFFSET", place.offset
             yield f"{name}_BYTES", place.tensor.elems

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Union
 
 import numpy as np
 import numpy.typing as npt
@@ -96,7 +95,7 @@ class Reshape:
     output: int
 
 
-Op = Union[Dense, Rescale, Softmax, Reshape]
+Op = Dense | Rescale | Softmax | Reshape
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,16 @@ do not follow from its scales is refused, because a graph could not hold it.
 
 from __future__ import annotations
 
-import math
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from byteprop import _raw
+from byteprop._graph_check import MAX_RANK, check
 from byteprop.errors import ModelError
 from byteprop.graph import (
     Activation,
@@ -24,25 +24,21 @@ from byteprop.graph import (
     DType,
     Graph,
     Op,
-    Reshape,
     Rescale,
+    Reshape,
     Softmax,
     Tensor,
 )
 from byteprop.plan import plan
 from byteprop.quantization import (
-    Multiplier,
     activation_range,
     dense_multipliers,
-    limits,
     rescale_multiplier,
     softmax_scaling,
 )
 
 MAGIC = _raw.const("BP_MODEL_MAGIC")
 VERSION = _raw.const("BP_MODEL_VERSION")
-_MAX_TENSORS = _raw.const("BP_MODEL_MAX_TENSORS")
-_MAX_OPS = _raw.const("BP_MODEL_MAX_OPS")
 _MAX_ARENA_BYTES = _raw.const("BP_MODEL_MAX_ARENA_BYTES")
 _FLOAT_BORDER = _raw.const("BP_TENSOR_FLOAT_BORDER")
 _DENSE = _raw.const("BP_OP_DENSE_S8")
@@ -53,10 +49,6 @@ _PER_CHANNEL = _raw.const("BP_OP_PER_CHANNEL")
 _HAS_BIAS = _raw.const("BP_OP_HAS_BIAS")
 _LAYOUT_ROWS = _raw.const("BP_LAYOUT_ROWS")
 
-MAX_RANK = 4
-MAX_N_IN = 65532
-MAX_N_OUT = 65535
-MAX_CLASSES = 4095
 _WEIGHT_ALIGNMENT = 16
 _WORD = 4
 _MAX_BYTES = 2**32 - 1
@@ -91,7 +83,7 @@ def encode(graph: Graph, *, names: bool = True) -> bytes:
     name_pool = _Names(_round_up(data.end, _WORD), names)
     tensors = b"".join(
         _encode_tensor(t, offset, name_pool.add(t.name))
-        for t, offset in zip(graph.tensors, arena.offsets)
+        for t, offset in zip(graph.tensors, arena.offsets, strict=True)
     )
     body = _join(
         {tensors_offset: tensors, ops_offset: ops, io_offset: io}
@@ -178,7 +170,7 @@ class _Names:
         if not (self._wanted and name):
             return 0
         if "\0" in name:
-            raise ModelError(f"tensor name {name!r} has a zero byte, which ends a name in the image")
+            raise ModelError(f"tensor name {name!r} has a zero byte, which ends a name")
         offset = self.start + len(self.blob)
         self.blob += _utf8(name) + b"\0"
         return offset
@@ -280,111 +272,6 @@ def _exp_table(op: Softmax, x: Tensor) -> bytes:
     return np.asarray(table, "<i4").tobytes()
 
 
-# ----------------------------------------------------------------------------------------- check
-
-
-def check(graph: Graph) -> None:
-    """Raises ModelError, naming the tensor or the op, for a graph that no image can hold."""
-    _at_most(len(graph.tensors), _MAX_TENSORS, "tensors")
-    _at_most(len(graph.ops), _MAX_OPS, "ops")
-    _at_most(len(graph.outputs), len(graph.tensors), "outputs")
-    for index, tensor in enumerate(graph.tensors):
-        _check_tensor(f"tensor {index} {tensor.name!r}", tensor)
-    _check_order(graph)
-    for index, op in enumerate(graph.ops):
-        x, y = graph.tensors[op.input], graph.tensors[op.output]
-        where = f"op {index} {type(op).__name__} (output {y.name!r})"
-        _check_op(where, op, x, y)
-
-
-def _at_most(n: int, most: int, what: str) -> None:
-    if n > most:
-        raise ModelError(f"the model has {n} {what}; a model image of it holds {most} at most")
-
-
-def _check_tensor(where: str, t: Tensor) -> None:
-    if len(t.shape) > MAX_RANK:
-        raise ModelError(f"{where}: {len(t.shape)} dimensions; {MAX_RANK} at most are supported")
-    if any(d < 1 for d in t.shape):
-        raise ModelError(f"{where}: shape {t.shape}; every dimension must be at least 1")
-    if math.prod(t.shape) > _MAX_BYTES:
-        raise ModelError(f"{where}: shape {t.shape} has more than 2^32 elements")
-    if not (math.isfinite(t.scale) and t.scale > 0):
-        raise ModelError(f"{where}: scale {t.scale}; it must be finite and above 0")
-    lowest, highest = limits(t.dtype)
-    if not lowest <= t.zero_point <= highest:
-        raise ModelError(f"{where}: zero point {t.zero_point} is not in {lowest}..{highest}")
-
-
-def _check_order(graph: Graph) -> None:
-    """Every tensor is written once, before it is read."""
-    if not graph.inputs or not graph.outputs:
-        raise ModelError("the model has no inputs or no outputs")
-    n = len(graph.tensors)
-    used = [*graph.inputs, *graph.outputs, *(t for op in graph.ops for t in (op.input, op.output))]
-    if not all(0 <= t < n for t in used):
-        raise ModelError(f"the model names tensor {max(used, key=abs)} and has {n}")
-    if len(set(graph.inputs)) != len(graph.inputs):
-        raise ModelError("the model lists the same tensor twice as an input")
-    written = set(graph.inputs)
-    for index, op in enumerate(graph.ops):
-        if op.input not in written:
-            raise ModelError(f"op {index} {type(op).__name__} reads tensor {op.input} before it is written")
-        if op.output in written:
-            raise ModelError(f"op {index} {type(op).__name__} writes tensor {op.output} a second time")
-        written.add(op.output)
-    missing = set(range(n)) - written
-    if missing:
-        raise ModelError(f"tensor {min(missing)} {graph.tensors[min(missing)].name!r} is never written")
-
-
-def _check_op(where: str, op: Op, x: Tensor, y: Tensor) -> None:
-    if isinstance(op, Dense):
-        _check_dense(where, op, x, y)
-        return
-    if x.elems != y.elems:
-        raise ModelError(f"{where}: input shape {x.shape} and output shape {y.shape} differ in size")
-    if isinstance(op, Softmax):
-        _check_softmax(where, x, y)
-    elif isinstance(op, Reshape) and x.dtype != y.dtype:
-        raise ModelError(f"{where}: input is {x.dtype.name} and output {y.dtype.name}")
-
-
-def _check_dense(where: str, op: Dense, x: Tensor, y: Tensor) -> None:
-    if x.dtype != DType.INT8 or y.dtype != DType.INT8:
-        raise ModelError(f"{where}: takes INT8 to INT8, given {x.dtype.name} to {y.dtype.name}")
-    if op.weights.ndim != 2 or op.weights.dtype != np.int8:
-        raise ModelError(f"{where}: weights must be int8 [n_out, n_in]")
-    n_out, n_in = op.weights.shape
-    if not 1 <= n_in <= MAX_N_IN:
-        raise ModelError(f"{where}: n_in is {n_in}; 1..{MAX_N_IN} is supported")
-    if not 1 <= n_out <= MAX_N_OUT:
-        raise ModelError(f"{where}: n_out is {n_out}; 1..{MAX_N_OUT} is supported")
-    if not y.shape or y.shape[-1] != n_out or x.elems != y.elems // n_out * n_in:
-        raise ModelError(
-            f"{where}: weights [{n_out}, {n_in}] do not map shape {x.shape} to shape {y.shape}"
-        )
-    if op.bias.shape != (n_out,) or op.bias.dtype != np.int32:
-        raise ModelError(f"{where}: bias must be int32 [{n_out}], given {op.bias.dtype} {op.bias.shape}")
-    if op.weight_scales.shape not in ((1,), (n_out,)):
-        raise ModelError(f"{where}: {op.weight_scales.shape} weight scales; 1 or {n_out} are supported")
-    if not (np.isfinite(op.weight_scales).all() and (op.weight_scales > 0).all()):
-        raise ModelError(f"{where}: a weight scale is not finite and above 0")
-    if not op.has_bias and op.bias.any():
-        raise ModelError(f"{where}: has_bias is False and the bias is not zero")
-
-
-def _check_softmax(where: str, x: Tensor, y: Tensor) -> None:
-    if x.dtype != DType.INT8 or y.dtype != DType.INT8:
-        raise ModelError(f"{where}: takes INT8 to INT8, given {x.dtype.name} to {y.dtype.name}")
-    if x.shape != y.shape or not 1 <= (x.shape or (0,))[-1] <= MAX_CLASSES:
-        raise ModelError(
-            f"{where}: shapes {x.shape} to {y.shape}; equal shapes with 1..{MAX_CLASSES} classes are supported"
-        )
-    if y.scale != np.float32(1 / 256) or y.zero_point != -128:
-        raise ModelError(f"{where}: output scale and zero point must be 1/256 and -128")
-
-
 # ---------------------------------------------------------------------------------------- decode
 
 
@@ -425,7 +312,7 @@ def decode(image: bytes) -> Graph:
     io = np.frombuffer(image, "<u2", header.n_inputs + header.n_outputs, header.io_offset).tolist()
     graph = Graph(tensors, ops, tuple(io[: header.n_inputs]), tuple(io[header.n_inputs :]))
     check(graph)
-    for index, (op, fields) in enumerate(zip(ops, records)):
+    for index, (op, fields) in enumerate(zip(ops, records, strict=True)):
         _check_integers(index, graph, op, image, fields)
     return graph
 
@@ -453,7 +340,7 @@ def _decode_name(image: bytes, header: _Header, offset: int) -> str:
     start, end = header.names_offset, header.names_offset + header.names_bytes
     terminator = image.find(b"\0", offset, end) if start <= offset < end else -1
     if terminator < 0:
-        raise ModelError(f"a tensor's name at offset {offset} is not within the names at {start}..{end}")
+        raise ModelError(f"a tensor's name at offset {offset} is not in the names {start}..{end}")
     try:
         return image[offset:terminator].decode()
     except UnicodeDecodeError:
@@ -461,14 +348,13 @@ def _decode_name(image: bytes, header: _Header, offset: int) -> str:
 
 
 def _decode_op(image: bytes, tensors: tuple[Tensor, ...], fields: tuple[int, ...]) -> Op:
-    code, _layout, activation, flags, source, target = fields[:6]
-    args = fields[8:]
+    code, _layout, activation, _flags, source, target = fields[:6]
     if code == _DENSE:
         return _decode_dense(image, tensors[source], tensors[target], fields)
     if code == _RESCALE:
         return Rescale(source, target, _activation(activation))
     if code == _SOFTMAX:
-        beta = np.frombuffer(struct.pack("<I", args[1]), "<f4")[0]
+        beta = np.frombuffer(struct.pack("<I", fields[9]), "<f4")[0]
         return Softmax(source, target, np.float32(beta))
     return Reshape(source, target)
 
@@ -506,7 +392,7 @@ def _activation(code: int) -> Activation:
 def _weight_scales(image: bytes, offset: int, n: int) -> npt.NDArray[np.float32]:
     """The C reader does not use them, so their place is checked here."""
     if offset % _WORD or offset + 4 * n > len(image):
-        raise ModelError(f"{n} weight scales at offset {offset} leave the image of {len(image)} bytes")
+        raise ModelError(f"{n} weight scales at offset {offset} leave the {len(image)} bytes")
     return np.frombuffer(image, "<f4", n, offset).astype(np.float32)
 
 

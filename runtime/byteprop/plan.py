@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from byteprop.graph import Graph, Reshape, Rescale, Softmax
+from byteprop.graph import Graph, Rescale, Reshape, Softmax
 
 ALIGNMENT = 4
 _BEFORE_FIRST_OP = -1
@@ -103,12 +103,12 @@ def _fullest_moment(buffers: Sequence[_Buffer]) -> int:
 
 
 def _end(buffers: Sequence[_Buffer], offsets: Sequence[int]) -> int:
-    return max((o + b.size for o, b in zip(offsets, buffers)), default=0)
+    return max((o + b.size for o, b in zip(offsets, buffers, strict=True)), default=0)
 
 
 def _place_from_both_ends(buffers: Sequence[_Buffer], arena_bytes: int) -> list[int] | None:
-    """Buffers in the order of their birth, by turns at the bottom and at the top of the arena: for a
-    chain this fits exactly. None when two that live together overlap."""
+    """Buffers in the order of their birth, by turns at the bottom and at the top of the arena: a
+    chain fits exactly. None when two that live together overlap."""
     offsets = [0] * len(buffers)
     for turn, i in enumerate(_by_birth(buffers)):
         offsets[i] = 0 if turn % 2 == 0 else arena_bytes - buffers[i].size

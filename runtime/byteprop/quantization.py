@@ -1,7 +1,7 @@
 """From scales to the integers that the device computes with, as TensorFlow Lite derives them.
 
-Where TensorFlow Lite multiplies or divides in float32 and where in double decides on the last bit of
-a multiplier, so each function says which it is. docs/numerics.md has the formulas.
+Where TensorFlow Lite multiplies or divides in float32 and where in double decides on the last bit
+of a multiplier, so each function says which it is. docs/numerics.md has the formulas.
 """
 
 from __future__ import annotations
@@ -88,13 +88,13 @@ def rescale_multiplier(op: Rescale, x: Tensor, y: Tensor) -> Multiplier:
 
 def limits(dtype: DType) -> Range:
     """Smallest and largest value of a data type."""
-    info = np.iinfo(dtype.numpy)
+    info = np.iinfo(np.uint8 if dtype is DType.UINT8 else np.int8)
     return Range(int(info.min), int(info.max))
 
 
 def activation_range(activation: Activation, y: Tensor) -> Range:
-    """The quantised range of an activation: bounds divided by the scale in float32, rounded half away
-    from zero, moved by the zero point, cut to the data type."""
+    """The quantised range of an activation: bounds divided by the scale in float32, rounded half
+    away from zero, moved by the zero point, cut to the data type."""
     lowest, highest = limits(y.dtype)
     real_min, real_max = _REAL_RANGE[activation]
     y_min = lowest if math.isinf(real_min) else max(lowest, _quantized_bound(real_min, y))
@@ -107,7 +107,8 @@ def _quantized_bound(real: float, y: Tensor) -> int:
         steps = float(np.float32(real) / np.float32(y.scale))
     if not _INT32_MIN <= steps <= _INT32_MAX:
         raise ModelError(
-            f"tensor {y.name!r}: scale {float(y.scale):g} is too small for the activation's bound {real:g}"
+            f"tensor {y.name!r}: scale {float(y.scale):g} is too small "
+            f"for the activation's bound {real:g}"
         )
     return y.zero_point + int(math.copysign(math.floor(abs(steps) + 0.5), steps))
 
