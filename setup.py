@@ -3,8 +3,11 @@ is in pyproject.toml."""
 
 from __future__ import annotations
 
+import os
 import runpy
+import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -22,8 +25,13 @@ def build_device(folder: Path) -> None:
     """The device program as a native process, the board `host`: it needs a pseudo-terminal."""
     if sys.platform == "win32":
         return
+    folder.mkdir(parents=True, exist_ok=True)
+    compiler = shlex.split(os.environ.get("CC", "cc"))
     script = runpy.run_path(str(ROOT / "runtime/build_device.py"))
-    script["build"](folder / "byteprop-device")
+    try:
+        script["build_host_device"](compiler, folder / "byteprop-device")
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(f"{shlex.join(error.cmd)}\n{error.stderr}") from None
 
 
 class BuildPackages(build_py):

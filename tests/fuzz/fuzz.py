@@ -28,8 +28,9 @@ MODELS = (ROOT / "tests/data/models", ROOT / "examples/fashion_mnist")
 
 FLAGS = (
     "-std=c99 -g -O1 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror "
-    "-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -DBP_ASSERTIONS=1"
+    "-fno-sanitize-recover=all -DBP_ASSERTIONS=1"
 ).split()
+SANITIZE = "-fsanitize=fuzzer,address,undefined"
 LIBRARY = ("status.c", "model", "infer", "kernels", "isa", "link")
 # A made-up board, small enough for every limit to be met.
 APP_DEFINES = {
@@ -53,7 +54,6 @@ APP_DEFINES = {
 class Target:
     name: str
     parts: tuple[str, ...]  # of csrc
-    defines: tuple[str, ...] = ()
     max_bytes: int = 4096
 
 
@@ -62,7 +62,7 @@ TARGETS = {
     for target in (
         Target("model", LIBRARY, max_bytes=24_000),
         Target("link", ("status.c", "link")),
-        Target("app", (*LIBRARY, "app"), tuple(f"-D{k}={v}" for k, v in APP_DEFINES.items())),
+        Target("app", (*LIBRARY, "app"), max_bytes=16_000),
     )
 }
 
@@ -84,21 +84,35 @@ def missing() -> str | None:
 
 
 def sources(target: Target) -> list[Path]:
-    found = [HERE / f"fuzz_{target.name}.c", HERE / "assert_failed.c"]
+    found: list[Path] = []
     for part in target.parts:
         path = CSRC / part
-        # The folders below isa/ are for other CPUs or need flags of their own.
         found += [path] if path.is_file() else sorted(path.glob("*.c"))
+        if part == "isa":
+            found += sorted((path / "x86_avx2").glob("*.c"))  # empty for other CPUs
     return found
+
+
+def clang(*arguments: str | Path) -> None:
+    command = ["clang", *FLAGS, f"-I{CSRC / 'include'}", f"-I{CSRC}", *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise FuzzError(f"does not build: {' '.join(command)}\n{result.stderr}")
 
 
 def build(target: Target, folder: Path) -> Path:
     program = folder / f"fuzz_{target.name}"
-    command = ["clang", *FLAGS, *target.defines, f"-I{CSRC / 'include'}", f"-I{CSRC}"]
-    command += [str(path) for path in sources(target)]
-    result = subprocess.run([*command, "-o", str(program)], capture_output=True, text=True)
-    if result.returncode != 0:
-        raise FuzzError(f"{target.name} does not build:\n{result.stderr}")
+    harness = HERE / f"fuzz_{target.name}.c"
+    if target.name == "app":
+        defines = [f"-D{name}={value}" for name, value in APP_DEFINES.items()]
+        sanitize = "-fsanitize=fuzzer-no-link,address,undefined"
+        library = folder / "libfuzzed_app.so"
+        clang(sanitize, "-shared", "-fPIC", *defines, *sources(target), "-o", library)
+        # -rdynamic: the library finds bp_port_* in the program.
+        where = ["-rdynamic", f"-Wl,-rpath,{folder}"]
+        clang(SANITIZE, harness, library, *where, "-o", program)
+    else:
+        clang(SANITIZE, harness, HERE / "assert_failed.c", *sources(target), "-o", program)
     return program
 
 
@@ -136,10 +150,10 @@ def link_seeds() -> Iterable[bytes]:
 
 
 def app_seeds() -> Iterable[bytes]:
-    """Requests as fuzz_app.c reads them: type, length, payload; a small model is loaded and run."""
+    """Requests as fuzz_app.c reads them: control, type, length, payload; a small model is loaded and run."""
 
     def request(kind: int, payload: bytes = b"") -> bytes:
-        return bytes([kind]) + struct.pack("<H", len(payload)) + payload
+        return bytes([0, kind]) + struct.pack("<H", len(payload)) + payload
 
     hail = request(0x01, b"\x01\x12\x34\x56\x78")
     yield hail + request(0x02, b"hello") + request(0x04)
