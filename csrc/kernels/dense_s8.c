@@ -5,32 +5,46 @@
 
 enum { BLOCK_ROWS = 4 };
 
-/* Rows first .. first + n - 1 from their sums of products. */
-static void finish_rows(int8_t *y, const int32_t *acc, const bp_dense_s8_t *p, uint16_t first,
-                        uint8_t n) {
-    for (uint8_t r = 0; r < n; ++r) {
-        uint16_t j = (uint16_t)(first + r);
-        size_t channel = p->per_channel ? j : 0;
-        int32_t sum = bp_add_wrap(BP_ROM_I32(p->bias + (size_t)4 * j), acc[r]);
-        int32_t scaled = bp_requant(sum, BP_ROM_I32(p->mult_q31 + 4 * channel),
-                                    BP_ROM_I8(p->lshift + channel));
-        y[j] = (int8_t)bp_clamp(bp_add_wrap(scaled, p->y_zp), p->y_min, p->y_max);
+/* Adds the biases of rows first .. first + n - 1 and rescales. */
+static __attribute__((noinline)) void requant_rows(int32_t *acc, const bp_dense_s8_t *p, uint16_t first, uint8_t n) {
+    const uint8_t *bias = p->bias + (size_t)4 * first;
+    const uint8_t *mult_q31 = p->mult_q31;
+    const uint8_t *lshift = p->lshift;
+    uint8_t step = 0;
+    if (p->per_channel) {
+        mult_q31 += (size_t)4 * first;
+        lshift += first;
+        step = 1;
+    }
+    for (int32_t *end = acc + n; acc != end; ++acc) {
+        int32_t sum = bp_add_wrap(BP_ROM_I32(bias), *acc);
+        *acc = bp_requant(sum, BP_ROM_I32(mult_q31), BP_ROM_I8(lshift));
+        bias += 4;
+        mult_q31 += 4 * step;
+        lshift += step;
     }
 }
 
 void bp_dense_s8(int8_t *y, const int8_t *x, const bp_dense_s8_t *p) {
     BP_ISA_BEGIN
-    const uint8_t *row = p->weights;
     int32_t acc[BLOCK_ROWS];
-    uint16_t j = 0;
-    for (; p->n_out - j >= BLOCK_ROWS; j = (uint16_t)(j + BLOCK_ROWS)) {
-        BP_ISA_DOT_ROWS(acc, x, row, p->row_stride, p->n_in);
-        finish_rows(y, acc, p, j, BLOCK_ROWS);
-        row += (size_t)BLOCK_ROWS * p->row_stride;
-    }
-    for (; j < p->n_out; ++j) {
-        acc[0] = BP_ISA_DOT_ROW(x, row, p->n_in);
-        finish_rows(y, acc, p, j, 1);
-        row += p->row_stride;
+    uint8_t n = (uint8_t)(p->n_out < BLOCK_ROWS ? p->n_out : BLOCK_ROWS);
+    for (uint16_t j = 0; j < p->n_out; j = (uint16_t)(j + n)) {
+        if (p->n_out - j < n) {
+            /* The last block overlaps the one before: 4 rows cost little more than 2. */
+            j = (uint16_t)(p->n_out - n);
+        }
+        const uint8_t *row = p->weights + (size_t)j * p->row_stride;
+        if (n == BLOCK_ROWS) {
+            BP_ISA_DOT_ROWS(acc, x, row, p->row_stride, p->n_in);
+        } else {
+            for (uint8_t r = 0; r < n; ++r, row += p->row_stride) {
+                acc[r] = BP_ISA_DOT_ROW(x, row, p->n_in);
+            }
+        }
+        requant_rows(acc, p, j, n);
+        for (uint8_t r = 0; r < n; ++r) {
+            y[j + r] = (int8_t)bp_clamp(bp_add_wrap(acc[r], p->y_zp), p->y_min, p->y_max);
+        }
     }
 }
