@@ -5,8 +5,9 @@
 
 enum { BLOCK_ROWS = 4 };
 
-/* Adds the biases of rows first .. first + n - 1 and rescales. */
-static __attribute__((noinline)) void requant_rows(int32_t *acc, const bp_dense_s8_t *p, uint16_t first, uint8_t n) {
+/* Rows first .. first + n - 1 from their sums of products. */
+static void finish_rows(int8_t *y, const int32_t *acc, const bp_dense_s8_t *p, uint16_t first,
+                        uint8_t n) {
     const uint8_t *bias = p->bias + (size_t)4 * first;
     const uint8_t *mult_q31 = p->mult_q31;
     const uint8_t *lshift = p->lshift;
@@ -16,9 +17,11 @@ static __attribute__((noinline)) void requant_rows(int32_t *acc, const bp_dense_
         lshift += first;
         step = 1;
     }
-    for (int32_t *end = acc + n; acc != end; ++acc) {
+    y += first;
+    for (const int32_t *end = acc + n; acc != end; ++acc) {
         int32_t sum = bp_add_wrap(BP_ROM_I32(bias), *acc);
-        *acc = bp_requant(sum, BP_ROM_I32(mult_q31), BP_ROM_I8(lshift));
+        int32_t scaled = bp_requant(sum, BP_ROM_I32(mult_q31), BP_ROM_I8(lshift));
+        *y++ = (int8_t)bp_clamp(bp_add_wrap(scaled, p->y_zp), p->y_min, p->y_max);
         bias += 4;
         mult_q31 += 4 * step;
         lshift += step;
@@ -42,9 +45,6 @@ void bp_dense_s8(int8_t *y, const int8_t *x, const bp_dense_s8_t *p) {
                 acc[r] = BP_ISA_DOT_ROW(x, row, p->n_in);
             }
         }
-        requant_rows(acc, p, j, n);
-        for (uint8_t r = 0; r < n; ++r) {
-            y[j + r] = (int8_t)bp_clamp(bp_add_wrap(acc[r], p->y_zp), p->y_min, p->y_max);
-        }
+        finish_rows(y, acc, p, j, n);
     }
 }

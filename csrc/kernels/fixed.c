@@ -39,13 +39,10 @@ int32_t bp_mul_high_q31(int32_t a, int32_t b) {
 
 int32_t bp_requant(int32_t x, int32_t mult_q31, int8_t lshift) {
     BP_ASSERT(lshift >= -31 && lshift <= 30);
-    if (lshift > 0) {
-        x = (int32_t)((uint32_t)x << lshift);
-    }
-    x = mul_high(x, mult_q31);
     if (lshift >= 0) {
-        return x;
+        return mul_high((int32_t)((uint32_t)x << lshift), mult_q31);
     }
     /* bp_round_shift_right, cheaper because |x| < INT32_MAX: no sum overflows. */
+    x = mul_high(x, mult_q31);
     return (((x - (x < 0)) >> (-lshift - 1)) + 1) >> 1;
 }
