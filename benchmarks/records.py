@@ -25,9 +25,9 @@ def append(name: str, columns: Sequence[str], rows: Sequence[Mapping[str, object
 
 
 def commit() -> str:
-    """The commit that is measured; "+" when tracked files were changed since."""
-    head = _git("rev-parse", "--short=10", "HEAD")
-    return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    """The commit that is measured; "+" when what it measures was changed since."""
+    head = _git("rev-parse", "--short=12", "HEAD")
+    return head + ("+" if _git("status", "--porcelain", "csrc", "boards", "runtime") else "")
 
 
 def _git(*args: str) -> str:

@@ -18,6 +18,7 @@ from byteprop_host.samples import Ints
 from byteprop_host.verify import Accuracy, Verdict
 
 MAX_PICTURES = 24
+MAX_LISTED = 10
 _CLASS_LIMIT = 40
 
 
@@ -114,7 +115,7 @@ def _differences(v: Verdict) -> str:
             continue
         rows = [
             [str(d.sample), d.output, str(list(d.position)), str(d.board), str(d.reference)]
-            for d in c.differences
+            for d in c.differences[:MAX_LISTED]
         ]
         n = c.bytes_total - c.bytes_identical
         parts.append(
@@ -199,7 +200,7 @@ def _histogram(v: Verdict) -> str:
     low, high = int(values.min()), int(values.max())
     n_bins = min(64, high - low + 1)
     counts, edges = np.histogram(values, bins=n_bins, range=(low, high + 1))
-    width, height, base = 560.0, 200.0, 170.0
+    width, height, base = 560.0, 380.0, 350.0
     # A softmax answers mostly with its ends; a logarithm lets the values between be seen.
     heights = np.log1p(counts) / np.log1p(max(int(counts.max()), 1)) * (base - 10)
     step = width / n_bins
@@ -343,7 +344,7 @@ header.bad{background:linear-gradient(120deg,#8d2323,#d24a4a)}
 header h1{margin:0;font-size:28px;line-height:1.2}
 header p{margin:6px 0 0;opacity:.95}
 .mark{font-size:52px;line-height:1;font-weight:700}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(155px,1fr));gap:12px}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(215px,1fr));gap:12px}
 .tile,.card{background:var(--paper);border:1px solid var(--line);border-radius:12px}
 .tile{padding:14px 16px;display:flex;flex-direction:column}
 .tile span,.tile small{color:var(--soft);font-size:12.5px}
@@ -374,7 +375,7 @@ border:1px solid var(--paper);font-size:13px}
 .histogram rect{fill:var(--accent)}
 .histogram line{stroke:var(--line)}
 .histogram text{font-size:13px;fill:var(--soft)}
-.pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(84px,1fr));gap:12px}
+.pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(76px,1fr));gap:12px}
 figure{margin:0;text-align:center}
 figure img{width:100%;image-rendering:pixelated;border-radius:8px;border:3px solid transparent;
 background:#000;display:block}

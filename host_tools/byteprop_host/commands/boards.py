@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Set
+from typing import TYPE_CHECKING
 
 from byteprop_host.commands import EXIT_OK, Verb
 from byteprop_host.console import Console, table
+
+if TYPE_CHECKING:
+    from byteprop_host.boards import Board
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +26,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     ports = find_ports(boards)
     tools = find_tools(boards)
     packages = find_packages()
-    missing = {name for tool in tools if tool.version is None for name in tool.boards}
+    missing = {t.program for t in tools if t.version is None}
     rows = [
         [
             b.name,
@@ -30,11 +35,11 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             f"{b.memory.ram_bytes:,}",
             f"{b.memory.flash_bytes:,}",
             b.tier.value,
-            "tools missing" if b.name in missing else "yes",
+            ready_for(b, missing),
         ]
         for b in boards
     ]
-    header = ["board", "title", "CPU", "RAM", "flash", "proven on", "ready"]
+    header = ["board", "title", "CPU", "RAM", "flash", "proven on", "ready for"]
     text = table(rows, header=header, right=frozenset({3, 4}))
     text += "\n\nSerial ports:\n" + (
         table(
@@ -62,7 +67,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
                 "ram_bytes": b.memory.ram_bytes,
                 "flash_bytes": b.memory.flash_bytes,
                 "tier": b.tier.value,
-                "ready": b.name not in missing,
+                "ready": ready_for(b, missing),
             }
             for b in boards
         ],
@@ -72,6 +77,20 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     }
     console.result(text, value)
     return EXIT_OK
+
+
+def ready_for(board: Board, missing: Set[str]) -> str:
+    """What the installed tools suffice for: "process", "emulator", "hardware" or a remark."""
+    if board.build.toolchain == "native":
+        return "process"
+    if f"{board.build.toolchain}-gcc" in missing:
+        return "no compiler"
+    ready = []
+    if board.emulator is not None and board.emulator.program not in missing:
+        ready.append("emulator")
+    if any(r.kind == "command" and r.program not in missing for r in board.runners):
+        ready.append("hardware")
+    return ", ".join(ready) or "no emulator, no flash tool"
 
 
 VERB = Verb(

@@ -20,13 +20,13 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace, console: Console) -> int:
     import byteprop
     from byteprop_host.boards import all_boards
-    from byteprop_host.fits import fit_row
+    from byteprop_host.build import fit
     from byteprop_host.layers import layer_rows
 
     model = byteprop.load(args.file)
     graph = model.graph
     rows = layer_rows(model)
-    fits = [fit_row(board, model.image) for board in all_boards()]
+    fits = [(board.name, fit(board, model.image)) for board in all_boards()]
     text = "\n".join(
         [
             f"{args.file}",
@@ -56,8 +56,17 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             f"image  {len(model.image):,} bytes of flash",
             "",
             table(
-                [[f.board, "yes" if f.ok else "no", f.text] for f in fits],
-                header=["board", "fits", ""],
+                [
+                    [
+                        name,
+                        "yes" if f.ok else "NO",
+                        f"{f.ram_needed:,} of {f.ram_available:,}",
+                        f"{f.flash_needed:,} of {f.flash_available:,}",
+                    ]
+                    for name, f in fits
+                ],
+                header=["board", "fits", "RAM bytes", "flash bytes"],
+                right=frozenset({2, 3}),
             ),
         ]
     )
@@ -69,7 +78,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
         "macs": model.macs,
         "arena_bytes": model.arena_bytes,
         "image_bytes": len(model.image),
-        "boards": [vars(f) for f in fits],
+        "boards": [{"board": name, **vars(f)} for name, f in fits],
     }
     console.result(text, value)
     return EXIT_OK
