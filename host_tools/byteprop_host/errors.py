@@ -17,8 +17,26 @@ class LinkError(HostError):
     """The board does not answer, or answers nonsense."""
 
 
+class RequestError(LinkError):
+    """The board refused a request. status is its status code, by name."""
+
+    def __init__(self, message: str, *, status: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class DeviceFaultError(LinkError):
-    """The board reported a fault: hard fault, assertion or stack overflow."""
+    """The board reported a fault: hard fault, assertion or stack overflow.
+
+    cause is "hard", "assert" or "stack". For an assertion, pc is the CRC-32 of the source file's
+    name and address its line.
+    """
+
+    def __init__(self, message: str, *, cause: str = "", pc: int = 0, address: int = 0) -> None:
+        super().__init__(message)
+        self.cause = cause
+        self.pc = pc
+        self.address = address
 
 
 class BuildError(HostError):

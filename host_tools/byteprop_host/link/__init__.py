@@ -1,0 +1,27 @@
+"""The link to a board: frames, transport, session, wire log. docs/protocol.md is the specification."""
+
+from byteprop_host.link.device import Device, InferAnswer, Selected, Stats, StreamAnswer
+from byteprop_host.link.frames import Decoder, Frame, encode_frame
+from byteprop_host.link.messages import DeviceInfo, Message
+from byteprop_host.link.transport import Transport, open_transport
+from byteprop_host.link.wirelog import LoggedFrame, ReplayTransport, WireLog, read_log, replay
+
+__all__ = [
+    "Decoder",
+    "Device",
+    "DeviceInfo",
+    "Frame",
+    "InferAnswer",
+    "LoggedFrame",
+    "Message",
+    "ReplayTransport",
+    "Selected",
+    "Stats",
+    "StreamAnswer",
+    "Transport",
+    "WireLog",
+    "encode_frame",
+    "open_transport",
+    "read_log",
+    "replay",
+]

@@ -1,0 +1,358 @@
+"""Requests over a line that loses bytes: a session with sequence numbers, a window of bytes and of
+answer slots, and retransmission.
+
+Only this side has timers. The board executes requests in order and once; it says NACK when one is
+missing. What it had to say about one transmission tells about all earlier ones, because the line
+keeps order: whatever was sent before and is not answered by then has been lost on one of its ways,
+and is sent again.
+"""
+
+from __future__ import annotations
+
+import secrets
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from byteprop_host.errors import LinkError, RequestError
+from byteprop_host.link.frames import Decoder, Frame, encode_frame
+from byteprop_host.link.messages import (
+    ANSWER,
+    PROTOCOL_VERSION,
+    PURE,
+    DeviceInfo,
+    Message,
+    describe,
+    fault_error,
+    is_answer,
+    parse_hail,
+    type_name,
+)
+from byteprop._raw import const, status_name, status_text
+from byteprop_host.link.transport import Transport
+
+_SEQ_MASK = 0xFFFF
+_MIN_RTO = 0.05
+_MAX_RTO = 2.0
+_HAIL_EVERY = 0.1
+_HAIL_AT_LEAST_EVERY = 0.5
+_KEPT_RAW_BYTES = 48
+_FRAME_OVERHEAD = const("BP_LINK_HEADER_BYTES") + const("BP_LINK_CRC_BYTES") + 3
+
+
+class SessionLost(Exception):
+    """The board was reset: it does not know the session any more. Never leaves this package."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """status is the code of the C library; data follows it."""
+
+    request: int
+    status: int
+    data: bytes
+
+    def checked(self) -> bytes:
+        """The data; RequestError when the status is not OK."""
+        if self.status == 0:
+            return self.data
+        name = status_name(self.status)
+        raise RequestError(
+            f"the board refused {type_name(self.request)}: {status_text(self.status)} ({name})",
+            status=name,
+        )
+
+
+@dataclass
+class _Pending:
+    type: int
+    payload: bytes
+    wire_bytes: int
+    long_answer: bool
+    order: int = 0  # of its last transmission, among all
+    sent: float = 0.0
+    transmissions: int = 0
+
+
+class _RoundTrip:
+    """Time-outs from what was measured: smoothed time of an answer, and how much it varies."""
+
+    def __init__(self, first_guess: float) -> None:
+        self._mean: float | None = None
+        self._deviation = 0.0
+        self._first_guess = first_guess
+        self.least = 0.0
+
+    def measured(self, seconds: float) -> None:
+        if self._mean is None:
+            self._mean, self._deviation, self.least = seconds, seconds / 2, seconds
+            return
+        self.least = min(self.least, seconds)
+        self._deviation += (abs(seconds - self._mean) - self._deviation) / 4
+        self._mean += (seconds - self._mean) / 8
+
+    @property
+    def mean(self) -> float:
+        return self._first_guess if self._mean is None else self._mean
+
+    @property
+    def timeout(self) -> float:
+        return min(max(self.mean + 4 * self._deviation, _MIN_RTO), _MAX_RTO)
+
+
+class Channel:
+    """One line to one board. `epoch` counts sessions: what was submitted in an older one is gone."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        baud: int,
+        timeout: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.info: DeviceInfo | None = None
+        self.epoch = 0
+        self.established = False
+        self.wire_bytes = 0
+        self.retransmissions = 0
+        self._transport = transport
+        self._timeout = timeout
+        self._clock = clock
+        self._baud = baud
+        self._decoder = Decoder()
+        self._raw = b""
+        self._raw_bytes = 0
+        self._last_frame: Frame | None = None
+        self._round_trip = _RoundTrip(0.25)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._pending: dict[int, _Pending] = {}  # by sequence number, oldest first
+        self._answers: dict[int, Answer] = {}
+        self._next_seq = 1
+        self._order = 0
+        self._heard = self._clock()
+        self._timeouts = 0
+        self._nack: tuple[int, float] | None = None
+
+    # --- hailing ---
+
+    def hail(self) -> DeviceInfo:
+        """Opens a new session; asks until the board answers. LinkError tells what came instead."""
+        self.established = False
+        session = self._new_session_id()
+        request = encode_frame(
+            Frame(Message.HAIL, payload=struct.pack("<BI", PROTOCOL_VERSION, session))
+        )
+        deadline = self._clock() + self._timeout
+        self._raw, self._raw_bytes, self._last_frame = b"", 0, None
+        every = _HAIL_EVERY
+        while self._clock() < deadline:
+            self._write(request)
+            info = self._await_hail(session, min(self._clock() + every, deadline))
+            if info is not None:
+                self._begin(info)
+                return info
+            every = min(every * 1.5, _HAIL_AT_LEAST_EVERY)
+        raise LinkError(self._why_no_answer())
+
+    def _new_session_id(self) -> int:
+        recorded: Callable[[], int] | None = getattr(self._transport, "next_session_id", None)
+        return recorded() if recorded else secrets.randbits(32)
+
+    def _await_hail(self, session: int, until: float) -> DeviceInfo | None:
+        while (wait := until - self._clock()) > 0:
+            for frame in self._read(wait):
+                self._last_frame = frame
+                if frame.type == Message.HAIL | ANSWER:
+                    info = parse_hail(frame.payload)
+                    if info.session == session:
+                        return info
+        return None
+
+    def _begin(self, info: DeviceInfo) -> None:
+        self._forget()
+        window = 10 * info.rx_window / self._baud
+        if self.info is None:
+            self._round_trip = _RoundTrip(0.25 + window)
+        self.info = info
+        self.epoch += 1
+        self.established = True
+
+    def _why_no_answer(self) -> str:
+        text = f"no answer from {self._transport.name} in {self._timeout:g} s: "
+        if self._last_frame is not None:
+            if self._last_frame.type == Message.FAULT:
+                return text + str(fault_error(self._last_frame.payload))
+            return text + (
+                f"frames arrive, but none answers the hail; the last: {describe(self._last_frame)}"
+            )
+        if not self._raw:
+            return text + (
+                "nothing at all was received. Is it the right port, is the board powered, and is "
+                "byteprop's firmware on it? Try: byteprop flash --board NAME"
+            )
+        printable = bytes(b if 32 <= b < 127 else 46 for b in self._raw).decode("ascii")
+        shown = f"the last of {self._raw_bytes} bytes: {self._raw.hex(' ')} |{printable}|"
+        text_bytes = sum(b in b"\t\r\n" or 32 <= b < 127 for b in self._raw)
+        if text_bytes * 10 >= len(self._raw) * 9:
+            return text + (
+                f"what arrives is text of another program; {shown}. "
+                "Try: byteprop flash --board NAME"
+            )
+        return text + (
+            f"what arrives are no frames, as with a wrong baud rate (now {self._baud}); {shown}. "
+            "Try another rate, or: byteprop flash --board NAME"
+        )
+
+    # --- requests ---
+
+    def submit(self, kind: int, payload: bytes = b"", *, long_answer: bool = False) -> int:
+        """Sends a request as soon as the window has room; returns its sequence number.
+
+        long_answer: the answer may be longer than a slot, so the board would execute a repeated
+        request again; hence nothing that changes the board is sent before it has arrived.
+        """
+        self._check_established()
+        request = _Pending(kind, payload, _wire_bytes(payload), long_answer)
+        while not self._has_room(request):
+            self._step()
+        seq = self._next_seq
+        self._next_seq = (seq + 1) & _SEQ_MASK
+        if not self._pending:
+            self._heard = self._clock()
+        self._pending[seq] = request
+        self._transmit(seq, request)
+        return seq
+
+    def request(self, kind: int, payload: bytes = b"", *, long_answer: bool = False) -> bytes:
+        """Sends a request and waits for its answer's data."""
+        return self.take(self.submit(kind, payload, long_answer=long_answer)).checked()
+
+    def take(self, seq: int) -> Answer:
+        """Waits for an answer; each can be taken once."""
+        while seq not in self._answers:
+            self._check_established()
+            self._step()
+        return self._answers.pop(seq)
+
+    def has(self, seq: int) -> bool:
+        return seq in self._answers
+
+    def _check_established(self) -> None:
+        if not self.established:
+            raise SessionLost
+
+    @property
+    def limits(self) -> DeviceInfo:
+        if self.info is None:
+            raise SessionLost
+        return self.info
+
+    def _has_room(self, request: _Pending) -> bool:
+        if not self._pending:
+            return True
+        info = self.limits
+        if len(self._pending) >= info.slots:
+            return False
+        if request.type not in PURE and any(p.long_answer for p in self._pending.values()):
+            return False
+        on_wire = sum(p.wire_bytes for p in self._pending.values())
+        return on_wire + request.wire_bytes <= info.rx_window
+
+    # --- the line ---
+
+    def _write(self, data: bytes) -> None:
+        self.wire_bytes += len(data)
+        self._transport.write(data)
+
+    def _read(self, wait: float) -> list[Frame]:
+        data = self._transport.read(max(wait, 0.0))
+        if data:
+            self.wire_bytes += len(data)
+            self._raw_bytes += len(data)
+            self._raw = (self._raw + data)[-_KEPT_RAW_BYTES:]
+        return self._decoder.feed(data)
+
+    def _transmit(self, seq: int, request: _Pending) -> None:
+        self._order += 1
+        request.order = self._order
+        request.transmissions += 1
+        oldest = next(iter(self._pending))
+        self._write(encode_frame(Frame(request.type, seq, ack=oldest, payload=request.payload)))
+        request.sent = self._clock()
+
+    def _retransmit(self, seqs: list[int]) -> None:
+        for seq in seqs:
+            self.retransmissions += 1
+            self._transmit(seq, self._pending[seq])
+
+    def _step(self) -> None:
+        """Waits for something to happen, and handles it."""
+        now = self._clock()
+        since = max(self._heard, max((p.sent for p in self._pending.values()), default=now))
+        due = since + min(self._round_trip.timeout * 2.0**self._timeouts, _MAX_RTO)
+        if now >= due:
+            self._on_timeout(now)
+            return
+        for frame in self._read(due - now):
+            self._on_frame(frame)
+
+    def _on_timeout(self, now: float) -> None:
+        if now - self._heard > self._timeout:
+            self.established = False
+            kinds = ", ".join(type_name(p.type) for p in self._pending.values())
+            raise LinkError(
+                f"{self._transport.name}: the board stopped answering {self._timeout:g} s ago; "
+                f"unanswered: {kinds}. Reset the board and try again"
+            )
+        self._timeouts = min(self._timeouts + 1, 6)
+        self._retransmit([next(iter(self._pending))])
+
+    def _on_frame(self, frame: Frame) -> None:
+        self._last_frame = frame
+        if is_answer(frame):
+            self._on_answer(frame)
+        elif frame.type == Message.NACK:
+            self._on_nack(frame)
+        elif frame.type == Message.HEARTBEAT:
+            self._heard = self._clock()
+            self._timeouts = 0
+        elif frame.type == Message.NO_SESSION:
+            self.established = False
+            raise SessionLost
+        elif frame.type == Message.FAULT:
+            self.established = False
+            raise fault_error(frame.payload)
+
+    def _on_answer(self, frame: Frame) -> None:
+        request = self._pending.get(frame.seq)
+        if request is None or frame.type != request.type | ANSWER or not frame.payload:
+            return  # answered before
+        del self._pending[frame.seq]
+        self._heard = self._clock()
+        self._timeouts = 0
+        took = self._heard - request.sent
+        if request.transmissions == 1:
+            self._round_trip.measured(took)
+        self._answers[frame.seq] = Answer(request.type, frame.payload[0], frame.payload[1:])
+        # An answer that comes sooner than any did belongs to an earlier transmission.
+        if request.transmissions == 1 or took >= 0.8 * self._round_trip.least:
+            self._retransmit([s for s, p in self._pending.items() if p.order < request.order])
+
+    def _on_nack(self, frame: Frame) -> None:
+        """Goes back to the first request that the board has not executed; once per loss."""
+        now = self._clock()
+        self._heard = now
+        if self._nack is not None:
+            ack, when = self._nack
+            if ack == frame.ack and now - when < self._round_trip.mean:
+                return
+        self._nack = (frame.ack, now)
+        self._retransmit(list(self._pending))
+
+
+def _wire_bytes(payload: bytes) -> int:
+    return len(payload) + len(payload) // 254 + 1 + _FRAME_OVERHEAD

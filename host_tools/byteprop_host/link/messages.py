@@ -1,0 +1,129 @@
+"""What the frames' payloads say; the numbers are those of byteprop/link.h."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+from pathlib import Path
+
+from byteprop._raw import const, consts, crc32, status_name, status_text
+from byteprop_host.errors import DeviceFaultError, LinkError
+from byteprop_host.link.frames import Frame
+
+ANSWER = const("BP_MSG_ANSWER")
+PROTOCOL_VERSION = const("BP_LINK_VERSION")
+ALL_OPS = 0xFFFF
+
+Message = IntEnum(  # type: ignore[misc]  # the members are those of the C header
+    "Message", sorted((n, v) for n, v in consts("BP_MSG_").items() if v != ANSWER)
+)
+_FAULTS = {value: name for name, value in consts("BP_FAULT_").items()}
+_TICKS = {value: name.lower() for name, value in consts("BP_TICK_").items()}
+_UNASKED = 0xF0
+
+# Requests that leave the board as it was: they may be executed again.
+PURE = frozenset(Message[name] for name in ("ECHO", "READ", "DIGEST", "STATS"))
+
+
+def is_answer(frame: Frame) -> bool:
+    return ANSWER <= frame.type < _UNASKED
+
+
+def type_name(number: int) -> str:
+    """INFER, INFER answer, NACK, ... or the number."""
+    suffix = ""
+    if ANSWER <= number < _UNASKED:
+        number, suffix = number - ANSWER, " answer"
+    try:
+        return str(Message(number).name) + suffix
+    except ValueError:
+        return f"type {number:#04x}{suffix}"
+
+
+_HAIL = struct.Struct("<BBIQHHBBIIIIIIH")
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """What the board told when it was hailed."""
+
+    board: str
+    cpu: str
+    protocol: int
+    session: int
+    build_id: int
+    max_payload: int
+    rx_window: int
+    slots: int
+    slot_bytes: int
+    tick: str
+    tick_hz: int
+    ram_bytes: int
+    flash_bytes: int
+    pool_bytes: int
+    flash_crc32: int
+    selected_crc32: int
+
+
+def parse_hail(payload: bytes) -> DeviceInfo:
+    """Raises LinkError when it is no answer to a hail of this protocol version."""
+    if len(payload) < 2:
+        raise LinkError("the board answered the hail with nothing; flash it anew")
+    if payload[1] != PROTOCOL_VERSION:
+        raise LinkError(
+            f"the board speaks protocol version {payload[1]}, this byteprop version "
+            f"{PROTOCOL_VERSION}; flash the board anew: byteprop flash --board NAME"
+        )
+    if payload[0] != 0 or len(payload) < _HAIL.size:
+        raise LinkError(f"the board refused the hail: {status_text(payload[0])}")
+    fields = _HAIL.unpack_from(payload)
+    names = payload[const("BP_HAIL_NAMES") :].split(b"\0")
+    board, cpu = (n.decode("utf-8", "replace") for n in (*names, b"", b"")[:2])
+    tick = _TICKS.get(fields[7], "none")
+    return DeviceInfo(board, cpu, *fields[1:7], fields[14], tick, *fields[8:14])
+
+
+@lru_cache(maxsize=1)
+def _source_names() -> dict[int, str]:
+    """CRC of a C file's name -> name, for every source that comes with byteprop."""
+    try:
+        from byteprop import _paths
+
+        folders = [_paths.csrc_dir(), _paths.boards_dir()]
+    except (ImportError, AttributeError, OSError):
+        folders = [Path(__file__).resolve().parents[3] / "csrc"]
+    return {crc32(f.name.encode()): f.name for d in folders for f in d.rglob("*.[ch]")}
+
+
+def fault_error(payload: bytes) -> DeviceFaultError:
+    """The error for a FAULT frame."""
+    if len(payload) < 9:
+        return DeviceFaultError("the board reported a fault without saying which")
+    cause, pc, address = struct.unpack_from("<BII", payload)
+    name = _FAULTS.get(cause, f"cause {cause}").lower()
+    if name == "assert":
+        file = _source_names().get(pc, f"a file whose name has CRC {pc:#010x}")
+        text = f"an assertion failed in {file}, line {address}"
+    else:
+        text = f"{name} fault at pc {pc:#010x}, address {address:#010x}"
+    return DeviceFaultError(
+        f"the board reported a fault and reset itself: {text}",
+        cause=name,
+        pc=pc,
+        address=address,
+    )
+
+
+def describe(frame: Frame) -> str:
+    """One line for people."""
+    parts = [type_name(frame.type), f"seq {frame.seq}", f"ack {frame.ack}"]
+    if is_answer(frame):
+        parts.append(f"free slots {frame.aux}")
+        if frame.payload:
+            parts.append(status_name(frame.payload[0]))
+    elif frame.type == Message.FAULT:
+        parts.append(str(fault_error(frame.payload)))
+    parts.append(f"{len(frame.payload)} bytes")
+    return ", ".join(parts)

@@ -1,0 +1,144 @@
+"""Byte streams to a board: a serial port, or a TCP socket (`socket://host:port`)."""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+import sys
+import time
+from typing import Any, Protocol
+
+from byteprop_host.errors import LinkError, PortError, ToolMissingError
+
+_CHUNK = 65536
+_POLL_SECONDS = 0.005
+
+
+class Transport(Protocol):
+    """What a link needs of a byte stream."""
+
+    name: str
+
+    def read(self, wait: float) -> bytes:
+        """What has arrived, after at most `wait` seconds; b"" when nothing has."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def open_transport(port: str, *, baud: int, timeout: float = 10.0) -> Transport:
+    """Opens a port for this process alone. Raises PortError that says what to do."""
+    if port.startswith("socket://"):
+        return SocketTransport(port, timeout=timeout)
+    return SerialTransport(port, baud=baud, timeout=timeout)
+
+
+def _gone(name: str, error: Exception) -> LinkError:
+    return LinkError(
+        f"{name} went away in the middle ({error}); is the cable plugged in and the board powered? "
+        "List what is there with: byteprop boards"
+    )
+
+
+_ADVICE = {
+    errno.ENOENT: "does not exist; list what is plugged in with: byteprop boards",
+    errno.ENODEV: "does not exist; list what is plugged in with: byteprop boards",
+    errno.EACCES: "may not be opened by this user; on Linux: sudo usermod -a -G dialout $USER, "
+    "then log in again",
+    errno.EPERM: "may not be opened by this user; on Linux: sudo usermod -a -G dialout $USER, "
+    "then log in again",
+    errno.EBUSY: "is in use by another program; close it, on Linux find it with: fuser -v {port}",
+}
+_ADVICE[errno.EAGAIN] = _ADVICE[errno.EBUSY]  # the lock of another process
+
+
+def _port_error(port: str, error: Exception) -> PortError:
+    number = getattr(error, "errno", None)
+    advice = _ADVICE.get(number or 0)
+    if advice is None:
+        return PortError(f"port {port} cannot be opened: {error}")
+    name = errno.errorcode.get(number or 0, "")
+    return PortError(f"port {port} {advice.format(port=port)} ({name})")
+
+
+class SerialTransport:
+    """A serial port through pyserial, opened exclusively."""
+
+    def __init__(self, port: str, *, baud: int, timeout: float) -> None:
+        try:
+            import serial
+        except ImportError as error:
+            raise ToolMissingError(
+                "pyserial is not installed; install it with: pip install 'byteprop[host]'"
+            ) from error
+        self.name = port
+        self._broken: tuple[type[Exception], ...] = (serial.SerialException, OSError, TypeError)
+        try:
+            self._serial: Any = serial.Serial(
+                port, baudrate=baud, timeout=0, write_timeout=timeout, exclusive=True
+            )
+            self._serial.reset_input_buffer()
+        except (OSError, ValueError) as error:
+            raise _port_error(port, error) from error
+
+    def read(self, wait: float) -> bytes:
+        try:
+            if sys.platform == "win32":
+                return self._read_polling(wait)
+            ready, _, _ = select.select([self._serial.fileno()], [], [], wait)
+            return bytes(self._serial.read(_CHUNK)) if ready else b""
+        except self._broken as error:
+            raise _gone(f"port {self.name}", error) from error
+
+    def _read_polling(self, wait: float) -> bytes:
+        deadline = time.monotonic() + wait
+        while not self._serial.in_waiting and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+        return bytes(self._serial.read(self._serial.in_waiting or 1))
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._serial.write(data)
+        except self._broken as error:
+            raise _gone(f"port {self.name}", error) from error
+
+    def close(self) -> None:
+        self._serial.close()
+
+
+class SocketTransport:
+    """A TCP connection, as emulators offer."""
+
+    def __init__(self, url: str, *, timeout: float) -> None:
+        self.name = url
+        host, _, number = url.removeprefix("socket://").rpartition(":")
+        if not host or not number.isdigit():
+            raise PortError(f"port {url!r} must look like socket://127.0.0.1:4444")
+        try:
+            self._socket = socket.create_connection((host, int(number)), timeout)
+        except OSError as error:
+            raise PortError(
+                f"nobody listens at {url} ({error}); start the emulator first"
+            ) from error
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def read(self, wait: float) -> bytes:
+        try:
+            ready, _, _ = select.select([self._socket], [], [], wait)
+            data = self._socket.recv(_CHUNK) if ready else None
+        except (OSError, ValueError) as error:
+            raise _gone(self.name, error) from error
+        if data == b"":
+            raise _gone(self.name, ConnectionError("closed by the other side"))
+        return data or b""
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise _gone(self.name, error) from error
+
+    def close(self) -> None:
+        self._socket.close()
