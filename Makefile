@@ -38,7 +38,7 @@ lint:
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis byteprop-report
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -rf runtime/*.egg-info runtime/byteprop/_bin runtime/byteprop/_kernels.c
 	rm -f runtime/byteprop/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
