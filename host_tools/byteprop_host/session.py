@@ -8,12 +8,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from byteprop._raw import const, crc32
+from byteprop._raw import const
 from byteprop_host.boards import Board, load_board
-from byteprop_host.build import Firmware, Fit, build, check_fit
+from byteprop_host.build import NATIVE, Firmware, build, check_fit
 from byteprop_host.console import Progress, no_progress
+from byteprop_host.errors import LinkError, PortError
 from byteprop_host.flash import RunningBoard, start
 from byteprop_host.link import Device
+from byteprop_host.ports import find_ports
+
+_PEEK_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -21,11 +25,11 @@ class Session:
     """What `open_session` yields. `source` says where the model lies: "flash" or "RAM"."""
 
     board: Board
-    fit: Fit
     firmware: Firmware
     running: RunningBoard
     device: Device
     source: str
+    model_crc32: int
     build_seconds: float
 
 
@@ -41,38 +45,86 @@ def open_session(
 ) -> Iterator[Session]:
     """Gets `image` running on a board, and lets go of everything at the end.
 
-    A board with a toolchain has the model baked into its flash; without one (host) the model is
-    uploaded into RAM.
+    port: where the board is plugged in; without one its emulator serves, where it has one. A board
+    with flash has the model baked into its firmware; `host` has the model uploaded into RAM.
     """
     board = board if isinstance(board, Board) else load_board(board)
     bake = is_baked(board)
-    fit = check_fit(board, image)
+    check_fit(board, image)
     began = time.monotonic()
-    progress("build", 0, 1)
-    firmware = build(board, image if bake else None)
-    progress("build", 1, 1)
+    firmware = build(board, image if bake else None, progress=progress)
     build_seconds = time.monotonic() - began
     with ExitStack() as stack:
-        progress("start", 0, 1)
-        running = stack.enter_context(start(board, firmware, port=port, timeout=timeout))
-        log = stack.enter_context(wire_log.open("wb")) if wire_log else None
-        device = Device.open(running.port, baud=board.serial.baud, timeout=timeout, log=log)
+        running = stack.enter_context(
+            start_board(board, firmware, port=port, timeout=timeout, progress=progress)
+        )
+        device = Device.open(running.port, baud=board.serial.baud, timeout=timeout, log=wire_log)
         stack.callback(device.close)
-        progress("start", 1, 1)
         if bake:
-            device.select(const("BP_SOURCE_FLASH"))
+            selected = device.select(const("BP_SOURCE_FLASH"))
         else:
-            device.load_image(image, progress=lambda done, total: progress("load", done, total))
+            selected = device.load_image(
+                image, progress=lambda done, total: progress("load", done, total)
+            )
         yield Session(
-            board, fit, firmware, running, device, "flash" if bake else "RAM", build_seconds
+            board,
+            firmware,
+            running,
+            device,
+            "flash" if bake else "RAM",
+            selected.crc32,
+            build_seconds,
         )
 
 
 def is_baked(board: Board) -> bool:
     """Whether the model is linked into the board's firmware rather than uploaded."""
-    return board.build.toolchain != "native"
+    return board.build.toolchain != NATIVE
 
 
-def image_crc(image: bytes) -> int:
-    """The checksum that names a model image, as the board tells it."""
-    return crc32(image[16:])
+def start_board(
+    board: Board,
+    firmware: Firmware,
+    *,
+    port: str | None = None,
+    timeout: float = 10.0,
+    progress: Progress = no_progress,
+) -> RunningBoard:
+    """Flashes a board on a cable, unless it has this very firmware already, or starts its emulator.
+
+    Emulators count instructions, so that the same inference always costs the same.
+    """
+    port = port or _plugged_in(board)
+    write = port is None or not _has_firmware(port, board, firmware)
+    progress("flash" if port and write else "start", 0, 1)
+    running = start(
+        board, firmware, port=port, write=write, icount=_is_emulated(board, port), timeout=timeout
+    )
+    progress("flash" if port and write else "start", 1, 1)
+    return running
+
+
+def _is_emulated(board: Board, port: str | None) -> bool:
+    return port is None and board.emulator is not None
+
+
+def _plugged_in(board: Board) -> str | None:
+    """The only port with the board's USB ids, for a board that runs nowhere but on a cable."""
+    if board.emulator is not None or not is_baked(board):
+        return None
+    found = [p.device for p in find_ports([board]) if p.boards]
+    if len(found) > 1:
+        raise PortError(
+            f"{board.name} may be on {' or '.join(found)}; say which it is: --port {found[0]}"
+        )
+    return found[0] if found else None
+
+
+def _has_firmware(port: str, board: Board, firmware: Firmware) -> bool:
+    """Whether the board already runs this build; a board that does not answer has to be flashed."""
+    try:
+        device = Device.open(port, baud=board.serial.baud, timeout=_PEEK_SECONDS)
+    except LinkError:
+        return False
+    with device:
+        return device.info.board == board.name and device.info.build_id == firmware.build_id

@@ -176,7 +176,7 @@ def verify(
         )
         return Verdict(
             model=str(model),
-            model_crc32=session.device.info.selected_crc32,
+            model_crc32=session.model_crc32,
             against=str(against) if against else None,
             board=session.board,
             model_source=session.source,
@@ -314,8 +314,8 @@ def _figures(
     median = int(np.median(ticks)) if counts else None
     instructions = None if median is None else session.board.instructions(median)
     return Figures(
-        ram_bytes=session.firmware.ram_bytes,
-        flash_bytes=session.firmware.flash_bytes,
+        ram_bytes=session.firmware.ram_bytes or None,
+        flash_bytes=session.firmware.flash_bytes or None,
         model_bytes=len(model.image),
         arena_bytes=model.arena_bytes,
         stack_used_bytes=stats.stack_bytes - stats.stack_free,

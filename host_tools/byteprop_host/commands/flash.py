@@ -1,0 +1,107 @@
+"""`byteprop flash`: firmware onto a board, or its emulator started with it."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from byteprop_host.commands import EXIT_OK, Verb, add_board, add_port
+from byteprop_host.console import Console
+
+if TYPE_CHECKING:
+    from byteprop_host.build import Firmware
+    from byteprop_host.flash import RunningBoard
+    from byteprop_host.link import DeviceInfo
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    add_board(parser)
+    add_port(parser)
+    parser.add_argument(
+        "--model",
+        "-m",
+        type=Path,
+        metavar="FILE",
+        help="model to put into flash (default: none; it is uploaded later)",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show the commands that would run, and run none"
+    )
+    parser.add_argument(
+        "--no-wait",
+        action="store_true",
+        help="end an emulator as soon as it has answered, instead of on Ctrl-C",
+    )
+
+
+def _run(args: argparse.Namespace, console: Console) -> int:
+    import byteprop
+    from byteprop_host.boards import load_board
+    from byteprop_host.build import build
+    from byteprop_host.flash import plan
+    from byteprop_host.session import is_baked, start_board
+
+    board = load_board(args.board)
+    image = byteprop.load(args.model).image if args.model and is_baked(board) else None
+    with console.progress() as progress:
+        firmware = build(board, image, progress=progress)
+        if args.dry_run:
+            commands = plan(board, firmware, port=args.port)
+            console.result(
+                commands.text(),
+                {"board": board.name, "commands": [list(c) for c in commands.commands]},
+            )
+            return EXIT_OK
+        running = start_board(
+            board, firmware, port=args.port, timeout=args.timeout, progress=progress
+        )
+    with running:
+        info = _hail(running, board.serial.baud, args.timeout, args.wire_log)
+        _tell(console, running, firmware, info)
+        if args.port is None and not args.no_wait:
+            _wait(running, console)
+    return EXIT_OK
+
+
+def _hail(running: RunningBoard, baud: int, timeout: float, wire_log: Path | None) -> DeviceInfo:
+    from byteprop_host.link import Device
+
+    with Device.open(running.port, baud=baud, timeout=timeout, log=wire_log) as device:
+        return device.info
+
+
+def _tell(console: Console, running: RunningBoard, firmware: Firmware, info: DeviceInfo) -> None:
+    model = f"model {info.flash_crc32:08x} in flash" if info.flash_crc32 else "no model in flash"
+    console.result(
+        f"{info.board} ({info.cpu}) runs build {info.build_id:016x} on {running.port}, {model}",
+        {
+            "board": info.board,
+            "cpu": info.cpu,
+            "port": running.port,
+            "build_id": f"{info.build_id:016x}",
+            "flash_bytes": firmware.flash_bytes,
+            "ram_bytes": firmware.ram_bytes,
+            "model_crc32": f"{info.flash_crc32:08x}" if info.flash_crc32 else None,
+        },
+    )
+
+
+def _wait(running: RunningBoard, console: Console) -> None:
+    """Keeps an emulator until the user ends it, or it ends itself."""
+    from byteprop_host.errors import FlashError
+
+    console.note("it runs until Ctrl-C")
+    while getattr(running, "is_alive", lambda: True)():
+        time.sleep(0.2)
+    raise FlashError(f"{running.board.name}: the emulator has ended by itself")
+
+
+VERB = Verb(
+    name="flash",
+    summary="build firmware and get it onto a board, or run it in the board's emulator",
+    example="byteprop flash --board microbit --port /dev/ttyACM0 --model fashion.tflite",
+    configure=_configure,
+    run=_run,
+)
