@@ -63,8 +63,8 @@ def quantize(
 ) -> npt.NDArray[np.generic]:
     """float32 to integers at the model's border: rounded half away from zero, saturated."""
     real = np.asarray(x, np.float32)
-    if bool(np.isnan(real).any()):
-        raise ArgumentError("x holds NaN, which no integer stands for")
+    if not bool(np.isfinite(real).all()):
+        raise ArgumentError("x: finite numbers are wanted, NaN or infinity given")
     low, high = _LIMITS[dtype]
     with np.errstate(over="ignore"):
         steps = (real / np.float32(scale)).astype(np.float64)

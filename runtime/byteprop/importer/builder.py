@@ -19,6 +19,8 @@ from byteprop.importer.rawmodel import NO_TENSOR, RawModel, RawOp, RawTensor
 MAX_RANK = 4
 MAX_ELEMS = 1 << 24
 MAX_FOLDED_ELEMS = 64
+# Just below 2^30, so that rounding the multiplier does not lead beyond it.
+LARGEST_MULTIPLIER = 2.0**30 - 1
 # Models may use the same weights in several ops, but a small file must not turn into a huge image.
 MAX_CONSTANT_REUSE = 16
 
@@ -234,6 +236,13 @@ class Builder:
         if problem:
             self.fail(op, problem)
         return scale_and_zero(raw)
+
+    def expect_multiplier(self, op: RawOp, scale: float) -> None:
+        """The effective scale from input to output must have a multiplier of the device."""
+        if not scale < LARGEST_MULTIPLIER:
+            self.unsupported(
+                op, f"an input {scale:g} times as coarse as the output; less than 2^30 is wanted"
+            )
 
     def expect_shape(self, op: RawOp, raw: RawTensor, shape: tuple[int, ...]) -> None:
         """The file must agree with the shape that the op gives, where it states one. For what a

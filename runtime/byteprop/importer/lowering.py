@@ -16,36 +16,36 @@ from byteprop.importer.rawmodel import RawModel, RawOp, op_name
 
 @dataclass(frozen=True)
 class Lowering:
-    """A function for an op, up to a version whose meaning it knows."""
+    """A function for an op, and the greatest version that TensorFlow Lite 2.14 runs."""
 
     run: Callable[[Builder, RawOp], None]
     max_version: int
 
 
 LOWERINGS: Mapping[int, Lowering] = {
-    Code.FULLY_CONNECTED: Lowering(dense.lower, 11),
+    Code.FULLY_CONNECTED: Lowering(dense.lower, 9),
     Code.SOFTMAX: Lowering(softmax.lower, 3),
     Code.RELU: Lowering(activation.lower_relu, 3),
     Code.RELU6: Lowering(activation.lower_relu6, 3),
     Code.RELU_N1_TO_1: Lowering(activation.lower_relu_n1_to_1, 1),
     Code.RELU_0_TO_1: Lowering(activation.lower_relu_0_to_1, 1),
-    Code.QUANTIZE: Lowering(border.lower_quantize, 3),
-    Code.DEQUANTIZE: Lowering(border.lower_dequantize, 5),
+    Code.QUANTIZE: Lowering(border.lower_quantize, 2),
+    Code.DEQUANTIZE: Lowering(border.lower_dequantize, 4),
     Code.RESHAPE: Lowering(reshape.lower_reshape, 1),
     Code.EXPAND_DIMS: Lowering(reshape.lower_expand_dims, 1),
-    Code.SQUEEZE: Lowering(reshape.lower_squeeze, 2),
+    Code.SQUEEZE: Lowering(reshape.lower_squeeze, 1),
 }
 
 # Folded away; their operands must be known when the model is loaded.
 FOLDINGS: Mapping[int, Lowering] = {
     Code.SHAPE: Lowering(shape.fold_shape, 1),
     Code.RANK: Lowering(shape.fold_rank, 1),
-    Code.CAST: Lowering(shape.fold_cast, 6),
-    Code.STRIDED_SLICE: Lowering(indexing.fold_strided_slice, 8),
-    Code.SLICE: Lowering(indexing.fold_slice, 6),
-    Code.GATHER: Lowering(indexing.fold_gather, 7),
-    Code.PACK: Lowering(joining.fold_pack, 4),
-    Code.CONCATENATION: Lowering(joining.fold_concatenation, 4),
+    Code.CAST: Lowering(shape.fold_cast, 4),
+    Code.STRIDED_SLICE: Lowering(indexing.fold_strided_slice, 4),
+    Code.SLICE: Lowering(indexing.fold_slice, 5),
+    Code.GATHER: Lowering(indexing.fold_gather, 6),
+    Code.PACK: Lowering(joining.fold_pack, 3),
+    Code.CONCATENATION: Lowering(joining.fold_concatenation, 3),
     Code.ADD: Lowering(arithmetic.fold_add, 5),
     Code.SUB: Lowering(arithmetic.fold_sub, 5),
     Code.MUL: Lowering(arithmetic.fold_mul, 7),

@@ -25,7 +25,9 @@ _TYPE_NAMES: dict[int, str] = {
 _OP_NAMES: dict[int, str] = {
     value: name for name, value in vars(tflite.BuiltinOperator).items() if isinstance(value, int)
 }
-_PLACEHOLDER_FOR_GREATER_OP_CODE = 127
+# TensorFlow Lite's own limit.
+_MAX_RANK = 8
+_MAX_OPERANDS = 1024
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,8 @@ def read(data: bytes) -> RawModel:
     return RawModel(
         tensors,
         tuple(_op(graph.Operators(i), i, codes, tensors) for i in range(graph.OperatorsLength())),
-        _indices(graph.InputsAsNumpy(), len(tensors), "the subgraph's inputs"),
-        _indices(graph.OutputsAsNumpy(), len(tensors), "the subgraph's outputs"),
+        _indices(graph.InputsAsNumpy(), len(tensors), "inputs of the model"),
+        _indices(graph.OutputsAsNumpy(), len(tensors), "outputs of the model"),
         len(data),
     )
 
@@ -129,8 +131,11 @@ def _tensor(
         index=index,
         name=_text(tensor.Name()),
         type=tensor.Type(),
-        shape=_numbers(tensor.ShapeAsNumpy()),
-        signature=_numbers(tensor.ShapeSignatureAsNumpy()) or None,
+        shape=_numbers(tensor.ShapeAsNumpy(), _MAX_RANK, f"dimensions in tensor {index}"),
+        signature=_numbers(
+            tensor.ShapeSignatureAsNumpy(), _MAX_RANK, f"dimensions in tensor {index}"
+        )
+        or None,
         has_rank=bool(tensor.HasRank()),
         data=buffers[buffer],
         quantization=_quantization(quantization) if quantization is not None else None,
@@ -176,9 +181,9 @@ def _op(
         name=name,
         version=version,
         inputs=_indices(
-            op.InputsAsNumpy(), len(tensors), f"the inputs of op {index} ({name})", optional=True
+            op.InputsAsNumpy(), len(tensors), f"inputs of op {index} ({name})", optional=True
         ),
-        outputs=_indices(op.OutputsAsNumpy(), len(tensors), f"the outputs of op {index} ({name})"),
+        outputs=_indices(op.OutputsAsNumpy(), len(tensors), f"outputs of op {index} ({name})"),
         options_type=options_type,
         options=op.BuiltinOptions() if known else None,
     )
@@ -188,16 +193,20 @@ def _indices(
     vector: npt.NDArray[np.int32] | int, count: int, what: str, *, optional: bool = False
 ) -> tuple[int, ...]:
     lowest = NO_TENSOR if optional else 0
-    indices = _numbers(vector)
+    indices = _numbers(vector, _MAX_OPERANDS, what)
     for index in indices:
         if not lowest <= index < count:
             raise ModelError(f"{what} name tensor {index}; the file has {count} tensors")
     return indices
 
 
-def _numbers(vector: npt.NDArray[np.int32] | int) -> tuple[int, ...]:
+def _numbers(vector: npt.NDArray[np.int32] | int, limit: int, what: str) -> tuple[int, ...]:
     """flatbuffers gives 0 for a vector that is absent."""
-    return () if isinstance(vector, int) else tuple(int(value) for value in vector)
+    if isinstance(vector, int):
+        return ()
+    if len(vector) > limit:
+        raise ModelError(f"{len(vector)} {what}; byteprop reads up to {limit}")
+    return tuple(int(value) for value in vector)
 
 
 def _text(raw: bytes | None) -> str:

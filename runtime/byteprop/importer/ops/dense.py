@@ -34,6 +34,7 @@ def lower(builder: Builder, op: RawOp) -> None:
     if y.dtype is not DType.INT8:
         builder.unsupported(op, f"its output is {y.dtype.name}")
     check_fused_range(builder, op, activation, y.scale)
+    _check_multiplier(builder, op, x.scale, weight_scales, y.scale)
     bias = _bias(builder, op, n_out, x.scale, weight_scales, y.scale)
     builder.ops.append(
         Dense(
@@ -118,6 +119,18 @@ def _output_shape(
     if elems % n_in or (keep_num_dims and x_shape[-1:] != (n_in,)):
         builder.fail(op, f"an input of shape {list(x_shape)} for rows of {n_in} weights")
     return (*x_shape[:-1], n_out) if keep_num_dims else (elems // n_in, n_out)
+
+
+def _check_multiplier(
+    builder: Builder,
+    op: RawOp,
+    x_scale: np.float32,
+    weight_scales: npt.NDArray[np.float32],
+    y_scale: np.float32,
+) -> None:
+    with np.errstate(over="ignore"):
+        rounded = float(x_scale * weight_scales.max())
+    builder.expect_multiplier(op, rounded / float(y_scale))
 
 
 def _bias(

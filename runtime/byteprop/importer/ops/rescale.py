@@ -11,6 +11,8 @@ def emit_rescale(builder: Builder, op: RawOp, activation: Activation) -> Rescale
     builder.expect_operands(op, (1,))
     source = builder.activation(op)
     target = builder.result(op, builder.tensors[source].shape)
+    x, y = builder.tensors[source], builder.tensors[target]
+    builder.expect_multiplier(op, float(x.scale) / float(y.scale))
     rescale = Rescale(source, target, activation)
     builder.ops.append(rescale)
     return rescale
