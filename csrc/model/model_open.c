@@ -101,6 +101,9 @@ static int check_section(const bp_model_t *model, uint32_t offset, uint32_t byte
 }
 
 static int check_counts(const bp_model_t *model) {
+    if (bp_rom_u32(model->image + RESERVED_AT) != 0) {
+        return BP_E_VERSION; /* a later version may give it a meaning */
+    }
     if (model->n_tensors > BP_MODEL_MAX_TENSORS || model->n_ops > BP_MODEL_MAX_OPS ||
         model->n_inputs == 0 || model->n_inputs > model->n_tensors || model->n_outputs == 0 ||
         model->n_outputs > model->n_tensors) {
