@@ -3,8 +3,9 @@
  *     byteprop-device FD
  *
  * FD is an inherited file descriptor that is the line: the master of a pseudo-terminal, or one end
- * of a socket pair. The process ends when the line is closed or when its parent has gone. RESET
- * starts the program anew, so that it forgets everything, as a board does. */
+ * of a socket pair. The process ends when the line is closed or when its parent has gone. RESET and
+ * SIGHUP (the reset button) start the program anew, so that it forgets everything, as a board does.
+ */
 #define _POSIX_C_SOURCE 200809L
 #define _XOPEN_SOURCE 700
 #if defined(__linux__)
@@ -129,6 +130,13 @@ void bp_port_reset(void) {
     end();
 }
 
+/* The reset button: SIGHUP starts the program anew at once, whatever it is doing. */
+static void on_reset(int number) {
+    (void)number;
+    tx_used = 0;
+    bp_port_reset();
+}
+
 /* Program counter at the fault, as an offset into the executable. */
 static uint32_t fault_pc(const void *context) {
 #if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__))
@@ -182,6 +190,7 @@ static void catch_faults(void) {
 void bp_port_init(void) {
     parent = getppid();
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, on_reset);
     catch_faults();
 }
 

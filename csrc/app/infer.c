@@ -39,14 +39,20 @@ static void beat_after_op(void *context, uint16_t op_index) {
     }
 }
 
+/* A counter that does not count evenly (an emulator's) may make the difference negative. */
+static uint32_t less(uint32_t ticks, uint32_t overhead) {
+    return ticks > overhead ? ticks - overhead : 0;
+}
+
 /* Ticks of the inference without its heartbeats and without the reading of the counter. */
 static uint32_t run_timed(uint16_t n_ops) {
-    const uint32_t before = bp_port_ticks();
     beat_t beat = {bp_port_ticks(), 0};
+    const uint32_t nothing = bp_port_ticks() - beat.last_beat;
     const bp_infer_hooks_t hooks = {beat_after_op, &beat};
     const uint32_t begin = bp_port_ticks();
     bp_infer_run(app_model(), app_arena(), n_ops, &hooks);
-    return bp_port_ticks() - begin - beat.spent - (beat.last_beat - before);
+    const uint32_t ticks = bp_port_ticks() - begin;
+    return less(ticks, beat.spent + nothing);
 }
 
 uint8_t app_infer(app_call_t *call) {
@@ -77,7 +83,7 @@ static void profile_after_op(void *context, uint16_t op_index) {
     const uint32_t now = bp_port_ticks();
     profile_t *profile = context;
     if (op_index >= profile->first && op_index - profile->first < profile->n) {
-        app_put_u32(profile->next, now - profile->last - profile->nothing);
+        app_put_u32(profile->next, less(now - profile->last, profile->nothing));
         profile->next += 4;
     }
     profile->last = bp_port_ticks();

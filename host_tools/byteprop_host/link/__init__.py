@@ -1,4 +1,4 @@
-"""The link to a board: frames, transport, session, wire log. docs/protocol.md is the specification."""
+"""The link to a board: frames, transport, session, wire log; specified in docs/protocol.md."""
 
 from byteprop_host.link.device import Device, InferAnswer, Selected, Stats, StreamAnswer
 from byteprop_host.link.frames import Decoder, Frame, encode_frame

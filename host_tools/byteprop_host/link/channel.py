@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from byteprop._raw import const, status_name, status_text
 from byteprop_host.errors import LinkError, RequestError
 from byteprop_host.link.frames import Decoder, Frame, encode_frame
 from byteprop_host.link.messages import (
@@ -29,7 +30,6 @@ from byteprop_host.link.messages import (
     parse_hail,
     type_name,
 )
-from byteprop._raw import const, status_name, status_text
 from byteprop_host.link.transport import Transport
 
 _SEQ_MASK = 0xFFFF
@@ -102,7 +102,7 @@ class _RoundTrip:
 
 
 class Channel:
-    """One line to one board. `epoch` counts sessions: what was submitted in an older one is gone."""
+    """One line to one board. `epoch` counts sessions: what an older one was asked is gone."""
 
     def __init__(
         self,

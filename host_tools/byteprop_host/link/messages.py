@@ -6,8 +6,8 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
-from pathlib import Path
 
+from byteprop import _paths
 from byteprop._raw import const, consts, crc32, status_name, status_text
 from byteprop_host.errors import DeviceFaultError, LinkError
 from byteprop_host.link.frames import Frame
@@ -16,15 +16,36 @@ ANSWER = const("BP_MSG_ANSWER")
 PROTOCOL_VERSION = const("BP_LINK_VERSION")
 ALL_OPS = 0xFFFF
 
-Message = IntEnum(  # type: ignore[misc]  # the members are those of the C header
-    "Message", sorted((n, v) for n, v in consts("BP_MSG_").items() if v != ANSWER)
-)
+
+class Message(IntEnum):
+    """Types of frames, without the answer bit."""
+
+    HAIL = const("BP_MSG_HAIL")
+    ECHO = const("BP_MSG_ECHO")
+    RESET = const("BP_MSG_RESET")
+    STATS = const("BP_MSG_STATS")
+    LOAD_BEGIN = const("BP_MSG_LOAD_BEGIN")
+    LOAD_DATA = const("BP_MSG_LOAD_DATA")
+    LOAD_END = const("BP_MSG_LOAD_END")
+    SELECT = const("BP_MSG_SELECT")
+    WRITE = const("BP_MSG_WRITE")
+    READ = const("BP_MSG_READ")
+    DIGEST = const("BP_MSG_DIGEST")
+    INFER = const("BP_MSG_INFER")
+    PROFILE = const("BP_MSG_PROFILE")
+    TEST_FAULT = const("BP_MSG_TEST_FAULT")
+    NACK = const("BP_MSG_NACK")
+    NO_SESSION = const("BP_MSG_NO_SESSION")
+    HEARTBEAT = const("BP_MSG_HEARTBEAT")
+    FAULT = const("BP_MSG_FAULT")
+
+
 _FAULTS = {value: name for name, value in consts("BP_FAULT_").items()}
 _TICKS = {value: name.lower() for name, value in consts("BP_TICK_").items()}
 _UNASKED = 0xF0
 
 # Requests that leave the board as it was: they may be executed again.
-PURE = frozenset(Message[name] for name in ("ECHO", "READ", "DIGEST", "STATS"))
+PURE = frozenset((Message.ECHO, Message.READ, Message.DIGEST, Message.STATS))
 
 
 def is_answer(frame: Frame) -> bool:
@@ -81,19 +102,30 @@ def parse_hail(payload: bytes) -> DeviceInfo:
     fields = _HAIL.unpack_from(payload)
     names = payload[const("BP_HAIL_NAMES") :].split(b"\0")
     board, cpu = (n.decode("utf-8", "replace") for n in (*names, b"", b"")[:2])
-    tick = _TICKS.get(fields[7], "none")
-    return DeviceInfo(board, cpu, *fields[1:7], fields[14], tick, *fields[8:14])
+    return DeviceInfo(
+        board=board,
+        cpu=cpu,
+        protocol=fields[1],
+        session=fields[2],
+        build_id=fields[3],
+        max_payload=fields[4],
+        rx_window=fields[5],
+        slots=fields[6],
+        tick=_TICKS.get(fields[7], "none"),
+        tick_hz=fields[8],
+        ram_bytes=fields[9],
+        flash_bytes=fields[10],
+        pool_bytes=fields[11],
+        flash_crc32=fields[12],
+        selected_crc32=fields[13],
+        slot_bytes=fields[14],
+    )
 
 
 @lru_cache(maxsize=1)
 def _source_names() -> dict[int, str]:
     """CRC of a C file's name -> name, for every source that comes with byteprop."""
-    try:
-        from byteprop import _paths
-
-        folders = [_paths.csrc_dir(), _paths.boards_dir()]
-    except (ImportError, AttributeError, OSError):
-        folders = [Path(__file__).resolve().parents[3] / "csrc"]
+    folders = (_paths.csrc(), _paths.boards())
     return {crc32(f.name.encode()): f.name for d in folders for f in d.rglob("*.[ch]")}
 
 

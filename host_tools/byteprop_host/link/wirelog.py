@@ -79,7 +79,7 @@ class WireLog:
 
 
 def read_log(path: Path) -> list[LoggedBytes]:
-    """Raises HostError naming the line when the file is no wire log. A cut last line is left out."""
+    """Raises HostError naming the line if the file is no wire log. A cut last line is left out."""
     lines = path.read_bytes().split(b"\n")
     entries = []
     for number, line in enumerate(lines[:-1], 1):
