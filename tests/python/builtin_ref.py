@@ -17,7 +17,7 @@ def require() -> Any:
 
 
 def run(model: bytes, inputs: Sequence[np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
-    """The outputs, in the file's dtypes and shapes, for arrays of the file's shapes, batch first."""
+    """The outputs for inputs of the file's dtypes and shapes, batch first."""
     interpreter = _prepare(model)
     ins, outs = interpreter.get_input_details(), interpreter.get_output_details()
     batch = [int(detail["shape"][0]) if len(detail["shape"]) else 1 for detail in ins]
