@@ -31,7 +31,11 @@ class Console:
         """The command's result: `value` as JSON with --json, else `text`."""
         if self.json_mode:
             text = json.dumps(value, indent=2, default=_plain)
-        sys.stdout.write(text.rstrip("\n") + "\n")
+        self.line(text.rstrip("\n"))
+
+    def line(self, text: str) -> None:
+        """One line of a result that grows."""
+        sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
     def note(self, text: str) -> None:

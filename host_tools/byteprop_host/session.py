@@ -58,8 +58,12 @@ def open_session(
         running = stack.enter_context(
             start_board(board, firmware, port=port, timeout=timeout, progress=progress)
         )
-        device = Device.open(running.port, baud=board.serial.baud, timeout=timeout, log=wire_log)
-        stack.callback(device.close)
+        log = stack.enter_context(wire_log.open("wb")) if wire_log else None
+        device = stack.enter_context(
+            Device.open(
+                running.port, baud=board.serial.baud, timeout=timeout, log=log, board=board.name
+            )
+        )
         if bake:
             selected = device.select(const("BP_SOURCE_FLASH"))
         else:

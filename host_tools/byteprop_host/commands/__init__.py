@@ -46,8 +46,8 @@ def add_port(parser: argparse.ArgumentParser) -> None:
         "--port",
         "-p",
         metavar="PORT",
-        help="serial port of the board, for instance /dev/ttyACM0 (default: found by USB ids; "
-        "emulators bring their own)",
+        help="serial port of the board, for instance /dev/ttyACM0 (default: the board's emulator; "
+        "for a board without one, the port with its USB ids)",
     )
     parser.add_argument(
         "--timeout",
@@ -56,6 +56,9 @@ def add_port(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long a silent board is waited for (default: %(default)g)",
     )
+
+
+def add_wire_log(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wire-log",
         type=Path,

@@ -58,17 +58,20 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             board, firmware, port=args.port, timeout=args.timeout, progress=progress
         )
     with running:
-        info = _hail(running, board.serial.baud, args.timeout, args.wire_log)
+        info = _hail(running, args.timeout)
         _tell(console, running, firmware, info)
         if args.port is None and not args.no_wait:
             _wait(running, console)
     return EXIT_OK
 
 
-def _hail(running: RunningBoard, baud: int, timeout: float, wire_log: Path | None) -> DeviceInfo:
+def _hail(running: RunningBoard, timeout: float) -> DeviceInfo:
     from byteprop_host.link import Device
 
-    with Device.open(running.port, baud=baud, timeout=timeout, log=wire_log) as device:
+    board = running.board
+    with Device.open(
+        running.port, baud=board.serial.baud, timeout=timeout, board=board.name
+    ) as device:
         return device.info
 
 

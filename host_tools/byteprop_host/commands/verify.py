@@ -13,6 +13,7 @@ from byteprop_host.commands import (
     add_board,
     add_port,
     add_samples,
+    add_wire_log,
 )
 from byteprop_host.console import Console
 
@@ -24,6 +25,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="model: .tflite or .bpm")
     add_board(parser)
     add_port(parser)
+    add_wire_log(parser)
     add_samples(parser)
     parser.add_argument(
         "--labels", type=Path, metavar="FILE", help="class numbers, when --data has none"

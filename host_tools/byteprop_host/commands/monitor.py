@@ -1,0 +1,102 @@
+"""`byteprop monitor`: what passes on the line, live or from a wire log."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from byteprop.errors import ArgumentError
+from byteprop_host.commands import EXIT_OK, Verb, positive_seconds
+from byteprop_host.console import Console
+
+if TYPE_CHECKING:
+    from byteprop_host.link import LoggedFrame
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--port", "-p", metavar="PORT", help="listen at this port; nothing is sent to it"
+    )
+    parser.add_argument("--baud", type=int, default=115_200, help="default: %(default)d")
+    parser.add_argument(
+        "--replay",
+        type=Path,
+        metavar="LOG",
+        help="show the frames of a wire log that --wire-log recorded",
+    )
+    parser.add_argument("--bytes", action="store_true", help="show the payloads in hexadecimal too")
+    parser.add_argument(
+        "--seconds",
+        type=positive_seconds,
+        metavar="S",
+        help="listen that long (default: until Ctrl-C)",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line and frame")
+
+
+def _run(args: argparse.Namespace, console: Console) -> int:
+    if (args.port is None) == (args.replay is None):
+        raise ArgumentError("give either --port to listen at or --replay with a wire log")
+    if args.replay is not None:
+        from byteprop_host.link import replay
+
+        for frame in replay(args.replay):
+            _show(frame, args, console)
+    else:
+        _listen(args, console)
+    return EXIT_OK
+
+
+def _listen(args: argparse.Namespace, console: Console) -> None:
+    from byteprop_host.link import Decoder, LoggedFrame, open_transport
+    from byteprop_host.link.messages import describe
+
+    transport = open_transport(args.port, baud=args.baud)
+    decoder = Decoder()
+    began = time.monotonic()
+    console.note(f"listening at {args.port}, {args.baud} baud")
+    try:
+        while args.seconds is None or time.monotonic() - began < args.seconds:
+            bad = decoder.bad_frames
+            for frame in decoder.feed(transport.read(0.1)):
+                now = time.monotonic() - began
+                _show(LoggedFrame(now, "rx", frame, describe(frame)), args, console)
+            if decoder.bad_frames > bad:
+                console.note(
+                    f"{decoder.bad_frames} damaged frames; if it goes on, is {args.baud} the "
+                    "board's baud rate?"
+                )
+    finally:
+        transport.close()
+
+
+def _show(logged: LoggedFrame, args: argparse.Namespace, console: Console) -> None:
+    frame = logged.frame
+    if args.json:
+        entry = {
+            "time": logged.time,
+            "direction": logged.direction,
+            "type": frame.type,
+            "seq": frame.seq,
+            "ack": frame.ack,
+            "text": logged.text,
+            "payload": frame.payload.hex(),
+        }
+        console.line(json.dumps(entry))
+        return
+    arrow = "->" if logged.direction == "tx" else "<-"
+    payload = f"  {frame.payload.hex(' ')}" if args.bytes else ""
+    console.line(f"{logged.time:10.6f} {arrow} {logged.text}{payload}")
+
+
+VERB = Verb(
+    name="monitor",
+    summary="show the frames on a board's line, live or from a wire log",
+    example="byteprop monitor --replay wire.log",
+    configure=_configure,
+    run=_run,
+    has_json=False,
+)
