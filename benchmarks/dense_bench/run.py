@@ -10,21 +10,21 @@ calls after the first, so what surrounds the calls drops out.
 from __future__ import annotations
 
 import argparse
-import csv
+import itertools
 import random
 import struct
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
 import bare
+import records
 
 REPEATS = 4
 CALIBRATION_INSTRUCTIONS = 2 * 100_000
-RESULTS = bare.ROOT / "benchmarks" / "results"
 COLUMNS = ("board", "kernel", "shape", "instructions", "per_mac", "commit", "compiler", "flags")
 
 
@@ -42,7 +42,7 @@ class Figure:
         if self.kernel == "softmax":
             return 0
         sizes = [int(size) for size in self.shape.replace("x", "-").split("-")]
-        return sum(a * b for a, b in zip(sizes, sizes[1:], strict=False))
+        return sum(a * b for a, b in itertools.pairwise(sizes))
 
     @property
     def per_mac(self) -> str:
@@ -85,36 +85,31 @@ def measure(machine: bare.Machine, flags: list[str]) -> list[Figure]:
     ]
 
 
-def commit() -> str:
-    """The commit that was measured, with a plus sign when csrc differs from it."""
-    git = ["git", "-C", str(bare.ROOT)]
-    head = subprocess.run(
-        [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True
-    )
-    changed = subprocess.run([*git, "status", "--porcelain", "csrc"], capture_output=True, text=True)
-    return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
-
-
 def record(machine: bare.Machine, figures: list[Figure], flags: list[str]) -> Path:
-    """Appends the figures to the board's file."""
-    path = RESULTS / f"{machine.name}-kernels.csv"
-    path.parent.mkdir(exist_ok=True)
-    new = not path.exists()
-    source = (commit(), bare.compiler_version(), " ".join(flags))
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if new:
-            writer.writerow(COLUMNS)
-        for f in figures:
-            writer.writerow([machine.name, f.kernel, f.shape, f.instructions, f.per_mac, *source])
-    return path
+    """Appends the figures to the machine's file."""
+    rows = [
+        {
+            "board": machine.name,
+            "kernel": figure.kernel,
+            "shape": figure.shape,
+            "instructions": figure.instructions,
+            "per_mac": figure.per_mac,
+            "commit": records.commit(),
+            "compiler": bare.compiler_version(),
+            "flags": " ".join(flags),
+        }
+        for figure in figures
+    ]
+    return records.append(f"{machine.name}-kernels", COLUMNS, rows)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--board", choices=[m.name for m in bare.MACHINES], help="default: all")
     parser.add_argument("--flags", default="-O2", help="optimisation flags (default: %(default)s)")
-    parser.add_argument("--record", action="store_true", help="append to benchmarks/results/")
+    parser.add_argument(
+        "--record", action="store_true", help="append to benchmarks/results/<board>-kernels.csv"
+    )
     arguments = parser.parse_args()
     missing = bare.missing_tools()
     if missing:
@@ -127,7 +122,8 @@ def main() -> int:
         figures = measure(machine, flags)
         print(f"{machine.name} ({machine.cpu}, {' '.join(flags)})")
         for f in figures:
-            print(f"  {f.kernel:8} {f.shape:10} {f.instructions:>8} instructions  {f.per_mac:>5} a MAC")
+            per_mac = f"{f.per_mac} a MAC" if f.per_mac else ""
+            print(f"  {f.kernel:8} {f.shape:10} {f.instructions:>8} instructions  {per_mac}")
         if arguments.record:
             print(f"  recorded in {record(machine, figures, flags)}")
     return 0

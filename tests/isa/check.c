@@ -1,0 +1,220 @@
+#include "check.h"
+
+#include <byteprop/config.h>
+#include <byteprop/fixed.h>
+#include <byteprop/kernels.h>
+#include "isa/isa.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+enum { MAX_DENSE_IN = 40, MAX_DENSE_OUT = 13 };
+
+static uint32_t random_state;
+static uint32_t comparisons;
+static check_report_t *report_difference;
+
+static uint32_t random_u32(void) {
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 17;
+    random_state ^= random_state << 5;
+    return random_state;
+}
+
+static void compare(const char *what, uint32_t number, int32_t wanted, int32_t given) {
+    ++comparisons;
+    if (wanted != given) {
+        report_difference(what, number);
+    }
+}
+
+/* How the bytes of x or of the weights are chosen; extremes make the largest sums. */
+enum { RANDOM_BYTES, ALL_LOWEST, ALL_HIGHEST, LOWEST_OR_HIGHEST, PATTERNS };
+
+static int8_t byte_of(uint32_t pattern) {
+    uint32_t bits = random_u32();
+    switch (pattern) {
+    case ALL_LOWEST:
+        return -128;
+    case ALL_HIGHEST:
+        return 127;
+    case LOWEST_OR_HIGHEST:
+        return bits & 0x100 ? -128 : 127;
+    default:
+        return (int8_t)(uint8_t)(bits >> 9);
+    }
+}
+
+static void fill_x(int8_t *x, uint32_t n, uint32_t pattern) {
+    for (uint32_t i = 0; i < n; ++i) {
+        x[i] = byte_of(pattern);
+    }
+}
+
+static void fill_rows(uint8_t *weights, uint32_t n_rows, uint32_t n_in, uint32_t row_stride,
+                      uint32_t pattern) {
+    for (uint32_t r = 0; r < n_rows; ++r) {
+        for (uint32_t i = 0; i < row_stride; ++i) {
+            weights[r * row_stride + i] = (uint8_t)(i < n_in ? byte_of(pattern) : 0);
+        }
+    }
+}
+
+static int32_t dot(const int8_t *x, const uint8_t *row, uint32_t n_in) {
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < n_in; ++i) {
+        sum += (int32_t)(int8_t)row[i] * x[i];
+    }
+    return sum;
+}
+
+/* pad: bytes beyond the usual row_stride. */
+static void check_dot_rows(check_buffer_t *buffer, uint32_t n_in, uint32_t pad) {
+    BP_ISA_BEGIN
+    uint32_t row_stride = (n_in + 3) / 4 * 4 + pad;
+    for (uint32_t variant = 0; variant < PATTERNS * PATTERNS; ++variant) {
+        uint32_t offset = variant % 4;
+        int8_t *x = (int8_t *)buffer(0, offset + n_in) + offset;
+        uint8_t *weights = buffer(1, 4 * row_stride);
+        int32_t portable[4];
+        int32_t tuned[4];
+        fill_x(x, n_in, variant % PATTERNS);
+        fill_rows(weights, 4, n_in, row_stride, variant / PATTERNS);
+        bp_dot_rows_s8(portable, x, weights, (uint16_t)row_stride, (uint16_t)n_in);
+        BP_ISA_DOT_ROWS(tuned, x, weights, (uint16_t)row_stride, (uint16_t)n_in);
+        for (uint32_t r = 0; r < 4; ++r) {
+            int32_t wanted = dot(x, weights + r * row_stride, n_in);
+            compare("bp_dot_rows_s8, n_in", n_in, wanted, portable[r]);
+            compare("tuned dot_rows_s8, n_in", n_in, wanted, tuned[r]);
+            compare("dot_row_s8, n_in", n_in, wanted,
+                    BP_ISA_DOT_ROW(x, weights + r * row_stride, (uint16_t)n_in));
+        }
+    }
+}
+
+/* TensorFlow Lite's formulas with their conditions, as gemmlowp has them. */
+static int32_t defined_mul_high(int32_t a, int32_t b) {
+    if (a == INT32_MIN && b == INT32_MIN) {
+        return INT32_MAX;
+    }
+    int64_t product = (int64_t)a * b;
+    int64_t nudge = product >= 0 ? (int64_t)1 << 30 : 1 - ((int64_t)1 << 30);
+    return (int32_t)((product + nudge) / ((int64_t)1 << 31));
+}
+
+static int32_t defined_round_shift(int32_t x, uint32_t rshift) {
+    int32_t mask = (int32_t)(((uint32_t)1 << rshift) - 1);
+    int32_t threshold = (mask >> 1) + (x < 0 ? 1 : 0);
+    return (x >> rshift) + ((x & mask) > threshold ? 1 : 0);
+}
+
+static int32_t defined_requant(int32_t x, int32_t mult_q31, int8_t lshift) {
+    uint32_t left = lshift > 0 ? (uint32_t)lshift : 0;
+    uint32_t right = lshift < 0 ? (uint32_t)-lshift : 0;
+    int32_t high = defined_mul_high((int32_t)((uint32_t)x << left), mult_q31);
+    return defined_round_shift(high, right);
+}
+
+static int32_t any_i32(void) {
+    static const int32_t extremes[] = {
+        INT32_MIN, INT32_MIN + 1, -0x40000000, -0x10001, -0x10000, -0xFFFF,   -0x8000,    -1,
+        0,         1,             0x7FFF,      0x8000,   0xFFFF,   0x3FFFFFFF, 0x40000000, INT32_MAX};
+    uint32_t bits = random_u32();
+    if (bits % 4 == 0) {
+        return extremes[(bits >> 2) % COUNT(extremes)];
+    }
+    return (int32_t)random_u32() >> (bits >> 27);
+}
+
+static int32_t any_multiplier(void) {
+    static const int32_t extremes[] = {0, 0x40000000, 0x40000001, INT32_MAX - 1, INT32_MAX};
+    uint32_t bits = random_u32();
+    if (bits % 8 == 0) {
+        return extremes[(bits >> 3) % COUNT(extremes)];
+    }
+    return (int32_t)(bits >> 2 | 0x40000000);
+}
+
+static void check_fixed(void) {
+    for (uint32_t i = 0; i < 4000; ++i) {
+        int32_t a = any_i32();
+        int32_t b = any_i32();
+        int32_t mult_q31 = any_multiplier();
+        int8_t lshift = (int8_t)((int32_t)(random_u32() % 62) - 31);
+        uint8_t rshift = (uint8_t)(random_u32() % 32);
+        compare("bp_mul_high_q31, case", i, defined_mul_high(a, b), bp_mul_high_q31(a, b));
+        compare("bp_round_shift_right, case", i, defined_round_shift(a, rshift),
+                bp_round_shift_right(a, rshift));
+        compare("bp_requant, case", i, defined_requant(a, mult_q31, lshift),
+                bp_requant(a, mult_q31, lshift));
+    }
+}
+
+typedef struct {
+    int32_t bias[MAX_DENSE_OUT];
+    int32_t mult_q31[MAX_DENSE_OUT];
+    int8_t lshift[MAX_DENSE_OUT];
+} parameters_t;
+
+static int8_t defined_output(int32_t sum, uint32_t j, const parameters_t *parameters,
+                             const bp_dense_s8_t *p) {
+    uint32_t channel = p->per_channel ? j : 0;
+    int32_t scaled = defined_requant(parameters->bias[j] + sum, parameters->mult_q31[channel],
+                                     parameters->lshift[channel]);
+    int32_t y = (int32_t)((uint32_t)scaled + (uint32_t)(int32_t)p->y_zp);
+    return (int8_t)(y < p->y_min ? p->y_min : y > p->y_max ? p->y_max : y);
+}
+
+static void check_dense(check_buffer_t *buffer, uint32_t n_in, uint32_t n_out, uint8_t per_channel) {
+    uint32_t row_stride = (n_in + 3) / 4 * 4;
+    int8_t *x = (int8_t *)buffer(0, n_in);
+    uint8_t *weights = buffer(1, n_out * row_stride);
+    parameters_t parameters;
+    int8_t y[MAX_DENSE_OUT + 1];
+    fill_x(x, n_in, RANDOM_BYTES);
+    fill_rows(weights, n_out, n_in, row_stride, RANDOM_BYTES);
+    for (uint32_t j = 0; j < n_out; ++j) {
+        parameters.bias[j] = (int32_t)random_u32() >> 14;
+        parameters.mult_q31[j] = any_multiplier();
+        parameters.lshift[j] = (int8_t)(-(int32_t)(random_u32() % 20));
+    }
+    bp_dense_s8_t p = {
+        .weights = weights,
+        .bias = (const uint8_t *)parameters.bias,
+        .mult_q31 = (const uint8_t *)parameters.mult_q31,
+        .lshift = (const uint8_t *)parameters.lshift,
+        .n_in = (uint16_t)n_in,
+        .n_out = (uint16_t)n_out,
+        .row_stride = (uint16_t)row_stride,
+        .per_channel = per_channel,
+        .y_zp = -5,
+        .y_min = -100,
+        .y_max = 90,
+    };
+    y[n_out] = 77;
+    bp_dense_s8(y, x, &p);
+    for (uint32_t j = 0; j < n_out; ++j) {
+        int32_t sum = dot(x, weights + j * row_stride, n_in);
+        compare("bp_dense_s8, n_in * 100 + n_out", n_in * 100 + n_out,
+                defined_output(sum, j, &parameters, &p), y[j]);
+    }
+    compare("bp_dense_s8 beyond y, n_out", n_out, 77, y[n_out]);
+}
+
+uint32_t check_all(check_buffer_t *buffer, check_report_t *report) {
+    report_difference = report;
+    random_state = 1;
+    comparisons = 0;
+    for (uint32_t n_in = 1; n_in <= 70; ++n_in) {
+        check_dot_rows(buffer, n_in, 0);
+        check_dot_rows(buffer, n_in, 8);
+    }
+    check_dot_rows(buffer, 784, 0);
+    check_dot_rows(buffer, CHECK_X_BYTES - 5, 0);
+    check_fixed();
+    for (uint32_t n_out = 1; n_out <= MAX_DENSE_OUT; ++n_out) {
+        for (uint32_t n_in = 1; n_in <= MAX_DENSE_IN; n_in += 13) {
+            check_dense(buffer, n_in, n_out, 0);
+            check_dense(buffer, n_in, n_out, 1);
+        }
+    }
+    return comparisons;
+}
