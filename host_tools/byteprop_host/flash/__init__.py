@@ -1,0 +1,87 @@
+"""Gets firmware onto a board and running, emulated or on a cable. Prints nothing."""
+
+from __future__ import annotations
+
+from ..boards import Board, Runner
+from ..build import Firmware
+from ..errors import FlashError, ToolMissingError
+from .base import FlashRunner, Plan, Probe, RunningBoard
+from .command import CableBoard, CommandRunner
+from .emulated import NativeBoard, NativeRunner, QemuBoard, QemuRunner
+
+__all__ = [
+    "CableBoard",
+    "CommandRunner",
+    "FlashRunner",
+    "NativeBoard",
+    "NativeRunner",
+    "Plan",
+    "Probe",
+    "QemuBoard",
+    "QemuRunner",
+    "RunningBoard",
+    "choose",
+    "plan",
+    "runners",
+    "start",
+]
+
+
+def _runner(board: Board, runner: Runner) -> FlashRunner:
+    if runner.kind == "qemu":
+        return QemuRunner(board)
+    if runner.kind == "native":
+        return NativeRunner(board)
+    return CommandRunner(board, runner)
+
+
+def runners(board: Board) -> tuple[FlashRunner, ...]:
+    """The board's runners in the order of board.toml."""
+    return tuple(_runner(board, r) for r in board.runners)
+
+
+def choose(board: Board, port: str | None = None, *, name: str | None = None) -> FlashRunner:
+    """The first available runner: with a port one that writes to a cable, else an emulator."""
+    candidates = [
+        r
+        for r in runners(board)
+        if (r.name == name if name is not None else r.needs_port == (port is not None))
+    ]
+    if not candidates:
+        known = ", ".join(r.name for r in runners(board))
+        if name is not None:
+            raise FlashError(f"{board.name} has no runner {name!r}; it has: {known}")
+        if port is not None:
+            raise FlashError(
+                f"{board.name} runs only here ({known}), there is nothing to flash over {port}"
+            )
+        raise FlashError(f"{board.name} has no emulator; say on which port it is: --port")
+    for runner in candidates:
+        if runner.probe().available:
+            return runner
+    missing = "; or ".join(f"{r.probe().detail}: {r.probe().install}" for r in candidates)
+    raise ToolMissingError(f"{board.name}: {missing}")
+
+
+def plan(board: Board, firmware: Firmware, *, port: str | None = None, runner: str | None = None) -> Plan:
+    """A dry run: the exact commands that `start` would run."""
+    return choose(board, port, name=runner).plan(firmware, port)
+
+
+def start(
+    board: Board,
+    firmware: Firmware,
+    *,
+    port: str | None = None,
+    runner: str | None = None,
+    write: bool = True,
+    icount: bool = False,
+    timeout: float = 10.0,
+) -> RunningBoard:
+    """Gets `firmware` running on `board`.
+
+    port: the board is on this cable; else it is emulated. write=False: the board on the cable has
+    this firmware already. icount: the emulator counts instructions, so that ticks repeat exactly.
+    """
+    chosen = choose(board, port, name=runner)
+    return chosen.start(firmware, port, write=write, icount=icount, timeout=timeout)

@@ -1,0 +1,75 @@
+"""What every runner offers: probe, plan, flash, reset."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol
+
+from ..boards import Board
+from ..build import Firmware
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Whether a runner can work here; `install` says how to get what is missing."""
+
+    available: bool
+    detail: str
+    install: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The exact commands that a runner will run, in order."""
+
+    runner: str
+    commands: tuple[tuple[str, ...], ...]
+
+    def text(self) -> str:
+        """As one would type them."""
+        return "\n".join(shlex.join(command) for command in self.commands)
+
+
+class RunningBoard(Protocol):
+    """A board that runs the firmware. A context manager; closing ends an emulator."""
+
+    @property
+    def board(self) -> Board: ...
+    @property
+    def port(self) -> str:
+        """Path for pyserial."""
+        ...
+
+    @property
+    def plan(self) -> Plan: ...
+    def reset(self) -> None:
+        """Resets the board from outside; the session on it is lost."""
+        ...
+
+    def close(self) -> None: ...
+    def __enter__(self) -> RunningBoard: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class FlashRunner(Protocol):
+    """How firmware gets onto a board."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def needs_port(self) -> bool: ...
+    def probe(self) -> Probe: ...
+    def plan(self, firmware: Firmware, port: str | None) -> Plan:
+        """What `start` will run. Raises FlashError when something is missing for it."""
+        ...
+
+    def start(self, firmware: Firmware, port: str | None, *, write: bool, icount: bool, timeout: float) -> RunningBoard:
+        """Writes the firmware (an emulator: loads it) and lets it run."""
+        ...

@@ -1,0 +1,171 @@
+"""A child process that cannot outlive us, and the pseudo-terminal it talks through."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import pty
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import tty
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+from ..errors import FlashError
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform.startswith("linux") else None
+
+
+class _Launcher(threading.Thread):
+    """Starts all children. Linux ties the death signal to the *thread* that forked, so that thread
+    has to live as long as the process, whatever thread asks for a child."""
+
+    def __init__(self) -> None:
+        super().__init__(name="byteprop-launcher", daemon=True)
+        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+
+    def run(self) -> None:
+        while True:
+            self._jobs.get()()
+
+    def popen(self, command: Sequence[str], fds: Sequence[int], err: IO[bytes]) -> subprocess.Popen[bytes]:
+        answer: queue.SimpleQueue[subprocess.Popen[bytes] | OSError] = queue.SimpleQueue()
+        parent = os.getpid()
+
+        def die_with_parent() -> None:
+            if _libc is not None:
+                _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+                if os.getppid() != parent:
+                    os._exit(1)
+
+        def job() -> None:
+            try:
+                answer.put(
+                    subprocess.Popen(
+                        list(command),
+                        stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE,
+                        stderr=err,
+                        pass_fds=tuple(fds),
+                        preexec_fn=die_with_parent,
+                    )
+                )
+            except OSError as error:
+                answer.put(error)
+
+        self._jobs.put(job)
+        result = answer.get()
+        if isinstance(result, OSError):
+            raise FlashError(f"{command[0]} cannot be started: {result.strerror}")
+        return result
+
+
+_launcher: _Launcher | None = None
+_launcher_lock = threading.Lock()
+
+
+def _the_launcher() -> _Launcher:
+    global _launcher
+    with _launcher_lock:
+        if _launcher is None or not _launcher.is_alive():  # not alive: we are a fork
+            _launcher = _Launcher()
+            _launcher.start()
+        return _launcher
+
+
+class Child:
+    """A running program; close() ends it for sure, and so do garbage collection and exit."""
+
+    def __init__(self, command: Sequence[str], *, fds: Sequence[int] = ()) -> None:
+        self.command = tuple(command)
+        self._err = tempfile.TemporaryFile()
+        try:
+            self._process = _the_launcher().popen(command, fds, self._err)
+        except BaseException:
+            self._err.close()
+            raise
+        self._finalizer = weakref.finalize(self, _end, self._process, self._err)
+
+    @property
+    def stdin(self) -> IO[bytes]:
+        assert self._process.stdin is not None
+        return self._process.stdin
+
+    @property
+    def stdout(self) -> IO[bytes]:
+        assert self._process.stdout is not None
+        return self._process.stdout
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll()
+
+    def wait(self, timeout: float) -> int | None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(timeout)
+        return None
+
+    def errors(self) -> str:
+        """What it wrote to stderr."""
+        self._err.seek(0)
+        return self._err.read().decode("utf-8", "replace").strip()
+
+    def close(self) -> None:
+        self._finalizer()
+
+
+def _end(process: subprocess.Popen[bytes], err: IO[bytes]) -> None:
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
+    err.close()
+
+
+@dataclass
+class Pty:
+    """A pseudo-terminal: the child gets `master`, the host opens `port` like any serial port.
+
+    We keep the slave open, so that the child sees no hang-up before, between and after openings.
+    Nothing is lost before the first one either: the kernel keeps what was sent.
+    """
+
+    master: int
+    slave: int
+    port: str
+
+    @classmethod
+    def make(cls) -> Pty:
+        try:
+            master, slave = pty.openpty()
+        except OSError as error:
+            raise FlashError(f"there is no pseudo-terminal to be had: {error.strerror}") from None
+        tty.setraw(slave)
+        return cls(master, slave, os.ttyname(slave))
+
+    def give_master(self) -> None:
+        """The child has it now; ours would keep the line alive when the child has died."""
+        if self.master >= 0:
+            os.close(self.master)
+            self.master = -1
+
+    def close(self) -> None:
+        self.give_master()
+        if self.slave >= 0:
+            os.close(self.slave)
+            self.slave = -1
