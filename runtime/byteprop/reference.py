@@ -194,7 +194,7 @@ def _dense(op: Dense, x: Ints, source: Tensor, target: Tensor) -> Ints:
     mult_q31 = np.array([mult for mult, _ in multipliers], np.int64)
     lshift = np.array([shift for _, shift in multipliers], np.int64)
     y = _requant(sums, mult_q31, lshift) + target.zero_point
-    return np.clip(y, *_range(op.activation, target)).reshape(len(x), -1)
+    return np.clip(y, *_range(op.activation, target)).reshape(len(x), target.elems)
 
 
 def _matmul(rows: Ints, weights: npt.NDArray[np.int8]) -> Ints:
@@ -237,7 +237,7 @@ def _softmax(op: Softmax, x: Ints, source: Tensor) -> Ints:
     headroom = 32 - np.frexp(sums.astype(np.float64))[1].astype(np.int64)
     reciprocal = _reciprocal_of_one_plus((sums << headroom) - _ONE)
     y = _round_shift(_high_mul(exps, reciprocal), 12 - headroom + 31 - 8) + _MIN_INT8
-    return np.where(counts, np.clip(y, -128, 127), _MIN_INT8).reshape(len(x), -1)
+    return np.where(counts, np.clip(y, -128, 127), _MIN_INT8).reshape(len(x), source.elems)
 
 
 def _exp_of_negative(a: Ints) -> Ints:

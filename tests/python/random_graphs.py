@@ -1,0 +1,190 @@
+"""Hypothesis strategies for whole models, and small graphs to take apart."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from hypothesis import strategies as st
+
+from byteprop.graph import (
+    Activation,
+    Dense,
+    DType,
+    Graph,
+    Op,
+    Rescale,
+    Reshape,
+    Softmax,
+    Tensor,
+)
+
+ACTIVATIONS = list(Activation)
+SOFTMAX_SCALE, SOFTMAX_ZERO_POINT = np.float32(1 / 256), -128
+
+
+@dataclass
+class Builder:
+    """Grows a graph op by op."""
+
+    tensors: list[Tensor] = field(default_factory=list)
+    ops: list[Op] = field(default_factory=list)
+
+    def tensor(
+        self,
+        shape: tuple[int, ...],
+        scale: float = 0.05,
+        zero_point: int = 0,
+        dtype: DType = DType.INT8,
+        float_border: bool = False,
+    ) -> int:
+        name = f"t{len(self.tensors)}"
+        self.tensors.append(Tensor(name, shape, dtype, np.float32(scale), zero_point, float_border))
+        return len(self.tensors) - 1
+
+    def add(self, op: Op) -> int:
+        self.ops.append(op)
+        return op.output
+
+    def dense(
+        self,
+        x: int,
+        weights: npt.NDArray[np.int8],
+        y: int,
+        activation: Activation = Activation.NONE,
+        scales: tuple[float, ...] = (0.02,),
+    ) -> int:
+        bias = np.arange(len(weights), dtype=np.int32) * 7 - 5
+        return self.add(Dense(x, y, weights, bias, np.array(scales, np.float32), activation))
+
+    def graph(self, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> Graph:
+        return Graph(tuple(self.tensors), tuple(self.ops), inputs, outputs)
+
+
+def small_graph() -> Graph:
+    """int8 [1, 5] -> dense 3 with ReLU -> dense 4 per channel -> softmax."""
+    b = Builder()
+    x = b.tensor((1, 5), 0.1, 3)
+    hidden, logits = b.tensor((1, 3), 0.08, -128), b.tensor((1, 4), 0.2, 11)
+    y = b.tensor((1, 4), 1 / 256, -128)
+    rng = np.random.default_rng(1)
+    weights = rng.integers(-127, 128, (3, 5), dtype=np.int8)
+    b.dense(x, weights, hidden, Activation.RELU)
+    b.dense(hidden, rng.integers(-127, 128, (4, 3), np.int8), logits, scales=(0.1, 0.2, 0.3, 0.4))
+    b.add(Softmax(logits, y))
+    return b.graph((x,), (y,))
+
+
+def graph_of_every_op() -> Graph:
+    """float as uint8 -> rescale -> reshape -> dense -> ReLU6 alone -> softmax -> float."""
+    b = Builder()
+    x = b.tensor((1, 2, 3), 0.5, 100, DType.UINT8, float_border=True)
+    inner, flat = b.tensor((1, 2, 3), 0.4, -3), b.tensor((1, 6), 0.4, -3)
+    hidden, clipped = b.tensor((1, 4), 0.1, -7), b.tensor((1, 4), 0.05, -20)
+    y = b.tensor((1, 4), 1 / 256, -128, float_border=True)
+    weights = np.random.default_rng(2).integers(-127, 128, (4, 6), np.int8)
+    b.add(Rescale(x, inner))
+    b.add(Reshape(inner, flat))
+    b.dense(flat, weights, hidden)
+    b.add(Rescale(hidden, clipped, Activation.RELU6))
+    b.add(Softmax(clipped, y, np.float32(0.75)))
+    return b.graph((x,), (y,))
+
+
+scales = st.floats(2**-10, 2.0, width=32)
+
+
+@st.composite
+def graphs(draw: st.DrawFn, *, max_ops: int = 7) -> Graph:
+    """Forests of ops on one to three inputs; one or more outputs, some of them read inside too."""
+    b = Builder()
+    batch = draw(st.sampled_from([1, 1, 1, 2, 3]))
+    inputs = tuple(_draw_input(draw, b, batch) for _ in range(draw(st.integers(1, 3))))
+    for _ in range(draw(st.integers(0, max_ops))):
+        _draw_op(draw, b)
+    every = st.integers(0, len(b.tensors) - 1)
+    outputs = draw(st.lists(every, min_size=1, max_size=3, unique=True))
+    return b.graph(inputs, tuple(outputs))
+
+
+@st.composite
+def chains(draw: st.DrawFn, *, max_ops: int = 8) -> Graph:
+    """Each op reads what the one before wrote."""
+    b = Builder()
+    x = _draw_input(draw, b, 1)
+    for _ in range(draw(st.integers(1, max_ops))):
+        _draw_op(draw, b, source=len(b.tensors) - 1)
+    return b.graph((x,), (len(b.tensors) - 1,))
+
+
+@st.composite
+def samples(draw: st.DrawFn, graph: Graph, n: int) -> list[npt.NDArray[np.generic]]:
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    return [random_input(rng, graph.tensors[t], n) for t in graph.inputs]
+
+
+def random_input(rng: np.random.Generator, t: Tensor, n: int) -> npt.NDArray[np.generic]:
+    values = rng.integers(0, 256, (n * t.shape[0], *t.shape[1:])).astype(np.uint8)
+    return values.view(t.dtype.numpy)
+
+
+def _draw_input(draw: st.DrawFn, b: Builder, batch: int) -> int:
+    shape = (batch, *draw(st.lists(st.integers(1, 9), min_size=1, max_size=3)))
+    return _draw_tensor(draw, b, shape, draw(st.sampled_from(list(DType))))
+
+
+def _draw_tensor(
+    draw: st.DrawFn, b: Builder, shape: tuple[int, ...], dtype: DType = DType.INT8
+) -> int:
+    low = 0 if dtype is DType.UINT8 else -128
+    return b.tensor(shape, draw(scales), draw(st.integers(low, low + 255)), dtype)
+
+
+def _draw_op(draw: st.DrawFn, b: Builder, source: int | None = None) -> None:
+    x = draw(st.integers(0, len(b.tensors) - 1)) if source is None else source
+    is_int8 = b.tensors[x].dtype is DType.INT8
+    kinds = [_draw_rescale, _draw_reshape] + ([_draw_dense, _draw_softmax] if is_int8 else [])
+    draw(st.sampled_from(kinds))(draw, b, x)
+
+
+def _draw_rescale(draw: st.DrawFn, b: Builder, x: int) -> None:
+    activation = draw(st.sampled_from(ACTIVATIONS))
+    dtypes = list(DType) if activation is Activation.NONE else [b.tensors[x].dtype]
+    y = _draw_tensor(draw, b, b.tensors[x].shape, draw(st.sampled_from(dtypes)))
+    b.add(Rescale(x, y, activation))
+
+
+def _draw_reshape(draw: st.DrawFn, b: Builder, x: int) -> None:
+    t = b.tensors[x]
+    shape = draw(st.sampled_from([(t.shape[0], math.prod(t.shape[1:])), (*t.shape[:3], 1)]))
+    if math.prod(shape) != t.elems:
+        shape = t.shape
+    b.add(Reshape(x, b.tensor(shape, float(t.scale), t.zero_point, t.dtype)))
+
+
+def _draw_dense(draw: st.DrawFn, b: Builder, x: int) -> None:
+    t = b.tensors[x]
+    n_in, n_out = t.shape[-1], draw(st.integers(1, 11))
+    y = _draw_tensor(draw, b, (*t.shape[:-1], n_out))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    has_bias = draw(st.booleans())
+    bias = rng.integers(-(2**31), 2**31, n_out) >> draw(st.integers(0, 31))
+    n_scales = draw(st.sampled_from([1, n_out]))
+    weight_scales = rng.uniform(2**-9, 0.1, n_scales).astype(np.float32)
+    b.add(
+        Dense(
+            x, y,
+            weights=rng.integers(-127, 128, (n_out, n_in)).astype(np.int8),
+            bias=(bias * has_bias).astype(np.int32),
+            weight_scales=weight_scales,
+            activation=draw(st.sampled_from(ACTIVATIONS)),
+            has_bias=has_bias,
+        )
+    )  # fmt: skip
+
+
+def _draw_softmax(draw: st.DrawFn, b: Builder, x: int) -> None:
+    y = b.tensor(b.tensors[x].shape, float(SOFTMAX_SCALE), SOFTMAX_ZERO_POINT)
+    b.add(Softmax(x, y, np.float32(draw(st.floats(0.125, 4.0, width=32)))))

@@ -1,0 +1,107 @@
+"""The arena planner: nothing that is still needed is overwritten, and chains need no spare byte."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+
+from byteprop.graph import Graph, Rescale, Reshape, Softmax
+from byteprop.plan import plan
+from random_graphs import Builder, chains, graph_of_every_op, graphs, small_graph
+
+
+def simulate(graph: Graph) -> None:
+    """Writes each tensor's own mark into the arena when it is made, and looks for it when it is
+    read. A RESHAPE keeps the marks of what it stands for."""
+    made = plan(graph)
+    arena = np.full(made.arena_bytes, -1)
+    stands_for = list(range(len(graph.tensors)))
+    for op in graph.ops:
+        if isinstance(op, Reshape):
+            stands_for[op.output] = stands_for[op.input]
+
+    def place(t: int) -> slice:
+        end = made.offsets[t] + graph.tensors[t].elems
+        assert made.offsets[t] % 4 == 0
+        assert end <= made.arena_bytes
+        return slice(made.offsets[t], end)
+
+    for t in graph.inputs:
+        arena[place(t)] = t
+    for t in graph.inputs:
+        assert (arena[place(t)] == t).all()
+    for op in graph.ops:
+        assert (arena[place(op.input)] == stands_for[op.input]).all()
+        if isinstance(op, Reshape):
+            assert made.offsets[op.output] == made.offsets[op.input]
+        elif isinstance(op, (Rescale, Softmax)):
+            apart = made.offsets[op.output] != made.offsets[op.input]
+            arena[place(op.output)] = op.output
+            assert not apart or (arena[place(op.input)] != op.output).all()
+        else:
+            arena[place(op.output)] = op.output
+            assert (arena[place(op.input)] == stands_for[op.input]).all()
+    for t in graph.outputs:
+        assert (arena[place(t)] == stands_for[t]).all()
+
+
+def word(n: int) -> int:
+    return -(-n // 4) * 4
+
+
+@given(graphs(max_ops=12))
+@settings(max_examples=300, deadline=None)
+def test_what_is_needed_is_never_overwritten(graph: Graph) -> None:
+    simulate(graph)
+
+
+@given(chains())
+@settings(max_examples=200, deadline=None)
+def test_chains_need_the_largest_pair_of_neighbours(graph: Graph) -> None:
+    simulate(graph)
+    needed = word(graph.tensors[0].elems)
+    for op in graph.ops:
+        x, y = (word(graph.tensors[t].elems) for t in (op.input, op.output))
+        needed = max(needed, x if isinstance(op, (Reshape, Rescale, Softmax)) else x + y)
+    assert plan(graph).arena_bytes == needed
+
+
+def test_a_chain_that_placing_by_size_gets_wrong() -> None:
+    b = Builder()
+    sizes = (40, 20, 24, 36)
+    for n in sizes:
+        b.tensor((1, n))
+    for i in range(3):
+        b.dense(i, np.ones((sizes[i + 1], sizes[i]), np.int8), i + 1)
+    assert plan(b.graph((0,), (3,))).arena_bytes == 60
+
+
+def test_known_arenas() -> None:
+    assert plan(small_graph()).arena_bytes == 8 + 4
+    assert plan(graph_of_every_op()).arena_bytes == 8 + 4
+
+
+def test_an_input_that_is_read_later_is_kept() -> None:
+    b = Builder()
+    x, y, z = (b.tensor((1, 8)) for _ in range(3))
+    b.add(Rescale(x, y))
+    b.add(Rescale(x, z))
+    graph = b.graph((x,), (y, z))
+    simulate(graph)
+    assert plan(graph).arena_bytes == 16
+
+
+def test_an_output_that_is_an_input_is_kept() -> None:
+    b = Builder()
+    x, y = b.tensor((1, 8)), b.tensor((1, 8))
+    b.add(Rescale(x, y))
+    graph = b.graph((x,), (x, y))
+    simulate(graph)
+    assert plan(graph).arena_bytes == 16
+
+
+def test_no_ops_at_all() -> None:
+    b = Builder()
+    graph = b.graph((b.tensor((1, 3)), b.tensor((1, 5))), (0, 1))
+    simulate(graph)
+    assert plan(graph).arena_bytes == 4 + 8
