@@ -117,8 +117,7 @@ def _read_npy(file: IO[bytes], where: str, size: int, limit: int | None) -> Arra
     shape, fortran_order, dtype = _npy_header(file, where)
     if dtype.kind not in "biuf":
         raise DataError(f"{where}: holds {dtype}; numbers are wanted")
-    if not shape:
-        raise DataError(f"{where}: holds one number; an array with a batch axis is wanted")
+    _check_shape(shape, where)
     row_bytes = math.prod(shape[1:]) * dtype.itemsize
     needed = shape[0] * row_bytes
     if needed > size - file.tell():
@@ -130,6 +129,13 @@ def _read_npy(file: IO[bytes], where: str, size: int, limit: int | None) -> Arra
     flat = np.frombuffer(_read_exactly(file, n * row_bytes, where), dtype)
     x = flat.reshape(shape[::-1]).T if fortran_order else flat.reshape((n, *shape[1:]))
     return _native(x[:limit])
+
+
+def _check_shape(shape: tuple[int, ...], where: str) -> None:
+    if not shape:
+        raise DataError(f"{where}: holds one number; an array with a batch axis is wanted")
+    if shape[0] < 0 or any(d < 1 for d in shape[1:]):
+        raise DataError(f"{where}: shape {shape} has no samples of at least one element")
 
 
 def _npy_header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -206,6 +212,7 @@ def _read_idx(file: BinaryIO | gzip.GzipFile, where: str, limit: int | None) -> 
         raise DataError(f"{where}: not an IDX file; its content begins with {head!r}")
     dtype = np.dtype(_IDX_DTYPES[head[2]])
     shape = struct.unpack(f">{head[3]}I", _read_exactly(file, 4 * head[3], where))
+    _check_shape(shape, where)
     n = shape[0] if limit is None else min(limit, shape[0])
     data = _read_exactly(file, n * math.prod(shape[1:]) * dtype.itemsize, where)
     if n == shape[0] and file.read(1):
