@@ -1,0 +1,94 @@
+/* Training: one sample at a time, in integers, on a model image that lies in RAM. The equations are
+ * in docs/numerics.md. The image's int8 weights are the inference weights and stay so: after every
+ * update the image is a valid model but for its checksum, which bp_train_seal renews. */
+#ifndef BYTEPROP_TRAIN_H
+#define BYTEPROP_TRAIN_H
+
+#include <byteprop/model.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* cdef: begin */
+/* Flags of a configuration. */
+enum {
+    BP_TRAIN_NEAREST = 1,    /* round to nearest instead of stochastically */
+    BP_TRAIN_NO_RESIDUAL = 2 /* int8 weights only: no memory for residuals */
+};
+/* Losses. */
+enum { BP_LOSS_CROSS_ENTROPY = 1, BP_LOSS_MSE = 2 };
+
+enum { BP_TRAIN_MAX_LAYERS = 16, BP_TRAIN_CONFIG_BYTES = 16 };
+
+typedef struct {
+    uint32_t seed;
+    uint32_t frozen; /* bit l: dense layer l is not trained */
+    uint16_t batch;  /* samples an update, >= 1; above 1 costs 4 bytes a weight */
+    uint16_t window; /* updates between revisions of the scales; 0: scales stay as they are */
+    uint8_t flags;
+    uint8_t momentum_shift; /* 0: none; k: velocity decays by 2^-k an update, 4 bytes a weight */
+} bp_train_config_t;
+
+/* What training did so far. */
+typedef struct {
+    uint32_t steps; /* updates */
+    uint32_t samples;
+    uint32_t saturated_weights;
+    uint32_t saturated_activations; /* counted when window > 0 */
+    uint32_t saturated_logits;      /* counted when window > 0 */
+    uint32_t vanished; /* rows whose whole update was rounded to nothing though delta was not 0 */
+    uint32_t rescales; /* scales doubled or halved */
+} bp_train_counters_t;
+
+typedef struct {
+    uint64_t loss; /* cross-entropy: 1/256 bit; MSE: sum of squared errors, unit (s_y * 2^-16)^2 */
+    uint16_t predicted; /* class; 0 for MSE */
+    uint8_t correct;    /* predicted == label; 0 for MSE */
+} bp_train_result_t;
+
+/* Bytes of memory that training of this model takes beyond the image. *state_bytes: the part that
+ * must survive (residuals, bias masters, velocities, counters), which lies at its front and is the
+ * same on every machine; *memory_bytes: all. E_UNSUPPORTED, E_PARAM or E_ARG when it cannot be
+ * trained; then *layer is the op's index. */
+int bp_train_plan(uint32_t *memory_bytes, uint32_t *state_bytes, uint16_t *layer,
+                  const bp_model_t *model, const bp_train_config_t *config);
+
+/* Opaque to Python; see csrc/train/train.h-internal. */
+typedef struct bp_train bp_train_t;
+uint32_t bp_train_sizeof(void);
+
+/* Begins training of the image (RAM, 4-byte aligned, opened before). memory: as planned, 4-byte
+ * aligned. Residuals are 0, bias masters come from the image, counters are 0. */
+int bp_train_open(bp_train_t *train, uint8_t *image, uint32_t image_bytes,
+                  const bp_train_config_t *config, uint8_t *memory, uint32_t memory_bytes);
+/* Goes on from a state block that was copied from another machine or from flash, with the image of
+ * that moment: state is state_bytes long and already at the front of the memory given to open. */
+int bp_train_resume(bp_train_t *train);
+
+/* One sample: forward, loss, backward, update. x: input bytes as inference takes them. label for
+ * cross-entropy; target [n_out] for MSE in units of s_y * 2^-16, zero point not included. */
+int bp_train_sample(bp_train_t *train, bp_train_result_t *result, const uint8_t *x, uint16_t label,
+                    const int32_t *target, uint32_t lr_q24);
+/* Forward and loss alone. */
+int bp_train_evaluate(bp_train_t *train, bp_train_result_t *result, const uint8_t *x,
+                      uint16_t label, const int32_t *target);
+/* Does the update of a batch that is not full. No-op when nothing is pending. */
+void bp_train_flush(bp_train_t *train, uint32_t lr_q24);
+/* Renews the image's checksum; the image is then a model that bp_model_open accepts. */
+void bp_train_seal(bp_train_t *train);
+void bp_train_counters(bp_train_counters_t *counters, const bp_train_t *train);
+
+/* Host: n samples in the given order (indices into x, labels or targets, lr_q24 per sample). */
+int bp_train_run(bp_train_t *train, bp_train_result_t *results, const uint8_t *x,
+                 const uint16_t *labels, const int32_t *targets, const uint32_t *order,
+                 const uint32_t *lr_q24, uint32_t n);
+/* The rounding generator: one draw for (seed, step, layer, row). Also initial weights and shuffles. */
+uint32_t bp_train_draw(uint32_t seed, uint32_t step, uint32_t layer, uint32_t row);
+/* cdef: end */
+
+#ifdef __cplusplus
+}
+#endif
+#endif
