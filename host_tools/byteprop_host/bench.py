@@ -102,7 +102,7 @@ def _measure(
         ticks.append(session.device.infer(samples.bytes_of(i)).ticks)
         profiles.append(session.device.profile())
         progress("measure", i + 1, samples.n)
-    unit, cost = unit_of(session.board)
+    unit, cost = unit_of(session)
     whole = [cost(t) for t in ticks]
     layers = np.median(profiles, axis=0)
     costs = tuple(cost(int(t)) for t in layers)
@@ -132,17 +132,17 @@ def _measure(
     )
 
 
-def unit_of(board: Board) -> tuple[str, Callable[[int], int | None]]:
+def unit_of(session: Session) -> tuple[str, Callable[[int], int | None]]:
     """The unit of a board's figures, and the way from ticks to it.
 
     Instructions under an emulator that counts them, else cycles or time.
     """
-    clock = board.clock
+    clock = session.board.clock
     if clock.tick is Tick.NONE:
         return "none", lambda ticks: None
-    if board.instructions(1) is not None:
-        return "instructions", lambda ticks: round(board.instructions(ticks) or 0.0)
-    if clock.tick is Tick.CYCLES:
+    if session.instructions(1) is not None:
+        return "instructions", session.instructions
+    if clock.tick is Tick.CYCLES and not session.is_emulated:
         return "cycles", lambda ticks: ticks
     return "ns", lambda ticks: round(ticks * 1e9 / clock.tick_hz)
 

@@ -132,6 +132,7 @@ class Emulator:
     args: tuple[str, ...]  # firmware is put in for {elf}
     same: Same
     install: str  # Debian package
+    icount: bool  # whether it can count instructions
     icount_shift: int  # one instruction lasts 2^shift ns when counted
     note: str  # what differs from the real board
 
@@ -161,7 +162,7 @@ class Board:
         """Instructions that counted `ticks` are under the emulator, or None when unknown."""
         if self.clock.tick is Tick.INSTRUCTIONS:
             return float(ticks)
-        if self.emulator is None or self.clock.tick is Tick.NONE:
+        if self.emulator is None or not self.emulator.icount or self.clock.tick is Tick.NONE:
             return None
         return ticks * 1e9 / (self.clock.tick_hz * 2.0**self.emulator.icount_shift)
 
@@ -340,6 +341,7 @@ def _emulator(t: _Table) -> Emulator:
         args=t.texts("args"),
         same=t.choice("same", Same),
         install=t.text("install"),
+        icount=t.boolean("icount", True),
         icount_shift=t.integer("icount_shift", 0, 10, default=6),
         note=t.text("note", ""),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from byteprop import LayerInfo, Model
 from byteprop.graph import Dense, Op, Softmax
-from byteprop_host.boards import Board
+from byteprop_host.session import Session
 
 
 @dataclass(frozen=True)
@@ -28,21 +28,21 @@ class LayerRow:
 
 
 def layer_rows(
-    model: Model, ticks: Sequence[int] | None = None, board: Board | None = None
+    model: Model, ticks: Sequence[int] | None = None, session: Session | None = None
 ) -> tuple[LayerRow, ...]:
-    """One row an op; `ticks` of every op as `board` counted them."""
+    """One row an op; `ticks` of every op as the board of `session` counted them."""
     if ticks is not None and len(ticks) != len(model.layers):
         ticks = None
     return tuple(
-        _row(layer, model.graph.ops[i], None if ticks is None else ticks[i], board)
+        _row(layer, model.graph.ops[i], None if ticks is None else ticks[i], session)
         for i, layer in enumerate(model.layers)
     )
 
 
-def _row(layer: LayerInfo, op: Op, ticks: int | None, board: Board | None) -> LayerRow:
+def _row(layer: LayerInfo, op: Op, ticks: int | None, session: Session | None) -> LayerRow:
     instructions = None
-    if ticks is not None and board is not None:
-        instructions = board.instructions(ticks)
+    if ticks is not None and session is not None:
+        instructions = session.instructions(ticks)
     return LayerRow(
         index=layer.index,
         op=layer.op,
@@ -54,7 +54,7 @@ def _row(layer: LayerInfo, op: Op, ticks: int | None, board: Board | None) -> La
         macs=layer.macs,
         weight_bytes=layer.weight_bytes,
         ticks=ticks,
-        instructions=None if instructions is None else round(instructions),
+        instructions=instructions,
     )
 
 

@@ -68,8 +68,8 @@ class BoardModel(byteprop.Model):
     @property
     def instructions(self) -> Sequence[int] | None:
         """`ticks` as instructions; None where the board cannot tell."""
-        found = [self.session.board.instructions(t) for t in self.ticks]
-        return None if None in found else tuple(round(i) for i in found if i is not None)
+        found = [self.session.instructions(t) for t in self.ticks]
+        return None if None in found else tuple(i for i in found if i is not None)
 
 
 @contextmanager

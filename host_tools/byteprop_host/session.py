@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from byteprop._raw import const
-from byteprop_host.boards import Board, load_board
+from byteprop_host.boards import Board, Tick, load_board
 from byteprop_host.build import NATIVE, Firmware, build, check_fit
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.errors import LinkError, PortError
@@ -25,12 +25,20 @@ class Session:
     """What `open_session` yields. `source` says where the model lies: "flash" or "RAM"."""
 
     board: Board
+    is_emulated: bool
     firmware: Firmware
     running: RunningBoard
     device: Device
     source: str
     model_crc32: int
     build_seconds: float
+
+    def instructions(self, ticks: int) -> int | None:
+        """Instructions that counted `ticks`; None where ticks are time."""
+        if not self.is_emulated and self.board.clock.tick is not Tick.INSTRUCTIONS:
+            return None
+        found = self.board.instructions(ticks)
+        return None if found is None else round(found)
 
 
 @contextmanager
@@ -50,6 +58,7 @@ def open_session(
     """
     board = board if isinstance(board, Board) else load_board(board)
     bake = is_baked(board)
+    port = port or plugged_in(board)
     check_fit(board, image)
     began = time.monotonic()
     firmware = build(board, image if bake else None, progress=progress)
@@ -72,6 +81,7 @@ def open_session(
             )
         yield Session(
             board,
+            _is_emulated(board, port),
             firmware,
             running,
             device,
@@ -98,12 +108,10 @@ def start_board(
 
     Emulators count instructions, so that the same inference always costs the same.
     """
-    port = port or _plugged_in(board)
     write = port is None or not _has_firmware(port, board, firmware)
     progress("flash" if port and write else "start", 0, 1)
-    running = start(
-        board, firmware, port=port, write=write, icount=_is_emulated(board, port), timeout=timeout
-    )
+    icount = _is_emulated(board, port) and board.emulator is not None and board.emulator.icount
+    running = start(board, firmware, port=port, write=write, icount=icount, timeout=timeout)
     progress("flash" if port and write else "start", 1, 1)
     return running
 
@@ -112,7 +120,7 @@ def _is_emulated(board: Board, port: str | None) -> bool:
     return port is None and board.emulator is not None
 
 
-def _plugged_in(board: Board) -> str | None:
+def plugged_in(board: Board) -> str | None:
     """The only port with the board's USB ids, for a board that runs nowhere but on a cable."""
     if board.emulator is not None or not is_baked(board):
         return None

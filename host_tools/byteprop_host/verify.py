@@ -49,6 +49,7 @@ class Figures:
     instructions_per_mac: float | None
     macs: int
     wire_bytes: int
+    retransmissions: int
     build_seconds: float
     stream_seconds: float
     seconds: float
@@ -284,7 +285,7 @@ def _profiled_rows(
 ) -> tuple[LayerRow, ...]:
     session.device.infer(samples.bytes_of(samples.n - 1))
     ticks = session.device.profile()
-    return layer_rows(model, ticks, session.board)
+    return layer_rows(model, ticks, session)
 
 
 def _accuracy(
@@ -312,7 +313,7 @@ def _figures(
     stats = session.device.stats()
     counts = session.board.clock.tick.value != "none"
     median = int(np.median(ticks)) if counts else None
-    instructions = None if median is None else session.board.instructions(median)
+    instructions = None if median is None else session.instructions(median)
     return Figures(
         ram_bytes=session.firmware.ram_bytes or None,
         flash_bytes=session.firmware.flash_bytes or None,
@@ -323,12 +324,13 @@ def _figures(
         tick_kind=session.board.clock.tick.value,
         ticks_median=median,
         ticks_max=max(ticks) if counts else None,
-        instructions=None if instructions is None else round(instructions),
+        instructions=instructions,
         instructions_per_mac=None
         if instructions is None or not model.macs
         else instructions / model.macs,
         macs=model.macs,
         wire_bytes=session.device.wire_bytes,
+        retransmissions=session.device.retransmissions,
         build_seconds=session.build_seconds,
         stream_seconds=stream_seconds,
         seconds=seconds,

@@ -41,26 +41,27 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     from byteprop_host.boards import load_board
     from byteprop_host.build import build
     from byteprop_host.flash import plan
-    from byteprop_host.session import is_baked, start_board
+    from byteprop_host.session import is_baked, plugged_in, start_board
 
     board = load_board(args.board)
+    port = args.port or plugged_in(board)
     image = byteprop.load(args.model).image if args.model and is_baked(board) else None
     with console.progress() as progress:
         firmware = build(board, image, progress=progress)
         if args.dry_run:
-            commands = plan(board, firmware, port=args.port)
+            commands = plan(board, firmware, port=port)
             console.result(
                 commands.text(),
                 {"board": board.name, "commands": [list(c) for c in commands.commands]},
             )
             return EXIT_OK
         running = start_board(
-            board, firmware, port=args.port, timeout=args.timeout, progress=progress
+            board, firmware, port=port, timeout=args.timeout, progress=progress
         )
     with running:
         info = _hail(running, args.timeout)
         _tell(console, running, firmware, info)
-        if args.port is None and not args.no_wait:
+        if port is None and not args.no_wait:
             _wait(running, console)
     return EXIT_OK
 

@@ -110,8 +110,10 @@ def describe(verdict: Verdict) -> str:
         lines.append(f"stack      {f.stack_used_bytes:,} of {f.stack_bytes:,} bytes used at most")
     if f.ticks_median is not None:
         lines.append(f"inference  {inference_text(f.ticks_median, f.instructions, f.macs, f.tick_kind)}")
+    repeated = f" ({f.retransmissions} frames sent again)" if f.retransmissions else ""
     lines.append(
-        f"line       {f.wire_bytes:,} bytes in {f.stream_seconds:.2f} s; whole run {f.seconds:.2f} s"
+        f"line       {f.wire_bytes:,} bytes{repeated} in {f.stream_seconds:.2f} s; "
+        f"whole run {f.seconds:.2f} s"
     )
     return "\n".join(lines)
 

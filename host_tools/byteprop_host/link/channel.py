@@ -38,7 +38,7 @@ _MAX_RTO = 2.0
 _HAIL_EVERY = 0.1
 _HAIL_AT_LEAST_EVERY = 0.5
 _KEPT_RAW_BYTES = 48
-_FRAME_OVERHEAD = const("BP_LINK_HEADER_BYTES") + const("BP_LINK_CRC_BYTES") + 3
+FRAME_OVERHEAD = const("BP_LINK_HEADER_BYTES") + const("BP_LINK_CRC_BYTES") + 3
 
 
 class SessionLost(Exception):
@@ -355,4 +355,4 @@ class Channel:
 
 
 def _wire_bytes(payload: bytes) -> int:
-    return len(payload) + len(payload) // 254 + 1 + _FRAME_OVERHEAD
+    return len(payload) + len(payload) // 254 + 1 + FRAME_OVERHEAD

@@ -12,7 +12,7 @@ from typing import BinaryIO, TypeVar
 from byteprop._raw import const, crc32
 from byteprop.errors import ArgumentError
 from byteprop_host.errors import FitError, LinkError, RequestError
-from byteprop_host.link.channel import Channel, SessionLost
+from byteprop_host.link.channel import FRAME_OVERHEAD, Channel, SessionLost
 from byteprop_host.link.messages import ALL_OPS, DeviceInfo, Message
 from byteprop_host.link.transport import Transport, open_transport
 from byteprop_host.link.wirelog import WireLog
@@ -230,6 +230,15 @@ class Device:
         self._selected = None
         self._arena = None
 
+    def _chunk(self, address_bytes: int, total: int) -> int:
+        """Data bytes of a frame: all when they fit one, else such that two frames fit the window,
+        so that one is received while the other is handled."""
+        most = self._info.max_payload
+        if total > most - address_bytes:
+            window = self._info.rx_window
+            most = min(most, max(window // 2 - FRAME_OVERHEAD - window // 508, 32))
+        return most - address_bytes
+
     def _check_fits(self, image: bytes) -> None:
         if len(image) < _IMAGE_ARENA_AT + 4:
             raise ArgumentError(f"image: {len(image)} bytes are no model image")
@@ -267,7 +276,7 @@ class Device:
             raise
 
     def _send_image(self, image: bytes, offset: int, progress: Progress | None) -> None:
-        chunk = self._info.max_payload - _U32.size
+        chunk = self._chunk(_U32.size, len(image))
         sent: deque[int] = deque()
         while offset < len(image) or sent:
             if offset < len(image):
@@ -348,7 +357,7 @@ class Device:
             self._finish_infer(sample)
 
     def _submit_inputs(self, inputs: bytes) -> list[int]:
-        chunk = self._info.max_payload - _ADDRESS.size
+        chunk = self._chunk(_ADDRESS.size, len(inputs))
         return [
             self._channel.submit(
                 Message.WRITE, _ADDRESS.pack(_INPUTS, 0, at) + inputs[at : at + chunk]
