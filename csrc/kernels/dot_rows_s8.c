@@ -2,9 +2,9 @@
 #include <byteprop/kernels.h>
 #include "isa/isa.h"
 
-/* The product of two int8 fits int16; said so, an 8-bit CPU needs one multiplication for it. */
-static inline int32_t product(const uint8_t *weight, int8_t x) {
-    return (int16_t)(BP_ROM_I8(weight) * x);
+/* Not widened: the product of two int8 fits int even where that has 16 bits. */
+static inline int product(const uint8_t *weight, int8_t x) {
+    return BP_ROM_I8(weight) * x;
 }
 
 void bp_dot_rows_s8(int32_t *acc, const int8_t *x, const uint8_t *weights, uint16_t row_stride,
@@ -14,12 +14,11 @@ void bp_dot_rows_s8(int32_t *acc, const int8_t *x, const uint8_t *weights, uint1
     const uint8_t *w2 = w1 + row_stride;
     const uint8_t *w3 = w2 + row_stride;
     int32_t acc0 = 0, acc1 = 0, acc2 = 0, acc3 = 0;
-    for (uint16_t i = 0; i < n_in; ++i) {
-        int8_t xi = x[i];
-        acc0 += product(w0 + i, xi);
-        acc1 += product(w1 + i, xi);
-        acc2 += product(w2 + i, xi);
-        acc3 += product(w3 + i, xi);
+    for (const int8_t *end = x + n_in; x != end; ++x) {
+        acc0 += product(w0++, *x);
+        acc1 += product(w1++, *x);
+        acc2 += product(w2++, *x);
+        acc3 += product(w3++, *x);
     }
     acc[0] = acc0;
     acc[1] = acc1;
