@@ -50,24 +50,30 @@ static inline BP_AVX2 void add_last_columns(__m128i sums[4], const int8_t *x,
     }
 }
 
+static inline BP_AVX2 __m256i add_16(__m256i sum, __m256i xs, const uint8_t *weights) {
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(load_16(weights), xs));
+}
+
+static inline BP_AVX2 __m128i add_halves(__m256i sum) {
+    return _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+}
+
 BP_AVX2 void bp_dot_rows_s8_avx2(int32_t *acc, const int8_t *x, const uint8_t *weights,
                                  uint16_t row_stride, uint16_t n_in) {
-    __m256i wide[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(),
-                       _mm256_setzero_si256()};
     size_t stride = row_stride;
     size_t whole = n_in & ~(size_t)15;
+    __m256i sum0 = _mm256_setzero_si256();
+    __m256i sum1 = sum0;
+    __m256i sum2 = sum0;
+    __m256i sum3 = sum0;
     for (size_t i = 0; i < whole; i += 16) {
         __m256i xs = load_16(x + i);
-        for (size_t r = 0; r < 4; ++r) {
-            __m256i w = load_16(weights + r * stride + i);
-            wide[r] = _mm256_add_epi32(wide[r], _mm256_madd_epi16(w, xs));
-        }
+        sum0 = add_16(sum0, xs, weights + i);
+        sum1 = add_16(sum1, xs, weights + stride + i);
+        sum2 = add_16(sum2, xs, weights + 2 * stride + i);
+        sum3 = add_16(sum3, xs, weights + 3 * stride + i);
     }
-    __m128i sums[4];
-    for (size_t r = 0; r < 4; ++r) {
-        sums[r] = _mm_add_epi32(_mm256_castsi256_si128(wide[r]),
-                                _mm256_extracti128_si256(wide[r], 1));
-    }
+    __m128i sums[4] = {add_halves(sum0), add_halves(sum1), add_halves(sum2), add_halves(sum3)};
     if (whole < n_in) {
         add_last_columns(sums, x + whole, weights + whole, stride, n_in - whole);
     }
