@@ -26,6 +26,7 @@ else:
     import tomli as tomllib
 
 SCHEMA = 1
+NATIVE = "native"  # the toolchain of a board that is a process of this computer
 
 _E = TypeVar("_E", bound=Enum)
 

@@ -14,8 +14,8 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from byteprop import _paths
@@ -23,13 +23,15 @@ from byteprop._raw import Engine
 from byteprop.errors import ArgumentError
 from byteprop.image import without_names
 
-from .boards import Board, Memory, boards_root
+from .boards import NATIVE, Board, Memory, boards_root
 from .elf import Elf, flash_image, intel_hex, read_elf
 from .errors import BuildError, FitError, ToolMissingError
+from .firmware import Firmware, cache_dir
+from .native import native_firmware
+
+__all__ = ["Firmware", "Fit", "Progress", "arena_bytes", "build", "cache_dir", "check_fit", "fit"]
 
 Progress = Callable[[str, int, int], None]
-
-NATIVE = "native"
 
 _COMMON_FLAGS = (
     "-std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes"
@@ -56,26 +58,6 @@ class Fit:
     flash_available: int
     ok: bool
     text: str
-
-
-@dataclass(frozen=True)
-class Firmware:
-    """Built firmware. For a native board `elf` is the program, and there is no hex or bin file."""
-
-    board: Board
-    elf: Path
-    hex: Path | None
-    binary: Path | None
-    build_id: int
-    flash_bytes: int
-    ram_bytes: int  # with stack, line buffers and pool
-    model_bytes: int
-    sizes: Mapping[str, int] = field(compare=False)
-
-    @property
-    def program_flash_bytes(self) -> int:
-        """Flash without the model."""
-        return self.flash_bytes - self.model_bytes
 
 
 # ---------------------------------------------------------------------------------------------
@@ -144,28 +126,19 @@ def _baked(image: bytes) -> bytes:
 # Where things are
 
 
-def cache_dir() -> Path:
-    """Where compiled files are kept; safe to delete."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "byteprop"
-
-
 def compiler(board: Board) -> Path:
     """The board's C compiler. Raises ToolMissingError with what to install."""
-    if board.build.toolchain == NATIVE:
-        names, install = ("cc", "gcc", "clang"), "gcc"
-    else:
-        names, install = (f"{board.build.toolchain}-gcc",), board.build.install
-    for name in names:
-        path = shutil.which(name)
-        if path:
-            return Path(path)
-    raise ToolMissingError(
-        f"{names[0]} is not installed, and {board.name} needs it: sudo apt-get install {install}"
-    )
+    name = f"{board.build.toolchain}-gcc"
+    path = shutil.which(name)
+    if path is None:
+        raise ToolMissingError(
+            f"{name} is not installed, and {board.name} needs it: "
+            f"sudo apt-get install {board.build.install}"
+        )
+    return Path(path)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _version(program: Path) -> str:
     done = subprocess.run(
         [program, "--version"], capture_output=True, text=True, check=False, timeout=30.0
@@ -266,10 +239,6 @@ class _Job:
                 return folder / "link.ld"
         return None
 
-    @property
-    def is_native(self) -> bool:
-        return self.board.build.toolchain == NATIVE
-
     def id_define(self, build_id: int) -> tuple[str, ...]:
         return (f"-DBP_BUILD_ID=0x{build_id:016x}ULL",)
 
@@ -300,8 +269,10 @@ def build(
     image: a model image to bake into flash; without one, models are uploaded into the pool.
     program: C files that take the place of csrc/app. Raises FitError, ToolMissingError, BuildError.
     """
-    if image is not None and board.build.toolchain == NATIVE:
-        raise ArgumentError(f"image: {board.name} has no flash to bake a model into; upload it")
+    if board.build.toolchain == NATIVE:
+        if image is not None or program:
+            raise ArgumentError(f"image: {board.name} has no flash to bake a model into; upload it")
+        return native_firmware(board, dict(defines or {}))
     if not program:
         check_fit(board, image)
     job = _Job(
@@ -332,17 +303,16 @@ def _built(job: _Job, progress: Progress) -> Firmware:
 
 def _firmware(job: _Job, folder: Path, build_id: int) -> Firmware:
     sizes: dict[str, int] = json.loads((folder / "sizes.json").read_text(encoding="ascii"))
-    if not job.is_native:
-        _check_sizes(job.board, sizes)
+    _check_sizes(job.board, sizes)
     return Firmware(
         board=job.board,
         elf=folder / "firmware.elf",
-        hex=None if job.is_native else folder / "firmware.hex",
-        binary=None if job.is_native else folder / "firmware.bin",
+        hex=folder / "firmware.hex",
+        binary=folder / "firmware.bin",
         build_id=build_id,
-        flash_bytes=sizes.get("flash", 0),
-        ram_bytes=sizes.get("ram", 0),
-        model_bytes=sizes.get("model", 0),
+        flash_bytes=sizes["flash"],
+        ram_bytes=sizes["ram"],
+        model_bytes=sizes["model"],
         sizes=sizes,
     )
 
@@ -436,7 +406,7 @@ def _compile(job: _Job, unit: _Unit, headers: str, more: tuple[str, ...]) -> Pat
         made = Path(scratch) / "unit.o"
         # From the folder of the sources, so that __FILE__ is the same in every checkout.
         _run(job.compiler, [*flags, "-c", _relative(unit.source, job.csrc), "-o", made], job.csrc)
-        os.replace(made, target)
+        made.replace(target)
     return target
 
 
@@ -476,7 +446,7 @@ def _link_into(folder: Path, job: _Job, objects: Sequence[Path]) -> None:
         if folder.is_dir() and not (folder / "sizes.json").is_file():
             shutil.rmtree(folder)
         try:
-            os.rename(made, folder)
+            made.rename(folder)
         except OSError:
             if not (folder / "sizes.json").is_file():
                 raise
@@ -484,19 +454,14 @@ def _link_into(folder: Path, job: _Job, objects: Sequence[Path]) -> None:
 
 def _link(job: _Job, objects: Sequence[Path], made: Path) -> None:
     elf = made / "firmware.elf"
-    if job.is_native:
-        _run(job.compiler, [*job.board.build.flags, *objects, "-o", elf, *job.board.build.link_flags], made)
-        sizes: dict[str, int] = {}
-    else:
-        if job.image is not None:
-            objects = [*objects, _image_object(job, made)]
-        _link_elf(job, objects, made, elf)
-        content = read_elf(elf)
-        sizes = _sizes(job, content)
-        start, image = flash_image(content)
-        (made / "firmware.bin").write_bytes(image)
-        (made / "firmware.hex").write_text(intel_hex(start, image), encoding="ascii")
-    (made / "sizes.json").write_text(json.dumps(sizes), encoding="ascii")
+    if job.image is not None:
+        objects = [*objects, _image_object(job, made)]
+    _link_elf(job, objects, made, elf)
+    content = read_elf(elf)
+    start, image = flash_image(content)
+    (made / "firmware.bin").write_bytes(image)
+    (made / "firmware.hex").write_text(intel_hex(start, image), encoding="ascii")
+    (made / "sizes.json").write_text(json.dumps(_sizes(job, content)), encoding="ascii")
 
 
 def _memory_ld(memory: Memory) -> str:
@@ -526,7 +491,9 @@ def _link_elf(job: _Job, objects: Sequence[Path], folder: Path, elf: Path) -> No
 
 
 def _is_overflow(output: str) -> bool:
-    return any(s in output for s in ("overflowed by", "will not fit in region", "overlap", "is full"))
+    return any(
+        s in output for s in ("overflowed by", "will not fit in region", "overlap", "is full")
+    )
 
 
 def _link_once(job: _Job, objects: Sequence[Path], folder: Path, elf: Path) -> None:

@@ -58,7 +58,9 @@ def _read(data: bytes) -> Elf:
     head = _HEADER.unpack_from(data)
     segments_at, sections_at = head[5], head[6]
     n_segments, n_sections, names_index = head[10], head[12], head[13]
-    headers = [_SECTION.unpack_from(data, sections_at + i * _SECTION.size) for i in range(n_sections)]
+    headers = [
+        _SECTION.unpack_from(data, sections_at + i * _SECTION.size) for i in range(n_sections)
+    ]
     names_at = headers[names_index][4]
     sections = tuple(
         Section(_name(data, names_at + h[0]), h[3], h[5]) for h in headers if h[2] & _ALLOC and h[5]
@@ -66,7 +68,9 @@ def _read(data: bytes) -> Elf:
     segments = [
         _SEGMENT.unpack_from(data, segments_at + i * _SEGMENT.size) for i in range(n_segments)
     ]
-    loads = tuple(Segment(s[3], data[s[1] : s[1] + s[4]]) for s in segments if s[0] == _LOAD and s[4])
+    loads = tuple(
+        Segment(s[3], data[s[1] : s[1] + s[4]]) for s in segments if s[0] == _LOAD and s[4]
+    )
     objects: dict[str, int] = {}
     for name, size in _objects(data, headers):
         objects[name] = objects.get(name, 0) + size

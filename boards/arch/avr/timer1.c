@@ -19,15 +19,20 @@ ISR(TIMER1_OVF_vect) {
 }
 
 uint32_t bp_port_ticks(void) {
-    uint16_t high;
-    uint16_t low;
+    static uint32_t latest;
+    uint32_t now;
     bp_arch_irq_off();
-    low = TCNT1;
-    high = timer1_overflows;
+    now = TCNT1;
     /* Overflowed, and the handler has not run yet. */
-    if ((TIFR1 & (1u << TOV1)) && low < 0x8000u) {
-        high++;
+    if ((TIFR1 & (1u << TOV1)) && now < 0x8000u) {
+        now += 0x10000u;
     }
+    now += (uint32_t)timer1_overflows << 16;
+    /* An emulated timer may wrap a while before its flag rises; time does not run backwards. */
+    if ((int32_t)(now - latest) < 0) {
+        now += 0x10000u;
+    }
+    latest = now;
     bp_arch_irq_on();
-    return ((uint32_t)high << 16) | low;
+    return now;
 }

@@ -63,7 +63,9 @@ def choose(board: Board, port: str | None = None, *, name: str | None = None) ->
     raise ToolMissingError(f"{board.name}: {missing}")
 
 
-def plan(board: Board, firmware: Firmware, *, port: str | None = None, runner: str | None = None) -> Plan:
+def plan(
+    board: Board, firmware: Firmware, *, port: str | None = None, runner: str | None = None
+) -> Plan:
     """A dry run: the exact commands that `start` would run."""
     return choose(board, port, name=runner).plan(firmware, port)
 

@@ -70,6 +70,8 @@ class FlashRunner(Protocol):
         """What `start` will run. Raises FlashError when something is missing for it."""
         ...
 
-    def start(self, firmware: Firmware, port: str | None, *, write: bool, icount: bool, timeout: float) -> RunningBoard:
+    def start(
+        self, firmware: Firmware, port: str | None, *, write: bool, icount: bool, timeout: float
+    ) -> RunningBoard:
         """Writes the firmware (an emulator: loads it) and lets it run."""
         ...

@@ -18,7 +18,9 @@ _PLACEHOLDERS = ("elf", "hex", "bin", "port", "baud")
 class CableBoard:
     """A board on a cable. Closing leaves it running: it is not ours to switch off."""
 
-    def __init__(self, runner: CommandRunner, firmware: Firmware, plan: Plan, port: str, timeout: float) -> None:
+    def __init__(
+        self, runner: CommandRunner, firmware: Firmware, plan: Plan, port: str, timeout: float
+    ) -> None:
         self.board = runner.board
         self.plan = plan
         self.port = port
@@ -85,7 +87,9 @@ class CommandRunner:
                 if "{" + name + "}" not in arg:
                     continue
                 if values[name] is None:
-                    raise FlashError(f"{self.board.name}: {self.name} needs a {name}; give --{name}")
+                    raise FlashError(
+                        f"{self.board.name}: {self.name} needs a {name}; give --{name}"
+                    )
                 arg = arg.replace("{" + name + "}", str(values[name]))
             command.append(arg)
         return Plan(self.name, (tuple(command),))
@@ -116,7 +120,11 @@ def _run(plan: Plan, timeout: float) -> None:
     for command in plan.commands:
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, errors="replace", check=False,
+                command,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
                 timeout=timeout,
             )
         except FileNotFoundError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import threading
@@ -11,7 +12,7 @@ from typing import Any
 
 from ..boards import Board
 from ..build import Firmware
-from ..errors import FlashError, ToolMissingError
+from ..errors import FlashError
 from .base import Plan, Probe
 from .process import Child, Pty
 
@@ -110,8 +111,6 @@ class QemuBoard(ProcessBoard):
         return message
 
     def _kill(self) -> None:
-        import os
-
         if self.is_alive():
             os.kill(self._child.pid, signal.SIGKILL)
 
@@ -164,6 +163,8 @@ class QemuRunner:
         icount: bool = False,
         timeout: float = 10.0,
     ) -> QemuBoard:
+        if icount and not self._emulator.icount:
+            raise FlashError(f"{self.board.name}: this emulator cannot count instructions")
         pty = Pty.make()
         try:
             plan = self._plan(firmware, str(pty.master), icount=icount)
@@ -185,8 +186,6 @@ class NativeBoard(ProcessBoard):
 
     def reset(self) -> None:
         """The program takes this signal as the reset button."""
-        import os
-
         os.kill(self._child.pid, signal.SIGHUP)
 
 

@@ -36,7 +36,9 @@ class _Launcher(threading.Thread):
         while True:
             self._jobs.get()()
 
-    def popen(self, command: Sequence[str], fds: Sequence[int], err: IO[bytes]) -> subprocess.Popen[bytes]:
+    def popen(
+        self, command: Sequence[str], fds: Sequence[int], err: IO[bytes]
+    ) -> subprocess.Popen[bytes]:
         answer: queue.SimpleQueue[subprocess.Popen[bytes] | OSError] = queue.SimpleQueue()
         parent = os.getpid()
 
@@ -86,7 +88,7 @@ class Child:
 
     def __init__(self, command: Sequence[str], *, fds: Sequence[int] = ()) -> None:
         self.command = tuple(command)
-        self._err = tempfile.TemporaryFile()
+        self._err = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the child)
         try:
             self._process = _the_launcher().popen(command, fds, self._err)
         except BaseException:

@@ -1,0 +1,36 @@
+"""What a build gives, and where it is kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .boards import Board
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """Built firmware. For a native board `elf` is the program, and there is no hex or bin file."""
+
+    board: Board
+    elf: Path
+    hex: Path | None
+    binary: Path | None
+    build_id: int
+    flash_bytes: int
+    ram_bytes: int  # with stack, line buffers and pool
+    model_bytes: int
+    sizes: Mapping[str, int] = field(compare=False)
+
+    @property
+    def program_flash_bytes(self) -> int:
+        """Flash without the model."""
+        return self.flash_bytes - self.model_bytes
+
+
+def cache_dir() -> Path:
+    """Where compiled files are kept; safe to delete."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "byteprop"
