@@ -3,8 +3,8 @@
     python benchmarks/host.py [--record]
 
 A call is one sample in and one answer out, from Python; for an interpreter that is set_tensor,
-invoke and get_tensor. The contestants take turns in every round, so that a machine that slows down
-slows all of them; a figure is the median of the rounds. What is not installed is named and left out.
+invoke and get_tensor. The contestants take turns in every round, so that a machine that slows
+down slows all of them; a figure is the median of the rounds. What is not installed is left out.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ import numpy as np  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import records  # noqa: E402
-from models import DATA  # noqa: E402
 
 import byteprop  # noqa: E402
 from byteprop_host.console import table  # noqa: E402
+from models import DATA  # noqa: E402
 
 COLUMNS = "commit cpu contestant model call_us batch batch_samples_per_second".split()
 MODEL = "fashion_mlp_perchannel"

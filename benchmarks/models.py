@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,13 @@ _AD01_SIZES = (640, 128, 128, 128, 128, 8, 128, 128, 128, 128, 640)
 
 
 def ad01_shape() -> byteprop.Model:
-    """Random weights in the shapes of MLPerf Tiny's anomaly detection model (ad01): ten dense layers
-    with ReLU between them, 264,192 multiply-accumulates."""
+    """Random weights in the shapes of MLPerf Tiny's anomaly detection model (ad01).
+
+    Ten dense layers with ReLU between them, 264,192 multiply-accumulates."""
     draw = np.random.RandomState(1)
     tensors = [_tensor("input", _AD01_SIZES[0], 0.03, 0)]
     ops = []
-    for i, (n_in, n_out) in enumerate(zip(_AD01_SIZES, _AD01_SIZES[1:], strict=False)):
+    for i, (n_in, n_out) in enumerate(pairwise(_AD01_SIZES)):
         is_last = i == len(_AD01_SIZES) - 2
         # Products of this size give outputs that use the range and hardly saturate.
         scale = np.float32(1.0 / (64.0 * np.sqrt(n_in)))

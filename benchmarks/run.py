@@ -15,7 +15,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import records
-from models import MODELS
 
 from byteprop.errors import BytepropError
 from byteprop_host.bench import Bench, bench
@@ -24,6 +23,7 @@ from byteprop_host.build import compiler, fit
 from byteprop_host.console import table
 from byteprop_host.errors import ToolMissingError
 from byteprop_host.toolchains import program_version
+from models import MODELS
 
 COLUMNS = (
     "commit compiler flags model unit per_inference per_mac macs flash_bytes program_flash_bytes "

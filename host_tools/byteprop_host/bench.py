@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import byteprop
-from byteprop_host.boards import Board, Tick
+from byteprop_host.boards import NATIVE, Board
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.layers import LayerRow, layer_rows
 from byteprop_host.samples import SampleSet, choose
@@ -31,7 +31,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class Bench:
-    """unit: "instructions", "cycles" or "ns"; costs are None on a board without ticks.
+    """unit: what the costs are in: "instructions", "cycles", "ns"; or "none", and they are None.
 
     The board takes off every figure what counting nothing costs.
     """
@@ -46,7 +46,6 @@ class Bench:
     macs: int
     samples: int
     layers: tuple[LayerRow, ...]
-    layer_costs: tuple[int | None, ...]
     flash_bytes: int | None
     ram_bytes: int | None
     model_bytes: int
@@ -59,11 +58,7 @@ class Bench:
         """Plain values for JSON."""
         values = dict(vars(self))
         values["board"] = self.board.name
-        values["layers"] = [
-            {"index": r.index, "op": r.op, "tensor": r.tensor, "macs": r.macs, "cost": cost}
-            for r, cost in zip(self.layers, self.layer_costs, strict=True)
-        ]
-        del values["layer_costs"]
+        values["layers"] = [vars(row) for row in self.layers]
         values["latency"] = None if self.latency is None else vars(self.latency)
         return values
 
@@ -102,26 +97,23 @@ def _measure(
         ticks.append(session.device.infer(samples.bytes_of(i)).ticks)
         profiles.append(session.device.profile())
         progress("measure", i + 1, samples.n)
-    unit, cost = unit_of(session)
-    whole = [cost(t) for t in ticks]
-    layers = np.median(profiles, axis=0)
-    costs = tuple(cost(int(t)) for t in layers)
+    whole = [session.cost(t) for t in ticks]
+    costs = [session.cost(float(t)) for t in np.median(profiles, axis=0)]
     known = [w for w in whole if w is not None]
     median = int(np.median(known)) if known else None
-    is_host = session.board.build.toolchain == "native"
+    is_host = session.board.build.toolchain == NATIVE
     stats = session.device.stats()
     return Bench(
         model=name,
         board=session.board,
-        unit=unit,
+        unit=session.unit,
         median=median,
         minimum=min(known) if known else None,
         maximum=max(known) if known else None,
         per_mac=median / model.macs if median is not None and model.macs else None,
         macs=model.macs,
         samples=samples.n,
-        layers=layer_rows(model),
-        layer_costs=costs,
+        layers=layer_rows(model, costs),
         flash_bytes=session.firmware.flash_bytes or None,
         ram_bytes=session.firmware.ram_bytes or None,
         model_bytes=len(model.image),
@@ -130,21 +122,6 @@ def _measure(
         sizes=session.firmware.sizes,
         latency=host_latency(model, samples) if is_host else None,
     )
-
-
-def unit_of(session: Session) -> tuple[str, Callable[[int], int | None]]:
-    """The unit of a board's figures, and the way from ticks to it.
-
-    Instructions under an emulator that counts them, else cycles or time.
-    """
-    clock = session.board.clock
-    if clock.tick is Tick.NONE:
-        return "none", lambda ticks: None
-    if session.instructions(1) is not None:
-        return "instructions", session.instructions
-    if clock.tick is Tick.CYCLES and not session.is_emulated:
-        return "cycles", lambda ticks: ticks
-    return "ns", lambda ticks: round(ticks * 1e9 / clock.tick_hz)
 
 
 def host_latency(model: byteprop.Model, samples: SampleSet, *, batch: int = 1000) -> Latency:

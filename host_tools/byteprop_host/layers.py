@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from byteprop import LayerInfo, Model
 from byteprop.graph import Dense, Op, Softmax
-from byteprop_host.session import Session
 
 
 @dataclass(frozen=True)
 class LayerRow:
-    """One op; the tensor is its output. ticks and instructions are None where nothing counted."""
+    """One op; the tensor is its output. cost: in the session's unit, None without one."""
 
     index: int
     op: str
@@ -23,26 +22,19 @@ class LayerRow:
     zero_point: int
     macs: int
     weight_bytes: int
-    ticks: int | None = None
-    instructions: int | None = None
+    cost: int | None = None
 
 
-def layer_rows(
-    model: Model, ticks: Sequence[int] | None = None, session: Session | None = None
-) -> tuple[LayerRow, ...]:
-    """One row an op; `ticks` of every op as the board of `session` counted them."""
-    if ticks is not None and len(ticks) != len(model.layers):
-        ticks = None
+def layer_rows(model: Model, costs: Sequence[int | None] | None = None) -> tuple[LayerRow, ...]:
+    """One row an op, with the cost of every op when it was measured."""
+    if costs is None or len(costs) != len(model.layers):
+        costs = [None] * len(model.layers)
     return tuple(
-        _row(layer, model.graph.ops[i], None if ticks is None else ticks[i], session)
-        for i, layer in enumerate(model.layers)
+        _row(layer, model.graph.ops[i], costs[i]) for i, layer in enumerate(model.layers)
     )
 
 
-def _row(layer: LayerInfo, op: Op, ticks: int | None, session: Session | None) -> LayerRow:
-    instructions = None
-    if ticks is not None and session is not None:
-        instructions = session.instructions(ticks)
+def _row(layer: LayerInfo, op: Op, cost: int | None) -> LayerRow:
     return LayerRow(
         index=layer.index,
         op=layer.op,
@@ -53,8 +45,7 @@ def _row(layer: LayerInfo, op: Op, ticks: int | None, session: Session | None) -
         zero_point=layer.zero_point,
         macs=layer.macs,
         weight_bytes=layer.weight_bytes,
-        ticks=ticks,
-        instructions=instructions,
+        cost=cost,
     )
 
 

@@ -61,7 +61,8 @@ def _banner(v: Verdict) -> str:
         f"<h1>{word}</h1><p><b>{escape(Path(v.model).name)}</b> on "
         f"<b>{escape(v.board.title)}</b> ({escape(v.board.cpu)}): "
         f"{c.samples_identical:,} of {c.n_samples:,} samples and {c.bytes_identical:,} of "
-        f"{c.bytes_total:,} output bytes equal <b>{escape(v.reference.name)}</b>.</p></div></header>"
+        f"{c.bytes_total:,} output bytes equal <b>{escape(v.reference.name)}</b>."
+        "</p></div></header>"
     )
 
 
@@ -72,11 +73,9 @@ def _tiles(v: Verdict) -> str:
         tiles.append(
             ("accuracy", f"{v.accuracy.board:.2%}", f"reference {v.accuracy.reference:.2%}")
         )
-    if f.instructions is not None:
-        per_mac = "" if f.instructions_per_mac is None else f"{f.instructions_per_mac:.2f} a MAC"
-        tiles.append(("instructions an inference", f"{f.instructions:,}", per_mac))
-    elif f.ticks_median is not None:
-        tiles.append((f"{f.tick_kind} an inference", f"{f.ticks_median:,}", "median"))
+    if f.inference_median is not None:
+        per_mac = "" if f.inference_per_mac is None else f"{f.inference_per_mac:.2f} a MAC"
+        tiles.append((f"{f.unit} an inference", f"{f.inference_median:,}", per_mac))
     tiles.append(("multiply-accumulates", f"{f.macs:,}", f"{len(v.layers)} layers"))
     if f.ram_bytes is not None:
         has = v.board.memory.ram_bytes
@@ -127,11 +126,11 @@ def _differences(v: Verdict) -> str:
 
 
 def _layers(v: Verdict) -> str:
-    counted = [r.instructions if r.instructions is not None else r.ticks for r in v.layers]
-    most = max((c for c in counted if c is not None), default=0)
-    unit = "instructions" if any(r.instructions is not None for r in v.layers) else "ticks"
+    most = max((r.cost for r in v.layers if r.cost is not None), default=0)
+    unit = "" if v.figures.unit == "none" else v.figures.unit
     rows = []
-    for row, cost in zip(v.layers, counted, strict=True):
+    for row in v.layers:
+        cost = row.cost
         wrong = v.layer is not None and row.index == v.layer.op_index
         bar = "-" if cost is None else _bar(cost, most)
         cells = [
@@ -315,7 +314,8 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _png_uri(values: Ints) -> str:
     """A grey picture of 8-bit values, the least dark and the largest bright."""
-    grey = (values.astype(np.int64) - np.iinfo(values.dtype).min).astype(np.uint8)
+    darkest = -128 if values.dtype == np.int8 else 0
+    grey = (values.astype(np.int64) - darkest).astype(np.uint8)
     return "data:image/png;base64," + base64.b64encode(png(grey)).decode()
 
 

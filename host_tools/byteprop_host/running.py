@@ -66,10 +66,9 @@ class BoardModel(byteprop.Model):
         return tuple(self._board_engine.ticks)
 
     @property
-    def instructions(self) -> Sequence[int] | None:
-        """`ticks` as instructions; None where the board cannot tell."""
-        found = [self.session.instructions(t) for t in self.ticks]
-        return None if None in found else tuple(i for i in found if i is not None)
+    def costs(self) -> Sequence[int | None]:
+        """`ticks` in the unit that `session.unit` tells."""
+        return tuple(self.session.cost(t) for t in self.ticks)
 
 
 @contextmanager

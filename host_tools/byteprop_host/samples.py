@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from byteprop.data import load_samples
 from byteprop.errors import ArgumentError
 from byteprop.graph import DType, Graph, Tensor
 
-Ints = npt.NDArray[np.generic]
+Ints = npt.NDArray[Any]
 
 DEFAULT_SAMPLES = 64
 _SEED = 2026
@@ -67,11 +68,11 @@ def generated(graph: Graph, n: int) -> SampleSet:
     device = []
     for index in graph.inputs:
         tensor = graph.tensors[index]
-        info = np.iinfo(tensor.dtype.numpy)
-        x = draw.randint(info.min, info.max + 1, size=(n, tensor.elems)).astype(tensor.dtype.numpy)
+        low, high = limits(tensor.dtype)
+        x = draw.randint(low, high + 1, size=(n, tensor.elems)).astype(tensor.dtype.numpy)
         sparse = draw.randint(0, 2, size=x.shape) == 0
         x[1::2][sparse[1::2]] = tensor.zero_point
-        for i, value in enumerate((info.min, info.max, tensor.zero_point)[:n]):
+        for i, value in enumerate((low, high, tensor.zero_point)[:n]):
             x[i] = value
         device.append(x)
     source = f"{n} generated: all-minimum, all-maximum, zero, pseudo-random"
@@ -178,10 +179,9 @@ def sample_shape(tensor: Tensor) -> tuple[int, ...]:
     return tensor.shape[1:] if tensor.shape and tensor.shape[0] == 1 else tensor.shape
 
 
-def all_codes(dtype: DType) -> Ints:
-    """Every value of an 8-bit type, ascending."""
-    info = np.iinfo(dtype.numpy)
-    return np.arange(info.min, info.max + 1).astype(dtype.numpy)
+def limits(dtype: DType) -> tuple[int, int]:
+    """The least and the greatest value."""
+    return (-128, 127) if dtype is DType.INT8 else (0, 255)
 
 
 def to_codes(real: npt.NDArray[np.float32], tensor: Tensor) -> Ints:
@@ -190,7 +190,8 @@ def to_codes(real: npt.NDArray[np.float32], tensor: Tensor) -> Ints:
     Raises ArgumentError when a value is none of the 256 that the tensor can have: rounding here
     would hide a difference.
     """
-    codes = all_codes(tensor.dtype)
+    low, high = limits(tensor.dtype)
+    codes = np.arange(low, high + 1).astype(tensor.dtype.numpy)
     values = reference.dequantize(codes, tensor.scale, tensor.zero_point).astype(np.float32)
     at = np.clip(np.searchsorted(values, real), 0, len(values) - 1)
     wrong = values[at] != real

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from byteprop._raw import const
-from byteprop_host.boards import Board, Tick, load_board
-from byteprop_host.build import NATIVE, Firmware, build, check_fit
+from byteprop_host.boards import NATIVE, Board, Tick, load_board
+from byteprop_host.build import Firmware, build, check_fit
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.errors import LinkError, PortError
 from byteprop_host.flash import RunningBoard, start
@@ -33,12 +33,25 @@ class Session:
     model_crc32: int
     build_seconds: float
 
-    def instructions(self, ticks: int) -> int | None:
-        """Instructions that counted `ticks`; None where ticks are time."""
-        if not self.is_emulated and self.board.clock.tick is not Tick.INSTRUCTIONS:
+    @property
+    def unit(self) -> str:
+        """What `cost` tells: "instructions" in an emulator that counts them, "cycles" or "ns" on a
+        real board and on this computer, else "none"."""
+        if self.is_emulated:
+            return "none" if self.board.instructions(1) is None else "instructions"
+        names = {Tick.NONE: "none", Tick.INSTRUCTIONS: "instructions", Tick.CYCLES: "cycles"}
+        return names.get(self.board.clock.tick, "ns")
+
+    def cost(self, ticks: float) -> int | None:
+        """`ticks` in that unit."""
+        unit = self.unit
+        if unit == "none":
             return None
-        found = self.board.instructions(ticks)
-        return None if found is None else round(found)
+        if unit == "ns":
+            return round(ticks * 1e9 / self.board.clock.tick_hz)
+        if self.is_emulated:
+            return round(self.board.instructions(round(ticks)) or 0.0)
+        return round(ticks)
 
 
 @contextmanager

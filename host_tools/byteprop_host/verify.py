@@ -34,7 +34,7 @@ from byteprop_host.session import Session, open_session
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured on the way. None: the board cannot tell."""
+    """What was measured on the way. None: the board cannot tell. inference_* are in `unit`."""
 
     ram_bytes: int | None
     flash_bytes: int | None
@@ -42,11 +42,10 @@ class Figures:
     arena_bytes: int
     stack_used_bytes: int | None
     stack_bytes: int | None
-    tick_kind: str
-    ticks_median: int | None
-    ticks_max: int | None
-    instructions: int | None
-    instructions_per_mac: float | None
+    unit: str
+    inference_median: int | None
+    inference_max: int | None
+    inference_per_mac: float | None
     macs: int
     wire_bytes: int
     retransmissions: int
@@ -284,8 +283,8 @@ def _profiled_rows(
     session: Session, model: byteprop.Model, samples: SampleSet
 ) -> tuple[LayerRow, ...]:
     session.device.infer(samples.bytes_of(samples.n - 1))
-    ticks = session.device.profile()
-    return layer_rows(model, ticks, session)
+    costs = [session.cost(ticks) for ticks in session.device.profile()]
+    return layer_rows(model, costs)
 
 
 def _accuracy(
@@ -311,9 +310,7 @@ def _figures(
     seconds: float,
 ) -> Figures:
     stats = session.device.stats()
-    counts = session.board.clock.tick.value != "none"
-    median = int(np.median(ticks)) if counts else None
-    instructions = None if median is None else session.instructions(median)
+    median = session.cost(float(np.median(ticks)))
     return Figures(
         ram_bytes=session.firmware.ram_bytes or None,
         flash_bytes=session.firmware.flash_bytes or None,
@@ -321,13 +318,10 @@ def _figures(
         arena_bytes=model.arena_bytes,
         stack_used_bytes=stats.stack_bytes - stats.stack_free,
         stack_bytes=stats.stack_bytes,
-        tick_kind=session.board.clock.tick.value,
-        ticks_median=median,
-        ticks_max=max(ticks) if counts else None,
-        instructions=instructions,
-        instructions_per_mac=None
-        if instructions is None or not model.macs
-        else instructions / model.macs,
+        unit=session.unit,
+        inference_median=median,
+        inference_max=session.cost(max(ticks)),
+        inference_per_mac=median / model.macs if median is not None and model.macs else None,
         macs=model.macs,
         wire_bytes=session.device.wire_bytes,
         retransmissions=session.device.retransmissions,

@@ -44,7 +44,7 @@ def describe(b: Bench) -> str:
     """The figures in plain text."""
     lines = [f"{b.model} on {b.board.name} ({b.board.cpu}), {b.samples} samples"]
     if b.median is None:
-        lines.append("the board counts no ticks")
+        lines.append("nothing counts ticks here, so there are no figures")
     else:
         per_mac = f", {b.per_mac:.3f} a MAC" if b.per_mac is not None else ""
         spread = "" if b.minimum == b.maximum else f" ({b.minimum:,} to {b.maximum:,})"
@@ -57,10 +57,10 @@ def describe(b: Bench) -> str:
                         r.op,
                         r.detail,
                         f"{r.macs:,}",
-                        "-" if cost is None else f"{cost:,}",
-                        f"{cost / r.macs:.3f}" if cost is not None and r.macs else "-",
+                        "-" if r.cost is None else f"{r.cost:,}",
+                        f"{r.cost / r.macs:.3f}" if r.cost is not None and r.macs else "-",
                     ]
-                    for r, cost in zip(b.layers, b.layer_costs, strict=True)
+                    for r in b.layers
                 ],
                 header=["", "layer", "", "MACs", b.unit, "a MAC"],
                 right=frozenset({0, 3, 4, 5}),

@@ -108,21 +108,15 @@ def describe(verdict: Verdict) -> str:
         lines.append(f"flash      {f.flash_bytes:,} bytes (model {f.model_bytes:,})")
     if f.stack_bytes:
         lines.append(f"stack      {f.stack_used_bytes:,} of {f.stack_bytes:,} bytes used at most")
-    if f.ticks_median is not None:
-        lines.append(f"inference  {inference_text(f.ticks_median, f.instructions, f.macs, f.tick_kind)}")
+    if f.inference_median is not None:
+        per_mac = f", {f.inference_per_mac:.2f} a MAC" if f.inference_per_mac is not None else ""
+        lines.append(f"inference  {f.inference_median:,} {f.unit}{per_mac}")
     repeated = f" ({f.retransmissions} frames sent again)" if f.retransmissions else ""
     lines.append(
         f"line       {f.wire_bytes:,} bytes{repeated} in {f.stream_seconds:.2f} s; "
         f"whole run {f.seconds:.2f} s"
     )
     return "\n".join(lines)
-
-
-def inference_text(ticks: int, instructions: int | None, macs: int, tick_kind: str) -> str:
-    if instructions is None:
-        return f"{ticks:,} {tick_kind}"
-    per_mac = f", {instructions / macs:.2f} a MAC" if macs else ""
-    return f"{instructions:,} instructions{per_mac}"
 
 
 def _differences(verdict: Verdict) -> list[str]:
