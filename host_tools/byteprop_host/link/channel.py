@@ -41,8 +41,14 @@ _KEPT_RAW_BYTES = 48
 FRAME_OVERHEAD = const("BP_LINK_HEADER_BYTES") + const("BP_LINK_CRC_BYTES") + 3
 
 
+# Frames up to this many bytes mostly pass a line that damages one byte in a thousand.
+_SHORT_BYTES = 256
+_LONG_LOSSES = 4
+
+
 class SessionLost(Exception):
-    """The board was reset: it does not know the session any more. Never leaves this package."""
+    """The session is over: the board was reset, or the frames are too long for so bad a line. What
+    is unanswered has to be asked again in a new session. Never leaves this package."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,10 @@ class _Pending:
     order: int = 0  # of its last transmission, among all
     sent: float = 0.0
     transmissions: int = 0
+
+    @property
+    def is_long(self) -> bool:
+        return self.long_answer or self.wire_bytes > _SHORT_BYTES + FRAME_OVERHEAD + 2
 
 
 class _RoundTrip:
@@ -126,6 +136,8 @@ class Channel:
         self._raw_bytes = 0
         self._last_frame: Frame | None = None
         self._round_trip = _RoundTrip(0.25)
+        self._frame_limit = 0xFFFF
+        self._long_losses = 0
         self._forget()
 
     def _forget(self) -> None:
@@ -251,6 +263,11 @@ class Channel:
             raise SessionLost
         return self.info
 
+    @property
+    def max_payload(self) -> int:
+        """What the board takes at most, or less when long frames do not pass the line."""
+        return min(self.limits.max_payload, self._frame_limit)
+
     def _has_room(self, request: _Pending) -> bool:
         if not self._pending:
             return True
@@ -288,6 +305,18 @@ class Channel:
         for seq in seqs:
             self.retransmissions += 1
             self._transmit(seq, self._pending[seq])
+            self._count_long_loss(self._pending[seq])
+
+    def _count_long_loss(self, request: _Pending) -> None:
+        """Of long frames a bad line lets too few pass; a new session may use shorter ones."""
+        if not request.is_long or self.max_payload <= _SHORT_BYTES:
+            return
+        self._long_losses += 1
+        if self._long_losses >= _LONG_LOSSES:
+            self._frame_limit = max(self.max_payload // 4, _SHORT_BYTES)
+            self._long_losses = 0
+            self.established = False
+            raise SessionLost
 
     def _step(self) -> None:
         """Waits for something to happen, and handles it."""
@@ -334,6 +363,8 @@ class Channel:
         del self._pending[frame.seq]
         self._heard = self._clock()
         self._timeouts = 0
+        if request.is_long and request.transmissions == 1:
+            self._long_losses = max(self._long_losses - 1, 0)
         took = self._heard - request.sent
         if request.transmissions == 1:
             self._round_trip.measured(took)

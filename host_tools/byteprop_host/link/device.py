@@ -233,7 +233,7 @@ class Device:
     def _chunk(self, address_bytes: int, total: int) -> int:
         """Data bytes of a frame: all when they fit one, else such that two frames fit the window,
         so that one is received while the other is handled."""
-        most = self._info.max_payload
+        most = self._channel.max_payload
         if total > most - address_bytes:
             window = self._info.rx_window
             most = min(most, max(window // 2 - FRAME_OVERHEAD - window // 508, 32))
@@ -441,13 +441,13 @@ class Device:
         return self._recovering(lambda: self._read(_IMAGE, 0, offset, n))
 
     def _read(self, obj: int, index: int, offset: int, n: int) -> bytes:
-        info = self._info
-        chunk = min(info.max_payload - 1, 0xFFFF)
+        slot_bytes = self._info.slot_bytes
+        chunk = self._channel.max_payload - 1
         seqs = []
         for at in range(0, n, chunk):
             size = min(chunk, n - at)
             payload = _ADDRESS.pack(obj, index, offset + at) + _U16.pack(size)
-            is_long = size + 1 > info.slot_bytes
+            is_long = size + 1 > slot_bytes
             seqs.append(self._channel.submit(Message.READ, payload, long_answer=is_long))
         return b"".join(self._channel.take(seq).checked() for seq in seqs)
 
