@@ -40,6 +40,16 @@ static void start_crystal(void) {
     PRCI_HFROSCCFG = 0;
 }
 
+static void take_received(void) {
+    for (;;) {
+        uint32_t data = UART_RXDATA;
+        if (data & RXDATA_EMPTY) {
+            return;
+        }
+        bp_ring_put((uint8_t)data);
+    }
+}
+
 void bp_soc_init(void) {
     uint32_t claimed;
     start_crystal();
@@ -55,16 +65,8 @@ void bp_soc_init(void) {
     /* A reset by jump may have left an interrupt claimed. */
     claimed = PLIC_CLAIM;
     PLIC_CLAIM = claimed ? claimed : BP_UART_IRQ;
-}
-
-static void take_received(void) {
-    for (;;) {
-        uint32_t data = UART_RXDATA;
-        if (data & RXDATA_EMPTY) {
-            return;
-        }
-        bp_ring_put((uint8_t)data);
-    }
+    /* That interrupt may have been for bytes that are here already: QEMU does not raise it again. */
+    take_received();
 }
 
 void bp_soc_irq(void) {
