@@ -2,7 +2,8 @@
 #include <byteprop/fixed.h>
 #include <byteprop/kernels.h>
 
-/* The exponentials are summed in Q12.19: 4095 of them, each at most 1, stay below 2^31. */
+/* The exponentials are summed in Q12.19. At most 511 of them, each at most 1 and the largest 1, have
+ * a sum of 2^19 .. 2^28 - 1: 4 to 12 leading zeros, and a last shift of 23 to 31 bits. */
 enum { SUM_INTEGER_BITS = 12 };
 
 static int8_t max_of(const int8_t *x, uint16_t n) {
@@ -55,7 +56,7 @@ void bp_softmax_s8(int8_t *y, const int8_t *x, const uint8_t *exp_q31, uint16_t 
     uint8_t rshift = (uint8_t)(SUM_INTEGER_BITS - headroom + 31 - 8);
     for (uint16_t i = 0; i < n; ++i) {
         int32_t share = bp_mul_high_q31(scale_q31, exp_of(exp_q31, max, x[i]));
-        int32_t unit256 = rshift > 31 ? 0 : bp_round_shift_right(share, rshift);
+        int32_t unit256 = bp_round_shift_right(share, rshift);
         y[i] = (int8_t)bp_clamp(unit256 - 128, -128, 127);
     }
 }

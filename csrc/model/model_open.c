@@ -33,7 +33,7 @@ enum {
 };
 
 /* Limits of the kernels, see kernels.h. */
-enum { MAX_SOFTMAX_ELEMS = 4095 };
+enum { MAX_SOFTMAX_ELEMS = 511 };
 #define MAX_DENSE_INPUTS 65532u
 #define MAX_DENSE_OUTPUTS 65535u
 

@@ -14,7 +14,7 @@ from byteprop.quantization import limits
 MAX_RANK = 4
 MAX_N_IN = 65532
 MAX_N_OUT = 65535
-MAX_CLASSES = 4095
+MAX_CLASSES = 511
 _MAX_TENSORS = _raw.const("BP_MODEL_MAX_TENSORS")
 _MAX_OPS = _raw.const("BP_MODEL_MAX_OPS")
 _MAX_ARENA_BYTES = _raw.const("BP_MODEL_MAX_ARENA_BYTES")

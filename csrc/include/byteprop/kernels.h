@@ -48,12 +48,10 @@ typedef struct {
 } bp_rescale_t;
 void bp_rescale_8(uint8_t *y, const uint8_t *x, uint32_t n, const bp_rescale_t *p);
 
-/* Softmax int8 over n logits, 1 .. 4095; the output has scale 1/256 and zero point -128.
+/* Softmax int8 over n logits, 1 .. 511; the output has scale 1/256 and zero point -128.
  * exp_q31: ROM int32 [256], 4-byte aligned: exp(-d * beta * scale) in Q0.31 for d = max - x, 0 where
  * TensorFlow Lite's diff_min cuts off, made by bp_softmax_exp_table. In place is allowed.
- * Where the exponentials add up to 512 or more (it takes 512 logits near the largest), TensorFlow
- * Lite shifts by more than 31 bits, which C leaves undefined; here every share, being at most half
- * a step, is 0. */
+ * From 512 equal logits on, TensorFlow Lite shifts by more than 31 bits, which C leaves undefined. */
 void bp_softmax_s8(int8_t *y, const int8_t *x, const uint8_t *exp_q31, uint16_t n);
 
 /* Fills exp_q31[256] as gemmlowp's exp_on_negative_values does for inputs rescaled to Q5.26 by
