@@ -205,9 +205,10 @@ class Builder:
     def result(self, op: RawOp, shape: tuple[int, ...]) -> int:
         """The graph's tensor for op's output, whose shape the op's inputs determine."""
         output = self.output(op)
+        dtype = self.dtype(op, output)
         self.expect_shape(op, output, shape)
         scale, zero_point = self.quantization(op, output)
-        index = self.tensor(Tensor(output.name, shape, self.dtype(op, output), scale, zero_point))
+        index = self.tensor(Tensor(output.name, shape, dtype, scale, zero_point))
         self._define(op, Activation(index))
         return index
 
@@ -231,7 +232,7 @@ class Builder:
         return _DTYPES[raw.type]
 
     def quantization(self, op: RawOp, raw: RawTensor) -> Quantization:
-        """Scale and zero point of an activation."""
+        """Scale and zero point of an activation of a dtype that byteprop has."""
         problem = quantization_problem(raw)
         if problem:
             self.fail(op, problem)
@@ -250,11 +251,14 @@ class Builder:
         problem = shape_problem(shape)
         if problem:
             self.unsupported(op, f"{quoted(raw.name)} has {problem}")
-        stated = raw.signature if raw.signature is not None else raw.shape
-        if not stated and not raw.has_rank:
+        if not raw.shape and not raw.has_rank:
             return
-        same_rank = len(stated) == len(shape)
-        if same_rank and all(s in (-1, dim) for s, dim in zip(stated, shape, strict=True)):
+        signature = raw.signature if raw.signature is not None else raw.shape
+        same_rank = len(signature) == len(raw.shape) == len(shape)
+        if same_rank and all(
+            dim == stated or (known == -1 and stated == 1)
+            for dim, stated, known in zip(shape, raw.shape, signature, strict=True)
+        ):
             return
         if math.prod(raw.shape) != math.prod(shape):
             self.fail(
@@ -366,11 +370,8 @@ def quantization_problem(raw: RawTensor) -> str | None:
     quantization = raw.quantization
     if quantization.custom:
         return f"{name} has a custom quantisation"
-    if len(quantization.scales) != 1 or len(quantization.zero_points) != 1:
-        return (
-            f"{name} has {len(quantization.scales)} scales and {len(quantization.zero_points)} "
-            "zero points; an activation has one of each"
-        )
+    if len(quantization.scales) != 1:
+        return f"{name} has {len(quantization.scales)} scales; an activation has one"
     scale, zero_point = scale_and_zero(raw)
     if not (np.isfinite(scale) and scale > 0):
         return f"{name} has the scale {scale}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tflite import BuiltinOperator as Code
 
+from byteprop.errors import ModelError
 from byteprop.graph import Graph
 from byteprop.importer.builder import Builder
 from byteprop.importer.folding import arithmetic, indexing, joining, shape
@@ -63,6 +64,8 @@ def supported_ops() -> list[str]:
 
 
 def lower(model: RawModel) -> Graph:
+    if not model.inputs or not model.outputs:
+        raise ModelError("the model has no inputs or no outputs")
     builder = Builder(model, supported_ops())
     builder.add_inputs()
     for op in model.ops:

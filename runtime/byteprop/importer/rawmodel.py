@@ -138,18 +138,20 @@ def _tensor(
         or None,
         has_rank=bool(tensor.HasRank()),
         data=buffers[buffer],
-        quantization=_quantization(quantization) if quantization is not None else None,
+        quantization=_quantization(quantization, index) if quantization is not None else None,
         is_variable=bool(tensor.IsVariable()),
         is_sparse=tensor.Sparsity() is not None,
     )
 
 
-def _quantization(parameters: tflite.QuantizationParameters) -> RawQuantization | None:
+def _quantization(parameters: tflite.QuantizationParameters, index: int) -> RawQuantization | None:
     scales = parameters.ScaleAsNumpy() if parameters.ScaleLength() else np.empty(0, "<f4")
     zeros = parameters.ZeroPointAsNumpy() if parameters.ZeroPointLength() else np.empty(0, "<i8")
     custom = parameters.DetailsType() != tflite.QuantizationDetails.NONE
     if not len(scales) and not custom:
         return None
+    if len(scales) != len(zeros):
+        raise ModelError(f"tensor {index} has {len(scales)} scales, but {len(zeros)} zero points")
     return RawQuantization(scales, zeros, parameters.QuantizedDimension(), custom)
 
 
@@ -210,4 +212,5 @@ def _numbers(vector: npt.NDArray[np.int32] | int, limit: int, what: str) -> tupl
 
 
 def _text(raw: bytes | None) -> str:
-    return (raw or b"").decode("utf-8", "replace")
+    """Up to a zero byte, as in C."""
+    return (raw or b"").split(b"\0")[0].decode("utf-8", "replace")

@@ -1,5 +1,6 @@
-"""The parts of the .tflite schema that the importer reads, as the verifier needs them: for each
-table its fields by slot, and what lies behind each. What is not listed here is never read.
+"""The parts of the .tflite schema that the verifier checks: for each table its fields by slot, and
+what lies behind each. What is not listed here is never read. Descriptions, metadata and signatures
+are listed without being read: a file in which they lead nowhere is corrupt, and not to be trusted.
 
 Slots are numbered as flatc numbers them: the order of the fields in the schema, where a union takes
 two, its type and its value.
@@ -87,7 +88,25 @@ TABLES: Mapping[str, Mapping[int, Field]] = MappingProxyType(
             0: INT,  # version
             1: Tables("OperatorCode"),
             2: Tables("SubGraph"),
+            3: String(),  # description
             4: Tables("Buffer"),
+            5: Vector(4),  # metadata_buffer
+            6: Tables("Metadata"),
+            7: Tables("SignatureDef"),
+        },
+        "Metadata": {
+            0: String(),  # name
+            1: INT,  # buffer
+        },
+        "SignatureDef": {
+            0: Tables("TensorMap"),  # inputs
+            1: Tables("TensorMap"),  # outputs
+            2: String(),  # signature_key
+            4: INT,  # subgraph_index
+        },
+        "TensorMap": {
+            0: String(),  # name
+            1: INT,  # tensor_index
         },
         "OperatorCode": {
             0: BYTE,  # deprecated_builtin_code
@@ -100,6 +119,7 @@ TABLES: Mapping[str, Mapping[int, Field]] = MappingProxyType(
             1: Vector(4),  # inputs
             2: Vector(4),  # outputs
             3: Tables("Operator"),
+            4: String(),  # name
         },
         "Buffer": {
             0: Vector(1),  # data
@@ -118,6 +138,8 @@ TABLES: Mapping[str, Mapping[int, Field]] = MappingProxyType(
             8: BYTE,  # has_rank
         },
         "QuantizationParameters": {
+            0: Vector(4),  # min
+            1: Vector(4),  # max
             2: Vector(4),  # scale
             3: Vector(8),  # zero_point
             4: BYTE,  # details_type

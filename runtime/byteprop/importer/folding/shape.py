@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import tflite
 
 from byteprop.importer.builder import Activation, Builder, FloatInput, FloatOutput
-from byteprop.importer.rawmodel import RawOp
+from byteprop.importer.rawmodel import RawOp, type_name
 
 
 def fold_shape(builder: Builder, op: RawOp) -> None:
+    options = builder.options(op, tflite.ShapeOptions, tflite.BuiltinOptions.ShapeOptions)
+    if options is not None and options.OutType() != builder.output(op).type:
+        builder.fail(op, f"its option says {type_name(options.OutType())}, its output does not")
     builder.known(op, np.array(_shape(builder, op), np.int64))
 
 

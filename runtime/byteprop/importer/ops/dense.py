@@ -90,12 +90,8 @@ def _weight_scales(
     if quantization is None or quantization.custom:
         builder.fail(op, f"its weights {quoted(raw.name)} have no quantisation parameters")
     scales = quantization.scales.astype(np.float32)
-    if len(scales) not in (1, n_out) or len(quantization.zero_points) != len(scales):
-        builder.fail(
-            op,
-            f"{len(scales)} scales and {len(quantization.zero_points)} zero points for {n_out} "
-            "rows of weights",
-        )
+    if len(scales) not in (1, n_out):
+        builder.fail(op, f"{len(scales)} scales for {n_out} rows of weights")
     if len(scales) > 1 and quantization.dimension != 0:
         builder.unsupported(
             op, f"weights quantised along dimension {quantization.dimension}, not by row"
