@@ -32,6 +32,10 @@ enum {
     RESERVED_AT = 60
 };
 
+/* Fields of records that are wanted without the rest. */
+enum { TENSOR_ELEMS_AT = 20, TENSOR_ARENA_OFFSET_AT = 24 };
+enum { OP_CODE_AT = 0, OP_INPUT_AT = 4, OP_OUTPUT_AT = 6 };
+
 /* Limits of the kernels, see kernels.h. */
 enum { MAX_SOFTMAX_ELEMS = 511 };
 #define MAX_DENSE_INPUTS 65532u
@@ -48,9 +52,33 @@ static bool inside(uint32_t offset, uint32_t bytes, uint32_t begin, uint32_t siz
     return offset >= begin && offset - begin <= size && bytes <= size - (offset - begin);
 }
 
-static bool overlap(const bp_tensor_t *a, const bp_tensor_t *b) {
-    return a->arena_offset < b->arena_offset + b->elems &&
-           b->arena_offset < a->arena_offset + a->elems;
+/* A tensor's place in the arena. */
+typedef struct {
+    uint32_t begin;
+    uint32_t bytes;
+} span_t;
+
+static const uint8_t *tensor_record(const bp_model_t *model, uint16_t index) {
+    return model->image + (size_t)(model->tensors_offset + (uint32_t)index * BP_MODEL_TENSOR_BYTES);
+}
+
+static const uint8_t *op_record(const bp_model_t *model, uint16_t index) {
+    return model->image + (size_t)(model->ops_offset + (uint32_t)index * BP_MODEL_OP_BYTES);
+}
+
+static span_t span_of(const bp_model_t *model, uint16_t tensor) {
+    const uint8_t *record = tensor_record(model, tensor);
+    span_t span = {bp_rom_u32(record + TENSOR_ARENA_OFFSET_AT),
+                   bp_rom_u32(record + TENSOR_ELEMS_AT)};
+    return span;
+}
+
+static bool overlap(span_t a, span_t b) {
+    return a.begin < b.begin + b.bytes && b.begin < a.begin + a.bytes;
+}
+
+static bool tensors_overlap(const bp_model_t *model, uint16_t a, uint16_t b) {
+    return overlap(span_of(model, a), span_of(model, b));
 }
 
 /* --- header --- */
@@ -201,7 +229,6 @@ static int check_tensors(const bp_model_t *model) {
 }
 
 static int check_io(const bp_model_t *model) {
-    bp_tensor_t input, other;
     for (uint16_t i = 0; i < model->n_outputs; ++i) {
         if (bp_model_output(model, i) >= model->n_tensors) {
             return BP_E_BOUNDS;
@@ -211,10 +238,8 @@ static int check_io(const bp_model_t *model) {
         if (bp_model_input(model, i) >= model->n_tensors) {
             return BP_E_BOUNDS;
         }
-        bp_model_tensor(&input, model, bp_model_input(model, i));
         for (uint16_t k = 0; k < i; ++k) {
-            bp_model_tensor(&other, model, bp_model_input(model, k));
-            if (overlap(&input, &other)) {
+            if (tensors_overlap(model, bp_model_input(model, i), bp_model_input(model, k))) {
                 return BP_E_OVERLAP;
             }
         }
@@ -272,7 +297,7 @@ static int check_dense(const reader_t *reader, const bp_op_t *op, const bp_tenso
         n_out > MAX_DENSE_OUTPUTS) {
         return BP_E_SHAPE;
     }
-    if (overlap(x, y)) {
+    if (tensors_overlap(reader->model, op->input, op->output)) {
         return BP_E_OVERLAP;
     }
     uint32_t channels = (op->flags & BP_OP_PER_CHANNEL) != 0 ? n_out : 1;
@@ -318,7 +343,8 @@ static int check_softmax(const reader_t *reader, const bp_op_t *op, const bp_ten
 
 /* Data types, output range, and where input and output may lie; the same for all ops but for what
  * a dense layer adds. */
-static int check_common(const bp_op_t *op, const bp_tensor_t *x, const bp_tensor_t *y) {
+static int check_common(const bp_model_t *model, const bp_op_t *op, const bp_tensor_t *x,
+                        const bp_tensor_t *y) {
     bool any_dtype = op->code == BP_OP_RESCALE || op->code == BP_OP_RESHAPE;
     if (any_dtype ? op->code == BP_OP_RESHAPE && x->dtype != y->dtype
                   : x->dtype != BP_DTYPE_INT8 || y->dtype != BP_DTYPE_INT8) {
@@ -329,35 +355,32 @@ static int check_common(const bp_op_t *op, const bp_tensor_t *x, const bp_tensor
         op->activation > BP_ACT_RELU_0_TO_1) {
         return BP_E_PARAM;
     }
-    return x->arena_offset != y->arena_offset && overlap(x, y) ? BP_E_OVERLAP : BP_OK;
+    bool in_place = x->arena_offset == y->arena_offset;
+    return !in_place && tensors_overlap(model, op->input, op->output) ? BP_E_OVERLAP : BP_OK;
 }
 
-/* The tensor still holds its values before op `end` runs: the last op that wrote its place wrote
- * this tensor, or none did and it is an input of the graph. A RESHAPE that copies nothing disturbs
- * nothing. */
-static int check_alive(const bp_model_t *model, uint16_t index, uint16_t end) {
-    bp_op_t op;
-    bp_tensor_t tensor, written;
-    bp_model_tensor(&tensor, model, index);
+/* The op wrote to a place without changing what is there: a RESHAPE in place. */
+static bool is_inert(const bp_model_t *model, const uint8_t *op) {
+    return BP_ROM_U8(op + OP_CODE_AT) == BP_OP_RESHAPE &&
+           span_of(model, bp_rom_u16(op + OP_INPUT_AT)).begin ==
+               span_of(model, bp_rom_u16(op + OP_OUTPUT_AT)).begin;
+}
+
+/* The tensor still holds its values before op `end` runs: the last op that changed its place wrote
+ * this tensor, or none did and it is an input of the graph. */
+static int check_alive(const bp_model_t *model, uint16_t tensor, uint16_t end) {
     while (end-- != 0) {
-        bp_model_op(&op, model, end);
-        if (op.output == index) {
+        const uint8_t *op = op_record(model, end);
+        uint16_t output = bp_rom_u16(op + OP_OUTPUT_AT);
+        if (output == tensor) {
             return BP_OK;
         }
-        bp_model_tensor(&written, model, op.output);
-        if (overlap(&tensor, &written)) {
-            if (op.code != BP_OP_RESHAPE) {
-                return BP_E_OVERLAP;
-            }
-            bp_model_tensor(&tensor, model, op.input);
-            if (tensor.arena_offset != written.arena_offset) {
-                return BP_E_OVERLAP;
-            }
-            bp_model_tensor(&tensor, model, index);
+        if (tensors_overlap(model, tensor, output) && !is_inert(model, op)) {
+            return BP_E_OVERLAP;
         }
     }
     for (uint16_t i = 0; i < model->n_inputs; ++i) {
-        if (bp_model_input(model, i) == index) {
+        if (bp_model_input(model, i) == tensor) {
             return BP_OK;
         }
     }
@@ -377,7 +400,7 @@ static int check_op(const reader_t *reader, uint16_t index) {
     }
     bp_model_tensor(&x, model, op.input);
     bp_model_tensor(&y, model, op.output);
-    int status = check_common(&op, &x, &y);
+    int status = check_common(model, &op, &x, &y);
     if (status != BP_OK) {
         return status;
     }
@@ -395,14 +418,13 @@ static int check_op(const reader_t *reader, uint16_t index) {
 
 static int check_ops(const reader_t *reader) {
     const bp_model_t *model = reader->model;
-    bp_op_t op;
     uint32_t features = 0;
     for (uint16_t i = 0; i < model->n_ops; ++i) {
         int status = check_op(reader, i);
         if (status == BP_OK) {
-            bp_model_op(&op, model, i);
-            features |= (uint32_t)1 << op.code;
-            status = check_alive(model, op.input, i);
+            const uint8_t *op = op_record(model, i);
+            features |= (uint32_t)1 << BP_ROM_U8(op + OP_CODE_AT);
+            status = check_alive(model, bp_rom_u16(op + OP_INPUT_AT), i);
         }
         if (status != BP_OK) {
             return status;
@@ -434,8 +456,7 @@ static int check_model(const reader_t *reader) {
 }
 
 int bp_model_open(bp_model_t *model, const uint8_t *image, uint32_t image_bytes) {
-    static const bp_model_t closed;
-    *model = closed;
+    *model = (bp_model_t){0};
     int status = check_identity(image, image_bytes);
     if (status != BP_OK) {
         return status;
@@ -445,7 +466,7 @@ int bp_model_open(bp_model_t *model, const uint8_t *image, uint32_t image_bytes)
                              bp_rom_u32(image + DATA_BYTES_AT)};
     status = check_model(&reader);
     if (status != BP_OK) {
-        *model = closed;
+        *model = (bp_model_t){0};
     }
     return status;
 }
