@@ -1,4 +1,4 @@
-"""Every refusal is a ModelError whose message names the op, its index, its output and what would do."""
+"""Every refusal is a ModelError that names the op, its index, its output and what would do."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_the_plain_parts_load() -> None:
         (dense_parts(x={"shape": (1, 0)}), UnsupportedOpError, "at least 1"),
         (dense_parts(x={"shape": (1, 1, 1, 1, 3)}), UnsupportedOpError, "5 dimensions"),
         (dense_parts(x={"shape": (2**12, 2**13)}), UnsupportedOpError, "33554432 elements"),
-        (dense_parts(weights=None), ModelError, "is not computed"),
+        (dense_parts(weights=None), UnsupportedOpError, "'w' are not constant"),
         (dense_parts(w={"type": tb.UINT8}), UnsupportedOpError, "weights 'w' are UINT8"),
         (dense_parts(w={"sparse": True}), UnsupportedOpError, "sparse"),
         (dense_parts(w={"scale": None}), ModelError, "'w' have no quantisation"),

@@ -83,7 +83,7 @@ def test_noise_behind_a_right_beginning(noise: bytes) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"TFL3", bytes(7), bytes(8), bytes(1000), b"\xff" * 64])
 def test_no_models_at_all(data: bytes) -> None:
-    with pytest.raises(ModelError, match="not a .tflite file"):
+    with pytest.raises(ModelError, match=r"not a \.tflite file"):
         load_tflite(data)
 
 
