@@ -134,6 +134,7 @@ class Emulator:
     same: Same
     install: str  # Debian package
     icount: bool  # whether it can count instructions
+    restart_to_reset: bool  # its own reset does not work; it is started anew
     icount_shift: int  # one instruction lasts 2^shift ns when counted
     note: str  # what differs from the real board
 
@@ -269,8 +270,8 @@ def _clock(t: _Table) -> Clock:
     clock = Clock(
         hz=t.integer("hz"), tick=t.choice("tick", Tick), tick_hz=t.integer("tick_hz", default=0)
     )
-    if clock.tick in (Tick.CYCLES, Tick.TIMER) and not clock.tick_hz:
-        raise t.error("tick_hz", "must not be 0 when the tick counts time")
+    if clock.tick is not Tick.NONE and not clock.tick_hz:
+        raise t.error("tick_hz", "must not be 0 when there is a tick")
     t.finish()
     return clock
 
@@ -343,6 +344,7 @@ def _emulator(t: _Table) -> Emulator:
         same=t.choice("same", Same),
         install=t.text("install"),
         icount=t.boolean("icount", True),
+        restart_to_reset=t.boolean("restart_to_reset", False),
         icount_shift=t.integer("icount_shift", 0, 10, default=6),
         note=t.text("note", ""),
     )

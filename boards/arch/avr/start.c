@@ -8,6 +8,7 @@
 
 int main(void);
 void bp_early(void);
+void abort(void) __attribute__((noreturn));
 
 /* The watchdog stays on after the reset it made. avr-libc runs this before it sets up memory. */
 __attribute__((naked, used, section(".init3"))) void bp_early(void) {
@@ -28,6 +29,13 @@ void bp_arch_init(void) {
 /* An interrupt that nobody serves. */
 ISR(BADISR_vect) {
     bp_app_fault(BP_FAULT_HARD, 0, 0);
+}
+
+/* This CPU has no trap instruction: gcc calls abort where it knows that the program went wrong. */
+void abort(void) {
+    bp_app_fault(BP_FAULT_HARD, (uint32_t)(uintptr_t)__builtin_return_address(0) * 2u, 0);
+    bp_port_reset();
+    __builtin_unreachable();
 }
 
 /* The watchdog resets the peripherals too. Where there is none (emulators), the jump that comes

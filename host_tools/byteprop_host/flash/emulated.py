@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import threading
+import weakref
 from types import TracebackType
 from typing import Any
 
@@ -70,10 +71,32 @@ class ProcessBoard:
 class QemuBoard(ProcessBoard):
     """A board in QEMU, with its machine protocol on the standard streams."""
 
-    def __init__(self, board: Board, plan: Plan, pty: Pty, child: Child, timeout: float) -> None:
-        super().__init__(board, plan, pty, child)
+    def __init__(
+        self, board: Board, plan: Plan, pty: Pty, timeout: float, *, restarts: bool
+    ) -> None:
+        super().__init__(board, plan, pty, Child(plan.commands[0], fds=[pty.master]))
         self._timeout = timeout
+        self._restarts = restarts
+        self._lock = threading.Lock()
+        self._line_is_ours()
         self._greet()
+
+    def _line_is_ours(self) -> None:
+        """When the emulator dies, the line has to break. It does by itself where nobody else holds
+        the master; for an emulator that is started anew on the same line, a watcher lets it go."""
+        if not self._restarts:
+            self._pty.give_master()
+            return
+        watcher = threading.Thread(
+            target=_break_line_at_end, args=(weakref.ref(self), self._child), daemon=True
+        )
+        watcher.start()
+
+    def let_line_go(self, of: Child) -> None:
+        """The emulator `of` has ended; unless another one has taken its place, so does the line."""
+        with self._lock:
+            if self._child is of:
+                self._pty.give_master()
 
     def _greet(self) -> None:
         if "QMP" not in self._read():
@@ -115,7 +138,23 @@ class QemuBoard(ProcessBoard):
             os.kill(self._child.pid, signal.SIGKILL)
 
     def reset(self) -> None:
-        self.execute("system_reset")
+        if not self._restarts:
+            self.execute("system_reset")
+            return
+        if not self.is_alive():
+            raise self._fail("the emulator has gone")
+        with self._lock:
+            self._child.close()
+            self._child = Child(self.plan.commands[0], fds=[self._pty.master])
+        self._line_is_ours()
+        self._greet()
+
+
+def _break_line_at_end(board: weakref.ref[QemuBoard], child: Child) -> None:
+    child.wait(None)
+    alive = board()
+    if alive is not None:
+        alive.let_line_go(child)
 
 
 class QemuRunner:
@@ -168,12 +207,12 @@ class QemuRunner:
         pty = Pty.make()
         try:
             plan = self._plan(firmware, str(pty.master), icount=icount)
-            child = Child(plan.commands[0], fds=[pty.master])
+            return QemuBoard(
+                self.board, plan, pty, timeout, restarts=self._emulator.restart_to_reset
+            )
         except BaseException:
             pty.close()
             raise
-        pty.give_master()
-        return QemuBoard(self.board, plan, pty, child, timeout)
 
 
 class NativeBoard(ProcessBoard):

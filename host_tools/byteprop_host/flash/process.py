@@ -15,7 +15,7 @@ import threading
 import tty
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO
 
 from ..errors import FlashError
@@ -114,7 +114,7 @@ class Child:
         """None while it runs."""
         return self._process.poll()
 
-    def wait(self, timeout: float) -> int | None:
+    def wait(self, timeout: float | None) -> int | None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self._process.wait(timeout)
         return None
@@ -150,6 +150,7 @@ class Pty:
     master: int
     slave: int
     port: str
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def make(cls) -> Pty:
@@ -162,9 +163,10 @@ class Pty:
 
     def give_master(self) -> None:
         """The child has it now; ours would keep the line alive when the child has died."""
-        if self.master >= 0:
-            os.close(self.master)
-            self.master = -1
+        with self._lock:
+            fd, self.master = self.master, -1
+        if fd >= 0:
+            os.close(fd)
 
     def close(self) -> None:
         self.give_master()
