@@ -1,0 +1,173 @@
+"""Every way a line can go wrong ends in an error that says which it was."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pty
+import struct
+import threading
+import tty
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from byteprop._raw import const
+from byteprop_host.boards import load_board
+from byteprop_host.build import build
+from byteprop_host.errors import LinkError, PortError
+from byteprop_host.flash import RunningBoard, start
+from byteprop_host.link import Decoder, Device, Frame, Message, encode_frame
+from byteprop_host.link import transport as transport_module
+from faulty_line import FaultyLine
+
+ANSWER = const("BP_MSG_ANSWER")
+
+
+@contextmanager
+def host_board() -> Iterator[RunningBoard]:
+    board = load_board("host")
+    with start(board, build(board)) as running:
+        yield running
+
+
+@contextmanager
+def impostor(answer: Callable[[bytes], bytes]) -> Iterator[str]:
+    """Something on a port that is no board: answers what it is sent in its own way."""
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+
+    def run() -> None:
+        while True:
+            try:
+                os.write(master, answer(os.read(master, 4096)))
+            except OSError:
+                return
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    yield os.ttyname(slave)
+    os.close(slave)
+    thread.join(5.0)
+    os.close(master)
+
+
+def hail_error(answer: Callable[[bytes], bytes], **options: str) -> str:
+    with impostor(answer) as port, pytest.raises(LinkError) as caught:
+        Device.open(port, timeout=0.4, **options)
+    return str(caught.value)
+
+
+def hail_answer(sent: bytes, *, version: int = 1, session: int | None = None) -> bytes:
+    """Answers every hail among the bytes, as a board named board-b would."""
+    out = b""
+    for frame in Decoder().feed(sent):
+        if frame.type == Message.HAIL:
+            own = struct.unpack_from("<I", frame.payload, 1)[0]
+            fields = (0, version, own if session is None else session, 7, 256, 512, 4, 0)
+            payload = struct.pack("<BBIQHHBBIIIIIIH", *fields, 0, 1, 2, 3, 4, 5, 64)
+            out += encode_frame(
+                Frame(Message.HAIL | ANSWER, ack=1, aux=4, payload=payload + b"board-b\0cpu-b\0")
+            )
+    return out
+
+
+def test_port_that_does_not_exist() -> None:
+    with pytest.raises(PortError, match="does not exist.*byteprop boards.*ENOENT"):
+        Device.open("/dev/no-such-port")
+
+
+def test_port_that_may_not_be_opened() -> None:
+    """Without playing another user: the error that the system gives."""
+    error = transport_module._port_error("/dev/ttyX", OSError(errno.EACCES, "Permission denied"))
+    assert "may not be opened by this user" in str(error)
+    assert "EACCES" in str(error)
+
+
+def test_port_that_is_in_use() -> None:
+    with host_board() as running, Device.open(running.port):
+        with pytest.raises(PortError, match="in use by another program"):
+            Device.open(running.port)
+
+
+def test_socket_that_nobody_serves() -> None:
+    with pytest.raises(PortError, match="nobody listens"):
+        Device.open("socket://127.0.0.1:9")
+
+
+def test_silent_port() -> None:
+    assert "nothing at all was received" in hail_error(lambda sent: b"")
+
+
+def test_wrong_baud_rate_shows_the_last_bytes() -> None:
+    text = hail_error(lambda sent: b"\xf8\x00\x80\xfc\x1e\x9c")
+    assert "wrong baud rate (now 115200)" in text
+    assert "f8 00 80 fc 1e 9c |......" in text
+
+
+def test_another_program_on_the_port() -> None:
+    text = hail_error(lambda sent: b"MicroPython v1.22\r\n>>> ")
+    assert "text of another program" in text
+    assert "MicroPython v1.22" in text
+
+
+def test_other_protocol_version() -> None:
+    text = hail_error(lambda sent: hail_answer(sent, version=9))
+    assert "protocol version 9, this byteprop version 1" in text
+
+
+def test_other_board() -> None:
+    text = hail_error(hail_answer, board="microbit")
+    assert "is a board-b (cpu-b), not a microbit" in text
+
+
+def test_answer_of_another_session_is_not_taken() -> None:
+    text = hail_error(lambda sent: hail_answer(sent, session=12345))
+    assert "none answers the hail; the last: HAIL answer" in text
+
+
+def test_boot_text_before_the_answer_is_skipped() -> None:
+    with impostor(lambda sent: b"booting...\r\n\xff\x00" + hail_answer(sent)) as port:
+        with Device.open(port, timeout=2.0) as device:
+            assert device.info.board == "board-b"
+            assert device.info.build_id == 7
+            assert device.info.slot_bytes == 64
+
+
+def test_board_that_falls_silent() -> None:
+    with impostor(hail_answer) as port, Device.open(port, timeout=0.4) as device:
+        with pytest.raises(LinkError, match="stopped answering 0.4 s ago; unanswered: ECHO"):
+            device.echo(b"hello")
+
+
+def test_board_that_resets_again_and_again() -> None:
+    def answer(sent: bytes) -> bytes:
+        lost = encode_frame(Frame(Message.NO_SESSION))
+        frames = Decoder().feed(sent)
+        return hail_answer(sent) + lost * any(f.type != Message.HAIL for f in frames)
+
+    with impostor(answer) as port, Device.open(port, timeout=2.0) as device:
+        with pytest.raises(LinkError, match="resets itself again and again"):
+            device.echo(b"hello")
+
+
+def test_cable_pulled_out_in_the_middle() -> None:
+    running = load_board("host")
+    with start(running, build(running)) as target:
+        device = Device.open(target.port)
+        assert device.echo(b"there") == b"there"
+        target.close()
+        with pytest.raises(LinkError, match="went away in the middle"):
+            for _ in range(3):
+                device.echo(b"gone")
+        device.close()
+
+
+def test_garbage_between_answers_is_ignored() -> None:
+    with host_board() as running, FaultyLine(running.port) as line:
+        with Device.open(line.port) as device:
+            for i in range(20):
+                line.send_to_host(bytes(range(1, 200)) + b"\0half a frame")
+                line.send_to_board(b"\1\2\3" * i)
+                assert device.echo(bytes([i]) * 50) == bytes([i]) * 50
+            assert device.stats().bad_frames > 0

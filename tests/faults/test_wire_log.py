@@ -1,0 +1,103 @@
+"""A session written to a log can be read, and run again without a board."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import byteprop
+import pytest
+from byteprop._raw import const
+from byteprop_host.boards import load_board
+from byteprop_host.build import build
+from byteprop_host.errors import HostError, LinkError
+from byteprop_host.flash import start
+from byteprop_host.link import Device, Message, ReplayTransport, read_log, replay
+from faulty_line import FaultyLine
+
+DIGITS = Path(__file__).parents[1] / "data/models/digits_mlp.tflite"
+ANSWER = const("BP_MSG_ANSWER")
+
+
+def use(device: Device) -> list[bytes | None]:
+    device.load_image(byteprop.load(DIGITS).image)
+    samples = [bytes((i * j) & 0xFF for j in range(64)) for i in range(5)]
+    answers = [a.output for a in device.infer_stream(samples)]
+    return [*answers, device.echo(b"bye")]
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[bytes | None], int]:
+    path = tmp_path_factory.mktemp("log") / "wire.jsonl"
+    board = load_board("host")
+    with start(board, build(board)) as running, path.open("wb") as log:
+        with Device.open(running.port, log=log) as device:
+            answers = use(device)
+            return path, answers, device.wire_bytes
+
+
+def test_every_byte_is_logged(recorded: tuple[Path, list[bytes | None], int]) -> None:
+    path, _, wire_bytes = recorded
+    entries = read_log(path)
+    assert sum(len(e.data) for e in entries) == wire_bytes
+    assert [e.time for e in entries] == sorted(e.time for e in entries)
+
+
+def test_log_is_read_as_frames(recorded: tuple[Path, list[bytes | None], int]) -> None:
+    frames = replay(recorded[0])
+    assert frames[0].frame.type == Message.HAIL
+    assert (frames[0].direction, frames[1].direction) == ("tx", "rx")
+    assert frames[1].text.startswith("HAIL answer, seq 0, ack 1, free slots 16, OK, ")
+    inferred = [f for f in frames if f.frame.type == Message.INFER | ANSWER]
+    outputs = [f.frame.payload[9:] for f in inferred]
+    assert outputs == recorded[1][:5]
+
+
+def test_session_runs_again_from_the_log(
+    recorded: tuple[Path, list[bytes | None], int],
+) -> None:
+    with Device(ReplayTransport(recorded[0])) as device:
+        assert device.info.board == "host"
+        assert use(device) == recorded[1]
+        with pytest.raises(LinkError, match="the wire log ends here"):
+            device.echo(b"more")
+
+
+def test_damaged_frames_are_left_out_of_the_frames(tmp_path: Path) -> None:
+    path = tmp_path / "wire.jsonl"
+    board = load_board("host")
+    with start(board, build(board)) as running, path.open("wb") as log:
+        with FaultyLine(running.port, rate=1 / 300, seed=3) as line:
+            with Device.open(line.port, log=log) as device:
+                for i in range(200):
+                    assert device.echo(bytes([i])) == bytes([i])
+    frames = [f.frame for f in replay(path) if f.direction == "rx"]
+    echoed = {f.payload[1] for f in frames if f.type == Message.ECHO | ANSWER}
+    assert echoed == set(range(200))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no log\n",
+        '{"byteprop_wire_log": 2, "port": "x"}\n',
+        '{"byteprop_wire_log": 1, "port": "x"}\n{"t": 0, "dir": "up", "hex": ""}\n',
+        '{"byteprop_wire_log": 1, "port": "x"}\n{"t": 0, "dir": "tx", "hex": "0"}\n',
+        '{"byteprop_wire_log": 1, "port": "x"}\n[]\n',
+    ],
+)
+def test_what_is_no_log_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_text(text)
+    with pytest.raises(HostError, match="wire log"):
+        read_log(path)
+
+
+def test_log_that_was_cut_off_is_read_up_to_there(
+    recorded: tuple[Path, list[bytes | None], int], tmp_path: Path
+) -> None:
+    whole = recorded[0].read_bytes()
+    path = tmp_path / "cut"
+    path.write_bytes(whole[: len(whole) // 2])
+    assert 0 < len(read_log(path)) < len(read_log(recorded[0]))
+    assert json.loads(whole.split(b"\n")[0])["byteprop_wire_log"] == 1
