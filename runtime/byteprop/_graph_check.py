@@ -15,6 +15,7 @@ MAX_RANK = 4
 MAX_N_IN = 65532
 MAX_N_OUT = 65535
 MAX_CLASSES = 511
+MAX_WEIGHTS = 2**28
 _MAX_TENSORS = _raw.const("BP_MODEL_MAX_TENSORS")
 _MAX_OPS = _raw.const("BP_MODEL_MAX_OPS")
 _MAX_ARENA_BYTES = _raw.const("BP_MODEL_MAX_ARENA_BYTES")
@@ -28,6 +29,7 @@ def check(graph: Graph) -> None:
     for index, tensor in enumerate(graph.tensors):
         _check_tensor(f"tensor {index} {tensor.name!r}", tensor)
     _check_order(graph)
+    _check_size(graph)
     for index, op in enumerate(graph.ops):
         x, y = graph.tensors[op.input], graph.tensors[op.output]
         where = f"op {index} {type(op).__name__} (output {y.name!r})"
@@ -74,6 +76,13 @@ def _check_order(graph: Graph) -> None:
     if missing:
         index = min(missing)
         raise ModelError(f"tensor {index} {graph.tensors[index].name!r} is never written")
+
+
+def _check_size(graph: Graph) -> None:
+    """Before memory is taken: several ops may hold the same array."""
+    weights = sum(op.weights.size for op in graph.ops if isinstance(op, Dense))
+    if weights > MAX_WEIGHTS:
+        raise ModelError(f"the model has {weights} weights; {MAX_WEIGHTS} are supported")
 
 
 def _check_op(where: str, op: Op, x: Tensor, y: Tensor) -> None:

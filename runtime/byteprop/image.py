@@ -52,7 +52,6 @@ _LAYOUT_ROWS = _raw.const("BP_LAYOUT_ROWS")
 _WEIGHT_ALIGNMENT = 16
 _WORD = 4
 _MAX_BYTES = 2**32 - 1
-_EXP_ENTRIES = 256
 _CRC_FROM = 16
 
 _HEADER = struct.Struct("<IHHIIIIHHHHIIIIIIII")
@@ -138,7 +137,7 @@ def without_names(image: bytes) -> bytes:
 
 
 class _Pool:
-    """The data section while it grows; equal blobs are stored once."""
+    """The data section while it grows; equal blobs are stored once, but for weights."""
 
     def __init__(self, start: int) -> None:
         self.start = start
@@ -152,10 +151,13 @@ class _Pool:
     def add(self, data: bytes, alignment: int) -> int:
         key = (data, alignment)
         if key not in self._known:
-            offset = _round_up(self.end, alignment)
-            self.blob += b"\0" * (offset - self.end) + data
-            self._known[key] = offset
+            self._known[key] = self.append(data, alignment)
         return self._known[key]
+
+    def append(self, data: bytes, alignment: int) -> int:
+        offset = _round_up(self.end, alignment)
+        self.blob += b"\0" * (offset - self.end) + data
+        return offset
 
 
 class _Names:
@@ -221,20 +223,32 @@ def _encode_tensor(t: Tensor, arena_offset: int, name_offset: int) -> bytes:
 
 def _encode_op(graph: Graph, op: Op, data: _Pool) -> bytes:
     x, y = graph.tensors[op.input], graph.tensors[op.output]
-    activation, flags, args = Activation.NONE, 0, [0, 0]
+    activation = _activation(op)
+    flags = 0
+    args: tuple[int, ...] = ()
     if isinstance(op, Dense):
-        activation, flags, args = op.activation, _dense_flags(op), _dense_args(op, x, y, data)
+        flags, args = _dense_flags(op), _dense_args(op, x, y, data)
     elif isinstance(op, Rescale):
-        multiplier = rescale_multiplier(op, x, y)
-        activation, args = op.activation, [multiplier.mult_q31, multiplier.lshift & 0xFFFFFFFF]
+        args = _rescale_args(op, x, y)
     elif isinstance(op, Softmax):
-        beta = struct.unpack("<I", struct.pack("<f", op.beta))[0]
-        args = [data.add(_exp_table(op, x), _WORD), beta]
-    clamp = activation_range(activation, y)
+        args = data.add(_exp_table(op, x), _WORD), _float_bits(op.beta)
     return _OP.pack(
         _CODES[type(op)], _LAYOUT_ROWS, activation, flags, op.input, op.output,
-        clamp.y_min, clamp.y_max, *args, *[0] * (5 - len(args)),
+        *activation_range(activation, y), *args, *[0] * (5 - len(args)),
     )  # fmt: skip
+
+
+def _activation(op: Op) -> Activation:
+    return op.activation if isinstance(op, (Dense, Rescale)) else Activation.NONE
+
+
+def _float_bits(value: np.float32) -> int:
+    return int.from_bytes(np.array(value, "<f4").tobytes(), "little")
+
+
+def _rescale_args(op: Rescale, x: Tensor, y: Tensor) -> tuple[int, ...]:
+    multiplier = rescale_multiplier(op, x, y)
+    return multiplier.mult_q31, multiplier.lshift & 0xFFFFFFFF
 
 
 def _dense_flags(op: Dense) -> int:
@@ -242,18 +256,24 @@ def _dense_flags(op: Dense) -> int:
     return per_channel | (_HAS_BIAS if op.has_bias else 0)
 
 
-def _dense_args(op: Dense, x: Tensor, y: Tensor, data: _Pool) -> list[int]:
+def _dense_args(op: Dense, x: Tensor, y: Tensor, data: _Pool) -> tuple[int, ...]:
     n_out, n_in = op.weights.shape
     rows = np.zeros((n_out, _round_up(n_in, _WORD)), np.int8)
     rows[:, :n_in] = op.weights
-    multipliers = dense_multipliers(op, x, y)
-    return [
-        data.add(rows.tobytes(), _WEIGHT_ALIGNMENT),
+    mult_q31, lshift = _multiplier_blobs(op, x, y)
+    return (
+        data.append(rows.tobytes(), _WEIGHT_ALIGNMENT),
         data.add(_fold_bias(op, x.zero_point).astype("<i4").tobytes(), _WORD),
-        data.add(np.array([m.mult_q31 for m in multipliers], "<i4").tobytes(), _WORD),
-        data.add(np.array([m.lshift for m in multipliers], np.int8).tobytes(), 1),
+        data.add(mult_q31, _WORD),
+        data.add(lshift, 1),
         data.add(np.asarray(op.weight_scales, "<f4").tobytes(), _WORD),
-    ]
+    )
+
+
+def _multiplier_blobs(op: Dense, x: Tensor, y: Tensor) -> tuple[bytes, bytes]:
+    multipliers = dense_multipliers(op, x, y)
+    mult_q31 = np.array([m.mult_q31 for m in multipliers], "<i4")
+    return mult_q31.tobytes(), np.array([m.lshift for m in multipliers], np.int8).tobytes()
 
 
 def _fold_bias(op: Dense, x_zero_point: int) -> npt.NDArray[np.int32]:
@@ -304,12 +324,13 @@ def decode(image: bytes) -> Graph:
     _raw.Engine(image)
     header = _Header(*_HEADER.unpack_from(image))
     tensors = tuple(
-        _decode_tensor(image, header, fields)
+        _decode_tensor(image, fields)
         for fields in _records(image, _TENSOR, header.tensors_offset, header.n_tensors)
     )
     records = list(_records(image, _OP, header.ops_offset, header.n_ops))
     ops = tuple(_decode_op(image, tensors, fields) for fields in records)
     io = np.frombuffer(image, "<u2", header.n_inputs + header.n_outputs, header.io_offset).tolist()
+    _refuse_shared_weights(header, ops)
     graph = Graph(tensors, ops, tuple(io[: header.n_inputs]), tuple(io[header.n_inputs :]))
     check(graph)
     for index, (op, fields) in enumerate(zip(ops, records, strict=True)):
@@ -321,11 +342,11 @@ def _records(image: bytes, layout: struct.Struct, offset: int, n: int) -> Iterat
     return layout.iter_unpack(image[offset : offset + n * layout.size])
 
 
-def _decode_tensor(image: bytes, header: _Header, fields: tuple[int, ...]) -> Tensor:
+def _decode_tensor(image: bytes, fields: tuple[int, ...]) -> Tensor:
     dtype, rank, flags = fields[:3]
     scale, zero_point, name_offset = fields[9:]
     return Tensor(
-        name=_decode_name(image, header, name_offset),
+        name=_decode_name(image, name_offset),
         shape=fields[3 : 3 + rank],
         dtype=DType(dtype),
         scale=np.float32(scale),
@@ -334,15 +355,11 @@ def _decode_tensor(image: bytes, header: _Header, fields: tuple[int, ...]) -> Te
     )
 
 
-def _decode_name(image: bytes, header: _Header, offset: int) -> str:
+def _decode_name(image: bytes, offset: int) -> str:
     if offset == 0:
         return ""
-    start, end = header.names_offset, header.names_offset + header.names_bytes
-    terminator = image.find(b"\0", offset, end) if start <= offset < end else -1
-    if terminator < 0:
-        raise ModelError(f"a tensor's name at offset {offset} is not in the names {start}..{end}")
     try:
-        return image[offset:terminator].decode()
+        return image[offset : image.index(b"\0", offset)].decode()
     except UnicodeDecodeError:
         raise ModelError(f"a tensor's name at offset {offset} is not UTF-8") from None
 
@@ -352,7 +369,7 @@ def _decode_op(image: bytes, tensors: tuple[Tensor, ...], fields: tuple[int, ...
     if code == _DENSE:
         return _decode_dense(image, tensors[source], tensors[target], fields)
     if code == _RESCALE:
-        return Rescale(source, target, _activation(activation))
+        return Rescale(source, target, Activation(activation))
     if code == _SOFTMAX:
         beta = np.frombuffer(struct.pack("<I", fields[9]), "<f4")[0]
         return Softmax(source, target, np.float32(beta))
@@ -375,51 +392,40 @@ def _decode_dense(image: bytes, x: Tensor, y: Tensor, fields: tuple[int, ...]) -
         output=target,
         weights=weights,
         bias=_wrap_int32(folded + x.zero_point * sums),
-        weight_scales=_weight_scales(image, scales_at, n_scales),
-        activation=_activation(fields[2]),
+        weight_scales=np.frombuffer(image, "<f4", n_scales, scales_at).astype(np.float32),
+        activation=Activation(fields[2]),
         has_bias=bool(flags & _HAS_BIAS),
     )
 
 
-def _activation(code: int) -> Activation:
-    """For people only, so the C reader does not look at it."""
-    try:
-        return Activation(code)
-    except ValueError:
-        raise ModelError(f"activation {code} is unknown") from None
-
-
-def _weight_scales(image: bytes, offset: int, n: int) -> npt.NDArray[np.float32]:
-    """The C reader does not use them, so their place is checked here."""
-    if offset % _WORD or offset + 4 * n > len(image):
-        raise ModelError(f"{n} weight scales at offset {offset} leave the {len(image)} bytes")
-    return np.frombuffer(image, "<f4", n, offset).astype(np.float32)
+def _refuse_shared_weights(header: _Header, ops: tuple[Op, ...]) -> None:
+    """Else a small image whose ops all point to the same bytes would stand for gigabytes."""
+    weight_bytes = sum(op.weights.size for op in ops if isinstance(op, Dense))
+    if weight_bytes > header.data_bytes:
+        raise ModelError(
+            f"{weight_bytes} weights share a data section of {header.data_bytes} bytes"
+        )
 
 
 def _check_integers(
     index: int, graph: Graph, op: Op, image: bytes, fields: tuple[int, ...]
 ) -> None:
     """The op's integers must be those that its scales lead to."""
-    pool = _Pool(0)
-    wanted = _OP.unpack(_encode_op(graph, op, pool))
-    same = fields[1:8] == wanted[1:8]
+    x, y = graph.tensors[op.input], graph.tensors[op.output]
+    args = fields[8:]
     if isinstance(op, Dense):
-        n = len(op.weight_scales)
-        sizes = (0, 0, 4 * n, n)
-        same = same and all(
-            _same_blob(image, fields[8 + i], pool.blob, wanted[8 + i], size)
-            for i, size in enumerate(sizes)
-        )
+        same = _same_blobs(image, args[2:4], *_multiplier_blobs(op, x, y))
     elif isinstance(op, Softmax):
-        same = same and fields[9:] == wanted[9:]
-        same = same and _same_blob(image, fields[8], pool.blob, wanted[8], 4 * _EXP_ENTRIES)
+        same = _same_blobs(image, args[:1], _exp_table(op, x))
+    elif isinstance(op, Rescale):
+        same = args[:2] == _rescale_args(op, x, y)
     else:
-        same = same and fields[8:] == wanted[8:]
-    if not same:
+        same = True
+    if not same or fields[6:8] != activation_range(_activation(op), y):
         raise ModelError(
             f"op {index} {type(op).__name__}: the image's integers do not follow from its scales"
         )
 
 
-def _same_blob(a: bytes, a_offset: int, b: bytearray, b_offset: int, size: int) -> bool:
-    return a[a_offset : a_offset + size] == b[b_offset : b_offset + size]
+def _same_blobs(image: bytes, offsets: tuple[int, ...], *blobs: bytes) -> bool:
+    return all(image.startswith(blob, at) for at, blob in zip(offsets, blobs, strict=True))

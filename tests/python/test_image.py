@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
 from dataclasses import replace
@@ -97,13 +98,36 @@ def test_names_of_any_language() -> None:
     assert image.decode(image.encode(replace(graph, tensors=tensors))).tensors == tensors
 
 
-def test_equal_data_is_stored_once() -> None:
+def test_equal_data_but_weights_is_stored_once() -> None:
     b = Builder()
     t = [b.tensor((1, 8)) for _ in range(3)]
     weights = np.arange(64, dtype=np.int8).reshape(8, 8)
     b.dense(t[0], weights, t[1])
     b.dense(t[1], weights, t[2])
-    assert image.encode(b.graph((t[0],), (t[2],))).count(weights.tobytes()) == 1
+    encoded = image.encode(b.graph((t[0],), (t[2],)))
+    assert encoded.count(weights.tobytes()) == 2
+    assert encoded.count(struct.pack("<8i", *(7 * j - 5 for j in range(8)))) == 1
+
+
+def test_shared_weights_do_not_stand_for_gigabytes() -> None:
+    b = Builder()
+    t = [b.tensor((1, 64)) for _ in range(9)]
+    for x, y in itertools.pairwise(t):
+        b.dense(x, np.ones((64, 64), np.int8), y)
+    graph = b.graph((t[0],), (t[8],))
+    blob = bytearray(image.encode(graph))
+    (data,) = struct.unpack_from("<I", blob, 44)
+    for index in range(8):
+        at = op_at(index, graph) + 12
+        weights, bias, mult, lshift, scales = struct.unpack_from("<5I", blob, at)
+        if index == 0:
+            shared = weights, bias, mult, lshift, scales
+        struct.pack_into("<5I", blob, at, *shared)
+    assert same(image.decode(sealed(bytearray(blob))), graph)  # room for all of them is still there
+    struct.pack_into("<I", blob, 48, 64 * 64 + 64 * 4 + 16)
+    assert data == shared[0]
+    with pytest.raises(ModelError, match="32768 weights share a data section of 4368 bytes"):
+        image.decode(sealed(blob))
 
 
 def test_weights_are_aligned_by_16() -> None:
@@ -207,6 +231,16 @@ def test_an_arena_beyond_16_megabytes_is_refused() -> None:
     b.dense(x, np.zeros((1, 2**12), np.int8), y)
     with pytest.raises(ModelError, match="arena of 16781312 bytes; 16777216 are allowed"):
         image.encode(b.graph((x,), (y,)))
+
+
+def test_more_weights_than_fit_are_refused_before_memory_is_taken() -> None:
+    weights = np.zeros((2**12, 2**12), np.int8)
+    b = Builder()
+    t = [b.tensor((1, 2**12)) for _ in range(18)]
+    for x, y in itertools.pairwise(t):
+        b.dense(x, weights, y)
+    with pytest.raises(ModelError, match="285212672 weights; 268435456 are supported"):
+        image.encode(b.graph((t[0],), (t[-1],)))
 
 
 def test_the_largest_that_fit() -> None:
