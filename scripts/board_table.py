@@ -45,7 +45,7 @@ def memory(board: Board) -> str:
 
 
 def table() -> str:
-    lines = ["| board | what | CPU | flash | RAM | run by the tests on |", "|---|---|---|---|---|---|"]
+    lines = ["| board | what | CPU | flash | RAM | run by the tests on |", "|---" * 6 + "|"]
     for board in all_boards():
         title = f"[{board.title}]({board.url})" if board.url else board.title
         lines.append(

@@ -30,8 +30,9 @@ MAY_INCLUDE = {
     "isa": {"config", "fixed", "kernels", "status"},
     "model": {"config", "fixed", "kernels", "link", "model", "status"},
     "infer": {"config", "infer", "kernels", "model", "status"},
+    "train": {"config", "fixed", "infer", "kernels", "link", "model", "status", "train"},
     "link": {"config", "link", "status"},
-    "app": {"config", "infer", "kernels", "link", "model", "port", "status"},
+    "app": {"config", "infer", "kernels", "link", "model", "port", "status", "train"},
     ".": {"status"},
 }
 # The seam through which kernels get the fastest primitive of the instruction set.
@@ -122,6 +123,7 @@ def test_public_headers_include_downwards() -> None:
         "link": {"status"},
         "model": {"status"},
         "infer": {"model", "status"},
+        "train": {"model", "status"},
     }
     for path in sorted(PUBLIC.glob("*.h")):
         included = {Path(n).stem for n in includes(path) if n.startswith("byteprop/")}

@@ -1,4 +1,4 @@
-"""The examples of README.md and docs/*.md do what they say; see docs_examples.py for the convention."""
+"""The examples of the documents do what they say; docs_examples.py has the convention."""
 
 from __future__ import annotations
 

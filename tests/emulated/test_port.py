@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import serial
-from conftest import strict
 
 from byteprop_host.boards import Board
 from byteprop_host.flash import start
+from conftest import strict
 
 PROGRAM = Path(__file__).with_name("port_check.c")
 TIMEOUT = 30.0

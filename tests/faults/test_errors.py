@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+
 from byteprop._raw import const
 from byteprop_host.boards import load_board
 from byteprop_host.build import build

@@ -6,8 +6,9 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-import byteprop
 import pytest
+
+import byteprop
 from byteprop._raw import Status, const
 from byteprop_host.boards import load_board
 from byteprop_host.build import build

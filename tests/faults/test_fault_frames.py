@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from byteprop._raw import const
 from byteprop_host.boards import load_board
 from byteprop_host.build import build

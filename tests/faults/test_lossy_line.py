@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import byteprop
 import numpy as np
 import pytest
+
+import byteprop
 from byteprop._raw import Engine, const
 from byteprop_host.boards import Board, load_board
 from byteprop_host.build import build

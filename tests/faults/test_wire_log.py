@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import byteprop
 import pytest
+
+import byteprop
 from byteprop._raw import const
 from byteprop_host.boards import load_board
 from byteprop_host.build import build

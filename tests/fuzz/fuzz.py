@@ -150,7 +150,7 @@ def link_seeds() -> Iterable[bytes]:
 
 
 def app_seeds() -> Iterable[bytes]:
-    """Requests as fuzz_app.c reads them: control, type, length, payload; a small model is loaded and run."""
+    """Requests as fuzz_app.c reads them; small models are loaded and run."""
 
     def request(kind: int, payload: bytes = b"") -> bytes:
         return bytes([0, kind]) + struct.pack("<H", len(payload)) + payload

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from fuzz import REGRESSIONS, TARGETS, build, fuzz, missing, replay
 
 SECONDS = int(os.environ.get("BYTEPROP_FUZZ_SECONDS", "20"))

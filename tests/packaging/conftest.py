@@ -9,6 +9,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+
 from package_index import pip
 
 ROOT = Path(__file__).resolve().parents[2]

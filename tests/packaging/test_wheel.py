@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from package_index import pip
 
 ROOT = Path(__file__).resolve().parents[2]

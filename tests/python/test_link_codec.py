@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import zlib
 
-from byteprop._raw import cobs_decode, cobs_encode, const, crc32
-from byteprop_host.link.frames import Decoder, Frame, decode_frame, encode_frame
 from cobs import cobs
 from hypothesis import given
 from hypothesis import strategies as st
+
+from byteprop._raw import cobs_decode, cobs_encode, const, crc32
+from byteprop_host.link.frames import Decoder, Frame, decode_frame, encode_frame
 
 PAYLOADS = st.one_of(
     st.binary(max_size=700),
