@@ -1,9 +1,11 @@
-"""Builds bare programs for emulated Cortex-M machines and runs them to their end."""
+"""Builds bare programs for emulated machines and runs them to their end."""
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +14,6 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 CSRC = ROOT / "csrc"
 MEMORY_FUNCTIONS = ROOT / "boards/arch/freestanding/mem.c"  # gcc calls them on its own
-COMPILER = "arm-none-eabi-gcc"
-EMULATOR = "qemu-system-arm"
 WARNINGS = (
     "-std=c99 -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes "
     "-Wundef -Werror"
@@ -26,28 +26,58 @@ class Machine:
 
     name: str
     cpu: str
-    flash_bytes: int
-    ram_bytes: int
+    compiler: str
+    emulator: str
+    flags: tuple[str, ...]
+    sources: tuple[Path, ...]
+    emulator_args: tuple[str, ...]
+
+    def missing_tools(self) -> list[str]:
+        """The programs that are needed and not installed."""
+        return [tool for tool in (self.compiler, self.emulator) if shutil.which(tool) is None]
+
+    def compiler_version(self) -> str:
+        """The compiler's name and version, for records."""
+        command = [self.compiler, "-dumpfullversion"]
+        result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+        return f"{self.compiler} {result.stdout.strip()}"
 
 
-MACHINES = (
-    Machine("mps2-an386", "cortex-m4", 4 << 20, 4 << 20),
-    Machine("mps2-an385", "cortex-m3", 4 << 20, 4 << 20),
-    Machine("microbit", "cortex-m0", 256 << 10, 16 << 10),
-)
-
-
-def missing_tools() -> list[str]:
-    """The programs that are needed and not installed."""
-    return [tool for tool in (COMPILER, EMULATOR) if shutil.which(tool) is None]
-
-
-def compiler_version() -> str:
-    """The compiler's name and version, for records."""
-    result = subprocess.run(
-        [COMPILER, "-dumpfullversion"], capture_output=True, text=True, check=True, timeout=30
+def cortex_m(name: str, cpu: str, flash_bytes: int, ram_bytes: int) -> Machine:
+    """It prints and ends through semihosting; every instruction takes 64 ns of its time."""
+    return Machine(
+        name,
+        cpu,
+        "arm-none-eabi-gcc",
+        "qemu-system-arm",
+        (
+            *(f"-mcpu={cpu}", "-mthumb", "-ffreestanding", "-nostartfiles", "-nodefaultlibs"),
+            *(f"-T{HERE / 'bare.ld'}", f"-Wl,--defsym=bare_flash_bytes={flash_bytes}"),
+            f"-Wl,--defsym=bare_ram_bytes={ram_bytes}",
+        ),
+        (HERE / "bare.c", MEMORY_FUNCTIONS),
+        (
+            *("-machine", name, "-serial", "none", "-icount", "shift=6"),
+            *("-semihosting-config", "enable=on,target=native"),
+        ),
     )
-    return f"{COMPILER} {result.stdout.strip()}"
+
+
+CORTEX_M = (
+    cortex_m("mps2-an386", "cortex-m4", 4 << 20, 4 << 20),
+    cortex_m("mps2-an385", "cortex-m3", 4 << 20, 4 << 20),
+    cortex_m("microbit", "cortex-m0", 256 << 10, 16 << 10),
+)
+# Models and weights lie in RAM here, so that a program can make them up.
+AVR = Machine(
+    "mega2560",
+    "atmega2560",
+    "avr-gcc",
+    "qemu-system-avr",
+    ("-mmcu=atmega2560", "-DBP_ROM_IS_RAM=1"),
+    (HERE / "bare_avr.c", ROOT / "boards/arch/avr/mulhisi3.S"),
+    ("-machine", "mega2560", "-serial", "stdio"),
+)
 
 
 def kernel_sources() -> list[Path]:
@@ -66,29 +96,17 @@ def build(
     """Compiles and links the sources with the kernels; files that they embed lie in `folder`."""
     elf = folder / f"{machine.name}.elf"
     command = [
-        COMPILER,
-        f"-mcpu={machine.cpu}",
-        "-mthumb",
+        machine.compiler,
+        *machine.flags,
         *flags,
         *WARNINGS,
-        "-ffreestanding",
         "-ffunction-sections",
         "-Wl,--gc-sections",
         *(f"-D{key}={value}" for key, value in (defines or {}).items()),
-        f"-I{HERE}",
-        f"-I{CSRC}",
-        f"-I{CSRC / 'include'}",
+        *(f"-I{include}" for include in (HERE, CSRC, CSRC / "include")),
         f"-Wa,-I,{folder}",
-        str(HERE / "bare.c"),
-        str(MEMORY_FUNCTIONS),
-        *map(str, sources),
-        *map(str, kernel_sources()),
-        "-nostartfiles",
-        "-nodefaultlibs",
+        *map(str, (*machine.sources, *sources, *kernel_sources())),
         "-lgcc",
-        f"-T{HERE / 'bare.ld'}",
-        f"-Wl,--defsym=bare_flash_bytes={machine.flash_bytes}",
-        f"-Wl,--defsym=bare_ram_bytes={machine.ram_bytes}",
         "-o",
         str(elf),
     ]
@@ -99,18 +117,29 @@ def build(
 
 
 def run(machine: Machine, elf: Path, *, timeout: float = 60) -> tuple[int, str]:
-    """The program's exit code and what it printed; every instruction takes 64 ns of its time."""
-    result = subprocess.run(
-        [
-            EMULATOR,
-            *("-machine", machine.name, "-nographic", "-monitor", "none", "-serial", "none"),
-            *("-icount", "shift=6", "-kernel", str(elf)),
-            *("-semihosting-config", "enable=on,target=native"),
-        ],
+    """The program's exit code and what it printed. A program that does not end is stopped and
+    answers -1; a last line "exit CODE" ends the emulator of a machine that cannot end it."""
+    option = "-bios" if machine.emulator == "qemu-system-avr" else "-kernel"
+    command = [machine.emulator, "-display", "none", "-monitor", "none", *machine.emulator_args]
+    lines: list[str] = []
+    with subprocess.Popen(
+        [*command, option, str(elf)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=timeout,
-    )
-    return result.returncode, result.stdout
+    ) as process:
+        watchdog = threading.Timer(timeout, process.kill)
+        watchdog.start()
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith("exit "):
+                    return int(line.split()[1]), "".join(lines)
+                lines.append(line)
+            code = process.wait()
+            return (code if code >= 0 else -1), "".join(lines)
+        finally:
+            watchdog.cancel()
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()

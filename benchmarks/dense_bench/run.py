@@ -18,8 +18,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 import bare
 import records
 
@@ -95,7 +95,7 @@ def record(machine: bare.Machine, figures: list[Figure], flags: list[str]) -> Pa
             "instructions": figure.instructions,
             "per_mac": figure.per_mac,
             "commit": records.commit(),
-            "compiler": bare.compiler_version(),
+            "compiler": machine.compiler_version(),
             "flags": " ".join(flags),
         }
         for figure in figures
@@ -105,25 +105,25 @@ def record(machine: bare.Machine, figures: list[Figure], flags: list[str]) -> Pa
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--board", choices=[m.name for m in bare.MACHINES], help="default: all")
+    parser.add_argument("--board", choices=[m.name for m in bare.CORTEX_M], help="default: all")
     parser.add_argument("--flags", default="-O2", help="optimisation flags (default: %(default)s)")
     parser.add_argument(
         "--record", action="store_true", help="append to benchmarks/results/<board>-kernels.csv"
     )
     arguments = parser.parse_args()
-    missing = bare.missing_tools()
-    if missing:
-        print(f"not installed: {', '.join(missing)}", file=sys.stderr)
-        return 1
     flags = arguments.flags.split()
-    for machine in bare.MACHINES:
+    for machine in bare.CORTEX_M:
         if arguments.board not in (None, machine.name):
             continue
+        missing = machine.missing_tools()
+        if missing:
+            print(f"not installed: {', '.join(missing)}", file=sys.stderr)
+            return 1
         figures = measure(machine, flags)
         print(f"{machine.name} ({machine.cpu}, {' '.join(flags)})")
         for f in figures:
-            per_mac = f"{f.per_mac} a MAC" if f.per_mac else ""
-            print(f"  {f.kernel:8} {f.shape:10} {f.instructions:>8} instructions  {per_mac}")
+            per_mac = f"  {f.per_mac} a MAC" if f.per_mac else ""
+            print(f"  {f.kernel:8} {f.shape:10} {f.instructions:>8} instructions{per_mac}")
         if arguments.record:
             print(f"  recorded in {record(machine, figures, flags)}")
     return 0

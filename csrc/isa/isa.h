@@ -41,6 +41,11 @@ int32_t bp_dot_row_s8(const int8_t *x, const uint8_t *row, uint16_t n_in);
 #endif
 #endif
 
+/* AVR with a multiplier and LPM Z+. */
+#if !BP_ISA_PORTABLE && defined(__AVR_HAVE_MUL__) && defined(__AVR_HAVE_LPMX__)
+#define BP_ISA_AVR 1
+#endif
+
 #if BP_ISA_AT_RUN_TIME
 typedef struct {
     const char *name;
@@ -66,11 +71,18 @@ void bp_dot_rows_s8_avx2(int32_t *acc, const int8_t *x, const uint8_t *weights,
 #elif defined(BP_ISA_ARMV6M)
 #define BP_ISA_NAME "armv6m"
 #define BP_ISA_DOT_ROWS bp_dot_rows_s8_armv6m
+#elif defined(BP_ISA_AVR)
+#define BP_ISA_NAME "avr"
+#define BP_ISA_DOT_ROWS bp_dot_rows_s8_avr
+#define BP_ISA_DOT_ROW bp_dot_row_s8_avr
+int32_t bp_dot_row_s8_avr(const int8_t *x, const uint8_t *row, uint16_t n_in);
 #else
 #define BP_ISA_NAME "portable"
 #define BP_ISA_DOT_ROWS bp_dot_rows_s8
 #endif
+#ifndef BP_ISA_DOT_ROW
 #define BP_ISA_DOT_ROW bp_dot_row_s8
+#endif
 void BP_ISA_DOT_ROWS(int32_t *acc, const int8_t *x, const uint8_t *weights, uint16_t row_stride,
                      uint16_t n_in);
 #endif

@@ -1,0 +1,69 @@
+/* bp_dot_row_s8 and bp_dot_rows_s8 for AVR with a multiplier: 12 cycles for a product, in a sum of 24
+ * bits. One row after the other, because there are pointer registers for x and one row only. */
+#include "isa/isa.h"
+
+#ifdef BP_ISA_AVR
+#include <byteprop/config.h>
+
+/* A multiple of 4 whose sum fits 24 bits: 508 * 128 * 128 < 2^23. */
+enum { MAX_COLUMNS = 508 };
+
+#if BP_ROM_IS_RAM
+#define LOAD_WEIGHT "ld %[w], Z+\n\t"
+#else
+#define LOAD_WEIGHT "lpm %[w], Z+\n\t"
+#endif
+#define COLUMN                                                                                     \
+    "ld %[x], X+\n\t" LOAD_WEIGHT "muls %[w], %[x]\n\t"                                           \
+    "add %A[sum], r0\n\t"                                                                         \
+    "adc %B[sum], r1\n\t"                                                                         \
+    "adc %C[sum], %[zero]\n\t"                                                                    \
+    "sbrc r1, 7\n\t"                                                                              \
+    "dec %C[sum]\n\t"
+
+/* n: 1 .. MAX_COLUMNS. */
+static __attribute__((noinline)) int32_t dot_columns(const int8_t *x, const uint8_t *row,
+                                                     uint16_t n) {
+    uint8_t fours = (uint8_t)(n / 4);
+    uint8_t ones = (uint8_t)(n % 4);
+    uint32_t sum = 0;
+    int8_t x_byte;
+    int8_t w_byte;
+    __asm__ volatile("tst %[fours]\n\t"
+                     "breq 2f\n"
+                     "1:\n\t" COLUMN COLUMN COLUMN COLUMN
+                     "dec %[fours]\n\t"
+                     "brne 1b\n"
+                     "2:\n\t"
+                     "tst %[ones]\n\t"
+                     "breq 4f\n"
+                     "3:\n\t" COLUMN
+                     "dec %[ones]\n\t"
+                     "brne 3b\n"
+                     "4:\n\t"
+                     "clr r1\n\t"
+                     : [sum] "+r"(sum), "+x"(x), "+z"(row), [fours] "+r"(fours),
+                       [ones] "+r"(ones), [x] "=&d"(x_byte), [w] "=&d"(w_byte)
+                     : [zero] "r"((uint8_t)0)
+                     : "r0", "cc", "memory");
+    return (int32_t)(sum << 8) >> 8;
+}
+
+int32_t bp_dot_row_s8_avr(const int8_t *x, const uint8_t *row, uint16_t n_in) {
+    int32_t acc = 0;
+    for (; n_in > MAX_COLUMNS; n_in = (uint16_t)(n_in - MAX_COLUMNS)) {
+        acc += dot_columns(x, row, MAX_COLUMNS);
+        x += MAX_COLUMNS;
+        row += MAX_COLUMNS;
+    }
+    return acc + dot_columns(x, row, n_in);
+}
+
+void bp_dot_rows_s8_avr(int32_t *acc, const int8_t *x, const uint8_t *weights, uint16_t row_stride,
+                        uint16_t n_in) {
+    for (uint8_t r = 0; r < 4; ++r) {
+        acc[r] = bp_dot_row_s8_avr(x, weights, n_in);
+        weights += row_stride;
+    }
+}
+#endif
