@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 import byteprop
-from byteprop_host.boards import Board, Tick
+from byteprop_host.boards import Board, Tick, load_board
 from byteprop_host.build import build, check_fit, fit
 from byteprop_host.errors import FitError
-from conftest import FLASH, MODELS, Vectors, opened, strict
+from conftest import FLASH, MODELS, Vectors, opened, require, strict
 
 N = 16
 Load = Callable[[str, int], Vectors]
@@ -123,9 +123,6 @@ def test_what_does_not_fit_is_refused_with_the_numbers(board: Board) -> None:
 
 def test_the_targets_of_cortex_m4(vectors: Load) -> None:
     """16 KB of flash without the weights, 4 KB of RAM without the line buffers."""
-    from byteprop_host.boards import load_board
-    from conftest import require
-
     board = require(load_board("mps2-an386"))
     model, inputs, _ = vectors("fashion_mlp_pertensor", 8)
     firmware = strict(board, model.image)
