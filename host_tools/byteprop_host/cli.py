@@ -7,7 +7,10 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 
 from byteprop.errors import BytepropError
@@ -23,12 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return EXIT_ERROR
     console = Console(json_mode=getattr(args, "json", False), quiet=args.quiet)
-    # Context managers stop emulators; they only get to run when a signal is an exception.
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _leave)
     try:
-        return int(args.verb.run(args, console))
+        with _signals_raise():
+            return int(args.verb.run(args, console))
     except BytepropError as error:
         return _failed(args, console, str(error))
     except BrokenPipeError:
@@ -38,6 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         return _failed(args, console, f"{error.strerror or error}{where}")
+    except Exception as error:
+        # Exit code 1 is for differences alone.
+        message = f"unexpected {type(error).__name__}: {error}; --debug shows where it happened"
+        return _failed(args, console, message)
     except KeyboardInterrupt:
         console.error("interrupted; the board was let go")
         return EXIT_INTERRUPTED
@@ -74,7 +78,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _failed(args: argparse.Namespace, console: Console, message: str) -> int:
     if args.debug:
-        raise  # Called while the error is being handled, so this raises it again.
+        traceback.print_exc()
     console.error(message)
     return EXIT_ERROR
 
@@ -86,6 +90,21 @@ def _version() -> str:
         return version("byteprop")
     except PackageNotFoundError:
         return "(not installed)"
+
+
+@contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Lets context managers stop emulators: they only get to run when a signal is an exception."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [getattr(signal, n) for n in ("SIGTERM", "SIGHUP") if hasattr(signal, n)]
+    before = [(number, signal.signal(number, _leave)) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

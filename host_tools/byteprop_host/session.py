@@ -121,7 +121,8 @@ def start_board(
 
     Emulators count instructions, so that the same inference always costs the same.
     """
-    write = port is None or not _has_firmware(port, board, firmware)
+    on_cable = port is not None and any(r.kind == "command" for r in board.runners)
+    write = not (on_cable and port and _has_firmware(port, board, firmware))
     progress("flash" if port and write else "start", 0, 1)
     icount = _is_emulated(board, port) and board.emulator is not None and board.emulator.icount
     running = start(board, firmware, port=port, write=write, icount=icount, timeout=timeout)

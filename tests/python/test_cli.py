@@ -1,0 +1,184 @@
+"""The command line: help, exit codes, JSON, messages; verbs that need no board."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pty
+import shlex
+from pathlib import Path
+
+import pytest
+from cli_process import run_command
+
+import byteprop
+from byteprop_host.boards import load_board
+from byteprop_host.build import fit
+from byteprop_host.cli import main, make_parser
+from byteprop_host.commands import NAMES, Verb
+
+MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
+FASHION = MODELS / "fashion_mlp_perchannel.tflite"
+
+
+def verb(name: str) -> Verb:
+    found: Verb = importlib.import_module(f"byteprop_host.commands.{name}").VERB
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_shows_an_example_that_parses(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([name, "--help"])
+    assert stop.value.code == 0
+    example = verb(name).example
+    assert f"Example:\n  {example}" in capsys.readouterr().out
+    program, *arguments = shlex.split(example)
+    assert program == "byteprop"
+    assert make_parser().parse_args(arguments).verb is verb(name)
+
+
+@pytest.mark.parametrize("name", ["build", "flash", "verify", "run", "bench"])
+def test_host_is_the_default_board(name: str) -> None:
+    needed = {"run": ["m", "--data", "d", "-o", "o"], "verify": ["m"], "bench": ["m"]}
+    assert make_parser().parse_args([name, *needed.get(name, [])]).board == "host"
+
+
+@pytest.mark.parametrize("arguments", [[], ["no-such-verb"], ["verify"], ["info", "--no-such"]])
+def test_wrong_usage_ends_with_2(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code = main(arguments)
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    assert code == 2
+    shown = capsys.readouterr()
+    assert "usage: byteprop" in shown.out + shown.err
+
+
+def test_boards_as_json_is_json_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["boards", "--json"]) == 0
+    shown = capsys.readouterr()
+    result = json.loads(shown.out)
+    assert shown.err == ""
+    names = [b["name"] for b in result["boards"]]
+    assert names[0] == "host"
+    assert {"mps2-an386", "mps2-an385", "microbit", "sifive_e", "arduino-uno"} <= set(names)
+    uno = next(b for b in result["boards"] if b["name"] == "arduino-uno")
+    assert uno["ram_bytes"] == 2048
+    compilers = {t["program"] for t in result["tools"] if t["purpose"] == "compiler"}
+    assert {"arm-none-eabi-gcc", "avr-gcc"} <= compilers
+    assert all(t["version"] or t["install"] for t in result["tools"])
+
+
+def test_boards_says_how_to_install_what_is_missing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert main(["boards"]) == 0
+    text = capsys.readouterr().out
+    assert "missing: sudo apt-get install gcc-arm-none-eabi" in text
+    line = next(s for s in text.splitlines() if s.startswith("microbit"))
+    assert line.endswith("no compiler")
+
+
+def test_info_has_the_numbers_of_the_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(FASHION), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    model = byteprop.load(FASHION)
+    assert result["macs"] == 784 * 20 + 20 * 10
+    assert result["arena_bytes"] == model.arena_bytes
+    assert result["image_bytes"] == len(model.image)
+    assert [layer["op"] for layer in result["layers"]] == ["Reshape", "Dense", "Dense", "Softmax"]
+    assert result["inputs"][0]["shape"] == [1, 28, 28]
+    by_name = {b["board"]: b for b in result["boards"]}
+    expected = fit(load_board("arduino-uno"), model.image)
+    assert by_name["arduino-uno"]["ok"] is False
+    assert by_name["arduino-uno"]["flash_needed"] == expected.flash_needed
+    assert by_name["microbit"]["ok"] is True
+
+
+def test_info_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(FASHION)]) == 0
+    text = capsys.readouterr().out
+    assert "784 -> 20, per channel, relu" in text
+    assert "15,880" in text
+
+
+def test_convert_writes_the_same_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "fashion.bpm"
+    assert main(["convert", str(FASHION), "-o", str(target), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["bytes"] == target.stat().st_size
+    assert byteprop.load(target).image == byteprop.load(FASHION).image
+
+
+def test_convert_names_the_suffixes_it_knows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["convert", str(FASHION), "-o", str(tmp_path / "fashion.onnx")]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert ".bpm" in shown.err and ".h" in shown.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["info", "no-such-file.tflite"], ["no-such-file.tflite", "No such file"]),
+        (["info", __file__], [Path(__file__).name, ".tflite"]),
+        (["verify", str(FASHION), "--board", "no-such-board"], ["no-such-board", "microbit"]),
+        (["verify", str(FASHION), "--data", "no-such.npz"], ["no-such.npz"]),
+        (["verify", str(FASHION), "--port", "/dev/null"], ["host runs only here"]),
+        (["monitor"], ["--port", "--replay"]),
+        (["monitor", "--port", "/dev/no-such-port"], ["/dev/no-such-port", "does not exist"]),
+        (["monitor", "--replay", __file__], ["wire log"]),
+    ],
+)
+def test_errors_are_one_message_without_traceback(
+    arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("byteprop: error: ")
+    assert "Traceback" not in shown.err
+    for word in words:
+        assert word in shown.err
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    plain = run_command(["info", tmp_path / "missing.bpm"])
+    debug = run_command(["info", tmp_path / "missing.bpm", "--debug"])
+    assert plain.returncode == 2 and "Traceback" not in plain.stderr
+    assert debug.returncode == 2 and "Traceback" in debug.stderr
+
+
+def test_busy_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    serial = pytest.importorskip("serial")
+    master, slave = pty.openpty()
+    try:
+        port = os.ttyname(slave)
+        with serial.Serial(port, exclusive=True):
+            assert main(["monitor", "--port", port, "--seconds", "1"]) == 2
+        error = capsys.readouterr().err
+        assert port in error and "in use by another program" in error
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+def test_reader_of_stdout_that_leaves_is_no_traceback() -> None:
+    import subprocess
+    import sys
+
+    line = f"{shlex.quote(sys.executable)} -m byteprop_host.cli boards | true"
+    done = subprocess.run(
+        ["sh", "-c", line], capture_output=True, text=True, timeout=60.0, check=False
+    )
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
