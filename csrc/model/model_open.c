@@ -228,12 +228,25 @@ static int check_tensors(const bp_model_t *model) {
     return BP_OK;
 }
 
-static int check_io(const bp_model_t *model) {
+/* Outputs may share a place, or be the same tensor, so that all of them together need a limit. */
+static int check_output_indices(const bp_model_t *model) {
+    uint32_t left = BP_MODEL_MAX_ARENA_BYTES;
     for (uint16_t i = 0; i < model->n_outputs; ++i) {
-        if (bp_model_output(model, i) >= model->n_tensors) {
+        uint16_t index = bp_model_output(model, i);
+        if (index >= model->n_tensors) {
             return BP_E_BOUNDS;
         }
+        uint32_t bytes = span_of(model, index).bytes;
+        if (bytes > left) {
+            return BP_E_ARENA;
+        }
+        left -= bytes;
     }
+    return BP_OK;
+}
+
+/* Inputs have places of their own, so that all of them together fit in the arena. */
+static int check_input_indices(const bp_model_t *model) {
     for (uint16_t i = 0; i < model->n_inputs; ++i) {
         if (bp_model_input(model, i) >= model->n_tensors) {
             return BP_E_BOUNDS;
@@ -447,7 +460,10 @@ static int check_model(const reader_t *reader) {
         status = check_tensors(reader->model);
     }
     if (status == BP_OK) {
-        status = check_io(reader->model);
+        status = check_input_indices(reader->model);
+    }
+    if (status == BP_OK) {
+        status = check_output_indices(reader->model);
     }
     if (status == BP_OK) {
         status = check_ops(reader);

@@ -242,11 +242,33 @@ static void checksum(void) {
     free(image);
 }
 
+/* A model of one tensor of 16 MiB that is its own output, once and twice. */
+static void largest_outputs(void) {
+    bp_model_t model;
+    uint8_t *image = exact_bytes(DEMO_BYTES);
+    for (uint32_t n_outputs = 1; n_outputs <= 2; ++n_outputs) {
+        make_demo_image(image);
+        put_u32(image + 16, 0);
+        put_u32(image + 20, BP_MODEL_MAX_ARENA_BYTES);
+        put_u32(image + 24, 2);
+        put_u32(image + 28, 1 | n_outputs << 16);
+        put_u32(image + DEMO_IO, 0);
+        put_u16(image + DEMO_IO + 4, 0);
+        put_u32(image + DEMO_TENSORS + 4, BP_MODEL_MAX_ARENA_BYTES / 6 / 2);
+        put_u32(image + DEMO_TENSORS + 8, 4);
+        put_u32(image + DEMO_TENSORS + 20, BP_MODEL_MAX_ARENA_BYTES / 6 / 2 * 12);
+        seal(image);
+        CHECK_EQ(bp_model_open(&model, image, DEMO_BYTES), n_outputs == 1 ? BP_OK : BP_E_ARENA);
+    }
+    free(image);
+}
+
 int main(void) {
     opened_fields();
     lengths();
     checksum();
     single_changes();
     allowed_changes();
+    largest_outputs();
     return 0;
 }
