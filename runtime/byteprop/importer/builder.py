@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
@@ -13,55 +12,25 @@ import numpy.typing as npt
 import tflite
 
 from byteprop.errors import ModelError, UnsupportedOpError
-from byteprop.graph import DType, Op, Reshape, Tensor
+from byteprop.graph import DType, Op, Tensor
+from byteprop.importer.checks import (
+    DTYPES,
+    quantization_problem,
+    quoted,
+    scale_and_zero,
+    shape_problem,
+)
 from byteprop.importer.rawmodel import NO_TENSOR, RawModel, RawOp, RawTensor
+from byteprop.importer.values import Computed, FloatInput, FloatOutput, Numbers, Value
 
-MAX_RANK = 4
-MAX_ELEMS = 1 << 24
 MAX_FOLDED_ELEMS = 64
 # Just below 2^30, so that rounding the multiplier does not lead beyond it.
 LARGEST_MULTIPLIER = 2.0**30 - 1
 # Models may use the same weights in several ops, but a small file must not turn into a huge image.
 MAX_CONSTANT_REUSE = 16
 
-_DTYPES = {tflite.TensorType.INT8: DType.INT8, tflite.TensorType.UINT8: DType.UINT8}
 _INTEGERS = {tflite.TensorType.INT32: "<i4", tflite.TensorType.INT64: "<i8"}
-_LIMITS = {DType.INT8: (-128, 127), DType.UINT8: (0, 255)}
 OptionsT = TypeVar("OptionsT")
-
-
-@dataclass(frozen=True)
-class Activation:
-    """A tensor of the graph."""
-
-    index: int
-
-
-@dataclass(frozen=True)
-class FloatInput:
-    """A float32 input that no QUANTIZE has given a scale yet, perhaps reshaped since."""
-
-    input: int
-    shape: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class FloatOutput:
-    """What DEQUANTIZE made of a tensor of the graph, perhaps reshaped since."""
-
-    index: int
-    shape: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """Shape arithmetic: integers known when the model is loaded."""
-
-    array: npt.NDArray[np.int64]
-
-
-Value = Activation | FloatInput | FloatOutput | Numbers
-Quantization = tuple[np.float32, int]
 
 
 class Builder:
@@ -137,7 +106,7 @@ class Builder:
     def activation(self, op: RawOp, operand: int = 0) -> int:
         """The graph's tensor behind an input."""
         value = self.value(op, operand)
-        if isinstance(value, Activation):
+        if isinstance(value, Computed):
             return value.index
         raw = self.required(op, operand)
         self.unsupported(op, f"input {quoted(raw.name)} is {self._kind(raw, value)}")
@@ -209,7 +178,7 @@ class Builder:
         self.expect_shape(op, output, shape)
         scale, zero_point = self.quantization(op, output)
         index = self.tensor(Tensor(output.name, shape, dtype, scale, zero_point))
-        self._define(op, Activation(index))
+        self._define(op, Computed(index))
         return index
 
     def alias(self, op: RawOp, value: Value) -> None:
@@ -227,11 +196,11 @@ class Builder:
     # Checks.
 
     def dtype(self, op: RawOp, raw: RawTensor) -> DType:
-        if raw.type not in _DTYPES:
+        if raw.type not in DTYPES:
             self.unsupported(op, f"{quoted(raw.name)} is {raw.type_name}")
-        return _DTYPES[raw.type]
+        return DTYPES[raw.type]
 
-    def quantization(self, op: RawOp, raw: RawTensor) -> Quantization:
+    def quantization(self, op: RawOp, raw: RawTensor) -> tuple[np.float32, int]:
         """Scale and zero point of an activation of a dtype that byteprop has."""
         problem = quantization_problem(raw)
         if problem:
@@ -277,110 +246,3 @@ class Builder:
         if isinstance(value, FloatOutput):
             return "float32 again after a DEQUANTIZE: byteprop computes in integers"
         return f"computed when the model runs ({raw.type_name})"
-
-    # Inputs and outputs of the model.
-
-    def add_inputs(self) -> None:
-        for index in self.model.inputs:
-            raw = self.model.tensors[index]
-            if index in self.values or raw.data is not None or raw.is_variable:
-                raise ModelError(f"input {quoted(raw.name)} is listed twice, constant or variable")
-            self._check_input(raw)
-            if raw.type == tflite.TensorType.FLOAT32:
-                self.values[index] = FloatInput(index, raw.shape)
-            else:
-                scale, zero_point = scale_and_zero(raw)
-                tensor = Tensor(raw.name, raw.shape, _DTYPES[raw.type], scale, zero_point)
-                self.input_of[index] = self.tensor(tensor)
-                self.values[index] = Activation(self.input_of[index])
-
-    def _check_input(self, raw: RawTensor) -> None:
-        if raw.type != tflite.TensorType.FLOAT32:
-            if raw.type not in _DTYPES:
-                raise UnsupportedOpError(
-                    f"input {quoted(raw.name)} is {raw.type_name}; byteprop takes INT8, UINT8, and "
-                    "FLOAT32 that a QUANTIZE op turns into one of them"
-                )
-            problem = quantization_problem(raw)
-            if problem:
-                raise ModelError(f"input: {problem}")
-        problem = shape_problem(raw.shape)
-        if problem:
-            raise UnsupportedOpError(f"input {quoted(raw.name)} has {problem}")
-
-    def graph_inputs(self) -> tuple[int, ...]:
-        for index in self.model.inputs:
-            if index not in self.input_of:
-                name = quoted(self.model.tensors[index].name)
-                raise UnsupportedOpError(
-                    f"float32 input {name} is not quantised by any QUANTIZE op; "
-                    "convert the model with full integer quantisation"
-                )
-        return tuple(self.input_of[index] for index in self.model.inputs)
-
-    def graph_outputs(self) -> tuple[int, ...]:
-        outputs: list[int] = []
-        for index in self.model.outputs:
-            outputs.append(self._graph_output(self.model.tensors[index], outputs))
-        return tuple(outputs)
-
-    def _graph_output(self, raw: RawTensor, taken: list[int]) -> int:
-        """Inputs and outputs are tensors of their own: what is already one of them is copied."""
-        value = self.values.get(raw.index)
-        if not isinstance(value, (Activation, FloatOutput)):
-            raise UnsupportedOpError(
-                f"output {quoted(raw.name)} ({raw.type_name}) is not computed by a quantised op"
-            )
-        source = self.tensors[value.index]
-        is_float = isinstance(value, FloatOutput)
-        shape = value.shape if isinstance(value, FloatOutput) else source.shape
-        wanted = replace(source, name=raw.name, shape=shape, float_border=is_float)
-        is_border = value.index in taken or value.index in self.input_of.values()
-        if is_border or shape != source.shape:
-            copy = self.tensor(wanted)
-            self.ops.append(Reshape(value.index, copy))
-            return copy
-        self.tensors[value.index] = wanted
-        return value.index
-
-
-def quoted(name: str) -> str:
-    """A name from a file, fit for a message."""
-    text = repr(name[:80])
-    return text if len(name) <= 80 else f"{text[:-1]}...'"
-
-
-def shape_problem(shape: tuple[int, ...]) -> str | None:
-    if len(shape) > MAX_RANK:
-        return f"{len(shape)} dimensions; byteprop takes up to {MAX_RANK}"
-    if any(dim < 1 for dim in shape):
-        return f"the shape {list(shape)}; every dimension must be at least 1"
-    if math.prod(shape) > MAX_ELEMS:
-        return f"{math.prod(shape)} elements; byteprop takes up to {MAX_ELEMS}"
-    return None
-
-
-def quantization_problem(raw: RawTensor) -> str | None:
-    """Why an activation's scale and zero point are unusable, None when they are fine."""
-    name = quoted(raw.name)
-    if raw.is_variable or raw.is_sparse:
-        return f"{name} is {'variable' if raw.is_variable else 'sparse'}"
-    if raw.quantization is None:
-        return f"{name} is {raw.type_name} without quantisation parameters"
-    quantization = raw.quantization
-    if quantization.custom:
-        return f"{name} has a custom quantisation"
-    if len(quantization.scales) != 1:
-        return f"{name} has {len(quantization.scales)} scales; an activation has one"
-    scale, zero_point = scale_and_zero(raw)
-    if not (np.isfinite(scale) and scale > 0):
-        return f"{name} has the scale {scale}"
-    low, high = _LIMITS[_DTYPES[raw.type]]
-    if not low <= zero_point <= high:
-        return f"{name} has the zero point {zero_point}, outside {raw.type_name}"
-    return None
-
-
-def scale_and_zero(raw: RawTensor) -> Quantization:
-    assert raw.quantization is not None
-    return np.float32(raw.quantization.scales[0]), int(raw.quantization.zero_points[0])

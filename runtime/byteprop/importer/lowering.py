@@ -10,6 +10,7 @@ from tflite import BuiltinOperator as Code
 from byteprop.errors import ModelError
 from byteprop.graph import Graph
 from byteprop.importer.builder import Builder
+from byteprop.importer.ends import add_inputs, graph_inputs, graph_outputs
 from byteprop.importer.folding import arithmetic, indexing, joining, shape
 from byteprop.importer.ops import activation, border, dense, reshape, softmax
 from byteprop.importer.rawmodel import RawModel, RawOp, op_name
@@ -67,11 +68,11 @@ def lower(model: RawModel) -> Graph:
     if not model.inputs or not model.outputs:
         raise ModelError("the model has no inputs or no outputs")
     builder = Builder(model, supported_ops())
-    builder.add_inputs()
+    add_inputs(builder)
     for op in model.ops:
         _lower_op(builder, op)
-    inputs = builder.graph_inputs()
-    outputs = builder.graph_outputs()
+    inputs = graph_inputs(builder)
+    outputs = graph_outputs(builder)
     return Graph(tuple(builder.tensors), tuple(builder.ops), inputs, outputs)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import tflite
 
-from byteprop.importer.builder import Activation, Builder, FloatInput, FloatOutput
+from byteprop.importer.builder import Builder
 from byteprop.importer.rawmodel import RawOp, type_name
+from byteprop.importer.values import Computed, FloatInput, FloatOutput
 
 
 def fold_shape(builder: Builder, op: RawOp) -> None:
@@ -28,7 +29,7 @@ def fold_cast(builder: Builder, op: RawOp) -> None:
 def _shape(builder: Builder, op: RawOp) -> tuple[int, ...]:
     builder.expect_operands(op, (1,))
     value = builder.value(op, 0)
-    if isinstance(value, Activation):
+    if isinstance(value, Computed):
         return builder.tensors[value.index].shape
     if isinstance(value, (FloatInput, FloatOutput)):
         return value.shape

@@ -6,10 +6,11 @@ from __future__ import annotations
 import tflite
 
 from byteprop.graph import Activation, Reshape, Tensor
-from byteprop.importer.builder import Activation as Computed
-from byteprop.importer.builder import Builder, FloatInput, FloatOutput, quoted
+from byteprop.importer.builder import Builder
+from byteprop.importer.checks import quoted
 from byteprop.importer.ops.rescale import emit_rescale
 from byteprop.importer.rawmodel import RawOp
+from byteprop.importer.values import Computed, FloatInput, FloatOutput
 
 
 def lower_quantize(builder: Builder, op: RawOp) -> None:

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import tflite
 
 from byteprop.graph import Activation, Dense, DType
-from byteprop.importer.builder import Builder, quoted
+from byteprop.importer.builder import Builder
+from byteprop.importer.checks import quoted
 from byteprop.importer.ops.activation import check_fused_range, fused_activation
 from byteprop.importer.rawmodel import RawOp, RawTensor
 

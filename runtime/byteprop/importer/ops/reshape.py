@@ -8,8 +8,9 @@ import math
 import tflite
 
 from byteprop.graph import Reshape
-from byteprop.importer.builder import Activation, Builder, FloatInput, FloatOutput
+from byteprop.importer.builder import Builder
 from byteprop.importer.rawmodel import RawOp
+from byteprop.importer.values import Computed, FloatInput, FloatOutput
 
 
 def lower_reshape(builder: Builder, op: RawOp) -> None:
@@ -91,7 +92,7 @@ def _emit(builder: Builder, op: RawOp, shape: tuple[int, ...]) -> None:
     elif isinstance(value, FloatOutput):
         builder.expect_shape(op, builder.output(op), shape)
         builder.alias(op, FloatOutput(value.index, shape))
-    elif isinstance(value, Activation):
+    elif isinstance(value, Computed):
         _emit_on_tensor(builder, op, value.index, shape)
     else:
         builder.known(op, builder.numbers(op, 0).reshape(shape))

@@ -6,7 +6,8 @@ import numpy as np
 import tflite
 
 from byteprop.graph import DType, Softmax
-from byteprop.importer.builder import Builder, quoted
+from byteprop.importer.builder import Builder
+from byteprop.importer.checks import quoted
 from byteprop.importer.rawmodel import RawOp
 
 # From 512 equal logits on, TensorFlow Lite's reference kernel shifts by more than 31 bits: what it

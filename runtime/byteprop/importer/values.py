@@ -1,0 +1,41 @@
+"""What may be known of a tensor of the file while its ops are lowered one by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Computed:
+    """A tensor of the graph."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class FloatInput:
+    """A float32 input that no QUANTIZE has given a scale yet, perhaps reshaped since."""
+
+    input: int
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class FloatOutput:
+    """What DEQUANTIZE made of a tensor of the graph, perhaps reshaped since."""
+
+    index: int
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Shape arithmetic: integers known when the model is loaded."""
+
+    array: npt.NDArray[np.int64]
+
+
+Value = Computed | FloatInput | FloatOutput | Numbers
