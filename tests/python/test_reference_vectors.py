@@ -25,6 +25,8 @@ OWN_MODELS = (
     "regression_1x1",
 )
 PUBLIC_MODELS = ("ad01_int8", "hello_world_int8")
+OPS = np.load(OWN / "ops.vectors.npz")
+OP_CASES = sorted({key.partition("/")[0] for key in OPS.files})
 
 
 def run_file(graph: Graph, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -56,6 +58,21 @@ def test_public_models_give_their_vectors(name: str) -> None:
     if not (PUBLIC / f"{name}.tflite").exists():
         pytest.skip(f"{name}.tflite is not in {PUBLIC}; BYTEPROP_PUBLIC_MODELS names the folder")
     check_vectors(PUBLIC, name)
+
+
+@pytest.mark.parametrize("case", OP_CASES)
+def test_ops_give_their_vectors(case: str) -> None:
+    """These need no runtime; make_op_vectors.py wrote them."""
+    graph = load_tflite(OPS[f"{case}/model"].tobytes())
+    y, wanted = reference.run(graph, [OPS[f"{case}/x"]])[0], OPS[f"{case}/y"]
+    assert y.dtype == wanted.dtype
+    np.testing.assert_array_equal(y, wanted)
+
+
+@pytest.mark.parametrize("case", OP_CASES)
+def test_stored_op_vectors_are_what_the_runtime_answers(case: str) -> None:
+    wanted = builtin_ref.run(OPS[f"{case}/model"].tobytes(), [OPS[f"{case}/x"]])[0]
+    np.testing.assert_array_equal(OPS[f"{case}/y"], wanted)
 
 
 @pytest.mark.parametrize("name", OWN_MODELS)
