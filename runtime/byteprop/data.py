@@ -11,6 +11,7 @@ import gzip
 import math
 import os
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -35,6 +36,11 @@ _LABEL_KEYS = ("y", "labels")
 _LABEL_COLUMNS = ("label", "y")
 _IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _MAX_IDX_DIMS = 8
+# NumPy reads a header as a Python literal; this is what that makes of other text.
+_HEADER_ERRORS = (
+    ValueError, EOFError, SyntaxError, TypeError, KeyError, OverflowError, MemoryError,
+    RecursionError, tokenize.TokenError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -149,7 +155,7 @@ def _npy_header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.
         if version not in readers:
             raise ValueError(f"version {version} is unknown")
         shape, fortran_order, dtype = readers[version](file)
-    except (ValueError, EOFError, SyntaxError, TypeError) as error:
+    except _HEADER_ERRORS as error:
         raise DataError(f"{where}: damaged .npy header: {error}") from None
     return shape, fortran_order, dtype
 

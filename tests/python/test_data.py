@@ -166,6 +166,8 @@ WRONG = {
     "huge.npy": (npy_header(f"({HUGE},)") + bytes(9), "truncated: .* needs 1099511627776 bytes"),
     "overflow.npy": (npy_header(f"({HUGE}, {HUGE}, {HUGE})"), "truncated"),
     "header.npy": (npy_bytes(X)[:20], "damaged .npy header"),
+    "zeros.npy": (npy_header("(1,\0)"), "damaged .npy header"),
+    "deep.npy": (npy_header("(" * 4000), "damaged .npy header"),
     "code.npy": (npy_header("(exit(1),)"), "damaged .npy header"),
     "negative.npy": (npy_header("(-1, 3)") + bytes(9), r"shape \(-1, 3\) has no samples"),
     "flat.npy": (npy_header(f"({HUGE**2}, 0)"), "no samples of at least one element"),
