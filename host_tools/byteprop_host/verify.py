@@ -63,7 +63,7 @@ class Accuracy:
     confusion: Ints
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Verdict:
     """The whole result of a verification."""
 
@@ -91,6 +91,13 @@ class Verdict:
     def identical(self) -> bool:
         """The board gave the reference's bytes, and the data file's outputs when it has some."""
         return self.comparison.identical and (self.expected is None or self.expected.identical)
+
+    def text(self) -> str:
+        """The verdict for people, the decisive line first."""
+        return _text(self)
+
+    def __repr__(self) -> str:
+        return f"<Verdict: {_headline(self)}>"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -340,3 +347,63 @@ def _comparison_json(comparison: Comparison) -> dict[str, Any]:
         "bytes_identical": comparison.bytes_identical,
         "differences": [vars(d) for d in comparison.differences],
     }
+
+
+def _headline(verdict: Verdict) -> str:
+    c = verdict.comparison
+    word = "identical" if verdict.identical else "DIFFERENT"
+    return (
+        f"{word}: {c.samples_identical:,} of {c.n_samples:,} samples, "
+        f"{c.bytes_identical:,} of {c.bytes_total:,} output bytes equal the reference"
+    )
+
+
+def _text(verdict: Verdict) -> str:
+    f = verdict.figures
+    lines = [
+        _headline(verdict),
+        f"model      {verdict.model} (crc {verdict.model_crc32:08x}), in {verdict.model_source}",
+        f"board      {verdict.board.name}: {verdict.board.title}, {verdict.board.cpu}",
+        f"reference  {verdict.reference.name} ({verdict.reference.why})",
+        f"samples    {verdict.samples.source}",
+    ]
+    lines += _difference_lines(verdict)
+    if verdict.accuracy is not None:
+        lines.append(
+            f"accuracy   {verdict.accuracy.board:.4f} on the board, "
+            f"{verdict.accuracy.reference:.4f} by the reference"
+        )
+    if f.ram_bytes is not None:
+        lines.append(f"RAM        {f.ram_bytes:,} bytes (arena {f.arena_bytes:,})")
+    if f.flash_bytes is not None:
+        lines.append(f"flash      {f.flash_bytes:,} bytes (model {f.model_bytes:,})")
+    if f.stack_bytes:
+        lines.append(f"stack      {f.stack_used_bytes:,} of {f.stack_bytes:,} bytes used at most")
+    if f.inference_median is not None:
+        per_mac = f", {f.inference_per_mac:.2f} a MAC" if f.inference_per_mac is not None else ""
+        lines.append(f"inference  {f.inference_median:,} {f.unit}{per_mac}")
+    repeated = f" ({f.retransmissions} frames sent again)" if f.retransmissions else ""
+    lines.append(
+        f"line       {f.wire_bytes:,} bytes{repeated} in {f.stream_seconds:.2f} s; "
+        f"whole run {f.seconds:.2f} s"
+    )
+    return "\n".join(lines)
+
+
+def _difference_lines(verdict: Verdict) -> list[str]:
+    lines = []
+    if verdict.comparison.differences:
+        lines.append(f"first      {verdict.comparison.differences[0]}")
+    if verdict.layer is not None:
+        lines.append(f"           first different {verdict.layer}")
+    if verdict.expected is not None:
+        e = verdict.expected
+        lines.append(
+            f"expected   {e.bytes_identical:,} of {e.bytes_total:,} output bytes equal those in "
+            "the data file"
+        )
+        if e.differences:
+            lines.append(f"           {e.differences[0]}")
+    if verdict.layer_note:
+        lines.append(f"           {verdict.layer_note}")
+    return lines

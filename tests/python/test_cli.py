@@ -10,13 +10,13 @@ import shlex
 from pathlib import Path
 
 import pytest
-from cli_process import run_command
 
 import byteprop
 from byteprop_host.boards import load_board
 from byteprop_host.build import fit
 from byteprop_host.cli import main, make_parser
 from byteprop_host.commands import NAMES, Verb
+from cli_process import run_command
 
 MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
 FASHION = MODELS / "fashion_mlp_perchannel.tflite"

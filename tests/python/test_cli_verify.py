@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cli_process import children, interrupt, run_command, running, wait_for_child, wait_until_dead
 
 import byteprop
 from byteprop.graph import Activation, Dense, DType, Graph, Tensor
 from byteprop_host import references
 from byteprop_host.cli import main
+from cli_process import children, interrupt, run_command, running, wait_for_child, wait_until_dead
 
 MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
 FASHION = MODELS / "fashion_mlp_perchannel.tflite"
