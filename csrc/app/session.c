@@ -165,8 +165,8 @@ void app_session_frame(const bp_frame_t *frame, uint8_t *payload) {
         hail(payload, frame->payload_bytes, payload - 1);
         return;
     }
-    if (frame->type & BP_MSG_ANSWER) {
-        return; /* not from a host; perhaps the line echoes */
+    if (frame->type >= BP_MSG_NACK - BP_MSG_ANSWER) {
+        return; /* its answer could not be told from a NACK; perhaps the line echoes */
     }
     if (!session.is_open) {
         app_send(BP_MSG_NO_SESSION, 0, frame->seq, 0, NULL, 0);

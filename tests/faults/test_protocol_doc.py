@@ -71,7 +71,8 @@ def test_status_codes_are_numbered_as_in_the_code() -> None:
 
 
 def test_overhead_is_what_frames_take() -> None:
-    told = [tuple(int(c) for c in row[:3]) for row in rows(4) if row[0].isdigit() and row[2].isdigit()]
+    numbers = [row[:3] for row in rows(4) if row[0].isdigit() and row[2].isdigit()]
+    told = [tuple(map(int, row)) for row in numbers]
     assert len(told) == 8
     for n, wire, overhead in told:
         assert len(encode_frame(Frame(1, 1, 1, 1, b"\x55" * n))) == wire == n + overhead

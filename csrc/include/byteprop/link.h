@@ -42,9 +42,9 @@ enum {
                                  slot and n_ops is all */
     BP_MSG_PROFILE = 0x24,    /* first op u16 -> ticks u32 of each op from there on, as many as fit
                                  the answer slot; runs all ops over the inputs just written */
-    BP_MSG_TEST_FAULT = 0x7F, /* cause u8 (BP_FAULT_x): provokes it; only in firmware built with
+    BP_MSG_TEST_FAULT = 0x6F, /* cause u8 (BP_FAULT_x): provokes it; only in firmware built with
                                  BP_APP_TEST_FAULTS */
-    BP_MSG_ANSWER = 0x80      /* bit of an answer's type */
+    BP_MSG_ANSWER = 0x80      /* bit of an answer's type; so a request's type is below 0x70 */
 };
 
 /* Board to host, unasked. ack is the next seq the board expects. seq of NACK and NO_SESSION is that
