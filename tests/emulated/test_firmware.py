@@ -96,6 +96,9 @@ def test_base_needs_of_board_toml_cover_what_is_built(board: Board) -> None:
     baked = strict(board, image)
     assert baked.program_flash_bytes <= board.memory.firmware_flash_bytes
     assert baked.ram_bytes - baked.sizes["pool"] <= board.memory.firmware_ram_bytes
+    # Nor are they so far above that models are refused without need.
+    assert board.memory.firmware_flash_bytes <= baked.program_flash_bytes * 5 // 4
+    assert board.memory.firmware_ram_bytes <= (baked.ram_bytes - baked.sizes["pool"]) * 5 // 4
     assert baked.model_bytes <= len(image)
     assert 0 < baked.sizes["line_buffers"] < baked.ram_bytes
 
