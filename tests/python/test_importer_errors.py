@@ -190,6 +190,13 @@ def test_a_custom_op_is_named() -> None:
     assert "op 0, custom op 'FlexErf' with output 'y'" in text
 
 
+def test_a_long_name_of_a_custom_op_is_cut() -> None:
+    model = tb.ModelBuilder()
+    x, y = model.tensor((1, 4), scale=0.1), model.tensor((1, 4), scale=0.1)
+    model.op(CODE.CUSTOM, [x], [y], custom_code="n" * 5000)
+    assert len(message(model.build([x], [y]), UnsupportedOpError)) < 500
+
+
 @pytest.mark.parametrize("code", [200, 5000])
 def test_an_op_younger_than_the_schema_has_its_number(code: int) -> None:
     model = tb.ModelBuilder()

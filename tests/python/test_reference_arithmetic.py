@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -130,3 +132,15 @@ def test_a_wrong_number_of_inputs_is_named() -> None:
 def test_no_samples_give_no_samples() -> None:
     y = reference.run(load_tflite(MODEL), [np.zeros((0, 3), np.int8)])[0]
     assert y.shape == (0, 2)
+
+
+def test_the_constants_are_those_of_the_document() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "numerics.md").read_text()
+    constants = (
+        *reference._EXP_MINUS_POWERS,
+        reference._EXP_MINUS_EIGHTH,
+        reference._THIRD,
+        reference._48_17THS_Q2_29,
+        reference._MINUS_32_17THS_Q2_29,
+    )
+    assert [c for c in constants if not re.search(rf"(?<!\d){c}(?!\d)", text)] == []

@@ -165,7 +165,7 @@ class Builder:
             bits - 1
         ):
             self.fail(op, f"shape arithmetic overflows {output.type_name}")
-        self._define(op, Numbers(array))
+        self.define(op, Numbers(array))
 
     def tensor(self, tensor: Tensor) -> int:
         self.tensors.append(tensor)
@@ -178,14 +178,11 @@ class Builder:
         self.expect_shape(op, output, shape)
         scale, zero_point = self.quantization(op, output)
         index = self.tensor(Tensor(output.name, shape, dtype, scale, zero_point))
-        self._define(op, Computed(index))
+        self.define(op, Computed(index))
         return index
 
-    def alias(self, op: RawOp, value: Value) -> None:
-        """op's output is a value that exists."""
-        self._define(op, value)
-
-    def _define(self, op: RawOp, value: Value) -> None:
+    def define(self, op: RawOp, value: Value) -> None:
+        """Says what is known of op's output."""
         output = self.output(op)
         if output.index in self.values or output.data is not None:
             self.fail(op, "its output is an input of the model, a constant, or another op's output")

@@ -28,6 +28,7 @@ _OP_NAMES: dict[int, str] = {
 # TensorFlow Lite's own limit.
 _MAX_RANK = 8
 _MAX_OPERANDS = 1024
+_MAX_CUSTOM_NAME = 80
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ def _op_code(code: tflite.OperatorCode) -> tuple[int, str, int]:
     builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
     name = op_name(builtin)
     if builtin == tflite.BuiltinOperator.CUSTOM:
-        name = f"custom op {_text(code.CustomCode())!r}"
+        name = f"custom op {_text(code.CustomCode())[:_MAX_CUSTOM_NAME]!r}"
     return builtin, name, code.Version()
 
 

@@ -37,7 +37,7 @@ def _quantize_input(builder: Builder, op: RawOp, value: FloatInput) -> None:
             op, f"input {quoted(raw.name)} is quantised in two ways; byteprop takes one scale"
         )
     if value.shape == raw.shape:
-        builder.alias(op, Computed(index))
+        builder.define(op, Computed(index))
     else:
         builder.ops.append(Reshape(index, builder.result(op, value.shape)))
 
@@ -50,4 +50,4 @@ def lower_dequantize(builder: Builder, op: RawOp) -> None:
         builder.unsupported(op, f"its output is {output.type_name}")
     shape = builder.tensors[source].shape
     builder.expect_shape(op, output, shape)
-    builder.alias(op, FloatOutput(source, shape))
+    builder.define(op, FloatOutput(source, shape))

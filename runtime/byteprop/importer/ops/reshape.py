@@ -88,10 +88,10 @@ def _emit(builder: Builder, op: RawOp, shape: tuple[int, ...]) -> None:
     value = builder.value(op, 0)
     if isinstance(value, FloatInput):
         builder.expect_shape(op, builder.output(op), shape)
-        builder.alias(op, FloatInput(value.input, shape))
+        builder.define(op, FloatInput(value.input, shape))
     elif isinstance(value, FloatOutput):
         builder.expect_shape(op, builder.output(op), shape)
-        builder.alias(op, FloatOutput(value.index, shape))
+        builder.define(op, FloatOutput(value.index, shape))
     elif isinstance(value, Computed):
         _emit_on_tensor(builder, op, value.index, shape)
     else:
