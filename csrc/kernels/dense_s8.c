@@ -1,7 +1,7 @@
+#include "isa/isa.h"
 #include <byteprop/config.h>
 #include <byteprop/fixed.h>
 #include <byteprop/kernels.h>
-#include "isa/isa.h"
 
 enum { BLOCK_ROWS = 4 };
 

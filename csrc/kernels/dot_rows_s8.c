@@ -1,6 +1,6 @@
+#include "isa/isa.h"
 #include <byteprop/config.h>
 #include <byteprop/kernels.h>
-#include "isa/isa.h"
 
 /* Not widened: the product of two int8 fits int even where that has 16 bits. */
 static inline int product(const uint8_t *weight, int8_t x) {

@@ -22,8 +22,8 @@ static int32_t mul_high(int32_t a, int32_t b) {
     uint16_t a_low = (uint16_t)a;
     uint16_t b_low = (uint16_t)b;
     /* a * b = 2^32 * high + 2^16 * middle + what is below 2^16 and cannot change the result. Of the
-     * first three, no sum overflows: |a_high * b_low| <= 2^15 * (2^16 - 1), and 2^16 - 1 is the most
-     * that is added. */
+     * first three, no sum overflows: |a_high * b_low| <= 2^15 * (2^16 - 1), and 2^16 - 1 is the
+     * most that is added. */
     int32_t cross = (int32_t)a_high * b_low + (int32_t)((uint32_t)a_low * b_low >> 16);
     int32_t middle = (int32_t)b_high * a_low + (uint16_t)cross;
     int32_t high = (int32_t)a_high * b_high + (cross >> 16);

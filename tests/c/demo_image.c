@@ -24,14 +24,22 @@ void seal(uint8_t *image) {
 }
 
 static void put_header(uint8_t *image) {
-    const uint32_t words[] = {BP_MODEL_MAGIC, BP_MODEL_VERSION | BP_MODEL_HEADER_BYTES << 16,
-                              DEMO_BYTES,     0,
-                              0x1E,           DEMO_ARENA,
-                              6 | 5 << 16,    1 | 1 << 16,
-                              DEMO_TENSORS,   DEMO_OPS,
-                              DEMO_IO,        DEMO_DATA,
-                              DEMO_NAMES - DEMO_DATA, DEMO_NAMES,
-                              4,              0};
+    const uint32_t words[] = {BP_MODEL_MAGIC,
+                              BP_MODEL_VERSION | BP_MODEL_HEADER_BYTES << 16,
+                              DEMO_BYTES,
+                              0,
+                              0x1E,
+                              DEMO_ARENA,
+                              6 | 5 << 16,
+                              1 | 1 << 16,
+                              DEMO_TENSORS,
+                              DEMO_OPS,
+                              DEMO_IO,
+                              DEMO_DATA,
+                              DEMO_NAMES - DEMO_DATA,
+                              DEMO_NAMES,
+                              4,
+                              0};
     for (size_t i = 0; i < 16; ++i) {
         put_u32(image + 4 * i, words[i]);
     }

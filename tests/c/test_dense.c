@@ -137,8 +137,17 @@ static void longest_row(void) {
     int8_t y[5];
     const int32_t bias[5] = {0, 0, 0, 0, 0}, mult_q31 = 1 << 30;
     const int8_t lshift = -22;
-    bp_dense_s8_t layer = {weights, (const uint8_t *)bias, (const uint8_t *)&mult_q31,
-                           (const uint8_t *)&lshift, N_IN, 4, N_IN, 0, 0, -128, 127};
+    bp_dense_s8_t layer = {weights,
+                           (const uint8_t *)bias,
+                           (const uint8_t *)&mult_q31,
+                           (const uint8_t *)&lshift,
+                           N_IN,
+                           4,
+                           N_IN,
+                           0,
+                           0,
+                           -128,
+                           127};
     bp_dense_s8(y, x, &layer);
     CHECK_EQ(y[0], 127);
     CHECK_EQ(y[2], -127);

@@ -8,10 +8,11 @@ static void check_requant(int32_t x, int32_t mult_q31, int lshift) {
 }
 
 static void edges(void) {
-    static const int32_t xs[] = {INT32_MIN, INT32_MIN + 1, -(1 << 30) - 1, -(1 << 30), -65536, -129,
-                                 -3,        -2,            -1,             0,          1,      2,
-                                 3,         127,           65535,          1 << 30,    INT32_MAX};
-    static const int32_t mults[] = {0, 1 << 30, (1 << 30) + 1, 1518500250, INT32_MAX - 1, INT32_MAX};
+    static const int32_t xs[] = {
+        INT32_MIN, INT32_MIN + 1, -(1 << 30) - 1, -(1 << 30), -65536,   -129, -3, -2, -1, 0, 1, 2,
+        3,         127,           65535,          1 << 30,    INT32_MAX};
+    static const int32_t mults[] = {0,          1 << 30,       (1 << 30) + 1,
+                                    1518500250, INT32_MAX - 1, INT32_MAX};
     for (size_t i = 0; i < sizeof xs / sizeof xs[0]; ++i) {
         for (size_t k = 0; k < sizeof mults / sizeof mults[0]; ++k) {
             for (int lshift = -31; lshift <= 30; ++lshift) {

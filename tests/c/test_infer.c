@@ -9,11 +9,10 @@
 static const bp_rescale_t rescale = {1 << 30, 1, 1, 0, 128, 0, -128, 127};
 
 static bp_dense_s8_t dense_of(const uint8_t *image, int second) {
-    const bp_dense_s8_t dense[2] = {
-        {image + DEMO_W1, image + DEMO_B1, image + DEMO_M1, image + DEMO_S1, 6, 5, 8, 0, -128, -128,
-         127},
-        {image + DEMO_W2, image + DEMO_B2, image + DEMO_M2, image + DEMO_S2, 5, 3, 8, 1, 10, -128,
-         127}};
+    const bp_dense_s8_t dense[2] = {{image + DEMO_W1, image + DEMO_B1, image + DEMO_M1,
+                                     image + DEMO_S1, 6, 5, 8, 0, -128, -128, 127},
+                                    {image + DEMO_W2, image + DEMO_B2, image + DEMO_M2,
+                                     image + DEMO_S2, 5, 3, 8, 1, 10, -128, 127}};
     return dense[second];
 }
 
@@ -119,14 +118,14 @@ static void rows_of_a_dense_layer(uint8_t *image) {
 /* A RESHAPE between different places copies. Input and output are swapped for two of each. */
 static void several_inputs_and_a_copy(uint8_t *image) {
     make_demo_image(image);
-    put_u16(image + 26, 1);                       /* one op: */
+    put_u16(image + 26, 1); /* one op: */
     uint8_t *op = image + DEMO_OPS;
     memset(op, 0, BP_MODEL_OP_BYTES);
     op[0] = BP_OP_RESHAPE;
     put_u16(op + 4, 1);
     put_u16(op + 6, 2);
     put_u32(image + 16, 1u << BP_OP_RESHAPE);
-    put_u16(image + 28, 2);                       /* inputs 1 and 3, outputs 3 and 2 */
+    put_u16(image + 28, 2); /* inputs 1 and 3, outputs 3 and 2 */
     put_u16(image + 30, 2);
     put_u16(image + DEMO_IO, 1);
     put_u16(image + DEMO_IO + 2, 3);
@@ -145,7 +144,7 @@ static void several_inputs_and_a_copy(uint8_t *image) {
     bp_infer_batch(y, x, 1, &model, arena);
     CHECK(memcmp(y, wanted, sizeof wanted) == 0);
     free(arena);
-    put_u16(image + DEMO_IO + 2, 1);              /* the same input twice */
+    put_u16(image + DEMO_IO + 2, 1); /* the same input twice */
     seal(image);
     CHECK_EQ(bp_model_open(&model, image, DEMO_BYTES), BP_E_OVERLAP);
 }

@@ -34,8 +34,8 @@ static void fill(uint8_t *payload, uint16_t n) {
 static bp_frame_t any_frame(uint8_t *payload) {
     const uint32_t r = random_u32();
     const uint16_t n = (uint16_t)random_below(random_below(2) ? 20 : MAX_PAYLOAD + 1);
-    const bp_frame_t frame = {(uint8_t)r,           (uint8_t)(r >> 8), (uint16_t)(r >> 16),
-                              (uint16_t)random_u32(), payload,           n};
+    const bp_frame_t frame = {
+        (uint8_t)r, (uint8_t)(r >> 8), (uint16_t)(r >> 16), (uint16_t)random_u32(), payload, n};
     fill(payload, n);
     return frame;
 }
@@ -43,12 +43,9 @@ static bp_frame_t any_frame(uint8_t *payload) {
 static uint32_t encode(uint8_t *dst, const bp_frame_t *frame) {
     uint8_t raw[MAX_FRAME];
     const uint32_t checked = BP_LINK_HEADER_BYTES + (uint32_t)frame->payload_bytes;
-    const uint8_t header[] = {frame->type,
-                              frame->aux,
-                              (uint8_t)frame->seq,
-                              (uint8_t)(frame->seq >> 8),
-                              (uint8_t)frame->ack,
-                              (uint8_t)(frame->ack >> 8)};
+    const uint8_t header[] = {frame->type,         frame->aux,
+                              (uint8_t)frame->seq, (uint8_t)(frame->seq >> 8),
+                              (uint8_t)frame->ack, (uint8_t)(frame->ack >> 8)};
     memcpy(raw, header, sizeof header);
     memcpy(raw + sizeof header, frame->payload, frame->payload_bytes);
     const uint32_t crc = bp_crc32(0, raw, checked);

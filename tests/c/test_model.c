@@ -175,12 +175,18 @@ static void single_changes(void) {
 /* Changes that leave a good model. */
 static void allowed_changes(void) {
     static const change_t allowed[] = {
-        {HEADER + 20, 4, DEMO_ARENA + 1, BP_OK}, {DEMO_NAMES, 1, 0xFF, BP_OK},
-        {TENSOR + 36, 4, 0, BP_OK},              {RESCALE + 12, 4, 0, BP_OK},
-        {RESCALE + 16, 4, (uint32_t)-31, BP_OK}, {RESCALE + 16, 4, 30, BP_OK},
-        {DEMO_M1, 4, 0, BP_OK},                  {DEMO_S1, 1, 30, BP_OK},
-        {DEMO_B1, 4, 0x80000000, BP_OK},         {DEMO_W1, 1, 0x80, BP_OK},
-        {DENSE1 + 8, 2, 127, BP_OK},             {TENSOR + 2, 2, 1, BP_OK},
+        {HEADER + 20, 4, DEMO_ARENA + 1, BP_OK},
+        {DEMO_NAMES, 1, 0xFF, BP_OK},
+        {TENSOR + 36, 4, 0, BP_OK},
+        {RESCALE + 12, 4, 0, BP_OK},
+        {RESCALE + 16, 4, (uint32_t)-31, BP_OK},
+        {RESCALE + 16, 4, 30, BP_OK},
+        {DEMO_M1, 4, 0, BP_OK},
+        {DEMO_S1, 1, 30, BP_OK},
+        {DEMO_B1, 4, 0x80000000, BP_OK},
+        {DEMO_W1, 1, 0x80, BP_OK},
+        {DENSE1 + 8, 2, 127, BP_OK},
+        {TENSOR + 2, 2, 1, BP_OK},
     };
     for (size_t i = 0; i < sizeof allowed / sizeof allowed[0]; ++i) {
         CHECK_EQ(open_changed(&allowed[i]), allowed[i].status);

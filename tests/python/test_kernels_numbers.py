@@ -108,12 +108,13 @@ def dense(layer: dict[str, object]) -> list[int]:
         np.asarray(layer[name]).tolist()
         for name in ("x", "weights", "bias_folded", "mult", "lshift")
     )
+    y_zp, y_min, y_max = (int(str(layer[name])) for name in ("y_zp", "y_min", "y_max"))
     y = []
     for j, row in enumerate(weights):
         k = j if len(mult) > 1 else 0
         total = wrap(bias[j] + sum(w * v for w, v in zip(row, x, strict=True)))
-        value = wrap(requant(total, mult[k], lshift[k]) + int(layer["y_zp"]))  # type: ignore[call-overload]
-        y.append(clamp(value, int(layer["y_min"]), int(layer["y_max"])))  # type: ignore[call-overload]
+        value = wrap(requant(total, mult[k], lshift[k]) + y_zp)
+        y.append(clamp(value, y_min, y_max))
     return y
 
 

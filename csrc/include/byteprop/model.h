@@ -20,7 +20,7 @@ extern "C" {
 #define BP_MODEL_OP_BYTES 32
 #define BP_MODEL_MAX_TENSORS 1024
 #define BP_MODEL_MAX_OPS 1024
-#define BP_MODEL_MAX_ARENA_BYTES 0x1000000
+#define BP_MODEL_MAX_ARENA_BYTES 0x1000000 /* also of all outputs together */
 
 /* Data types of tensors. */
 enum { BP_DTYPE_INT8 = 1, BP_DTYPE_UINT8 = 2 };
