@@ -1,12 +1,12 @@
 /* Counts the instructions of the kernels, whole layers with requantisation, and prints raw SysTick
- * ticks of 1 and of REPEATS calls: "name ticks_1 ticks_repeats". run.py makes figures of them. */
+ * ticks of 1 and of REPEATS calls: "name ticks_1 ticks_repeats". dense_bench.py makes figures of them. */
 #include <byteprop/kernels.h>
 
 #include "bare.h"
 
 enum { MAX_N_IN = 784, MAX_N_OUT = 128, WEIGHT_BYTES = 640 * 128, TABLE_BYTES = 1024 };
 
-/* Random bytes, made by run.py. */
+/* Random bytes, made by dense_bench.py. */
 __asm__(".section .rodata\n"
         ".balign 16\n"
         "random_weights: .incbin \"weights.bin\"\n"
@@ -78,7 +78,7 @@ static void net_784_20_10(void) {
     bp_softmax_s8(output, output, exp_table, 10);
 }
 
-/* 2 instructions a turn, by which run.py converts ticks to instructions. */
+/* 2 instructions a turn, by which dense_bench.py converts ticks to instructions. */
 static void calibration(void) {
     uint32_t turns = 100000;
     __asm__ volatile(".syntax unified\n"

@@ -1,6 +1,6 @@
 """Instructions of the kernels on emulated Cortex-M CPUs, counted with SysTick.
 
-    python benchmarks/dense_bench/run.py [--board mps2-an386] [--flags="-O2"] [--record]
+    python benchmarks/dense_bench/dense_bench.py [--board mps2-an386] [--flags="-O2"] [--record]
 
 The emulator gives every instruction the same time, so ticks turn into instructions by a loop of
 known length, and the figures repeat exactly. They are not latencies. A figure is the mean of the
