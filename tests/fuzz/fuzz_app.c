@@ -125,9 +125,6 @@ static void next_request(void) {
     bp_frame_t frame = {input[1], 0, next_seq, next_seq, input + 4, 0};
     n = n < input_bytes - 4 ? n : input_bytes - 4;
     frame.payload_bytes = (uint16_t)(n < MAX_PAYLOAD ? n : MAX_PAYLOAD);
-    if ((frame.type & 0xF0) == 0x70) {
-        frame.type &= 0x0F; /* no request: its answer could not be told from FAULT and its kin */
-    }
     input += 4 + frame.payload_bytes;
     input_bytes -= 4u + frame.payload_bytes;
     wire_at = 0;
