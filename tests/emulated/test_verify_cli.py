@@ -1,0 +1,250 @@
+"""The command line against emulated boards: build, start, stream, compare, report."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import byteprop
+from byteprop.graph import Dense
+from byteprop_host.boards import Board, load_board
+from byteprop_host.build import fit
+from byteprop_host.cli import main
+from conftest import EMULATED, MODELS, require
+
+pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).resolve().parents[2]
+IMAGES = ROOT / "examples" / "fashion_mnist" / "t10k-1000.npz"
+FASHION = MODELS / "fashion_mlp_perchannel.tflite"
+COMMAND = [sys.executable, "-m", "byteprop_host.cli"]
+
+
+def run(arguments: list[str | Path], capsys: pytest.CaptureFixture[str]) -> tuple[int, Any]:
+    """Exit code and JSON of a command."""
+    code = main([*map(str, arguments), "--json", "--timeout", "30"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def altered(source: Path, op_index: int, row: int) -> byteprop.Model:
+    """The model with the weights of one row of a dense layer moved by a few steps."""
+    graph = byteprop.load(source).graph
+    op = graph.ops[op_index]
+    assert isinstance(op, Dense)
+    weights = op.weights.astype(np.int16)
+    weights[row] = np.where(weights[row] > 0, weights[row] - 9, weights[row] + 9)
+    ops = list(graph.ops)
+    ops[op_index] = dataclasses.replace(op, weights=weights.astype(np.int8))
+    return byteprop.Model(dataclasses.replace(graph, ops=tuple(ops)))
+
+
+@pytest.mark.parametrize(
+    "name", ["regression_1x1", "digits_mlp", "fashion_mlp_perchannel", "fashion_mlp_floatio"]
+)
+def test_verify_finds_every_byte_equal(
+    board: Board, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = MODELS / f"{name}.tflite"
+    checked = fit(board, byteprop.load(model).image)
+    data = MODELS / f"{name}.vectors.npz"
+    arguments = ["verify", model, "--board", board.name, "--data", data, "--samples", "8"]
+    if not checked.ok:
+        assert main([str(a) for a in arguments]) == 2
+        error = capsys.readouterr().err
+        assert f"board has {board.memory.flash_bytes}" in error or (
+            f"board has {board.memory.ram_bytes}" in error
+        )
+        return
+    report = tmp_path / "report.html"
+    code, result = run([*arguments, "--report", report], capsys)
+    assert code == 0
+    assert result["comparison"]["samples_identical"] == 8
+    assert result["expected_outputs"]["identical"] is True
+    assert result["model_in"] == "flash"
+    figures = result["figures"]
+    assert 0 < figures["ram_bytes"] <= board.memory.ram_bytes
+    assert figures["model_bytes"] < figures["flash_bytes"] <= board.memory.flash_bytes
+    assert 0 < figures["stack_used_bytes"] < figures["stack_bytes"]
+    assert board.emulator is not None
+    assert figures["unit"] == ("instructions" if board.emulator.icount else "none")
+    assert board.title in report.read_text(encoding="utf-8")
+
+
+def test_images_give_the_accuracy_of_the_reference(capsys: pytest.CaptureFixture[str]) -> None:
+    require(load_board("mps2-an386"))
+    arguments = ["verify", FASHION, "--board", "mps2-an386", "--data", IMAGES, "--samples", "100"]
+    code, result = run([*arguments, "--no-report"], capsys)
+    assert code == 0
+    x, labels = np.load(IMAGES)["x"][:100], np.load(IMAGES)["y"][:100]
+    expected = (byteprop.load(FASHION).predict(x / np.float32(255)).argmax(axis=1) == labels).mean()
+    assert result["accuracy"]["board"] == result["accuracy"]["reference"] == expected
+    assert result["figures"]["inference_per_mac"] < 3
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "op_index"),
+    [
+        ("mps2-an386", "fashion_mlp_perchannel", 1),
+        ("microbit", "fashion_mlp_perchannel", 2),
+        ("sifive_e", "digits_mlp", 0),
+        ("arduino-uno", "digits_mlp", 1),
+    ],
+)
+def test_altered_weight_is_found_in_its_layer(
+    name: str, model: str, op_index: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    require(load_board(name))
+    original = MODELS / f"{model}.tflite"
+    data = MODELS / f"{model}.vectors.npz"
+    x, y = (np.load(data)[key][:16] for key in "xy")
+    # Some units are silent on all of these samples, so a row is looked for whose change shows.
+    row = next(r for r in range(10) if (altered(original, op_index, r).run(x) != y).any())
+    altered(original, op_index, row).save(tmp_path / "changed.bpm")
+    arguments = ["verify", tmp_path / "changed.bpm", "--against", original, "--board", name]
+    code, result = run([*arguments, "--data", data, "--samples", "16", "--no-report"], capsys)
+    assert code == 1
+    layer = result["first_different_layer"]
+    assert (layer["op_index"], layer["op"], layer["position"]) == (op_index, "Dense", [0, row])
+    wrong = altered(original, op_index, row).run(x) != y
+    assert result["comparison"]["bytes"] - result["comparison"]["bytes_identical"] == wrong.sum()
+
+
+def test_bench_counts_the_same_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    require(load_board("mps2-an385"))
+    arguments = ["bench", MODELS / "digits_mlp.tflite", "--board", "mps2-an385"]
+    first, second = (run([*arguments, "--samples", "2"], capsys)[1] for _ in range(2))
+    assert first["unit"] == "instructions"
+    assert first["median"] == second["median"]
+    costs = [layer["cost"] for layer in first["layers"]]
+    # A layer begins anywhere between two ticks, and an instruction lasts more than one.
+    for once, again in zip(costs, (layer["cost"] for layer in second["layers"]), strict=True):
+        assert abs(once - again) <= 4
+    # Between the layers there is only the walk over them.
+    assert 0.8 * first["median"] < sum(costs) <= 1.05 * first["median"]
+
+
+def test_run_on_a_board_gives_the_outputs_of_this_computer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    require(load_board("microbit"))
+    data = MODELS / "fashion_mlp_floatio.vectors.npz"
+    model = MODELS / "fashion_mlp_floatio.tflite"
+    target = tmp_path / "out.npy"
+    arguments = ["run", model, "--board", "microbit", "--data", data, "--samples", "5"]
+    code, _ = run([*arguments, "-o", target], capsys)
+    assert code == 0
+    assert np.array_equal(np.load(target), byteprop.load(model).run(np.load(data)["x"][:5]))
+
+
+def test_build_writes_firmware(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    require(load_board("microbit"))
+    target = tmp_path / "firmware.elf"
+    arguments = ["build", "--board", "microbit", "--model", str(FASHION), "-o", str(target)]
+    assert main([*arguments, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert target.read_bytes()[:4] == b"\x7fELF"
+    assert result["model_bytes"] <= len(byteprop.load(FASHION).image)
+    assert result["flash_bytes"] > result["model_bytes"]
+
+
+def test_flash_shows_its_commands_without_running_them(capsys: pytest.CaptureFixture[str]) -> None:
+    require(load_board("mps2-an386"))
+    assert main(["flash", "--board", "mps2-an386", "--dry-run", "--json"]) == 0
+    ((program, *arguments),) = json.loads(capsys.readouterr().out)["commands"]
+    assert program == "qemu-system-arm"
+    assert "mps2-an386" in arguments
+
+
+def _emulators(pid: int) -> list[int]:
+    """Living processes that `pid` has started."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        found += [int(child) for child in task.read_text().split()]
+    return found
+
+
+@pytest.mark.parametrize("strike", ["interrupt", "terminate", "emulator dies"])
+def test_no_emulator_is_left_running(strike: str, tmp_path: Path) -> None:
+    require(load_board("mps2-an386"))
+    log = tmp_path / "wire.log"
+    command = [*COMMAND, "verify", str(FASHION), "--board", "mps2-an386", "--data", str(IMAGES)]
+    process = subprocess.Popen(
+        [*command, "--wire-log", str(log)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+    )
+    try:
+        deadline = time.monotonic() + 120.0
+        while not (log.exists() and log.stat().st_size > 20_000):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        (emulator,) = _emulators(process.pid)
+        signals = {"interrupt": signal.SIGINT, "terminate": signal.SIGTERM}
+        os.kill(
+            emulator if strike == "emulator dies" else process.pid,
+            signals.get(strike, signal.SIGKILL),
+        )
+        out, errors = process.communicate(timeout=60)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    assert process.returncode == {"interrupt": 130, "terminate": 143}.get(strike, 2)
+    assert out == "" and "Traceback" not in errors
+    while Path(f"/proc/{emulator}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_documented_pytest_example_on_an_emulated_board(pytester: pytest.Pytester) -> None:
+    require(load_board("mps2-an386"))
+    text = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+    example = re.search(r"```python file=test_board\.py\n(.*?)```", text, re.S)
+    assert example is not None
+    folder = pytester.mkdir("examples") / "fashion_mnist"
+    folder.mkdir()
+    shutil.copy(ROOT / "examples" / "fashion_mnist" / "fashion_mlp.tflite", folder)
+    pytester.makepyfile(test_board=example.group(1))
+    result = pytester.runpytest_subprocess(
+        "-p", "no:cacheprovider", "--byteprop-board=mps2-an386", timeout=180
+    )
+    result.assert_outcomes(passed=example.group(1).count("def test_"))
+    result.stdout.fnmatch_lines(["*byteprop board: mps2-an386*"])
+
+
+def test_figures_are_taken_by_the_benchmark_script() -> None:
+    require(load_board("microbit"))
+    done = subprocess.run(
+        [sys.executable, "benchmarks/run.py", "--board", "microbit", "--model", "digits_mlp"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    header, _, row = done.stdout.splitlines()
+    figures = dict(zip(header.split(), row.split(), strict=True))
+    assert figures["board"] == "microbit" and figures["unit"] == "instructions"
+    assert figures["macs"] == "2368"
+    assert figures["per_mac"] == f"{int(figures['per_inference']) / 2368:.3f}"
+
+
+def test_every_emulated_board_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["boards"]) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in EMULATED)
