@@ -12,8 +12,8 @@ from pathlib import Path
 from cffi import FFI
 
 ROOT = Path(__file__).resolve().parent.parent
-HEADERS = ("status", "fixed", "kernels", "model", "infer", "link")
-SOURCE_FOLDERS = (".", "kernels", "isa", "isa/x86_avx2", "model", "infer", "link")
+HEADERS = ("status", "fixed", "kernels", "model", "infer", "train", "link")
+SOURCE_FOLDERS = (".", "kernels", "isa", "isa/x86_avx2", "model", "infer", "train", "link")
 MARKED = re.compile(r"/\* cdef: begin \*/(.*?)/\* cdef: end \*/", re.DOTALL)
 
 # -fwrapv and -DNDEBUG come with CPython's own flags; the C tests build without them.

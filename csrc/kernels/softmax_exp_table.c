@@ -33,8 +33,12 @@ static int32_t exp_of_negative(int32_t x_q26) {
     return result;
 }
 
+int32_t bp_softmax_exp(int32_t d, int32_t mult_q31, int8_t lshift, int32_t diff_min) {
+    return -d >= diff_min ? exp_of_negative(bp_requant(-d, mult_q31, lshift)) : 0;
+}
+
 void bp_softmax_exp_table(int32_t *exp_q31, int32_t mult_q31, int8_t lshift, int32_t diff_min) {
     for (int32_t d = 0; d < 256; ++d) {
-        exp_q31[d] = -d >= diff_min ? exp_of_negative(bp_requant(-d, mult_q31, lshift)) : 0;
+        exp_q31[d] = bp_softmax_exp(d, mult_q31, lshift, diff_min);
     }
 }

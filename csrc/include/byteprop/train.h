@@ -75,7 +75,7 @@ int bp_train_sample(bp_train_t *train, bp_train_result_t *result, const uint8_t 
 int bp_train_evaluate(bp_train_t *train, bp_train_result_t *result, const uint8_t *x,
                       uint16_t label, const int32_t *target);
 /* Does the update of a batch that is not full. No-op when nothing is pending. */
-void bp_train_flush(bp_train_t *train, uint32_t lr_q24);
+void bp_train_flush(bp_train_t *train);
 /* Renews the image's checksum; the image is then a model that bp_model_open accepts. */
 void bp_train_seal(bp_train_t *train);
 void bp_train_counters(bp_train_counters_t *counters, const bp_train_t *train);
@@ -84,7 +84,8 @@ void bp_train_counters(bp_train_counters_t *counters, const bp_train_t *train);
 int bp_train_run(bp_train_t *train, bp_train_result_t *results, const uint8_t *x,
                  const uint16_t *labels, const int32_t *targets, const uint32_t *order,
                  const uint32_t *lr_q24, uint32_t n);
-/* The rounding generator: one draw for (seed, step, layer, row). Also initial weights and shuffles. */
+/* The rounding generator: one draw for (seed, step, layer, row). Also initial weights and shuffles.
+ */
 uint32_t bp_train_draw(uint32_t seed, uint32_t step, uint32_t layer, uint32_t row);
 /* cdef: end */
 

@@ -1,0 +1,29 @@
+#include "train/state.h"
+
+/* Offsets in records, see docs/format.md. */
+enum { TENSOR_SCALE_AT = 28 };
+
+uint32_t bp_image_u32(const uint8_t *image, uint32_t offset) {
+    const uint8_t *p = image + (size_t)offset;
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+void bp_image_put_u32(uint8_t *image, uint32_t offset, uint32_t value) {
+    uint8_t *p = image + (size_t)offset;
+    for (uint8_t i = 0; i < 4; ++i, value >>= 8) {
+        p[i] = (uint8_t)value;
+    }
+}
+
+uint32_t bp_image_scale_offset(const bp_model_t *model, uint16_t tensor) {
+    return model->tensors_offset + (uint32_t)tensor * BP_MODEL_TENSOR_BYTES + TENSOR_SCALE_AT;
+}
+
+bp_real_t bp_tensor_scale(const bp_train_t *t, uint16_t tensor) {
+    return bp_real_from_f32(bp_image_u32(t->image, bp_image_scale_offset(&t->model, tensor)));
+}
+
+bp_real_t bp_weight_scale(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j) {
+    uint32_t index = layer->per_channel ? j : 0;
+    return bp_real_from_f32(bp_image_u32(t->image, layer->weight_scales + 4 * index));
+}

@@ -1,0 +1,66 @@
+/* The kernels of training. They trust their arguments: bp_train_plan has checked what comes from
+ * outside. docs/numerics.md has the equations. Weights lie in RAM here, in the planes Wh (the
+ * inference weights) and Wl (the residuals): W = 256 * Wh + Wl. */
+#ifndef BYTEPROP_TRAIN_KERNELS_H
+#define BYTEPROP_TRAIN_KERNELS_H
+
+#include <stdint.h>
+
+/* Rounding: r_i = upper bits of state + i * increment; increment 0 rounds to nearest. */
+typedef struct {
+    uint32_t state;
+    uint32_t increment;
+} bp_rounding_t;
+
+/* What an update did to a row. */
+typedef struct {
+    int32_t weight_sum_change; /* of the Wh plane */
+    uint32_t saturated;        /* weights that met their bounds */
+} bp_row_change_t;
+
+/* Rounding of row `row` of dense layer `layer` in update `step`. */
+bp_rounding_t bp_rounding_of(uint32_t seed, uint32_t step, uint32_t layer, uint32_t row,
+                             uint8_t nearest);
+
+/* Cross-entropy after softmax. delta [n]: in, logits in 1/256 of log2; out, p - onehot in Q15.
+ * Returns the loss in 1/256 bit; *predicted is the first index of the largest logit. n <= 65535. */
+uint32_t bp_softmax_ce(int32_t *delta, uint16_t *predicted, uint16_t n, uint16_t label);
+
+/* acc[j] = bias[j] + sum_i w[j][i] * x[i] modulo 2^32, for n_out rows. weights and bias as in
+ * bp_dense_s8_t. */
+void bp_dense_acc_s8(int32_t *acc, const int8_t *x, const uint8_t *weights, const uint8_t *bias,
+                     uint16_t row_stride, uint16_t n_in, uint16_t n_out);
+
+/* sum_i (256 * wh[i] + wl[i]) * (x[i] - x_zp); wl may be NULL for zeros. */
+int64_t bp_dot_master(const int8_t *wh, const int8_t *wl, const int8_t *x, int16_t x_zp,
+                      uint16_t n);
+
+/* dx[i] = sum_j delta[j] * w[j][i] over n_out rows. |delta| <= 32768 / ceil(n_out / 516), so that
+ * the sum fits. */
+void bp_dense_backward_s8(int32_t *dx, const int32_t *delta, const int8_t *weights,
+                          uint16_t row_stride, uint16_t n_in, uint16_t n_out);
+
+/* Shifts delta right, rounding, until it fits int16; returns by how much. */
+uint8_t bp_block_scale(int32_t *delta, uint16_t n);
+
+/* One row of the SGD step: W -= (c * (x - x_zp) + r) >> 16, 16 random bits. |c| <= 2^22. */
+bp_row_change_t bp_sgd_row_s16(int8_t *wh, int8_t *wl, const int8_t *x, int16_t x_zp, uint16_t n,
+                               int32_t c, bp_rounding_t rounding);
+/* The same without residuals: Wh -= (c * (x - x_zp) + r) >> 24, 24 random bits. */
+bp_row_change_t bp_sgd_row_s8(int8_t *wh, const int8_t *x, int16_t x_zp, uint16_t n, int32_t c,
+                              bp_rounding_t rounding);
+/* The same from a gradient that was summed up: g in place of c * (x - x_zp), |g| <= 2^31 - 65536.
+ * wl may be NULL: no residuals. */
+bp_row_change_t bp_sgd_row_from(int8_t *wh, int8_t *wl, const int32_t *g, uint16_t n,
+                                bp_rounding_t rounding);
+
+/* Gradients and velocities stay within this, so that the rounding can be added. */
+#define BP_GRADIENT_LIMIT (INT32_MAX - 65535)
+int32_t bp_gradient_add(int32_t g, int32_t change);
+/* g - round(g / 2^shift): a velocity's decay; shift 1 .. 15. */
+int32_t bp_gradient_decay(int32_t g, uint8_t shift);
+
+/* g[i] = bp_gradient_add(g[i], c * (x[i] - x_zp)). */
+void bp_accumulate_row(int32_t *g, const int8_t *x, int16_t x_zp, uint16_t n, int32_t c);
+
+#endif

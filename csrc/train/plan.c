@@ -1,0 +1,245 @@
+#include "train/state.h"
+
+/* Lays out the memory of training. The same walk plans (nothing is written) and opens. */
+
+enum { NONE = 0xFFFF, MAX_LAYER_OUTPUTS = 32767, MAX_MOMENTUM_SHIFT = 15 };
+
+typedef struct {
+    const bp_model_t *model;
+    const bp_train_config_t *config;
+    uint16_t op;     /* next op; of the op that cannot be trained when a step fails */
+    uint16_t tensor; /* the activation so far */
+    uint16_t n_layers;
+    uint64_t state;   /* bytes of state taken so far */
+    uint64_t scratch; /* end of the scratch taken so far */
+    uint16_t widest;  /* outputs of a layer */
+} walk_t;
+
+static uint32_t take(uint64_t *used, uint64_t bytes) {
+    uint64_t place = *used;
+    *used = (place + bytes + 3) & ~(uint64_t)3;
+    return (uint32_t)place;
+}
+
+static int is_normal_f32(uint32_t bits) {
+    return bits >= (uint32_t)1 << 23 && bits < (uint32_t)255 << 23;
+}
+
+/* The next op when it reads the activation so far and has this code. */
+static int next_is(walk_t *walk, uint8_t code, bp_op_t *op) {
+    if (walk->op >= walk->model->n_ops) {
+        return 0;
+    }
+    bp_model_op(op, walk->model, walk->op);
+    return op->code == code && op->input == walk->tensor;
+}
+
+static void skip_reshapes(walk_t *walk) {
+    bp_op_t op;
+    while (next_is(walk, BP_OP_RESHAPE, &op)) {
+        walk->tensor = op.output;
+        ++walk->op;
+    }
+}
+
+static int check_scales(const walk_t *walk, const bp_op_t *op, const bp_train_layer_t *layer) {
+    bp_tensor_t x, y;
+    bp_model_tensor(&x, walk->model, op->input);
+    bp_model_tensor(&y, walk->model, op->output);
+    if (!is_normal_f32(x.scale_f32) || !is_normal_f32(y.scale_f32)) {
+        return BP_E_PARAM;
+    }
+    uint16_t n = layer->per_channel ? layer->n_out : 1;
+    for (uint16_t j = 0; j < n; ++j) {
+        uint32_t offset = layer->weight_scales + (uint32_t)4 * j;
+        if (!is_normal_f32(bp_image_u32(walk->model->image, offset))) {
+            return BP_E_PARAM;
+        }
+    }
+    return BP_OK;
+}
+
+/* Fills what the image tells about the dense layer at walk->op. */
+static int read_layer(walk_t *walk, bp_train_layer_t *layer) {
+    bp_op_t op;
+    bp_tensor_t x, y;
+    if (!next_is(walk, BP_OP_DENSE_S8, &op)) {
+        return BP_E_UNSUPPORTED;
+    }
+    bp_model_tensor(&x, walk->model, op.input);
+    bp_model_tensor(&y, walk->model, op.output);
+    uint32_t n_out = y.rank == 0 ? 1 : y.dims[y.rank - 1];
+    if (y.elems != n_out || n_out > MAX_LAYER_OUTPUTS) {
+        return BP_E_UNSUPPORTED; /* several rows share the weights */
+    }
+    layer->weights = op.args[0];
+    layer->bias = op.args[1];
+    layer->lshift = op.args[3];
+    layer->weight_scales = op.args[4];
+    layer->op = walk->op;
+    layer->x_tensor = op.input;
+    layer->y_tensor = op.output;
+    layer->n_in = (uint16_t)x.elems;
+    layer->n_out = (uint16_t)n_out;
+    layer->row_stride = (uint16_t)((x.elems + 3) & ~(uint32_t)3);
+    layer->per_channel = (op.flags & BP_OP_PER_CHANNEL) != 0;
+    layer->activation = op.activation;
+    layer->frozen = (walk->config->frozen >> walk->n_layers & 1) != 0;
+    walk->tensor = op.output;
+    ++walk->op;
+    return check_scales(walk, &op, layer);
+}
+
+static void place_state(walk_t *walk, bp_train_layer_t *layer) {
+    uint64_t weights = (uint64_t)layer->n_out * layer->row_stride;
+    uint32_t per_output = (uint32_t)4 * layer->n_out;
+    const bp_train_config_t *config = walk->config;
+    layer->bias_master = take(&walk->state, per_output);
+    layer->range = take(&walk->state, sizeof(bp_range_t));
+    if (layer->frozen) {
+        return;
+    }
+    if (!(config->flags & BP_TRAIN_NO_RESIDUAL)) {
+        layer->residual = take(&walk->state, weights);
+    }
+    if (config->batch > 1 || config->momentum_shift != 0) {
+        layer->gradient = take(&walk->state, 4 * weights);
+        layer->bias_gradient = take(&walk->state, per_output);
+    }
+}
+
+static void place_scratch(uint64_t *used, bp_train_layer_t *layer) {
+    layer->delta = take(used, (uint64_t)4 * layer->n_out);
+    if (!layer->last) {
+        layer->y = take(used, layer->n_out);
+    }
+}
+
+/* With a window the scales move, so the layer must be of the kind that from-scratch networks have:
+ * per tensor, hidden outputs used from their zero point up, logits around zero. */
+static int check_window(const walk_t *walk, const bp_train_layer_t *layer) {
+    bp_tensor_t y;
+    bp_model_tensor(&y, walk->model, layer->y_tensor);
+    if (layer->per_channel) {
+        return BP_E_UNSUPPORTED;
+    }
+    if (layer->last) {
+        return y.zero_point == 0 ? BP_OK : BP_E_UNSUPPORTED;
+    }
+    return y.zero_point == INT8_MIN && layer->activation == BP_ACT_RELU ? BP_OK : BP_E_UNSUPPORTED;
+}
+
+static int check_config(const bp_train_config_t *config) {
+    uint8_t known = BP_TRAIN_NEAREST | BP_TRAIN_NO_RESIDUAL;
+    return config->batch >= 1 && (config->flags & ~known) == 0 &&
+                   config->momentum_shift <= MAX_MOMENTUM_SHIFT
+               ? BP_OK
+               : BP_E_ARG;
+}
+
+/* Walks the ops; layers may be NULL (planning). On failure walk->op names the op. */
+static int walk_model(bp_train_t *t, walk_t *walk, bp_train_layer_t *layers) {
+    bp_op_t op;
+    t->rescale_op = NONE;
+    t->softmax_op = NONE;
+    if (walk->model->n_inputs != 1 || walk->model->n_outputs != 1) {
+        return BP_E_UNSUPPORTED;
+    }
+    walk->tensor = bp_model_input(walk->model, 0);
+    skip_reshapes(walk);
+    if (next_is(walk, BP_OP_RESCALE, &op) && op.activation == BP_ACT_NONE) {
+        t->rescale_op = walk->op++;
+        walk->tensor = op.output;
+        skip_reshapes(walk);
+    }
+    bp_train_layer_t layer;
+    do {
+        static const bp_train_layer_t nothing;
+        layer = nothing;
+        uint16_t index = walk->n_layers;
+        int status = index < BP_TRAIN_MAX_LAYERS ? read_layer(walk, &layer) : BP_E_UNSUPPORTED;
+        if (status != BP_OK) {
+            return status;
+        }
+        skip_reshapes(walk);
+        if (next_is(walk, BP_OP_SOFTMAX_S8, &op)) {
+            t->softmax_op = walk->op++;
+            walk->tensor = op.output;
+            skip_reshapes(walk);
+            layer.last = 1;
+        }
+        layer.last |= walk->op == walk->model->n_ops;
+        if (layer.last && (walk->op != walk->model->n_ops || layer.activation != BP_ACT_NONE)) {
+            return BP_E_UNSUPPORTED;
+        }
+        if (walk->config->window != 0 && check_window(walk, &layer) != BP_OK) {
+            walk->op = layer.op;
+            return BP_E_UNSUPPORTED;
+        }
+        if (!layer.frozen && t->lowest > index) {
+            t->lowest = index;
+        }
+        place_state(walk, &layer);
+        place_scratch(&walk->scratch, &layer);
+        walk->widest = layer.n_out > walk->widest ? layer.n_out : walk->widest;
+        if (layers != NULL) {
+            layers[index] = layer;
+        }
+        ++walk->n_layers;
+    } while (!layer.last);
+    return BP_OK;
+}
+
+/* One walk. scratch_begin: where scratch begins, known after the first walk. */
+static int lay_out(bp_train_t *t, walk_t *walk, const bp_model_t *model,
+                   const bp_train_config_t *config, uint64_t scratch_begin,
+                   bp_train_layer_t *layers) {
+    static const walk_t fresh;
+    *walk = fresh;
+    walk->model = model;
+    walk->config = config;
+    walk->state = sizeof(bp_train_head_t);
+    walk->scratch = scratch_begin;
+    t->lowest = BP_TRAIN_MAX_LAYERS;
+    int status = check_config(config);
+    if (status == BP_OK) {
+        status = walk_model(t, walk, layers);
+    }
+    t->backward = take(&walk->scratch, (uint64_t)4 * walk->widest);
+    if (status == BP_OK && t->rescale_op != NONE) {
+        bp_op_t op;
+        bp_tensor_t x;
+        bp_model_op(&op, model, t->rescale_op);
+        bp_model_tensor(&x, model, op.input);
+        t->input = take(&walk->scratch, x.elems);
+    }
+    return status;
+}
+
+int bp_train_plan(uint32_t *memory_bytes, uint32_t *state_bytes, uint16_t *layer,
+                  const bp_model_t *model, const bp_train_config_t *config) {
+    bp_train_t t;
+    walk_t walk;
+    int status = lay_out(&t, &walk, model, config, 0, NULL);
+    uint64_t all = walk.state + walk.n_layers * sizeof(bp_train_layer_t) + walk.scratch;
+    if (status == BP_OK && all > INT32_MAX) {
+        status = BP_E_SPACE;
+    }
+    *layer = walk.op;
+    *memory_bytes = status == BP_OK ? (uint32_t)all : 0;
+    *state_bytes = status == BP_OK ? (uint32_t)walk.state : 0;
+    return status;
+}
+
+int bp_train_lay_out(bp_train_t *t) {
+    walk_t walk;
+    t->layers = t->state_bytes;
+    int status = lay_out(t, &walk, &t->model, &t->config, 0, NULL);
+    if (status != BP_OK) {
+        return status;
+    }
+    uint64_t scratch = t->state_bytes + walk.n_layers * sizeof(bp_train_layer_t);
+    t->n_layers = walk.n_layers;
+    return lay_out(t, &walk, &t->model, &t->config, scratch,
+                   (bp_train_layer_t *)(void *)(t->memory + (size_t)t->layers));
+}
