@@ -1,5 +1,6 @@
 /* Counts the instructions of the kernels, whole layers with requantisation, and prints raw SysTick
- * ticks of 1 and of REPEATS calls: "name ticks_1 ticks_repeats". dense_bench.py makes figures of them. */
+ * ticks of 1 and of REPEATS calls: "name ticks_1 ticks_repeats". dense_bench.py makes figures of
+ * them. */
 #include <byteprop/kernels.h>
 
 #include "bare.h"

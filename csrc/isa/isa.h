@@ -30,7 +30,7 @@ int32_t bp_dot_row_s8(const int8_t *x, const uint8_t *row, uint16_t n_in);
 #endif
 
 /* Thumb cores of the M profile, best first: with the DSP extension, Thumb-2, Thumb-1. */
-#if !BP_ISA_PORTABLE && defined(__GNUC__) && defined(__thumb__) && defined(__ARMEL__) &&             \
+#if !BP_ISA_PORTABLE && defined(__GNUC__) && defined(__thumb__) && defined(__ARMEL__) &&           \
     __ARM_ARCH_PROFILE == 'M'
 #if defined(__ARM_FEATURE_SIMD32)
 #define BP_ISA_ARMV7EM 1
@@ -58,8 +58,8 @@ const bp_isa_t *bp_isa(void);
 #define BP_ISA_BEGIN const bp_isa_t *isa_in_use = bp_isa();
 #define BP_ISA_DOT_ROWS isa_in_use->dot_rows
 #define BP_ISA_DOT_ROW isa_in_use->dot_row
-void bp_dot_rows_s8_avx2(int32_t *acc, const int8_t *x, const uint8_t *weights,
-                         uint16_t row_stride, uint16_t n_in);
+void bp_dot_rows_s8_avx2(int32_t *acc, const int8_t *x, const uint8_t *weights, uint16_t row_stride,
+                         uint16_t n_in);
 #else
 #define BP_ISA_BEGIN
 #if defined(BP_ISA_ARMV7EM)

@@ -1,9 +1,9 @@
 #include "check.h"
 
+#include "isa/isa.h"
 #include <byteprop/config.h>
 #include <byteprop/fixed.h>
 #include <byteprop/kernels.h>
-#include "isa/isa.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 enum { MAX_DENSE_IN = 40, MAX_DENSE_OUT = 13 };
@@ -115,8 +115,8 @@ static int32_t defined_requant(int32_t x, int32_t mult_q31, int8_t lshift) {
 
 static int32_t any_i32(void) {
     static const int32_t extremes[] = {
-        INT32_MIN, INT32_MIN + 1, -0x40000000, -0x10001, -0x10000, -0xFFFF,   -0x8000,    -1,
-        0,         1,             0x7FFF,      0x8000,   0xFFFF,   0x3FFFFFFF, 0x40000000, INT32_MAX};
+        INT32_MIN, INT32_MIN + 1, -0x40000000, -0x10001, -0x10000,   -0xFFFF,    -0x8000,  -1, 0,
+        1,         0x7FFF,        0x8000,      0xFFFF,   0x3FFFFFFF, 0x40000000, INT32_MAX};
     uint32_t bits = random_u32();
     if (bits % 4 == 0) {
         return extremes[(bits >> 2) % COUNT(extremes)];
@@ -163,7 +163,8 @@ static int8_t defined_output(int32_t sum, uint32_t j, const parameters_t *parame
     return (int8_t)(y < p->y_min ? p->y_min : y > p->y_max ? p->y_max : y);
 }
 
-static void check_dense(check_buffer_t *buffer, uint32_t n_in, uint32_t n_out, uint8_t per_channel) {
+static void check_dense(check_buffer_t *buffer, uint32_t n_in, uint32_t n_out,
+                        uint8_t per_channel) {
     uint32_t row_stride = (n_in + 3) / 4 * 4;
     int8_t *x = (int8_t *)buffer(0, n_in);
     uint8_t *weights = buffer(1, n_out * row_stride);

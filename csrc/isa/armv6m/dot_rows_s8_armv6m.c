@@ -20,6 +20,7 @@ __attribute__((naked)) void bp_dot_rows_s8_armv6m(int32_t *acc __attribute__((un
                                                   const uint8_t *weights __attribute__((unused)),
                                                   uint16_t row_stride __attribute__((unused)),
                                                   uint16_t n_in __attribute__((unused))) {
+    /* clang-format off */
     __asm__(".syntax unified\n\t"
             "push {r0, r4-r7, lr}\n\t"
             "mov r4, r8\n\t"
@@ -44,11 +45,11 @@ __attribute__((naked)) void bp_dot_rows_s8_armv6m(int32_t *acc __attribute__((un
             "beq 2f\n\t"
             COLUMN
             "bne 1b\n\t"
-            "b 4f\n"
+            "b 3f\n"
             "2:\n\t" /* 4 columns a turn */
             COLUMN COLUMN COLUMN COLUMN
             "bne 2b\n"
-            "4:\n\t"
+            "3:\n\t"
             "mov r0, r8\n\t"
             "mov r1, r9\n\t"
             "mov r2, r10\n\t"
@@ -61,5 +62,6 @@ __attribute__((naked)) void bp_dot_rows_s8_armv6m(int32_t *acc __attribute__((un
             "pop {r4}\n\t" /* acc */
             "stm r4!, {r0-r3}\n\t"
             "pop {r4-r7, pc}\n\t");
+    /* clang-format on */
 }
 #endif

@@ -17,19 +17,24 @@
     "sxtb16 r11, r11, ror #8\n\t"                                                                  \
     "smlad " sum_b ", r0, r8, " sum_b "\n\t"                                                       \
     "smlad " sum_b ", r11, r9, " sum_b "\n\t"
+/* clang-format off */
 #define FOUR_COLUMNS                                                                               \
     "ldr r10, [r2, r3, lsl #1]\n\t"                                                                \
     "ldr r11, [r2, r3]\n\t"                                                                        \
     "sxtb16 r8, r9\n\t"                                                                            \
-    "sxtb16 r9, r9, ror #8\n\t" TWO_ROWS("r6", "r5")                                               \
+    "sxtb16 r9, r9, ror #8\n\t"                                                                    \
+    TWO_ROWS("r6", "r5")                                                                           \
     "ldr r10, [r2], #4\n\t"                                                                        \
-    "ldr r11, [r12], #4\n\t" TWO_ROWS("r4", "r7")
+    "ldr r11, [r12], #4\n\t"                                                                       \
+    TWO_ROWS("r4", "r7")
+/* clang-format on */
 
 __attribute__((naked)) void bp_dot_rows_s8_armv7em(int32_t *acc __attribute__((unused)),
                                                    const int8_t *x __attribute__((unused)),
                                                    const uint8_t *weights __attribute__((unused)),
                                                    uint16_t row_stride __attribute__((unused)),
                                                    uint16_t n_in __attribute__((unused))) {
+    /* clang-format off */
     __asm__(".syntax unified\n\t"
             "push {r0, r4-r11, lr}\n\t"
             "ldr lr, [sp, #40]\n\t" /* n_in */
@@ -71,5 +76,6 @@ __attribute__((naked)) void bp_dot_rows_s8_armv7em(int32_t *acc __attribute__((u
             "pop {r0}\n\t"
             "stm r0, {r4-r7}\n\t"
             "pop {r4-r11, pc}\n\t");
+    /* clang-format on */
 }
 #endif

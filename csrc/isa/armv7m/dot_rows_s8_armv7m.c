@@ -24,6 +24,7 @@ __attribute__((naked)) void bp_dot_rows_s8_armv7m(int32_t *acc __attribute__((un
                                                   const uint8_t *weights __attribute__((unused)),
                                                   uint16_t row_stride __attribute__((unused)),
                                                   uint16_t n_in __attribute__((unused))) {
+    /* clang-format off */
     __asm__(".syntax unified\n\t"
             "push {r0, r4-r11, lr}\n\t"
             "ldr lr, [sp, #40]\n\t" /* n_in */
@@ -50,5 +51,6 @@ __attribute__((naked)) void bp_dot_rows_s8_armv7m(int32_t *acc __attribute__((un
             "pop {r0}\n\t"
             "stm r0, {r4-r7}\n\t"
             "pop {r4-r11, pc}\n\t");
+    /* clang-format on */
 }
 #endif

@@ -1,5 +1,5 @@
-/* bp_dot_row_s8 and bp_dot_rows_s8 for AVR with a multiplier: 12 cycles for a product, in a sum of 24
- * bits. One row after the other, because there are pointer registers for x and one row only. */
+/* bp_dot_row_s8 and bp_dot_rows_s8 for AVR with a multiplier: 12 cycles for a product, in a sum of
+ * 24 bits. One row after the other, because there are pointer registers for x and one row only. */
 #include "isa/isa.h"
 
 #ifdef BP_ISA_AVR
@@ -14,11 +14,11 @@ enum { MAX_COLUMNS = 508 };
 #define LOAD_WEIGHT "lpm %[w], Z+\n\t"
 #endif
 #define COLUMN                                                                                     \
-    "ld %[x], X+\n\t" LOAD_WEIGHT "muls %[w], %[x]\n\t"                                           \
-    "add %A[sum], r0\n\t"                                                                         \
-    "adc %B[sum], r1\n\t"                                                                         \
-    "adc %C[sum], %[zero]\n\t"                                                                    \
-    "sbrc r1, 7\n\t"                                                                              \
+    "ld %[x], X+\n\t" LOAD_WEIGHT "muls %[w], %[x]\n\t"                                            \
+    "add %A[sum], r0\n\t"                                                                          \
+    "adc %B[sum], r1\n\t"                                                                          \
+    "adc %C[sum], %[zero]\n\t"                                                                     \
+    "sbrc r1, 7\n\t"                                                                               \
     "dec %C[sum]\n\t"
 
 /* n: 1 .. MAX_COLUMNS. */
@@ -29,6 +29,7 @@ static __attribute__((noinline)) int32_t dot_columns(const int8_t *x, const uint
     uint32_t sum = 0;
     int8_t x_byte;
     int8_t w_byte;
+    /* clang-format off */
     __asm__ volatile("tst %[fours]\n\t"
                      "breq 2f\n"
                      "1:\n\t" COLUMN COLUMN COLUMN COLUMN
@@ -46,6 +47,7 @@ static __attribute__((noinline)) int32_t dot_columns(const int8_t *x, const uint
                        [ones] "+r"(ones), [x] "=&d"(x_byte), [w] "=&d"(w_byte)
                      : [zero] "r"((uint8_t)0)
                      : "r0", "cc", "memory");
+    /* clang-format on */
     return (int32_t)(sum << 8) >> 8;
 }
 

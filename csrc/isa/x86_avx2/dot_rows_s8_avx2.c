@@ -1,6 +1,6 @@
 /* bp_dot_rows_s8 for x86-64 with AVX2: 16 columns of a row are widened to int16 and multiplied and
- * added in pairs. Exact: a pair of products is below 2^15 in magnitude, so it fits int32 by far, and
- * int32 sums wrap like the plain C ones, which the limit on n_in keeps from happening. */
+ * added in pairs. Exact: a pair of products is at most 2^15 in magnitude, so it fits int32 by far,
+ * and int32 sums wrap like the plain C ones, which the limit on n_in keeps from happening. */
 #include "isa/isa.h"
 
 #if BP_ISA_AT_RUN_TIME
@@ -24,8 +24,8 @@ static inline BP_AVX2 __m128i load_4(const void *p) {
     return _mm_cvtepi8_epi16(_mm_cvtsi32_si128(word));
 }
 
-/* The 4 rows' columns first .. n_in - 1, less than 16 of them: half vectors, then words. The weights
- * may be read up to the multiple of 4, x may not. */
+/* The 4 rows' columns first .. n_in - 1, less than 16 of them: half vectors, then words. The
+ * weights may be read up to the multiple of 4, x may not. */
 static inline BP_AVX2 void add_last_columns(__m128i sums[4], const int8_t *x,
                                             const uint8_t *weights, size_t row_stride, size_t n) {
     size_t i = 0;
