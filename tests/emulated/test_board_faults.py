@@ -8,7 +8,7 @@ from byteprop._raw import const
 from byteprop_host.boards import Board
 from byteprop_host.errors import DeviceFaultError
 from byteprop_host.link import Message
-from conftest import opened, strict
+from emulation import opened, strict
 
 CAUSES = {"hard": "BP_FAULT_HARD", "assert": "BP_FAULT_ASSERT", "stack": "BP_FAULT_STACK"}
 

@@ -16,7 +16,7 @@ from byteprop_host.boards import load_board
 from byteprop_host.errors import FlashError
 from byteprop_host.firmware import Firmware
 from byteprop_host.flash import QemuBoard, start
-from conftest import require, strict
+from emulation import require, strict
 
 OWNER = """
 import sys, threading, time

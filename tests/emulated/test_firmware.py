@@ -11,7 +11,7 @@ import byteprop
 from byteprop_host.boards import Board, Tick, load_board
 from byteprop_host.build import build, check_fit, fit
 from byteprop_host.errors import FitError
-from conftest import FLASH, MODELS, Vectors, opened, require, strict
+from emulation import FLASH, MODELS, Vectors, opened, require, strict
 
 N = 16
 Load = Callable[[str, int], Vectors]

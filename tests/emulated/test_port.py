@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import serial
 
 from byteprop_host.boards import Board
 from byteprop_host.flash import start
-from conftest import strict
+from emulation import strict
 
 PROGRAM = Path(__file__).with_name("port_check.c")
 TIMEOUT = 30.0
@@ -74,7 +75,7 @@ def test_the_ring_holds_a_whole_window_while_nobody_reads(line: Line) -> None:
 
 def test_ticks_rise_and_the_stack_is_watched(line: Line) -> None:
     readings = [line.ask(b"t")[0] for _ in range(200)]
-    assert all(0 < (b - a) % 2**32 < 2**31 for a, b in zip(readings, readings[1:], strict=False))
+    assert all(0 < (b - a) % 2**32 < 2**31 for a, b in itertools.pairwise(readings))
     free, total, intact = line.ask(b"s", 3)
     assert line.board.memory.stack_bytes <= total <= line.board.memory.ram_bytes
     assert 0 < free < total

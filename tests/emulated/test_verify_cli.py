@@ -22,7 +22,7 @@ from byteprop.graph import Dense
 from byteprop_host.boards import Board, load_board
 from byteprop_host.build import fit
 from byteprop_host.cli import main
-from conftest import EMULATED, MODELS, require
+from emulation import EMULATED, MODELS, require
 
 pytest_plugins = ["pytester"]
 

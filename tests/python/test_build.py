@@ -1,0 +1,237 @@
+"""What the build does without a toolchain: fit, missing tools, flash commands, ELF, HEX."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import byteprop
+from byteprop.errors import ArgumentError
+from byteprop.image import without_names
+from byteprop_host import build as build_module
+from byteprop_host.boards import Board, load_board
+from byteprop_host.build import arena_bytes, build, check_fit, fit
+from byteprop_host.elf import flash_image, intel_hex, read_elf
+from byteprop_host.errors import BuildError, FitError, FlashError, ToolMissingError
+from byteprop_host.firmware import Firmware, cache_dir
+from byteprop_host.flash import choose, runners, start
+
+MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
+
+
+@pytest.fixture(scope="module")
+def fashion() -> bytes:
+    return byteprop.load(MODELS / "fashion_mlp_pertensor.tflite").image
+
+
+@pytest.fixture
+def firmware(tmp_path: Path) -> Firmware:
+    return _firmware(load_board("microbit"), tmp_path)
+
+
+def _firmware(board: Board, folder: Path) -> Firmware:
+    elf, hexa, binary = (folder / f"firmware.{s}" for s in ("elf", "hex", "bin"))
+    return Firmware(board, elf, hexa, binary, 1, 100, 100, 0, {})
+
+
+def test_fit_is_told_without_a_toolchain(fashion: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert fit(load_board("microbit"), fashion).ok
+    uno = load_board("arduino-uno")
+    needed = uno.memory.firmware_flash_bytes + len(without_names(fashion))
+    with pytest.raises(FitError, match=f"needs {needed} bytes of flash, board has 32256"):
+        check_fit(uno, fashion)
+    with pytest.raises(FitError):
+        build(uno, fashion)
+
+
+def test_fit_of_an_upload_counts_image_and_arena(fashion: bytes) -> None:
+    board = load_board("microbit")
+    uploaded = fit(board, fashion, bake=False)
+    image, arena = (len(fashion) + 3) // 4 * 4, (arena_bytes(fashion) + 3) // 4 * 4
+    assert uploaded.ram_needed == board.memory.firmware_ram_bytes + image + arena
+    assert uploaded.ram_available == board.memory.firmware_ram_bytes + board.memory.pool_bytes
+    assert not uploaded.ok
+    assert f"needs {uploaded.ram_needed} bytes of RAM, board has" in uploaded.text
+
+
+def test_fit_at_the_very_limit(fashion: bytes) -> None:
+    board = load_board("microbit")
+    needed = fit(board, fashion)
+    exact = replace(
+        board,
+        memory=replace(
+            board.memory,
+            ram_bytes=needed.ram_needed,
+            flash_bytes=needed.flash_needed,
+        ),
+    )
+    assert fit(exact, fashion).ok
+    for less in ({"ram_bytes": needed.ram_needed - 1}, {"flash_bytes": needed.flash_needed - 1}):
+        assert not fit(replace(exact, memory=replace(exact.memory, **less)), fashion).ok
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [
+        ("mps2-an386", "gcc-arm-none-eabi"),
+        ("sifive_e", "gcc-riscv64-unknown-elf"),
+        ("arduino-uno", "gcc-avr avr-libc"),
+    ],
+)
+def test_a_missing_compiler_says_what_to_install(
+    name: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ToolMissingError, match=f"sudo apt-get install {package}$"):
+        build(load_board(name))
+
+
+def test_a_missing_emulator_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ToolMissingError, match="sudo apt-get install qemu-system-arm"):
+        choose(load_board("mps2-an386"))
+
+
+def test_the_host_takes_no_baked_model(fashion: bytes) -> None:
+    with pytest.raises(ArgumentError, match="upload it"):
+        build(load_board("host"), fashion)
+
+
+def test_a_part_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    board = load_board("mps2-an386")
+    monkeypatch.setattr(build_module, "compiler", lambda board: Path("/bin/true"))
+    lost = replace(board, build=replace(board.build, parts=("soc/nowhere",)))
+    with pytest.raises(BuildError, match=r"board\.toml: build\.parts names 'nowhere'"):
+        build(lost)
+
+
+def test_cache_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_dir() == tmp_path / "byteprop"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_dir() == Path.home() / ".cache" / "byteprop"
+
+
+# --- flash tools: exact commands, as dry runs ---
+
+
+def test_plans_of_the_microbit(firmware: Firmware) -> None:
+    board = firmware.board
+    hexa = str(firmware.hex)
+    by_name = {r.name: r for r in runners(board)}
+    assert list(by_name) == ["qemu", "pyocd", "openocd"]
+    assert by_name["pyocd"].plan(firmware, None).commands == (
+        ("pyocd", "flash", "--target", "nrf51", hexa),
+    )
+    openocd = by_name["openocd"].plan(firmware, "/dev/ttyACM0").text()
+    assert openocd.startswith("openocd -f interface/cmsis-dap.cfg -f target/nrf51.cfg")
+    assert f"'program {hexa} verify reset exit'" in openocd
+    qemu = by_name["qemu"].plan(firmware, None).commands[0]
+    assert qemu[:5] == ("qemu-system-arm", "-machine", "microbit", "-kernel", str(firmware.elf))
+
+
+def test_plan_of_the_uno(tmp_path: Path) -> None:
+    board = load_board("arduino-uno")
+    firmware = _firmware(board, tmp_path)
+    avrdude = next(r for r in runners(board) if r.name == "avrdude")
+    assert avrdude.plan(firmware, "/dev/ttyACM0").text() == (
+        f"avrdude -p m328p -c arduino -P /dev/ttyACM0 -b 115200 -D -U flash:w:{firmware.hex}:i"
+    )
+    with pytest.raises(FlashError, match="avrdude needs a port"):
+        avrdude.plan(firmware, None)
+
+
+def test_a_cable_tool_that_is_missing(firmware: Firmware, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ToolMissingError, match=r"pip install pyocd.*apt-get install openocd"):
+        start(firmware.board, firmware, port="/dev/ttyACM0")
+
+
+def _board_with_command(tmp_path: Path, script: str) -> Board:
+    tool = tmp_path / "flashtool"
+    tool.write_text("#!/bin/sh\n" + script, encoding="ascii")
+    tool.chmod(0o755)
+    board = load_board("microbit")
+    command = next(r for r in board.runners if r.name == "pyocd")
+    ours = replace(command, name="tool", program=str(tool), flash=("{bin}", "{baud}", "{port}"))
+    return replace(board, runners=(ours,))
+
+
+def test_a_cable_tool_is_run_with_its_arguments(tmp_path: Path) -> None:
+    board = _board_with_command(tmp_path, f'echo "$@" >> {tmp_path}/log\n')
+    firmware = _firmware(board, tmp_path)
+    with start(board, firmware, port="/dev/ttyX") as running:
+        assert running.port == "/dev/ttyX"
+        running.reset()
+    with start(board, firmware, port="/dev/ttyX", write=False):
+        pass
+    written = (tmp_path / "log").read_text(encoding="ascii").splitlines()
+    assert written == [f"{firmware.binary} 115200 /dev/ttyX", "reset --target nrf51"]
+
+
+def test_a_cable_tool_that_fails_is_quoted(tmp_path: Path) -> None:
+    board = _board_with_command(tmp_path, "echo no probe found >&2; exit 3\n")
+    with pytest.raises(FlashError, match="(?s)flashtool.*ended with code 3: no probe found"):
+        start(board, _firmware(board, tmp_path), port="/dev/ttyX")
+
+
+def test_wrong_choices_are_named(firmware: Firmware) -> None:
+    with pytest.raises(FlashError, match="has no runner 'magic'; it has: qemu, pyocd, openocd"):
+        choose(firmware.board, name="magic")
+    with pytest.raises(FlashError, match="there is nothing to flash over /dev/ttyX"):
+        choose(load_board("host"), "/dev/ttyX")
+    cable_only = replace(firmware.board, runners=firmware.board.runners[1:])
+    with pytest.raises(FlashError, match="has no emulator; say on which port"):
+        choose(cable_only)
+
+
+# --- ELF and HEX ---
+
+
+def test_intel_hex_of_known_bytes() -> None:
+    text = intel_hex(0x2001FFF0, bytes(range(16)) + b"\xaa")
+    assert text.splitlines() == [
+        ":020000042001D9",
+        ":10FFF000000102030405060708090A0B0C0D0E0F89",
+        ":020000042002D8",
+        ":01000000AA55",
+        ":00000001FF",
+    ]
+
+
+def _elf(loads: list[tuple[int, bytes]]) -> bytes:
+    """The smallest ELF file with these segments and one section for each."""
+    names = b"\0.text\0.shstrtab\0"
+    at = 52 + 32 * len(loads)
+    segments, sections, body = b"", b"\0" * 40, b""
+    for address, data in loads:
+        place = at + len(body)
+        segments += struct.pack("<8I", 1, place, address, address, len(data), len(data), 5, 4)
+        sections += struct.pack("<10I", 1, 1, 2, address, place, len(data), 0, 0, 4, 0)
+        body += data
+    sections += struct.pack("<10I", 7, 3, 0, 0, at + len(body), len(names), 0, 0, 1, 0)
+    head = struct.pack(
+        "<16sHHIIIIIHHHHHH", b"\x7fELF\x01\x01\x01", 2, 40, 1, 0, 52, at + len(body) + len(names),
+        0, 52, 32, len(loads), 40, len(loads) + 2, len(loads) + 1,
+    )  # fmt: skip
+    return head + segments + body + names + sections
+
+
+def test_elf_segments_become_one_image(tmp_path: Path) -> None:
+    file = tmp_path / "x.elf"
+    file.write_bytes(_elf([(0x1000, b"abcd"), (0x1008, b"ef")]))
+    elf = read_elf(file)
+    assert flash_image(elf) == (0x1000, b"abcd\xff\xff\xff\xffef")
+    assert elf.section_bytes(".text") == 6
+
+
+@pytest.mark.parametrize("cut", [0, 4, 40, 60, 100, 150])
+def test_a_damaged_elf_file(tmp_path: Path, cut: int) -> None:
+    file = tmp_path / "x.elf"
+    file.write_bytes(_elf([(0x1000, b"abcd")])[:cut])
+    with pytest.raises(BuildError, match=r"x\.elf"):
+        read_elf(file)
