@@ -173,6 +173,11 @@ void app_session_frame(const bp_frame_t *frame, uint8_t *payload) {
         return;
     }
     take_ack(frame->ack);
+    if (frame->type == BP_MSG_SYNC) {
+        payload[0] = BP_OK;
+        send_answer(BP_MSG_SYNC, frame->seq, payload, 1);
+        return;
+    }
     const int16_t ahead = (int16_t)(frame->seq - session.expected);
     if (ahead < 0) {
         answer_again(frame->type, frame->seq, payload, frame->payload_bytes);

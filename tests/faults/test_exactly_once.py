@@ -108,6 +108,19 @@ def test_gap_is_told_once_and_nothing_is_executed(line: Line) -> None:
     ]
 
 
+def test_sync_tells_what_is_expected_and_executes_nothing(line: Line) -> None:
+    line.hail(9)
+    sync = Frame(Message.SYNC, 999, 1)
+    answers = line.send(echo(1), echo(3), sync, echo(2), sync)
+    assert [(a.type, a.seq, a.ack) for a in answers] == [
+        (Message.ECHO | ANSWER, 1, 2),
+        (Message.NACK, 3, 2),
+        (Message.SYNC | ANSWER, 999, 2),
+        (Message.ECHO | ANSWER, 2, 3),
+        (Message.SYNC | ANSWER, 999, 3),
+    ]
+
+
 def test_same_session_hailed_again_keeps_its_state(line: Line) -> None:
     line.hail(3)
     line.send(echo(1))

@@ -28,6 +28,8 @@ enum {
     BP_MSG_STATS = 0x04,      /* -> bp_link counters and stack, all u32: frames received, bad frames
                                  (CRC, COBS or length), repeated requests, rx ring overruns,
                                  least free stack bytes, stack bytes */
+    BP_MSG_SYNC = 0x05,       /* -> nothing; outside the sequence: seq is any number, answered with
+                                 the same. Everything sent before it has been handled by then */
     BP_MSG_LOAD_BEGIN = 0x10, /* image bytes u32, image crc u32 (as in its header) -> next offset
                                  u32; the same pair as an earlier load goes on where that stopped */
     BP_MSG_LOAD_DATA = 0x11,  /* offset u32, bytes -> next offset u32; offset may not leave a gap */

@@ -4,7 +4,9 @@ answer slots, and retransmission.
 Only this side has timers. The board executes requests in order and once; it says NACK when one is
 missing. What it had to say about one transmission tells about all earlier ones, because the line
 keeps order: whatever was sent before and is not answered by then has been lost on one of its ways,
-and is sent again.
+and is sent again. In doubt (NACK, or silence) a SYNC asks: it is short, and once it is answered the
+board's receive ring is known to be empty of what was sent before, so that sending again never
+makes the ring overflow.
 """
 
 from __future__ import annotations
@@ -38,6 +40,8 @@ _MAX_RTO = 2.0
 _HAIL_EVERY = 0.1
 _HAIL_AT_LEAST_EVERY = 0.5
 _KEPT_RAW_BYTES = 48
+_MAX_TRANSMISSIONS = 100
+SYNC_BYTES = 13
 FRAME_OVERHEAD = const("BP_LINK_HEADER_BYTES") + const("BP_LINK_CRC_BYTES") + 3
 
 
@@ -92,13 +96,11 @@ class _RoundTrip:
         self._mean: float | None = None
         self._deviation = 0.0
         self._first_guess = first_guess
-        self.least = 0.0
 
     def measured(self, seconds: float) -> None:
         if self._mean is None:
-            self._mean, self._deviation, self.least = seconds, seconds / 2, seconds
+            self._mean, self._deviation = seconds, seconds / 2
             return
-        self.least = min(self.least, seconds)
         self._deviation += (abs(seconds - self._mean) - self._deviation) / 4
         self._mean += (seconds - self._mean) / 8
 
@@ -146,8 +148,9 @@ class Channel:
         self._next_seq = 1
         self._order = 0
         self._heard = self._clock()
+        self._asked = self._heard
         self._timeouts = 0
-        self._nack: tuple[int, float] | None = None
+        self._syncs: dict[int, int] = {}  # number of an open SYNC -> its order
 
     # --- hailing ---
 
@@ -277,7 +280,7 @@ class Channel:
         if request.type not in PURE and any(p.long_answer for p in self._pending.values()):
             return False
         on_wire = sum(p.wire_bytes for p in self._pending.values())
-        return on_wire + request.wire_bytes <= info.rx_window
+        return on_wire + request.wire_bytes + SYNC_BYTES <= info.rx_window
 
     # --- the line ---
 
@@ -301,11 +304,26 @@ class Channel:
         self._write(encode_frame(Frame(request.type, seq, ack=oldest, payload=request.payload)))
         request.sent = self._clock()
 
-    def _retransmit(self, seqs: list[int]) -> None:
-        for seq in seqs:
+    def _sync(self) -> None:
+        self._order += 1
+        number = self._order & _SEQ_MASK
+        self._syncs[number] = self._order
+        oldest = next(iter(self._pending), self._next_seq)
+        self._write(encode_frame(Frame(Message.SYNC, number, ack=oldest)))
+
+    def _retransmit_before(self, order: int) -> None:
+        """Sends again what was lost: the board has handled everything sent before `order`."""
+        for seq in [s for s, p in self._pending.items() if p.order < order]:
+            request = self._pending[seq]
+            if request.transmissions == _MAX_TRANSMISSIONS:
+                self.established = False
+                raise LinkError(
+                    f"{self._transport.name}: the line loses too much: {type_name(request.type)} "
+                    f"was sent {_MAX_TRANSMISSIONS} times. Use a shorter cable or a lower baud rate"
+                )
             self.retransmissions += 1
-            self._transmit(seq, self._pending[seq])
-            self._count_long_loss(self._pending[seq])
+            self._transmit(seq, request)
+            self._count_long_loss(request)
 
     def _count_long_loss(self, request: _Pending) -> None:
         """Of long frames a bad line lets too few pass; a new session may use shorter ones."""
@@ -321,7 +339,7 @@ class Channel:
     def _step(self) -> None:
         """Waits for something to happen, and handles it."""
         now = self._clock()
-        since = max(self._heard, max((p.sent for p in self._pending.values()), default=now))
+        since = max(self._heard, self._asked, max(p.sent for p in self._pending.values()))
         due = since + min(self._round_trip.timeout * 2.0**self._timeouts, _MAX_RTO)
         if now >= due:
             self._on_timeout(now)
@@ -338,14 +356,17 @@ class Channel:
                 f"unanswered: {kinds}. Reset the board and try again"
             )
         self._timeouts = min(self._timeouts + 1, 6)
-        self._retransmit([next(iter(self._pending))])
+        self._asked = now
+        self._sync()
 
     def _on_frame(self, frame: Frame) -> None:
         self._last_frame = frame
         if is_answer(frame):
             self._on_answer(frame)
         elif frame.type == Message.NACK:
-            self._on_nack(frame)
+            self._heard = self._clock()
+            if not self._syncs:
+                self._sync()
         elif frame.type == Message.HEARTBEAT:
             self._heard = self._clock()
             self._timeouts = 0
@@ -356,7 +377,18 @@ class Channel:
             self.established = False
             raise fault_error(frame.payload)
 
+    def _on_sync(self, frame: Frame) -> None:
+        order = self._syncs.get(frame.seq)
+        if order is not None:
+            self._heard = self._clock()
+            self._timeouts = 0
+            self._syncs = {n: o for n, o in self._syncs.items() if o > order}
+            self._retransmit_before(order)
+
     def _on_answer(self, frame: Frame) -> None:
+        if frame.type == Message.SYNC | ANSWER:
+            self._on_sync(frame)
+            return
         request = self._pending.get(frame.seq)
         if request is None or frame.type != request.type | ANSWER or not frame.payload:
             return  # answered before
@@ -365,24 +397,10 @@ class Channel:
         self._timeouts = 0
         if request.is_long and request.transmissions == 1:
             self._long_losses = max(self._long_losses - 1, 0)
-        took = self._heard - request.sent
-        if request.transmissions == 1:
-            self._round_trip.measured(took)
         self._answers[frame.seq] = Answer(request.type, frame.payload[0], frame.payload[1:])
-        # An answer that comes sooner than any did belongs to an earlier transmission.
-        if request.transmissions == 1 or took >= 0.8 * self._round_trip.least:
-            self._retransmit([s for s, p in self._pending.items() if p.order < request.order])
-
-    def _on_nack(self, frame: Frame) -> None:
-        """Goes back to the first request that the board has not executed; once per loss."""
-        now = self._clock()
-        self._heard = now
-        if self._nack is not None:
-            ack, when = self._nack
-            if ack == frame.ack and now - when < self._round_trip.mean:
-                return
-        self._nack = (frame.ack, now)
-        self._retransmit(list(self._pending))
+        if request.transmissions == 1:  # else it is not known which transmission was answered
+            self._round_trip.measured(self._heard - request.sent)
+            self._retransmit_before(request.order)
 
 
 def _wire_bytes(payload: bytes) -> int:

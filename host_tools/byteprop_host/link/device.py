@@ -12,7 +12,7 @@ from typing import BinaryIO, TypeVar
 from byteprop._raw import const, crc32
 from byteprop.errors import ArgumentError
 from byteprop_host.errors import FitError, LinkError, RequestError
-from byteprop_host.link.channel import FRAME_OVERHEAD, Channel, SessionLost
+from byteprop_host.link.channel import FRAME_OVERHEAD, SYNC_BYTES, Channel, SessionLost
 from byteprop_host.link.messages import ALL_OPS, DeviceInfo, Message
 from byteprop_host.link.transport import Transport, open_transport
 from byteprop_host.link.wirelog import WireLog
@@ -236,7 +236,7 @@ class Device:
         most = self._channel.max_payload
         if total > most - address_bytes:
             window = self._info.rx_window
-            most = min(most, max(window // 2 - FRAME_OVERHEAD - window // 508, 32))
+            most = min(most, max((window - SYNC_BYTES) // 2 - FRAME_OVERHEAD - window // 508, 32))
         return most - address_bytes
 
     def _check_fits(self, image: bytes) -> None:

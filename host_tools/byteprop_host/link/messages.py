@@ -24,6 +24,7 @@ class Message(IntEnum):
     ECHO = const("BP_MSG_ECHO")
     RESET = const("BP_MSG_RESET")
     STATS = const("BP_MSG_STATS")
+    SYNC = const("BP_MSG_SYNC")
     LOAD_BEGIN = const("BP_MSG_LOAD_BEGIN")
     LOAD_DATA = const("BP_MSG_LOAD_DATA")
     LOAD_END = const("BP_MSG_LOAD_END")
