@@ -20,6 +20,7 @@ from byteprop_host.samples import Ints, SampleSet, to_codes
 
 REFERENCE_VERSION = "2.14"
 """Release of tflite-runtime whose reference kernels define every result."""
+_TFLITE_IDENTIFIER = b"TFL3"
 
 
 class ReferenceKind(Enum):
@@ -48,14 +49,12 @@ class Reference:
         return _run_tflite(self.tflite, graph, samples, progress)
 
 
-def choose_reference(
-    model: bytes, *, is_tflite: bool, kind: ReferenceKind = ReferenceKind.AUTO
-) -> Reference:
+def choose_reference(model: bytes, *, kind: ReferenceKind = ReferenceKind.AUTO) -> Reference:
     """Picks the reference for a model file and says why."""
     version = tflite_version()
     if kind is ReferenceKind.NUMPY:
         return _numpy("asked for")
-    if not is_tflite:
+    if model[4:8] != _TFLITE_IDENTIFIER:
         if kind is ReferenceKind.TFLITE:
             raise ArgumentError(
                 "tflite-runtime reads .tflite only; give the .tflite that this model came from "

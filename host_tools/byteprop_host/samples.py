@@ -88,18 +88,19 @@ def from_file(
     pixel_scale: float = 1 / 255,
 ) -> SampleSet:
     """The first `n` samples of a data file (all when None)."""
-    loaded = load_samples(data)
+    loaded = load_samples(data, limit=n)
     x, y = loaded.x, loaded.y
     if labels is not None:
-        y = load_samples(labels).x
+        y = load_samples(labels, limit=n).x
     if y is not None and len(y) != len(x):
         raise ArgumentError(f"{data}: {len(x)} samples, but {len(y)} labels")
     if len(x) == 0:
         raise ArgumentError(f"{data}: holds no samples")
-    count = len(x) if n is None else min(n, len(x))
-    device = _to_device(graph, x[:count], data, pixel_scale)
-    source = f"{count} of {len(x)} in {data}" if count < len(x) else f"all {count} in {data}"
-    known, expected = (None, None) if y is None else _labels_or_outputs(graph, y[:count], data)
+    device = _to_device(graph, x, data, pixel_scale)
+    source = f"{len(x)} from {data}"
+    known, expected = (None, None) if y is None else _labels_or_outputs(graph, y, data)
+    if y is not None and known is None and expected is None:
+        source += f"; its {y.dtype} {list(y.shape)} are neither labels nor outputs of this model"
     return SampleSet(source, _to_file(graph, device), tuple(device), known, expected)
 
 

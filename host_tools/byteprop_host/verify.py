@@ -162,9 +162,7 @@ def verify(
     truth = byteprop.load(truth_file).graph if against else subject.graph
     _check_same_borders(subject.graph, truth, truth_file)
     chosen = choose(truth, data, samples, labels=labels, pixel_scale=pixel_scale)
-    source = choose_reference(
-        truth_file.read_bytes(), is_tflite=truth_file.suffix == ".tflite", kind=reference
-    )
+    source = choose_reference(truth_file.read_bytes(), kind=reference)
     ref_began = time.monotonic()
     wanted = source.run(truth, chosen, progress=progress)
     ref_seconds = time.monotonic() - ref_began

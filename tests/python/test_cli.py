@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import os
 import pty
@@ -16,6 +17,7 @@ from byteprop_host.boards import load_board
 from byteprop_host.build import fit
 from byteprop_host.cli import main, make_parser
 from byteprop_host.commands import NAMES, Verb
+from byteprop_host.console import Console
 from cli_process import run_command
 
 MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
@@ -182,3 +184,44 @@ def test_reader_of_stdout_that_leaves_is_no_traceback() -> None:
     )
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+
+
+class _Port:
+    def __init__(self, device: str, vid: int | None, pid: int | None) -> None:
+        self.device, self.vid, self.pid = device, vid, pid
+        self.description = "made for a test"
+        self.serial_number = None
+
+
+def test_plugged_in_boards_are_known_by_their_usb_ids(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list_ports = pytest.importorskip("serial.tools.list_ports")
+    vendor, product = (int(s, 16) for s in load_board("microbit").serial.usb[0].split(":"))
+    ports = [_Port("/dev/ttyX1", 0xFFFF, 0x0001), _Port("/dev/ttyX0", vendor, product)]
+    ports.append(_Port("/dev/ttyX2", None, None))
+    monkeypatch.setattr(list_ports, "comports", lambda: ports)
+    assert main(["boards", "--json"]) == 0
+    first, second, third = json.loads(capsys.readouterr().out)["ports"]
+    assert first["device"] == "/dev/ttyX0" and "microbit" in first["boards"]
+    assert first["usb"] == f"{vendor:04x}:{product:04x}"
+    assert second["usb"] == "ffff:0001" and second["boards"] == []
+    assert third["usb"] is None and third["boards"] == []
+
+
+def test_progress_is_drawn_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    def drawn(screen: io.StringIO, *, quiet: bool = False) -> str:
+        with Console(quiet=quiet, err=screen).progress() as progress:
+            for i in range(4):
+                progress("upload", i, 3)
+        return screen.getvalue()
+
+    monkeypatch.setenv("TERM", "xterm")
+    pytest.importorskip("rich")
+    assert "upload" in drawn(Terminal())
+    assert drawn(Terminal(), quiet=True) == ""
+    assert drawn(io.StringIO()) == ""
