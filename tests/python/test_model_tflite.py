@@ -11,6 +11,8 @@ import pytest
 import builtin_ref
 import byteprop
 import tflite_builder as tb
+from byteprop import _raw
+from byteprop.quantization import quantize_multiplier
 
 
 def check(model: bytes, x: np.ndarray[Any, Any]) -> None:
@@ -44,3 +46,65 @@ def test_batches(batch: int) -> None:
     rng = np.random.default_rng(batch)
     model = tb.softmax_model(shape=(batch, 7), x_scale=0.1, x_zero_point=3)
     check(model, rng.integers(-128, 128, (3 * batch, 7)).astype(np.int8))
+
+
+def first_above_half(mult_q31: int, lshift: int) -> int:
+    """The smallest accumulator that becomes more than 100."""
+    low, high = 0, 2**31 - 1
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (
+            (low, middle) if _raw.requant(middle, mult_q31, lshift) > 100 else (middle + 1, high)
+        )
+    return low
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_one_weight_scale_is_multiplied_in_float32_and_several_in_double(seed: int) -> None:
+    """The bias lies where the two products of scales give different bytes."""
+    rng = np.random.default_rng(seed)
+    bias = [0, 0]
+    while bias[0] == bias[1]:
+        x, w = (np.float32(rng.uniform(0.5, 1)) for _ in range(2))
+        y = np.float32(2**23 * rng.uniform(0.5, 1))
+        products = float(x * w), float(x) * float(w)
+        bias = [first_above_half(*quantize_multiplier(p / float(y))) for p in products]
+    between = np.array([min(bias)] * 2)
+    answers = []
+    for weight_scale in (w, [w, w]):
+        model = tb.dense_model(
+            weights=np.zeros((2, 1)), bias=between, x_scale=x, weight_scale=weight_scale, y_scale=y
+        )
+        check(model, np.zeros((1, 1), np.int8))
+        answers.append(byteprop.load(model).run(np.zeros((1, 1), np.int8)).tolist())
+    assert sorted(answers) == [[[100, 100]], [[101, 101]]]
+
+
+def test_relu_divides_scales_in_float32_and_quantize_in_double() -> None:
+    """Scales whose quotient is a little below 0.75, and 0.75 in float32: 2 * 0.75 rounds up."""
+    y_scale = np.float32(1 + 2**-23)
+    x_scale = np.nextafter(np.float32(0.75) * y_scale, np.float32(0))
+    while not (float(x_scale) / float(y_scale) < 0.75 and x_scale / y_scale == np.float32(0.75)):
+        y_scale = np.nextafter(y_scale, np.float32(2))
+        x_scale = np.nextafter(np.float32(0.75) * y_scale, np.float32(1))
+        if float(x_scale) / float(y_scale) >= 0.75:
+            x_scale = np.nextafter(x_scale, np.float32(0))
+    x = np.full((1, 256), 2, np.int8)
+    for op, wanted in (("RELU", 2), ("QUANTIZE", 1)):
+        model = tb.rescale_model(op, x_scale=x_scale, y_scale=y_scale)
+        check(model, x)
+        assert byteprop.load(model).run(x)[0, 0] == wanted
+
+
+@pytest.mark.parametrize(("exponent", "wanted"), [(-30, 2), (-31, 1), (-32, 0)])
+def test_the_smallest_scales(exponent: int, wanted: int) -> None:
+    """0.9 * 2^exponent of 2^31 - 1; below 2^-32 the multiplier is 0."""
+    model = tb.dense_model(
+        weights=np.zeros((1, 1)),
+        bias=np.array([2**31 - 1]),
+        x_scale=np.float32(0.9),
+        weight_scale=1.0,
+        y_scale=2.0**-exponent,
+    )
+    check(model, np.zeros((1, 1), np.int8))
+    assert byteprop.load(model).run(np.zeros((1, 1), np.int8)).tolist() == [[wanted]]

@@ -66,14 +66,14 @@ def test_chains_need_the_largest_pair_of_neighbours(graph: Graph) -> None:
     assert plan(graph).arena_bytes == needed
 
 
-def test_a_chain_that_placing_by_size_gets_wrong() -> None:
+def test_a_chain_that_neither_order_of_first_fit_gets_right() -> None:
     b = Builder()
-    sizes = (40, 20, 24, 36)
+    sizes = (12, 12, 16, 20)
     for n in sizes:
         b.tensor((1, n))
     for i in range(3):
         b.dense(i, np.ones((sizes[i + 1], sizes[i]), np.int8), i + 1)
-    assert plan(b.graph((0,), (3,))).arena_bytes == 60
+    assert plan(b.graph((0,), (3,))).arena_bytes == 36
 
 
 def test_known_arenas() -> None:
