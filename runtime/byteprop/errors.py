@@ -21,3 +21,11 @@ class UnsupportedOpError(ModelError):
 
 class DataError(BytepropError):
     """A file of samples is truncated, corrupted, or of a kind that byteprop does not read."""
+
+
+class TrainingError(BytepropError):
+    """A model cannot be trained, or not with this configuration. op: index of the op at fault."""
+
+    def __init__(self, message: str, *, op: int | None = None) -> None:
+        super().__init__(message)
+        self.op = op

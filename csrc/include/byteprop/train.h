@@ -80,7 +80,9 @@ void bp_train_flush(bp_train_t *train);
 void bp_train_seal(bp_train_t *train);
 void bp_train_counters(bp_train_counters_t *counters, const bp_train_t *train);
 
-/* Host: n samples in the given order (indices into x, labels or targets, lr_q24 per sample). */
+/* n samples: those of x, labels or targets that order names, or the first n when order is NULL.
+ * lr_q24 has one rate a sample; NULL evaluates without learning. results: [n]. Stops at the first
+ * status that is not BP_OK and returns it. */
 int bp_train_run(bp_train_t *train, bp_train_result_t *results, const uint8_t *x,
                  const uint16_t *labels, const int32_t *targets, const uint32_t *order,
                  const uint32_t *lr_q24, uint32_t n);
