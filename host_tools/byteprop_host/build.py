@@ -19,14 +19,13 @@ from functools import cache
 from pathlib import Path
 
 from byteprop import _paths
-from byteprop._raw import Engine
 from byteprop.errors import ArgumentError
-from byteprop.image import without_names
 
 from .boards import NATIVE, Board, Memory, boards_root
 from .elf import Elf, flash_image, intel_hex, read_elf
 from .errors import BuildError, FitError, ToolMissingError
 from .firmware import Firmware, cache_dir
+from .fit import Fit, arena_bytes, baked_image, check_fit, compare, fit, round_up_4
 from .native import native_firmware
 
 __all__ = ["Firmware", "Fit", "Progress", "arena_bytes", "build", "cache_dir", "check_fit", "fit"]
@@ -46,80 +45,6 @@ _PROGRAM_FOLDER = "app"
 
 # Variables that exist only for the line; what a program without the link would not have.
 _LINE_BUFFERS = ("bp_ring", "bp_app_frame", "bp_app_slots")
-
-
-@dataclass(frozen=True)
-class Fit:
-    """What a firmware needs and what the board has, in bytes."""
-
-    ram_needed: int
-    ram_available: int
-    flash_needed: int
-    flash_available: int
-    ok: bool
-    text: str
-
-
-# ---------------------------------------------------------------------------------------------
-# Fit
-
-
-def arena_bytes(image: bytes) -> int:
-    """The arena a model image asks for."""
-    return Engine(image).arena_bytes
-
-
-def fit(board: Board, image: bytes | None = None, *, bake: bool | None = None) -> Fit:
-    """Whether a model fits, from board.toml alone: no toolchain is needed.
-
-    bake: the model lies in flash (default: wherever there is flash); else it is uploaded into RAM.
-    """
-    memory = board.memory
-    if bake is None:
-        bake = board.build.toolchain != NATIVE
-    ram, flash = memory.firmware_ram_bytes, memory.firmware_flash_bytes
-    ram_available = memory.ram_bytes
-    if image is None:
-        ram += memory.pool_bytes
-    elif bake:
-        flash += len(_baked(image))
-        ram += _round4(arena_bytes(image))
-    else:
-        ram += _round4(len(image)) + _round4(arena_bytes(image))
-        ram_available = memory.firmware_ram_bytes + memory.pool_bytes
-    return _fit(board, ram, ram_available, flash, memory.flash_bytes)
-
-
-def check_fit(board: Board, image: bytes | None = None, *, bake: bool | None = None) -> Fit:
-    """As `fit`; raises FitError with the numbers when it does not."""
-    result = fit(board, image, bake=bake)
-    if not result.ok:
-        raise FitError(result.text)
-    return result
-
-
-def _fit(board: Board, ram: int, ram_available: int, flash: int, flash_available: int) -> Fit:
-    needs = []
-    if ram > ram_available:
-        needs.append(f"needs {ram} bytes of RAM, board has {ram_available}")
-    if flash > flash_available:
-        needs.append(f"needs {flash} bytes of flash, board has {flash_available}")
-    text = (
-        f"{board.name}: {'; '.join(needs)}"
-        if needs
-        else f"{board.name}: RAM {ram} of {ram_available} bytes, "
-        f"flash {flash} of {flash_available} bytes"
-    )
-    return Fit(ram, ram_available, flash, flash_available, not needs, text)
-
-
-def _round4(n: int) -> int:
-    return (n + 3) & ~3
-
-
-def _baked(image: bytes) -> bytes:
-    """A baked image carries no names: the host has them, and flash is dear."""
-    return without_names(image)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -207,7 +132,7 @@ class _Job:
         """What changes with the model; kept from the other files, so that those stay cached."""
         pool = self.board.memory.pool_bytes if self.image is None else arena_bytes(self.image)
         return {
-            "BP_POOL_BYTES": f"{_round4(pool)}UL",
+            "BP_POOL_BYTES": f"{round_up_4(pool)}UL",
             "BP_BAKED_MODEL": "0" if self.image is None else "1",
         }
 
@@ -280,7 +205,7 @@ def build(
         compiler=compiler(board),
         csrc=_paths.csrc(),
         boards=boards_root(),
-        image=None if image is None else _baked(image),
+        image=None if image is None else baked_image(image),
         program=tuple(p.resolve() for p in program),
         defines=dict(defines or {}),
         flags=tuple(flags),
@@ -319,7 +244,7 @@ def _firmware(job: _Job, folder: Path, build_id: int) -> Firmware:
 
 def _check_sizes(board: Board, sizes: Mapping[str, int]) -> None:
     memory = board.memory
-    exact = _fit(board, sizes["ram"], memory.ram_bytes, sizes["flash"], memory.flash_bytes)
+    exact = compare(board, sizes["ram"], memory.ram_bytes, sizes["flash"], memory.flash_bytes)
     if not exact.ok:
         raise FitError(exact.text)
 

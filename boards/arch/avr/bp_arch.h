@@ -16,8 +16,7 @@ static inline void bp_arch_irq_on(void) {
 
 /* Called with interrupts off; returns at once. QEMU up to 7.2 returns from the interrupt that wakes
  * it to the sleep instruction itself, and so never gets past it. */
-static inline void bp_arch_sleep(void) {
-}
+static inline void bp_arch_sleep(void) {}
 
 static inline uintptr_t bp_arch_sp(void) {
     return SP;

@@ -23,8 +23,7 @@ int main(void) {
     return 0;
 }
 
-void bp_arch_init(void) {
-}
+void bp_arch_init(void) {}
 
 /* An interrupt that nobody serves. */
 ISR(BADISR_vect) {

@@ -26,31 +26,30 @@ void bp_fault_report(const uint32_t *sp);
 void bp_systick_handler(void);
 
 /* A board without SysTick ticks never enables it. */
-__attribute__((weak)) void bp_systick_handler(void) {
-}
+__attribute__((weak)) void bp_systick_handler(void) {}
 
 typedef void (*bp_vector_t)(void);
 
 /* All device interrupts are the UART's: nothing else is enabled. */
-__attribute__((section(".vectors"), used)) static const bp_vector_t
-    bp_vectors[16 + BP_UART_IRQ + 1] = {
-        (bp_vector_t)(uintptr_t)bp_stack_top,
-        bp_reset_handler,
-        bp_fault_handler, /* NMI */
-        bp_fault_handler, /* hard fault */
-        bp_fault_handler, /* memory management */
-        bp_fault_handler, /* bus fault */
-        bp_fault_handler, /* usage fault */
-        bp_fault_handler,
-        bp_fault_handler,
-        bp_fault_handler,
-        bp_fault_handler,
-        bp_fault_handler, /* SVCall */
-        bp_fault_handler, /* debug monitor */
-        bp_fault_handler,
-        bp_fault_handler, /* PendSV */
-        bp_systick_handler,
-        [16 + BP_UART_IRQ] = bp_soc_irq,
+__attribute__((section(".vectors"),
+               used)) static const bp_vector_t bp_vectors[16 + BP_UART_IRQ + 1] = {
+    (bp_vector_t)(uintptr_t)bp_stack_top,
+    bp_reset_handler,
+    bp_fault_handler, /* NMI */
+    bp_fault_handler, /* hard fault */
+    bp_fault_handler, /* memory management */
+    bp_fault_handler, /* bus fault */
+    bp_fault_handler, /* usage fault */
+    bp_fault_handler,
+    bp_fault_handler,
+    bp_fault_handler,
+    bp_fault_handler,
+    bp_fault_handler, /* SVCall */
+    bp_fault_handler, /* debug monitor */
+    bp_fault_handler,
+    bp_fault_handler, /* PendSV */
+    bp_systick_handler,
+    [16 + BP_UART_IRQ] = bp_soc_irq,
 };
 
 void bp_reset_handler(void) {

@@ -34,8 +34,7 @@ void bp_arch_init(void) {
     __asm volatile("csrs mie, %0" ::"r"(MIE_EXTERNAL));
 }
 
-void bp_ticks_init(void) {
-}
+void bp_ticks_init(void) {}
 
 uint32_t bp_port_ticks(void) {
     uint32_t instructions;

@@ -65,7 +65,8 @@ void bp_soc_init(void) {
     /* A reset by jump may have left an interrupt claimed. */
     claimed = PLIC_CLAIM;
     PLIC_CLAIM = claimed ? claimed : BP_UART_IRQ;
-    /* That interrupt may have been for bytes that are here already: QEMU does not raise it again. */
+    /* That interrupt may have been for bytes that are here already: QEMU does not raise it again.
+     */
     take_received();
 }
 
