@@ -75,29 +75,44 @@ def test_dense_at_the_extremes_of_shifts_sums_and_zero_points(seed: int) -> None
     check(model, inputs_with_extremes(rng, n_in))
 
 
+# 64 times this scale lies halfway between two integers.
+HALFWAY = np.float32(45.5 / 64)
+
+
+def just_below_halfway(
+    rng: np.random.Generator, partner: Any, rounded: Any, exact: Any
+) -> tuple[np.float32, np.float32]:
+    """Two scales whose product or quotient is HALFWAY in float32, but less than that exactly."""
+    while True:
+        b = np.float32(rng.uniform(1, 2))
+        a = np.float32(partner(HALFWAY, b))
+        if rounded(a, b) == HALFWAY and exact(float(a), float(b)) < HALFWAY:
+            return a, b
+
+
 def test_dense_rounds_one_product_of_scales_to_float32() -> None:
-    """Scales found so that the two products give different bytes; rows use the exact product."""
-    rng = np.random.default_rng(5)
-    x = np.arange(-128, 128, dtype=np.int8).reshape(-1, 1)
-    weights = np.array([[127]])
-    found = 0
-    while found < 3:
-        x_scale, w_scale, y_scale = (np.float32(rng.uniform(0.5, 1)) for _ in range(3))
-        y_scale = np.float32(y_scale * 2**-24)
+    """One scale: the product is rounded up to the half. One a row: it is not."""
+    x_scale, w_scale = just_below_halfway(
+        np.random.default_rng(5), np.divide, np.multiply, float.__mul__
+    )
+    x = np.array([[64]], np.int8)
+    for rows, wanted in ((1, [46]), (2, [45, 45])):
         model = tb.dense_model(
-            weights=weights, x_scale=x_scale, weight_scale=w_scale, y_scale=y_scale
-        )
-        exact = tb.dense_model(
-            weights=np.repeat(weights, 2, 0),
-            x_scale=x_scale,
-            weight_scale=[w_scale] * 2,
-            y_scale=y_scale,
+            weights=np.ones((rows, 1)), x_scale=x_scale, weight_scale=[w_scale] * rows
         )
         check(model, x)
-        check(exact, x)
-        one = reference._dense_scales(load_tflite(model).ops[0], *load_tflite(model).tensors)
-        two = reference._dense_scales(load_tflite(exact).ops[0], *load_tflite(exact).tensors)
-        found += reference._multiplier(one[0]) != reference._multiplier(two[0])
+        assert reference.run(load_tflite(model), [x])[0].tolist() == [wanted]
+
+
+def test_relu_rounds_the_quotient_of_scales_to_float32_and_quantize_does_not() -> None:
+    x_scale, y_scale = just_below_halfway(
+        np.random.default_rng(6), np.multiply, np.divide, float.__truediv__
+    )
+    x = np.array([[64]], np.int8)
+    for op, wanted in (("RELU", 46), ("QUANTIZE", 45)):
+        model = tb.rescale_model(op, shape=(1, 1), x_scale=x_scale, y_scale=y_scale)
+        check(model, x)
+        assert reference.run(load_tflite(model), [x])[0].tolist() == [[wanted]]
 
 
 @pytest.mark.parametrize(
