@@ -45,9 +45,11 @@ SYNC_BYTES = 13
 FRAME_OVERHEAD = const("BP_LINK_HEADER_BYTES") + const("BP_LINK_CRC_BYTES") + 3
 
 
-# Frames up to this many bytes mostly pass a line that damages one byte in a thousand.
-_SHORT_BYTES = 256
-_LONG_LOSSES = 4
+# Frames up to this many bytes pass any line that is worth using. Longer ones are given up when so
+# many more of them were lost than passed.
+_SHORT_BYTES = 64
+_LONG_LOSSES = 6
+_RETRANSMITTED_AT_ONCE = 4
 
 
 class SessionLost(Exception):
@@ -312,22 +314,29 @@ class Channel:
         self._write(encode_frame(Frame(Message.SYNC, number, ack=oldest)))
 
     def _retransmit_before(self, order: int) -> None:
-        """Sends again what was lost: the board has handled everything sent before `order`."""
-        for seq in [s for s, p in self._pending.items() if p.order < order]:
-            request = self._pending[seq]
-            if request.transmissions == _MAX_TRANSMISSIONS:
-                self.established = False
-                raise LinkError(
-                    f"{self._transport.name}: the line loses too much: {type_name(request.type)} "
-                    f"was sent {_MAX_TRANSMISSIONS} times. Use a shorter cable or a lower baud rate"
-                )
-            self.retransmissions += 1
-            self._transmit(seq, request)
-            self._count_long_loss(request)
+        """Sends again what was lost: the board has handled everything sent before `order`.
 
-    def _count_long_loss(self, request: _Pending) -> None:
+        Only the oldest few, because the board drops what comes behind a gap; a SYNC behind them
+        asks how it went.
+        """
+        lost = [seq for seq, request in self._pending.items() if request.order < order]
+        if not lost:
+            return
+        self._check_line(self._pending[lost[0]])
+        for seq in lost[:_RETRANSMITTED_AT_ONCE]:
+            self.retransmissions += 1
+            self._transmit(seq, self._pending[seq])
+        self._sync()
+
+    def _check_line(self, lost: _Pending) -> None:
         """Of long frames a bad line lets too few pass; a new session may use shorter ones."""
-        if not request.is_long or self.max_payload <= _SHORT_BYTES:
+        if lost.transmissions >= _MAX_TRANSMISSIONS:
+            self.established = False
+            raise LinkError(
+                f"{self._transport.name}: the line loses too much: {type_name(lost.type)} was sent "
+                f"{_MAX_TRANSMISSIONS} times. Use a shorter cable or a lower baud rate"
+            )
+        if not lost.is_long or self.max_payload < 2 * _SHORT_BYTES:
             return
         self._long_losses += 1
         if self._long_losses >= _LONG_LOSSES:
