@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -38,6 +39,8 @@ _COMMON_FLAGS = (
 ).split()
 # No start-up files and no C library: the parts of boards/ bring all that is needed.
 _FREESTANDING_LINK = ("-nostdlib", "-nostartfiles")
+
+_SHOWN_COMMAND = 1500  # characters of a command that failed
 
 _KERNEL_FOLDERS = ("kernels", "isa", "infer")
 _LIBRARY_FOLDERS = ("model", "link")
@@ -357,7 +360,9 @@ def _run(program: Path, args: Sequence[str | Path], cwd: Path) -> None:
         env={**os.environ, "LC_ALL": "C"},
     )
     if done.returncode:
-        shown = " ".join(str(a) for a in (program.name, *args))
+        shown = shlex.join(str(a) for a in (program.name, *args))
+        if len(shown) > _SHOWN_COMMAND:
+            shown = f"{shown[:_SHOWN_COMMAND]} ..."
         raise _CommandFailed(f"{done.stderr.strip()}\nthe command was: {shown}", done.stderr)
 
 

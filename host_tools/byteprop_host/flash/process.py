@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import pty
 import queue
-import signal
 import subprocess
 import sys
 import tempfile
@@ -20,8 +18,25 @@ from typing import IO
 
 from ..errors import FlashError
 
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True) if sys.platform.startswith("linux") else None
+# Asks Linux for the death signal, then becomes the program. Python code between fork and exec would
+# not do: with threads about it may hang, and newer Pythons warn of it.
+_BECOME = """\
+import ctypes, os, signal, sys
+PR_SET_PDEATHSIG = 1
+ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+if os.getppid() != int(sys.argv[1]):
+    sys.exit("the parent has gone")
+try:
+    os.execvp(sys.argv[2], sys.argv[2:])
+except OSError as error:
+    sys.exit(f"{sys.argv[2]}: {error.strerror}")
+"""
+
+
+def _tied_to_us(command: Sequence[str]) -> list[str]:
+    if not sys.platform.startswith("linux") or not sys.executable:
+        return list(command)
+    return [sys.executable, "-I", "-S", "-c", _BECOME, str(os.getpid()), *command]
 
 
 class _Launcher(threading.Thread):
@@ -39,34 +54,26 @@ class _Launcher(threading.Thread):
     def popen(
         self, command: Sequence[str], fds: Sequence[int], err: IO[bytes]
     ) -> subprocess.Popen[bytes]:
-        answer: queue.SimpleQueue[subprocess.Popen[bytes] | OSError] = queue.SimpleQueue()
-        parent = os.getpid()
-
-        def die_with_parent() -> None:
-            if _libc is not None:
-                _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-                if os.getppid() != parent:
-                    os._exit(1)
+        answer: queue.SimpleQueue[subprocess.Popen[bytes] | Exception] = queue.SimpleQueue()
 
         def job() -> None:
             try:
                 answer.put(
                     subprocess.Popen(
-                        list(command),
+                        _tied_to_us(command),
                         stdin=subprocess.PIPE,
                         stdout=subprocess.PIPE,
                         stderr=err,
                         pass_fds=tuple(fds),
-                        preexec_fn=die_with_parent,
                     )
                 )
-            except OSError as error:
+            except Exception as error:
                 answer.put(error)
 
         self._jobs.put(job)
         result = answer.get()
-        if isinstance(result, OSError):
-            raise FlashError(f"{command[0]} cannot be started: {result.strerror}")
+        if isinstance(result, Exception):
+            raise FlashError(f"{command[0]} cannot be started: {result}") from result
         return result
 
 
