@@ -127,12 +127,11 @@ def _differences(v: Verdict) -> str:
 
 def _layers(v: Verdict) -> str:
     most = max((r.cost for r in v.layers if r.cost is not None), default=0)
-    unit = "" if v.figures.unit == "none" else v.figures.unit
+    is_counted = v.figures.unit != "none"
     rows = []
     for row in v.layers:
         cost = row.cost
         wrong = v.layer is not None and row.index == v.layer.op_index
-        bar = "-" if cost is None else _bar(cost, most)
         cells = [
             str(row.index),
             escape(row.op + (" ✗ first different" if wrong else "")),
@@ -142,11 +141,14 @@ def _layers(v: Verdict) -> str:
             str(row.zero_point),
             f"{row.macs:,}" if row.macs else "",
             f"{row.weight_bytes:,}" if row.weight_bytes else "",
-            bar,
-            f"{cost / row.macs:.2f}" if cost is not None and row.macs else "",
         ]
+        if is_counted:
+            cells.append("" if cost is None else _bar(cost, most))
+            cells.append(f"{cost / row.macs:.2f}" if cost is not None and row.macs else "")
         rows.append((cells, "wrong" if wrong else ""))
-    header = ["", "layer", "", "shape", "scale", "zero", "MACs", "weight bytes", unit, "a MAC"]
+    header = ["", "layer", "", "shape", "scale", "zero", "MACs", "weight bytes"]
+    if is_counted:
+        header += [v.figures.unit, "a MAC"]
     head = "".join(f"<th>{h}</th>" for h in header)
     body = "".join(
         f'<tr class="{kind}">' + "".join(f"<td>{c}</td>" for c in cells) + "</tr>"
@@ -371,14 +373,14 @@ tr.wrong td{background:#fdecec;color:var(--bad);font-weight:600}
 .confusion td,.confusion th{padding:0;width:36px;height:32px;text-align:center;
 border:1px solid var(--paper);font-size:13px}
 .confusion td.dark{color:#fff;font-weight:600}
-.histogram{width:100%;height:auto}
+.histogram{width:100%;max-width:620px;height:auto}
 .histogram rect{fill:var(--accent)}
 .histogram line{stroke:var(--line)}
 .histogram text{font-size:13px;fill:var(--soft)}
 .pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(76px,1fr));gap:12px}
 figure{margin:0;text-align:center}
 figure img{width:100%;image-rendering:pixelated;border-radius:8px;border:3px solid transparent;
-background:#000;display:block}
+background:#000;background-clip:padding-box;display:block}
 figure.right img{border-color:#cfe9de}
 figure.missed img{border-color:var(--bad)}
 figcaption{font-size:13px}

@@ -12,8 +12,8 @@ from byteprop._raw import const
 from byteprop_host.boards import NATIVE, Board, Tick, load_board
 from byteprop_host.build import Firmware, build, check_fit
 from byteprop_host.console import Progress, no_progress
-from byteprop_host.errors import LinkError, PortError
-from byteprop_host.flash import RunningBoard, start
+from byteprop_host.errors import FitError, LinkError, PortError
+from byteprop_host.flash import RunningBoard, runners, start
 from byteprop_host.link import Device
 from byteprop_host.ports import find_ports
 
@@ -72,7 +72,10 @@ def open_session(
     board = board if isinstance(board, Board) else load_board(board)
     bake = is_baked(board)
     port = port or plugged_in(board)
-    check_fit(board, image)
+    try:
+        check_fit(board, image)
+    except FitError as error:
+        raise FitError(f"{error}; `byteprop info` shows the boards that the model fits") from error
     began = time.monotonic()
     firmware = build(board, image if bake else None, progress=progress)
     build_seconds = time.monotonic() - began
@@ -121,12 +124,16 @@ def start_board(
 
     Emulators count instructions, so that the same inference always costs the same.
     """
-    on_cable = port is not None and any(r.kind == "command" for r in board.runners)
-    write = not (on_cable and port and _has_firmware(port, board, firmware))
-    progress("flash" if port and write else "start", 0, 1)
+    if port is not None:
+        by_cable = next((r for r in runners(board) if r.needs_port), None)
+        if by_cable is not None and _has_firmware(port, board, firmware):
+            # Nothing is written, so the flash tool need not even be installed.
+            return by_cable.start(firmware, port, write=False, icount=False, timeout=timeout)
+    stage = "start" if port is None else "flash"
+    progress(stage, 0, 1)
     icount = _is_emulated(board, port) and board.emulator is not None and board.emulator.icount
-    running = start(board, firmware, port=port, write=write, icount=icount, timeout=timeout)
-    progress("flash" if port and write else "start", 1, 1)
+    running = start(board, firmware, port=port, icount=icount, timeout=timeout)
+    progress(stage, 1, 1)
     return running
 
 

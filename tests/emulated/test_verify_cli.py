@@ -167,6 +167,32 @@ def test_flash_shows_its_commands_without_running_them(capsys: pytest.CaptureFix
     assert "mps2-an386" in arguments
 
 
+def test_board_that_has_the_firmware_is_not_flashed_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An emulator started by one command is, for another, a board on a cable."""
+    require(load_board("microbit"))
+    model = MODELS / "digits_mlp.tflite"
+    process = subprocess.Popen(
+        [*COMMAND, "flash", "--board", "microbit", "--model", str(model)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+    )
+    try:
+        assert process.stdout is not None
+        port = re.search(r"/dev/\S+(?=,)", process.stdout.readline())
+        assert port is not None
+        arguments = ["verify", model, "--board", "microbit", "--port", port.group(0)]
+        code, result = run([*arguments, "--samples", "4", "--no-report"], capsys)
+        assert code == 0
+        assert result["figures"]["unit"] == "cycles"
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
 def _emulators(pid: int) -> list[int]:
     """Living processes that `pid` has started."""
     found = []
