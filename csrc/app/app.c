@@ -40,6 +40,12 @@ void bp_app_fault(uint8_t cause, uint32_t pc, uint32_t address) {
     bp_port_reset();
 }
 
+void app_check_stack(void) {
+    if (!bp_port_stack_intact()) {
+        bp_app_fault(BP_FAULT_STACK, 0, 0);
+    }
+}
+
 #if BP_ASSERTIONS
 /* The CRC-32 of the file's name stands for it: the host knows the names of the sources. */
 void bp_assert_failed(const char *file, int line) {
@@ -69,8 +75,6 @@ int bp_app_main(void) {
             app_session_frame(&frame, bp_app_frame + BP_LINK_HEADER_BYTES);
             app_reset_if_wanted();
         }
-        if (!bp_port_stack_intact()) {
-            bp_app_fault(BP_FAULT_STACK, 0, 0);
-        }
+        app_check_stack();
     }
 }

@@ -41,6 +41,8 @@ typedef struct {
 void app_send(uint8_t type, uint8_t aux, uint16_t seq, uint16_t ack, const uint8_t *payload,
               uint16_t n);
 const bp_receiver_t *app_receiver(void);
+/* Sends a FAULT frame and resets the board when the stack has left its bounds. */
+void app_check_stack(void);
 
 /* session.c */
 void app_session_frame(const bp_frame_t *frame, uint8_t *payload);

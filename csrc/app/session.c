@@ -102,6 +102,7 @@ static void hail(const uint8_t *payload, uint16_t n, uint8_t *answer) {
 static uint16_t execute(uint8_t type, uint8_t *payload, uint16_t n) {
     app_call_t call = {payload, n, 0};
     payload[-1] = app_request(type, &call);
+    app_check_stack(); /* what it answers is worth nothing if the stack ran into it */
     return (uint16_t)(call.n_answer + 1);
 }
 
