@@ -14,7 +14,7 @@ import byteprop
 from byteprop_host.boards import NATIVE, Board
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.layers import LayerRow, layer_rows
-from byteprop_host.samples import SampleSet, choose
+from byteprop_host.samples import SampleSet, batched, choose
 from byteprop_host.session import Session, open_session
 
 ROUNDS = 5
@@ -126,9 +126,11 @@ def _measure(
 
 def host_latency(model: byteprop.Model, samples: SampleSet, *, batch: int = 1000) -> Latency:
     """Times `Model.run` on this machine, one thread."""
-    one = [x[:1] for x in samples.file]
     repeats = -(-batch // samples.n)
-    many = [np.concatenate([x] * repeats)[:batch] for x in samples.file]
+    tensors = [model.graph.tensors[i] for i in model.graph.inputs]
+    pairs = list(zip(samples.file, tensors, strict=True))
+    one = [batched(x[:1], t) for x, t in pairs]
+    many = [batched(np.concatenate([x] * repeats)[:batch], t) for x, t in pairs]
     single = _median_seconds(lambda: _call(model, one), 500)
     whole = _median_seconds(lambda: _call(model, many), 3)
     return Latency(single, batch, batch / whole)

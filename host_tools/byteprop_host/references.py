@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -16,7 +15,7 @@ from byteprop.errors import ArgumentError, ModelError
 from byteprop.graph import Graph
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.errors import ToolMissingError
-from byteprop_host.samples import Ints, SampleSet, to_codes
+from byteprop_host.samples import Ints, SampleSet, batched, to_codes
 
 REFERENCE_VERSION = "2.14"
 """Release of tflite-runtime whose reference kernels define every result."""
@@ -114,16 +113,11 @@ def _numpy(why: str) -> Reference:
 def _run_numpy(graph: Graph, samples: SampleSet, progress: Progress) -> tuple[Ints, ...]:
     n = samples.n
     inputs = [
-        x.reshape(n, *_batched(graph.tensors[i].shape))
-        for i, x in zip(graph.inputs, samples.device, strict=True)
+        batched(x, graph.tensors[i]) for i, x in zip(graph.inputs, samples.device, strict=True)
     ]
     outputs = byteprop.reference.run(graph, inputs)
     progress("reference", n, n)
     return tuple(np.ascontiguousarray(y.reshape(n, -1)) for y in outputs)
-
-
-def _batched(shape: Sequence[int]) -> tuple[int, ...]:
-    return tuple(shape[1:]) if shape and shape[0] == 1 else tuple(shape)
 
 
 def _run_tflite(

@@ -16,7 +16,7 @@ import byteprop
 from byteprop.errors import ArgumentError
 from byteprop_host.boards import Board
 from byteprop_host.console import Progress, no_progress
-from byteprop_host.samples import Ints, from_file
+from byteprop_host.samples import Ints, batched, from_file
 from byteprop_host.session import Session, open_session
 
 Rows = npt.NDArray[np.uint8]
@@ -113,7 +113,11 @@ def run_on_board(
     """Runs the samples of a data file on a board."""
     began = time.monotonic()
     loaded = byteprop.load(model)
-    inputs = from_file(loaded.graph, data, samples, pixel_scale=pixel_scale).file
+    chosen = from_file(loaded.graph, data, samples, pixel_scale=pixel_scale)
+    inputs = [
+        batched(x, loaded.graph.tensors[i])
+        for x, i in zip(chosen.file, loaded.graph.inputs, strict=True)
+    ]
     with load_on_board(
         loaded, board=board, port=port, timeout=timeout, progress=progress, wire_log=wire_log
     ) as on_board:

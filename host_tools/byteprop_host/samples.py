@@ -25,8 +25,8 @@ _SEED = 2026
 class SampleSet:
     """n samples for a graph.
 
-    `file` holds one array [n, *shape] per input in the model file's own dtype, `device` the same
-    as the device's integers [n, elems]. labels: class numbers [n]. expected: outputs [n, elems]
+    `device` holds one array [n, elems] per input in the device's integers, `file` the same in the
+    model file's own dtype. labels: class numbers [n]. expected: outputs [n, elems]
     of the first output in device integers. Both may be None.
     """
 
@@ -172,12 +172,16 @@ def _to_file(graph: Graph, device: Sequence[Ints]) -> tuple[npt.NDArray[np.gener
         values: npt.NDArray[np.generic] = x
         if tensor.float_border:
             values = reference.dequantize(x, tensor.scale, tensor.zero_point)
-        out.append(values.reshape(len(x), *sample_shape(tensor)))
+        out.append(values)
     return tuple(out)
 
 
-def sample_shape(tensor: Tensor) -> tuple[int, ...]:
-    return tensor.shape[1:] if tensor.shape and tensor.shape[0] == 1 else tensor.shape
+def batched(x: Ints, tensor: Tensor) -> Ints:
+    """[n, elems] as a batch of the tensor's shape, the way `byteprop.Model.run` takes it.
+
+    The first axis is the batch; a model made for a fixed batch has it n times side by side.
+    """
+    return x.reshape(-1, *tensor.shape[1:])
 
 
 def limits(dtype: DType) -> tuple[int, int]:

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import byteprop
-from byteprop.graph import Activation, Dense, DType, Graph, Tensor
+from byteprop.graph import Activation, Dense, DType, Graph, Rescale, Tensor
 from byteprop_host import references
 from byteprop_host.cli import main
 from cli_process import children, interrupt, run_command, running, wait_for_child, wait_until_dead
@@ -84,6 +84,63 @@ def wide_model(n_out: int, *, change: int = 0) -> byteprop.Model:
         Tensor("y", (1, n_out), DType.INT8, np.float32(0.2), -5),
     )
     return byteprop.Model(Graph(tensors, (dense,), (0,), (1,)))
+
+
+def two_chains() -> byteprop.Model:
+    """Two inputs and two outputs: int8 through a dense layer, uint8 through a change of scale."""
+    draw = np.random.RandomState(11)
+    dense = Dense(
+        input=0,
+        output=2,
+        weights=draw.randint(-100, 101, (5, 6)).astype(np.int8),
+        bias=draw.randint(-500, 501, 5).astype(np.int32),
+        weight_scales=np.array([0.01], np.float32),
+        activation=Activation.RELU,
+    )
+    tensors = (
+        Tensor("a", (1, 6), DType.INT8, np.float32(0.1), 3),
+        Tensor("b", (1, 4), DType.UINT8, np.float32(0.05), 128),
+        Tensor("c", (1, 5), DType.INT8, np.float32(0.2), -128),
+        Tensor("d", (1, 4), DType.INT8, np.float32(0.06), -1),
+    )
+    return byteprop.Model(Graph(tensors, (dense, Rescale(1, 3)), (0, 1), (2, 3)))
+
+
+def test_model_with_several_inputs_and_outputs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = two_chains()
+    model.save(tmp_path / "two.bpm")
+    code, result = verify([tmp_path / "two.bpm", "--samples", "20"], capsys)
+    assert code == 0
+    assert result["comparison"]["bytes"] == 20 * 9
+    real = np.random.RandomState(2).uniform(-1, 1, (7, 10)).astype(np.float32)
+    np.save(tmp_path / "real.npy", real)
+    target = tmp_path / "out.npz"
+    arguments = ["run", str(tmp_path / "two.bpm"), "--data", str(tmp_path / "real.npy")]
+    assert main([*arguments, "-o", str(target)]) == 0
+    expected = model.predict((real[:, :6], real[:, 6:]))
+    written = np.load(target)
+    for i, (y, info) in enumerate(zip(expected, model.outputs, strict=True)):
+        got = (written[f"output_{i}"].astype(np.float32) - info.zero_point) * np.float32(info.scale)
+        assert np.array_equal(got, y)
+    assert main([*arguments, "-o", str(tmp_path / "out.npy")]) == 2
+    assert ".npz" in capsys.readouterr().err
+
+
+def test_model_for_a_fixed_batch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    graph = wide_model(12).graph
+    pair = [dataclasses.replace(t, shape=(2, t.shape[1])) for t in graph.tensors]
+    model = byteprop.Model(dataclasses.replace(graph, tensors=tuple(pair)))
+    model.save(tmp_path / "pair.bpm")
+    x = np.random.RandomState(4).randint(-128, 128, (5, 2, 8)).astype(np.int8)
+    np.save(tmp_path / "x.npy", x)
+    code, result = verify([tmp_path / "pair.bpm", "--data", tmp_path / "x.npy"], capsys)
+    assert code == 0
+    assert result["comparison"]["bytes"] == 5 * 24
+    arguments = ["run", str(tmp_path / "pair.bpm"), "--data", str(tmp_path / "x.npy")]
+    assert main([*arguments, "-o", str(tmp_path / "y.npy")]) == 0
+    assert np.array_equal(np.load(tmp_path / "y.npy"), model.run(x.reshape(10, 8)))
 
 
 @pytest.mark.parametrize("name", NAMES)
