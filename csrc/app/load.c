@@ -155,8 +155,7 @@ static uint8_t select_ram(app_call_t *call) {
     return app_load_begin(call);
 }
 
-static void forget_load(void) {
-}
+static void forget_load(void) {}
 #endif
 
 #if BP_BAKED_MODEL

@@ -23,8 +23,8 @@ static uint8_t *listed_bytes(const range_t *range, uint32_t *n) {
     const bp_model_t *model = app_model();
     uint32_t offset = range->offset;
     for (uint16_t i = 0;; i++) {
-        const uint16_t index = range->object == BP_OBJ_INPUTS ? bp_model_input(model, i)
-                                                              : bp_model_output(model, i);
+        const uint16_t index =
+            range->object == BP_OBJ_INPUTS ? bp_model_input(model, i) : bp_model_output(model, i);
         uint8_t *bytes = tensor_bytes(index, n);
         if (offset < *n) {
             *n -= offset;

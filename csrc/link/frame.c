@@ -69,8 +69,8 @@ void bp_frame_send(const bp_frame_t *frame, void (*write)(const uint8_t *data, u
     header[1] = frame->aux;
     put_u16(header + 2, frame->seq);
     put_u16(header + 4, frame->ack);
-    put_u32(crc, bp_crc32(bp_crc32(0, header, sizeof header), frame->payload,
-                          frame->payload_bytes));
+    put_u32(crc,
+            bp_crc32(bp_crc32(0, header, sizeof header), frame->payload, frame->payload_bytes));
     part_t parts[N_PARTS] = {
         {header, sizeof header}, {frame->payload, frame->payload_bytes}, {crc, sizeof crc}};
 
