@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import subprocess
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,6 +25,7 @@ def append(name: str, columns: Sequence[str], rows: Sequence[Mapping[str, object
     return path
 
 
+@lru_cache(maxsize=1)
 def commit() -> str:
     """The commit that is measured; "+" when what it measures was changed since."""
     head = _git("rev-parse", "--short=12", "HEAD")

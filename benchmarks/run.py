@@ -44,9 +44,10 @@ def measure(board: Board, name: str) -> Bench | None:
 
 def record(name: str, b: Bench, sizes: dict[str, int]) -> dict[str, object]:
     settings = b.board.build
+    cc = compiler(b.board)
     return {
         "commit": records.commit(),
-        "compiler": program_version(str(compiler(b.board))),
+        "compiler": f"{cc.name} {program_version(str(cc))}",
         "flags": " ".join([*settings.flags, "kernels:", *settings.kernel_flags]),
         "model": name,
         "unit": b.unit,
