@@ -16,6 +16,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,11 @@ def contestants(data: bytes) -> dict[str, Contestant]:
         for name, resolver in (("default", "AUTO"), ("reference", "BUILTIN_REF")):
             kind = getattr(tflite.OpResolverType, resolver)
             found[f"tflite-runtime, {name} kernels"] = _interpreters(
-                lambda kind=kind: tflite.Interpreter(
-                    model_content=data, num_threads=1, experimental_op_resolver_type=kind
+                partial(
+                    tflite.Interpreter,
+                    model_content=data,
+                    num_threads=1,
+                    experimental_op_resolver_type=kind,
                 )
             )
     try:
@@ -63,7 +67,7 @@ def contestants(data: bytes) -> dict[str, Contestant]:
         print("ai-edge-litert is not installed; left out", file=sys.stderr)
     else:
         found["ai-edge-litert"] = _interpreters(
-            lambda: litert.Interpreter(model_content=data, num_threads=1)
+            partial(litert.Interpreter, model_content=data, num_threads=1)
         )
     return found
 
