@@ -68,9 +68,10 @@ def test_links_lead_somewhere(document: Path) -> None:
     assert broken == []
 
 
-def test_board_tables_are_those_of_the_board_files() -> None:
+@pytest.mark.parametrize("script", ["board_table.py", "figures_table.py"])
+def test_generated_tables_are_up_to_date(script: str) -> None:
     result = subprocess.run(
-        [sys.executable, ROOT / "scripts/board_table.py", "--check"],
+        [sys.executable, ROOT / "scripts" / script, "--check"],
         capture_output=True,
         text=True,
         check=False,
