@@ -40,6 +40,12 @@ def test_a_baked_model_gives_the_reference_bytes(board: Board, name: str, vector
         assert [device.infer(x).output for x in inputs] == outputs
         running.reset()
         assert [a.output for a in device.infer_stream(inputs)] == outputs
+        device.profile(inputs[0])
+        stats = device.stats()
+    # The reserve holds the deepest path with room to spare; the start-up code says how deep it was.
+    used = stats.stack_bytes - stats.stack_free
+    assert 100 < used <= board.memory.stack_bytes * 17 // 20
+    assert stats.rx_overruns == 0
 
 
 @pytest.mark.parametrize("name", ["digits_mlp", "fashion_mlp_pertensor"])
@@ -57,7 +63,7 @@ def test_an_uploaded_model_gives_the_reference_bytes(
         assert [device.infer(x).output for x in inputs] == outputs
 
 
-def test_echo_and_stack(board: Board) -> None:
+def test_echo(board: Board) -> None:
     with opened(board, strict(board)) as (_, device):
         for n in (0, 1, 31, device.info.max_payload - 1):
             data = bytes(i * 7 & 0xFF for i in range(n))
@@ -65,8 +71,6 @@ def test_echo_and_stack(board: Board) -> None:
         stats = device.stats()
     assert stats.rx_overruns == 0
     assert stats.stack_bytes >= board.memory.stack_bytes
-    # The reserve holds the deepest path with room to spare.
-    assert stats.stack_bytes - stats.stack_free <= board.memory.stack_bytes * 3 // 4
 
 
 @pytest.mark.parametrize("name", ["regression_1x1", "digits_mlp"])
