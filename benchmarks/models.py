@@ -1,6 +1,6 @@
 """The models that figures are taken of: files of the test suite, and one made here.
 
-    python benchmarks/models.py ad01.bpm        # writes the random model of ad01's shapes
+python benchmarks/models.py ad01.bpm        # writes the random model of ad01's shapes
 """
 
 from __future__ import annotations

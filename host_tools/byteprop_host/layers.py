@@ -29,9 +29,7 @@ def layer_rows(model: Model, costs: Sequence[int | None] | None = None) -> tuple
     """One row an op, with the cost of every op when it was measured."""
     if costs is None or len(costs) != len(model.layers):
         costs = [None] * len(model.layers)
-    return tuple(
-        _row(layer, model.graph.ops[i], costs[i]) for i, layer in enumerate(model.layers)
-    )
+    return tuple(_row(layer, model.graph.ops[i], costs[i]) for i, layer in enumerate(model.layers))
 
 
 def _row(layer: LayerInfo, op: Op, cost: int | None) -> LayerRow:

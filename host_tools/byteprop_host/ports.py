@@ -25,9 +25,7 @@ def find_ports(boards: Iterable[Board]) -> tuple[SerialPort, ...]:
     try:
         from serial.tools import list_ports
     except ImportError as error:
-        raise ToolMissingError(
-            "pyserial is not installed; `pip install byteprop[host]`"
-        ) from error
+        raise ToolMissingError("pyserial is not installed; `pip install byteprop[host]`") from error
     known = list(boards)
     found = []
     for port in sorted(list_ports.comports(), key=lambda p: str(p.device)):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import byteprop
     from byteprop_host.boards import Board
     from byteprop_host.running import BoardModel
-    from byteprop_host.verify import Verdict
+    from byteprop_host.verdict import Verdict
 
 
 class BoardUnderTest:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from byteprop_host.samples import Ints
-from byteprop_host.verify import Accuracy, Verdict
+from byteprop_host.verdict import Accuracy, Verdict
 
 MAX_PICTURES = 24
 MAX_LISTED = 10
@@ -305,9 +305,7 @@ def _columns(*sections: str) -> str:
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     head = "".join(f"<th>{escape(h)}</th>" for h in header)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in rows
-    )
+    body = "".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in rows)
     return (
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
         "</div>"

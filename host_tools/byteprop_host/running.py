@@ -16,7 +16,7 @@ import byteprop
 from byteprop.errors import ArgumentError
 from byteprop_host.boards import Board
 from byteprop_host.console import Progress, no_progress
-from byteprop_host.samples import Ints, batched, from_file
+from byteprop_host.samples import batched, from_file
 from byteprop_host.session import Session, open_session
 
 Rows = npt.NDArray[np.uint8]
@@ -31,9 +31,7 @@ class BoardEngine:
         self._session = session
         self._progress = progress
         self.arena_bytes = model.arena_bytes
-        self.output_bytes = sum(
-            model.graph.tensors[i].elems for i in model.graph.outputs
-        )
+        self.output_bytes = sum(model.graph.tensors[i].elems for i in model.graph.outputs)
         self.ticks: list[int] = []
 
     def run(self, x: Rows) -> Rows:
@@ -124,15 +122,6 @@ def run_on_board(
         y = on_board.run(inputs[0] if len(inputs) == 1 else inputs)
     outputs = y if isinstance(y, tuple) else (y,)
     return Answers(on_board.session.board.name, outputs, time.monotonic() - began)
-
-
-def store_outputs(outputs: Sequence[Ints], i: int, raw: bytes) -> None:
-    """Puts one sample's output bytes, all outputs one after the other, into row i."""
-    at = 0
-    for array in outputs:
-        row = array[i]
-        row[:] = np.frombuffer(raw, dtype=row.dtype, count=row.size, offset=at)
-        at += row.nbytes
 
 
 def save_outputs(answers: Answers, path: Path) -> None:

@@ -120,9 +120,7 @@ def _to_device(
     return [_quantized(p, t, data, pixel_scale) for p, t in zip(parts, tensors, strict=True)]
 
 
-def _quantized(
-    x: npt.NDArray[np.generic], tensor: Tensor, data: Path, pixel_scale: float
-) -> Ints:
+def _quantized(x: npt.NDArray[np.generic], tensor: Tensor, data: Path, pixel_scale: float) -> Ints:
     """Device integers of data: its own integers, pixels (uint8) or real values (float)."""
     if x.dtype == tensor.dtype.numpy:
         return np.ascontiguousarray(x)

@@ -48,9 +48,7 @@ def test_host_is_the_default_board(name: str) -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["no-such-verb"], ["verify"], ["info", "--no-such"]])
-def test_wrong_usage_ends_with_2(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_wrong_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     try:
         code = main(arguments)
     except SystemExit as stop:
@@ -109,9 +107,7 @@ def test_info_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
     assert "15,880" in text
 
 
-def test_convert_writes_the_same_model(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_convert_writes_the_same_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "fashion.bpm"
     assert main(["convert", str(FASHION), "-o", str(target), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["bytes"] == target.stat().st_size

@@ -17,7 +17,8 @@ import byteprop
 from byteprop_host.compare import Comparison, Difference, LayerDifference
 from byteprop_host.references import ReferenceKind
 from byteprop_host.report import png, render
-from byteprop_host.verify import Verdict, verify
+from byteprop_host.verdict import Verdict
+from byteprop_host.verify import verify
 
 MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
 DIGITS = MODELS / "digits_mlp.tflite"

@@ -55,9 +55,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
                 {"board": board.name, "commands": [list(c) for c in commands.commands]},
             )
             return EXIT_OK
-        running = start_board(
-            board, firmware, port=port, timeout=args.timeout, progress=progress
-        )
+        running = start_board(board, firmware, port=port, timeout=args.timeout, progress=progress)
     with running:
         info = _hail(running, args.timeout)
         _tell(console, running, firmware, info)
