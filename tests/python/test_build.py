@@ -17,7 +17,7 @@ from byteprop_host.build import arena_bytes, build, check_fit, fit
 from byteprop_host.elf import flash_image, intel_hex, read_elf
 from byteprop_host.errors import BuildError, FitError, FlashError, ToolMissingError
 from byteprop_host.firmware import Firmware, cache_dir
-from byteprop_host.flash import choose, runners, start
+from byteprop_host.flash import choose, plan, runners, start
 
 MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
 
@@ -147,6 +147,7 @@ def test_plan_of_the_uno(tmp_path: Path) -> None:
 
 def test_a_cable_tool_that_is_missing(firmware: Firmware, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
+    assert plan(firmware.board, firmware, port="/dev/ttyACM0").runner == "pyocd"
     with pytest.raises(ToolMissingError, match=r"pip install pyocd.*apt-get install openocd"):
         start(firmware.board, firmware, port="/dev/ttyACM0")
 

@@ -40,22 +40,28 @@ def runners(board: Board) -> tuple[FlashRunner, ...]:
     return tuple(_runner(board, r) for r in board.runners)
 
 
-def choose(board: Board, port: str | None = None, *, name: str | None = None) -> FlashRunner:
-    """The first available runner: with a port one that writes to a cable, else an emulator."""
+def _candidates(board: Board, port: str | None, name: str | None) -> list[FlashRunner]:
+    """Those that could serve, installed or not; at least one."""
     candidates = [
         r
         for r in runners(board)
         if (r.name == name if name is not None else r.needs_port == (port is not None))
     ]
-    if not candidates:
-        known = ", ".join(r.name for r in runners(board))
-        if name is not None:
-            raise FlashError(f"{board.name} has no runner {name!r}; it has: {known}")
-        if port is not None:
-            raise FlashError(
-                f"{board.name} runs only here ({known}), there is nothing to flash over {port}"
-            )
-        raise FlashError(f"{board.name} has no emulator; say on which port it is: --port")
+    if candidates:
+        return candidates
+    known = ", ".join(r.name for r in runners(board))
+    if name is not None:
+        raise FlashError(f"{board.name} has no runner {name!r}; it has: {known}")
+    if port is not None:
+        raise FlashError(
+            f"{board.name} runs only here ({known}), there is nothing to flash over {port}"
+        )
+    raise FlashError(f"{board.name} has no emulator; say on which port it is: --port")
+
+
+def choose(board: Board, port: str | None = None, *, name: str | None = None) -> FlashRunner:
+    """The first available runner: with a port one that writes to a cable, else an emulator."""
+    candidates = _candidates(board, port, name)
     for runner in candidates:
         if runner.probe().available:
             return runner
@@ -66,8 +72,10 @@ def choose(board: Board, port: str | None = None, *, name: str | None = None) ->
 def plan(
     board: Board, firmware: Firmware, *, port: str | None = None, runner: str | None = None
 ) -> Plan:
-    """A dry run: the exact commands that `start` would run."""
-    return choose(board, port, name=runner).plan(firmware, port)
+    """A dry run: the exact commands that `start` would run, or would if the tool were there."""
+    candidates = _candidates(board, port, runner)
+    chosen = next((r for r in candidates if r.probe().available), candidates[0])
+    return chosen.plan(firmware, port)
 
 
 def start(
