@@ -8,6 +8,10 @@ import json
 import os
 import pty
 import shlex
+import subprocess
+import sys
+import threading
+import tty
 from pathlib import Path
 
 import pytest
@@ -18,6 +22,7 @@ from byteprop_host.build import fit
 from byteprop_host.cli import main, make_parser
 from byteprop_host.commands import NAMES, Verb
 from byteprop_host.console import Console
+from byteprop_host.link import Frame, Message, encode_frame
 from cli_process import run_command
 
 MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
@@ -170,10 +175,42 @@ def test_busy_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:
         os.close(slave)
 
 
-def test_reader_of_stdout_that_leaves_is_no_traceback() -> None:
-    import subprocess
-    import sys
+def test_monitor_shows_frames_and_tells_garbage(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("serial")
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    sender = threading.Timer(
+        0.5,
+        lambda: os.write(
+            master,
+            b"\0garbage\0" + encode_frame(Frame(Message.HEARTBEAT, ack=7, payload=b"\x03\x00")),
+        ),
+    )
+    try:
+        sender.start()
+        assert main(["monitor", "--port", os.ttyname(slave), "--seconds", "2", "--json"]) == 0
+    finally:
+        sender.join()
+        os.close(master)
+        os.close(slave)
+    shown = capsys.readouterr()
+    (frame,) = [json.loads(line) for line in shown.out.splitlines()]
+    assert frame["text"].startswith("HEARTBEAT")
+    assert (frame["ack"], frame["payload"]) == (7, "0300")
+    assert "1 damaged frame" in shown.err and "115200" in shown.err
 
+
+def test_boards_are_listed_without_pyserial(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "serial.tools", None)
+    assert main(["boards"]) == 0
+    text = capsys.readouterr().out
+    assert "microbit" in text
+    assert "pip install byteprop[host]" in text
+
+
+def test_reader_of_stdout_that_leaves_is_no_traceback() -> None:
     line = f"{shlex.quote(sys.executable)} -m byteprop_host.cli boards | true"
     done = subprocess.run(
         ["sh", "-c", line], capture_output=True, text=True, timeout=60.0, check=False

@@ -19,11 +19,17 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace, console: Console) -> int:
     from byteprop_host.boards import all_boards
-    from byteprop_host.ports import find_ports
+    from byteprop_host.errors import ToolMissingError
+    from byteprop_host.ports import SerialPort, find_ports
     from byteprop_host.toolchains import find_packages, find_tools
 
     boards = all_boards()
-    ports = find_ports(boards)
+    ports: tuple[SerialPort, ...] = ()
+    no_ports = "none found"
+    try:
+        ports = find_ports(boards)
+    except ToolMissingError as error:
+        no_ports = str(error)
     tools = find_tools(boards)
     packages = find_packages()
     missing = {t.program for t in tools if t.version is None}
@@ -50,7 +56,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             header=["port", "USB id", "description", "may be"],
         )
         if ports
-        else "none found"
+        else no_ports
     )
     text += "\n\nTools:\n" + table(
         [[t.program, t.purpose, t.version or f"missing: {t.install}"] for t in tools]
