@@ -137,7 +137,8 @@ def without_names(image: bytes) -> bytes:
 
 
 class _Pool:
-    """The data section while it grows; equal blobs are stored once, but for weights."""
+    """The data section while it grows. Equal blobs that are added are stored once; appended are
+    those that training changes, which no two ops may share."""
 
     def __init__(self, start: int) -> None:
         self.start = start
@@ -263,10 +264,10 @@ def _dense_args(op: Dense, x: Tensor, y: Tensor, data: _Pool) -> tuple[int, ...]
     mult_q31, lshift = _multiplier_blobs(op, x, y)
     return (
         data.append(rows.tobytes(), _WEIGHT_ALIGNMENT),
-        data.add(_fold_bias(op, x.zero_point).astype("<i4").tobytes(), _WORD),
+        data.append(_fold_bias(op, x.zero_point).astype("<i4").tobytes(), _WORD),
         data.add(mult_q31, _WORD),
-        data.add(lshift, 1),
-        data.add(np.asarray(op.weight_scales, "<f4").tobytes(), _WORD),
+        data.append(lshift, 1),
+        data.append(np.asarray(op.weight_scales, "<f4").tobytes(), _WORD),
     )
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from byteprop import _raw, image, reference
 from byteprop.errors import ModelError
 from byteprop.graph import Activation, Dense, DType, Graph, Rescale, Reshape, Softmax, Tensor
+from byteprop.quantization import dense_multipliers
 from random_graphs import Builder, graph_of_every_op, graphs, samples, small_graph
 
 
@@ -98,15 +99,21 @@ def test_names_of_any_language() -> None:
     assert image.decode(image.encode(replace(graph, tensors=tensors))).tensors == tensors
 
 
-def test_equal_data_but_weights_is_stored_once() -> None:
+def test_what_training_changes_belongs_to_one_op_and_other_equal_data_is_stored_once() -> None:
     b = Builder()
     t = [b.tensor((1, 8)) for _ in range(3)]
     weights = np.arange(64, dtype=np.int8).reshape(8, 8)
-    b.dense(t[0], weights, t[1])
-    b.dense(t[1], weights, t[2])
-    encoded = image.encode(b.graph((t[0],), (t[2],)))
+    scales = (0.02,) * 8
+    b.dense(t[0], weights, t[1], scales=scales)
+    b.dense(t[1], weights, t[2], scales=scales)
+    graph = b.graph((t[0],), (t[2],))
+    encoded = image.encode(graph)
     assert encoded.count(weights.tobytes()) == 2
-    assert encoded.count(struct.pack("<8i", *(7 * j - 5 for j in range(8)))) == 1
+    assert encoded.count(struct.pack("<8i", *(7 * j - 5 for j in range(8)))) == 2
+    assert encoded.count(np.array(scales, "<f4").tobytes()) == 2
+    (multiplier, lshift), *_ = dense_multipliers(graph.ops[0], *graph.tensors[:2])
+    assert encoded.count(struct.pack("<8i", *[multiplier] * 8)) == 1
+    assert encoded.count(struct.pack("<8b", *[lshift] * 8)) == 2
 
 
 def test_shared_weights_do_not_stand_for_gigabytes() -> None:
