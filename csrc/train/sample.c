@@ -8,7 +8,7 @@
 
 /* One sample: forward, loss, backward, update. docs/numerics.md has the equations. */
 
-enum { NONE = 0xFFFF, MAX_BACKWARD_ROWS = 516 };
+enum { NONE = 0xFFFF, MAX_BACKWARD_ROWS = 511 };
 
 #define LOGIT_LIMIT ((int32_t)1 << 23)
 #define STEP_LIMIT ((int32_t)1 << 22)
