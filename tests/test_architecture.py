@@ -200,7 +200,8 @@ def test_csrc_has_no_variable_length_arrays(compiled: Path) -> None:
     assert len(reports) == len(PORTABLE)
     for report in reports:
         for line in report.read_text().splitlines():
-            assert line.split("\t")[-1] == "static", f"stack use is not fixed: {line}"
+            # "dynamic,bounded" is what pushing more arguments than registers hold looks like.
+            assert line.split("\t")[-1] != "dynamic", f"stack use is not bounded: {line}"
 
 
 def call_graph(folder: Path) -> dict[str, set[str]]:
@@ -263,15 +264,17 @@ def test_public_names_have_the_prefix() -> None:
 def test_global_symbols_have_the_prefix(compiled: Path) -> None:
     if shutil.which("nm") is None:
         pytest.skip("nm is not installed")
+    defined = 0
     for path in sorted(compiled.glob("*.o")):
         listed = subprocess.run(
             ["nm", "-g", "--defined-only", path], capture_output=True, text=True, check=True
         ).stdout
         names = [line.split()[-1] for line in listed.splitlines() if len(line.split()) == 3]
-        assert names, f"{path.name} defines nothing"
         # The device program is linked into firmware as a whole; its inner names are its own.
         prefixes = ("bp_", "app_") if path.name.startswith("app_") else ("bp_",)
         assert [name for name in names if not name.startswith(prefixes)] == []
+        defined += len(names)
+    assert defined > len(PORTABLE)
 
 
 # --- Python: who imports whom ------------------------------------------------------------------

@@ -95,7 +95,7 @@ def script_tree(tmp_path: Path) -> Path:
 
 ALL_PACKAGES = (
     "gcc libc6-dev gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm "
-    "gcc-riscv64-unknown-elf gcc-avr binutils-avr avr-libc qemu-system-misc clang"
+    "gcc-riscv64-unknown-elf gcc-avr binutils-avr avr-libc qemu-system-misc g++ clang"
 ).split()
 
 
