@@ -3,6 +3,7 @@
 /* Lays out the memory of training. The same walk plans (nothing is written) and opens. */
 
 enum { NONE = 0xFFFF, MAX_LAYER_OUTPUTS = 32767, MAX_MOMENTUM_SHIFT = 15 };
+#define BETA_ONE_F32 0x3F800000u
 
 typedef struct {
     const bp_model_t *model;
@@ -163,6 +164,9 @@ static int walk_model(bp_train_t *t, walk_t *walk, bp_train_layer_t *layers) {
         }
         skip_reshapes(walk);
         if (next_is(walk, BP_OP_SOFTMAX_S8, &op)) {
+            if (op.args[1] != BETA_ONE_F32) {
+                return BP_E_UNSUPPORTED; /* the loss is that of a softmax without temperature */
+            }
             t->softmax_op = walk->op++;
             walk->tensor = op.output;
             skip_reshapes(walk);
