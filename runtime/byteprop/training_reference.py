@@ -7,7 +7,7 @@ so that both trainers take and give the same ones.
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from byteprop import reference
 from byteprop._raw_train import MAX_LAYERS, Config, Counters
 from byteprop.errors import ArgumentError, TrainingError
-from byteprop.graph import Activation, Dense, DType, Graph, Op, Rescale, Reshape, Softmax
+from byteprop.graph import Activation, Dense, Graph, Op, Rescale, Reshape, Softmax
 
 __all__ = ["Config", "Counters", "Masters", "ReferenceTrainer", "Result", "draw"]
 
@@ -26,6 +26,8 @@ _WEIGHT_MIN, _WEIGHT_MAX = -32640, 32639
 _BIAS_MAX = (1 << 31) - 256
 _GRADIENT_MAX = (1 << 31) - 65536
 _WIDEST_SUM = 511  # products of a delta and a weight that stay within 31 bits
+_MOST_OUTPUTS = 32767
+_MOST_MOMENTUM_SHIFT = 15
 _GOLDEN = 0x9E3779B9
 _EXP2 = np.array([round(32768 * 2 ** (-i / 256)) for i in range(256)], np.int64)
 _SMALLEST_EXPONENT, _LARGEST_EXPONENT = -125, 128  # of float32's normal numbers, as reals
@@ -155,7 +157,7 @@ class _Layer:
 def _layer_of(graph: Graph, op_index: int, frozen: bool) -> _Layer:
     op = graph.ops[op_index]
     assert isinstance(op, Dense)
-    W, B = op.weights.astype(np.int64) << 8, op.bias.astype(np.int64) << 8
+    W, B = op.weights.astype(np.int64) * 256, op.bias.astype(np.int64) * 256
     if (np.abs(op.bias.astype(np.int64)) >= 1 << 23).any():
         raise TrainingError("a bias of 2^23 or more in magnitude cannot be trained", op=op_index)
     return _Layer(
@@ -168,6 +170,11 @@ class ReferenceTrainer:
     """Trains a graph one sample at a time. TrainingError when it cannot be trained."""
 
     def __init__(self, graph: Graph, config: Config) -> None:
+        if config.batch < 1 or not 0 <= config.momentum_shift <= _MOST_MOMENTUM_SHIFT:
+            raise ArgumentError(
+                f"config: batch of 1 or more and momentum_shift of 0..{_MOST_MOMENTUM_SHIFT} "
+                f"are wanted, {config.batch} and {config.momentum_shift} given"
+            )
         self.config = config
         self._graph = graph
         self._tensors = list(graph.tensors)
@@ -185,7 +192,7 @@ class ReferenceTrainer:
             _check_window(graph, self._layers)
         trained = [number for number, layer in enumerate(self._layers) if not layer.frozen]
         self._lowest = min(trained, default=len(indices))
-        self._counters = Counters(*[0] * len(astuple(Counters(*[0] * 7))))
+        self._counters = Counters(*[0] * len(fields(Counters)))
         self._fill = 0
         self._window_samples = 0
 
@@ -245,13 +252,15 @@ class ReferenceTrainer:
         wanted = np.asarray(label_or_target, np.int64)
         n_out = len(self._layers[-1].B)
         if self._is_classifier and (wanted.shape or not 0 <= wanted < n_out):
-            raise ArgumentError(f"label: 0..{n_out - 1} is wanted, {label_or_target} given")
+            raise ArgumentError(f"label: 0..{n_out - 1} is wanted, {wanted} given")
         if not self._is_classifier and wanted.shape != (n_out,):
             raise ArgumentError(f"target: {n_out} values are wanted, {wanted.shape} given")
         return wanted
 
     def _count(self, **more: int) -> None:
-        counts = {name: getattr(self._counters, name) + int(n) for name, n in more.items()}
+        counts = {
+            name: (getattr(self._counters, name) + int(n)) & _UINT32 for name, n in more.items()
+        }
         self._counters = replace(self._counters, **counts)
 
     # Forward.
@@ -442,7 +451,7 @@ class ReferenceTrainer:
         self._window_samples = 0
 
     def _revise_activation(self, number: int, k: _Layer, little: int) -> None:
-        if k.saturated * 1024 > self._window_samples * len(k.B):
+        if (k.saturated & _UINT32) * 1024 > self._window_samples * len(k.B):
             change = 1
         elif 0 < k.largest < little:
             change = -1
@@ -457,19 +466,19 @@ class ReferenceTrainer:
             fits = fits and self._softmax_shift_fits(change)
         if not fits:
             return
-        self._tensors[k.y] = replace(target, scale=_times_pow2(target.scale, change))
-        self._rename_scale_of_reshapes(k.y, self._tensors[k.y].scale)
+        self._scale_tensors(k.y, change)
         if upper is not None:
-            upper.B, upper.GB = _halved_or_doubled(upper.B, change), _halved_or_doubled(
-                upper.GB, change
-            )
+            upper.B = _halved_or_doubled(upper.B, change)
+            upper.GB = _halved_or_doubled(upper.GB, change)
         self._count(rescales=1)
 
-    def _rename_scale_of_reshapes(self, tensor: int, scale: np.float32) -> None:
+    def _scale_tensors(self, index: int, change: int) -> None:
+        """A tensor and its reshapes."""
+        tensor = self._tensors[index]
+        self._tensors[index] = replace(tensor, scale=_times_pow2(tensor.scale, change))
         for op in self._graph.ops:
-            if isinstance(op, Reshape) and op.input == tensor:
-                tensor = op.output
-                self._tensors[tensor] = replace(self._tensors[tensor], scale=scale)
+            if isinstance(op, Reshape) and op.input == index:
+                self._scale_tensors(op.output, change)
 
     def _double_weight_scale(self, k: _Layer) -> None:
         if not (_stays_normal(k.weight_scales[0], 1) and self._shift_fits(k, 1)):
@@ -573,6 +582,8 @@ def _check_chain(graph: Graph) -> None:
             raise TrainingError(f"op {index} {type(op).__name__} cannot be trained", op=index)
         if not isinstance(op, Reshape):
             follows = {Rescale: (Dense,), Dense: (Dense, Softmax), Softmax: ()}[type(op)]
+        if isinstance(op, Softmax) and op.beta != 1:
+            raise TrainingError(f"op {index} Softmax: beta {op.beta}, trained is 1", op=index)
         previous = op.output
     if graph.outputs[0] != previous:
         raise TrainingError("the output of the last op is not the model's output")
@@ -581,8 +592,11 @@ def _check_chain(graph: Graph) -> None:
 def _check_layers(graph: Graph, layers: list[_Layer]) -> None:
     for k in layers:
         source, target = graph.tensors[k.x], graph.tensors[k.y]
-        if target.elems != len(k.B) or source.dtype is not DType.INT8:
-            raise TrainingError("a dense layer of several rows cannot be trained", op=k.op_index)
+        if target.elems != len(k.B) or len(k.B) > _MOST_OUTPUTS:
+            raise TrainingError(
+                f"a dense layer of one row and up to {_MOST_OUTPUTS} outputs can be trained",
+                op=k.op_index,
+            )
         for scale in (source.scale, target.scale, *k.weight_scales):
             if not np.float32(scale) >= np.finfo(np.float32).tiny:
                 raise TrainingError(f"scale {scale} is not normal", op=k.op_index)
