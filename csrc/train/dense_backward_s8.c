@@ -2,18 +2,35 @@
 
 #include "train/kernels.h"
 
-void bp_dense_backward_s8(int32_t *dx, const int32_t *delta, const int8_t *weights,
-                          uint16_t row_stride, uint16_t n_in, uint16_t n_out) {
-    for (uint16_t i = 0; i < n_in; ++i) {
-        dx[i] = 0;
-    }
+enum { BLOCK_COLUMNS = 4 };
+
+/* 4 columns, as many as rows are filled up to. */
+static void sum_block(int32_t sums[BLOCK_COLUMNS], const int32_t *delta, const int8_t *weights,
+                      uint16_t row_stride, uint16_t n_out) {
+    int32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
     for (uint16_t j = 0; j < n_out; ++j, weights += row_stride) {
         int32_t d = delta[j];
-        if (d == 0) {
-            continue;
+        if (d != 0) {
+            sum0 += d * weights[0];
+            sum1 += d * weights[1];
+            sum2 += d * weights[2];
+            sum3 += d * weights[3];
         }
-        for (uint16_t i = 0; i < n_in; ++i) {
-            dx[i] += d * weights[i];
+    }
+    sums[0] = sum0;
+    sums[1] = sum1;
+    sums[2] = sum2;
+    sums[3] = sum3;
+}
+
+void bp_dense_backward_s8(int32_t *dx, const int32_t *delta, const int8_t *weights,
+                          uint16_t row_stride, uint16_t n_in, uint16_t n_out) {
+    int32_t sums[BLOCK_COLUMNS];
+    for (uint16_t i = 0; i < n_in; ++i) {
+        uint16_t column = i % BLOCK_COLUMNS;
+        if (column == 0) {
+            sum_block(sums, delta, weights + i, row_stride, n_out);
         }
+        dx[i] = sums[column];
     }
 }

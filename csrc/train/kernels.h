@@ -35,8 +35,9 @@ void bp_dense_acc_s8(int32_t *acc, const int8_t *x, const uint8_t *weights, cons
 int64_t bp_dot_master(const int8_t *wh, const int8_t *wl, const int8_t *x, int16_t x_zp,
                       uint16_t n);
 
-/* dx[i] = sum_j delta[j] * w[j][i] over n_out rows. |delta| <= 32768 / ceil(n_out / 516), so that
- * the sum fits. */
+/* dx[i] = sum_j delta[j] * w[j][i] over n_out rows. The sum fits: for the least k with 511 * 2^k >=
+ * n_out, |delta| <= 2^(15 - k), and 511 * 128 * 32768 < 2^31. Rows are filled up to row_stride, a
+ * multiple of 4, with what may be read. */
 void bp_dense_backward_s8(int32_t *dx, const int32_t *delta, const int8_t *weights,
                           uint16_t row_stride, uint16_t n_in, uint16_t n_out);
 

@@ -7,6 +7,8 @@
 /* A bias beyond this leaves its master no room. */
 enum { BIAS_BITS = 23, CRC_AT = 12, CRC_FROM = 16 };
 
+typedef char train_fits[sizeof(bp_train_t) <= BP_TRAIN_BYTES ? 1 : -1];
+
 uint32_t bp_train_sizeof(void) {
     return (uint32_t)sizeof(bp_train_t);
 }
@@ -25,12 +27,6 @@ static int32_t sum_of_row(const int8_t *weights, uint16_t n) {
     return sum;
 }
 
-static int32_t x_zero_point(const bp_train_t *t, const bp_train_layer_t *layer) {
-    bp_tensor_t x;
-    bp_model_tensor(&x, &t->model, layer->x_tensor);
-    return x.zero_point;
-}
-
 int32_t bp_bias_of(int32_t master) {
     return (int32_t)(((int64_t)master + 128) >> 8);
 }
@@ -38,7 +34,7 @@ int32_t bp_bias_of(int32_t master) {
 void bp_train_fold_biases(const bp_train_t *t, const bp_train_layer_t *layer) {
     const int32_t *master = bp_train_i32(t, layer->bias_master);
     const int8_t *row = bp_train_weights(t, layer);
-    uint32_t x_zp = (uint32_t)x_zero_point(t, layer);
+    uint32_t x_zp = (uint32_t)(int32_t)layer->x_zp;
     for (uint16_t j = 0; j < layer->n_out; ++j, row += layer->row_stride) {
         uint32_t sum = (uint32_t)sum_of_row(row, layer->n_in);
         bp_image_put_u32(t->image, layer->bias + (uint32_t)4 * j,
@@ -50,7 +46,7 @@ void bp_train_fold_biases(const bp_train_t *t, const bp_train_layer_t *layer) {
 static int unfold_biases(const bp_train_t *t, const bp_train_layer_t *layer) {
     int32_t *master = bp_train_i32(t, layer->bias_master);
     const int8_t *row = bp_train_weights(t, layer);
-    uint32_t x_zp = (uint32_t)x_zero_point(t, layer);
+    uint32_t x_zp = (uint32_t)(int32_t)layer->x_zp;
     for (uint16_t j = 0; j < layer->n_out; ++j, row += layer->row_stride) {
         uint32_t folded = bp_image_u32(t->image, layer->bias + (uint32_t)4 * j);
         int32_t bias = (int32_t)(folded + x_zp * (uint32_t)sum_of_row(row, layer->n_in));
@@ -85,16 +81,49 @@ int bp_train_open(bp_train_t *t, uint8_t *image, uint32_t image_bytes,
     clear(memory, needed);
     status = bp_train_lay_out(t);
     for (uint16_t l = 0; l < t->n_layers && status == BP_OK; ++l) {
+        bp_train_constants(t, bp_train_layer(t, l));
         status = unfold_biases(t, bp_train_layer(t, l));
     }
     return status;
 }
 
-int bp_train_resume(bp_train_t *t) {
-    for (uint16_t l = 0; l < t->n_layers; ++l) {
-        bp_train_fold_biases(t, bp_train_layer(t, l));
+static int is_within(const int32_t *values, uint32_t n, int32_t limit) {
+    for (uint32_t i = 0; i < n; ++i) {
+        if (values[i] > limit || values[i] < -limit) {
+            return 0;
+        }
     }
-    return BP_OK;
+    return 1;
+}
+
+/* The arithmetic relies on these bounds, and the state comes from outside. */
+static int check_state(const bp_train_t *t, const bp_train_layer_t *layer) {
+    uint32_t weights = (uint32_t)layer->n_out * layer->row_stride;
+    if (!is_within(bp_train_i32(t, layer->bias_master), layer->n_out, BP_MASTER_LIMIT)) {
+        return BP_E_ARG;
+    }
+    if (layer->gradient == 0) {
+        return BP_OK;
+    }
+    return is_within(bp_train_i32(t, layer->gradient), weights, BP_GRADIENT_LIMIT) &&
+                   is_within(bp_train_i32(t, layer->bias_gradient), layer->n_out, BP_MASTER_LIMIT)
+               ? BP_OK
+               : BP_E_ARG;
+}
+
+int bp_train_resume(bp_train_t *t) {
+    const bp_train_head_t *head = bp_train_head(t);
+    int status = head->batch_fill < t->config.batch &&
+                         (head->window_steps == 0 || head->window_steps < t->config.window)
+                     ? BP_OK
+                     : BP_E_ARG;
+    for (uint16_t l = 0; l < t->n_layers && status == BP_OK; ++l) {
+        status = check_state(t, bp_train_layer(t, l));
+        if (status == BP_OK) {
+            bp_train_fold_biases(t, bp_train_layer(t, l));
+        }
+    }
+    return status;
 }
 
 void bp_train_seal(bp_train_t *t) {

@@ -2,7 +2,7 @@
 
 /* Lays out the memory of training. The same walk plans (nothing is written) and opens. */
 
-enum { NONE = 0xFFFF, MAX_LAYER_OUTPUTS = 32767, MAX_MOMENTUM_SHIFT = 15 };
+enum { MAX_LAYER_OUTPUTS = 32767, MAX_MOMENTUM_SHIFT = 15 };
 #define BETA_ONE_F32 0x3F800000u
 
 typedef struct {
@@ -70,11 +70,12 @@ static int read_layer(walk_t *walk, bp_train_layer_t *layer) {
     bp_model_tensor(&x, walk->model, op.input);
     bp_model_tensor(&y, walk->model, op.output);
     uint32_t n_out = y.rank == 0 ? 1 : y.dims[y.rank - 1];
-    if (y.elems != n_out || n_out > MAX_LAYER_OUTPUTS) {
-        return BP_E_UNSUPPORTED; /* several rows share the weights */
+    if (y.elems != n_out || n_out > MAX_LAYER_OUTPUTS || op.activation > BP_ACT_RELU_N1_TO_1) {
+        return BP_E_UNSUPPORTED; /* among them: several rows that share the weights */
     }
     layer->weights = op.args[0];
     layer->bias = op.args[1];
+    layer->mult_q31 = op.args[2];
     layer->lshift = op.args[3];
     layer->weight_scales = op.args[4];
     layer->op = walk->op;
@@ -83,6 +84,10 @@ static int read_layer(walk_t *walk, bp_train_layer_t *layer) {
     layer->n_in = (uint16_t)x.elems;
     layer->n_out = (uint16_t)n_out;
     layer->row_stride = (uint16_t)((x.elems + 3) & ~(uint32_t)3);
+    layer->x_zp = (int16_t)x.zero_point;
+    layer->y_zp = (int8_t)y.zero_point;
+    layer->y_min = (int8_t)op.y_min;
+    layer->y_max = (int8_t)op.y_max;
     layer->per_channel = (op.flags & BP_OP_PER_CHANNEL) != 0;
     layer->activation = op.activation;
     layer->frozen = (walk->config->frozen >> walk->n_layers & 1) != 0;
@@ -138,11 +143,20 @@ static int check_config(const bp_train_config_t *config) {
                : BP_E_ARG;
 }
 
-/* Walks the ops; layers may be NULL (planning). On failure walk->op names the op. */
-static int walk_model(bp_train_t *t, walk_t *walk, bp_train_layer_t *layers) {
+/* The float32 bits of beta; softmax over all of the last layer's outputs. */
+static int check_softmax(const walk_t *walk, const bp_op_t *op, const bp_train_layer_t *layer) {
+    bp_tensor_t x;
+    bp_model_tensor(&x, walk->model, op->input);
+    uint32_t n = x.rank == 0 ? 1 : x.dims[x.rank - 1];
+    if (n != layer->n_out) {
+        return BP_E_UNSUPPORTED;
+    }
+    return walk->config->window == 0 || is_normal_f32(op->args[1]) ? BP_OK : BP_E_PARAM;
+}
+
+/* What may stand before the first layer. */
+static int walk_input(bp_train_t *t, walk_t *walk) {
     bp_op_t op;
-    t->rescale_op = NONE;
-    t->softmax_op = NONE;
     if (walk->model->n_inputs != 1 || walk->model->n_outputs != 1) {
         return BP_E_UNSUPPORTED;
     }
@@ -153,45 +167,77 @@ static int walk_model(bp_train_t *t, walk_t *walk, bp_train_layer_t *layers) {
         walk->tensor = op.output;
         skip_reshapes(walk);
     }
-    bp_train_layer_t layer;
-    do {
-        static const bp_train_layer_t nothing;
-        layer = nothing;
-        uint16_t index = walk->n_layers;
-        int status = index < BP_TRAIN_MAX_LAYERS ? read_layer(walk, &layer) : BP_E_UNSUPPORTED;
+    return BP_OK;
+}
+
+/* What may stand behind a layer; sets layer->last. */
+static int walk_output(bp_train_t *t, walk_t *walk, bp_train_layer_t *layer) {
+    bp_op_t op;
+    skip_reshapes(walk);
+    if (next_is(walk, BP_OP_SOFTMAX_S8, &op)) {
+        int status = check_softmax(walk, &op, layer);
         if (status != BP_OK) {
             return status;
         }
+        t->softmax_op = walk->op++;
+        walk->tensor = op.output;
         skip_reshapes(walk);
-        if (next_is(walk, BP_OP_SOFTMAX_S8, &op)) {
-            if (op.args[1] != BETA_ONE_F32) {
-                return BP_E_UNSUPPORTED; /* the loss is that of a softmax without temperature */
-            }
-            t->softmax_op = walk->op++;
-            walk->tensor = op.output;
-            skip_reshapes(walk);
-            layer.last = 1;
-        }
-        layer.last |= walk->op == walk->model->n_ops;
-        if (layer.last && (walk->op != walk->model->n_ops || layer.activation != BP_ACT_NONE)) {
-            return BP_E_UNSUPPORTED;
-        }
-        if (walk->config->window != 0 && check_window(walk, &layer) != BP_OK) {
-            walk->op = layer.op;
-            return BP_E_UNSUPPORTED;
-        }
-        if (!layer.frozen && t->lowest > index) {
-            t->lowest = index;
-        }
-        place_state(walk, &layer);
-        place_scratch(&walk->scratch, &layer);
-        walk->widest = layer.n_out > walk->widest ? layer.n_out : walk->widest;
-        if (layers != NULL) {
-            layers[index] = layer;
-        }
-        ++walk->n_layers;
-    } while (!layer.last);
+        layer->last = 1;
+    }
+    int ends = walk->op == walk->model->n_ops;
+    layer->last |= (uint8_t)ends;
+    if (layer->last && (!ends || layer->activation != BP_ACT_NONE ||
+                        bp_model_output(walk->model, 0) != walk->tensor)) {
+        return BP_E_UNSUPPORTED;
+    }
     return BP_OK;
+}
+
+static int walk_layer(bp_train_t *t, walk_t *walk, bp_train_layer_t *layer) {
+    static const bp_train_layer_t nothing;
+    *layer = nothing;
+    uint16_t index = walk->n_layers;
+    int status = index < BP_TRAIN_MAX_LAYERS ? read_layer(walk, layer) : BP_E_UNSUPPORTED;
+    if (status == BP_OK) {
+        status = walk_output(t, walk, layer);
+    }
+    if (status == BP_OK && walk->config->window != 0 && check_window(walk, layer) != BP_OK) {
+        walk->op = layer->op;
+        status = BP_E_UNSUPPORTED;
+    }
+    if (status != BP_OK) {
+        return status;
+    }
+    if (!layer->frozen && t->lowest > index) {
+        t->lowest = index;
+    }
+    place_state(walk, layer);
+    place_scratch(&walk->scratch, layer);
+    walk->widest = layer->n_out > walk->widest ? layer->n_out : walk->widest;
+    ++walk->n_layers;
+    return BP_OK;
+}
+
+/* Walks the ops; layers may be NULL (planning). On failure walk->op names the op. */
+static int walk_model(bp_train_t *t, walk_t *walk, bp_train_layer_t *layers) {
+    bp_train_layer_t layer;
+    t->rescale_op = BP_TRAIN_NONE;
+    t->softmax_op = BP_TRAIN_NONE;
+    int status = walk_input(t, walk);
+    do {
+        if (status == BP_OK) {
+            status = walk_layer(t, walk, &layer);
+        }
+        if (status != BP_OK) {
+            return status;
+        }
+        if (layers != NULL) {
+            *layers++ = layer;
+        }
+    } while (!layer.last);
+    status = bp_train_check_regions(walk->model);
+    return status == BP_OK && walk->config->window != 0 ? bp_train_check_tensors(walk->model)
+                                                        : status;
 }
 
 /* One walk. scratch_begin: where scratch begins, known after the first walk. */
@@ -204,13 +250,13 @@ static int lay_out(bp_train_t *t, walk_t *walk, const bp_model_t *model,
     walk->config = config;
     walk->state = sizeof(bp_train_head_t);
     walk->scratch = scratch_begin;
-    t->lowest = BP_TRAIN_MAX_LAYERS;
+    t->lowest = BP_TRAIN_NONE;
     int status = check_config(config);
     if (status == BP_OK) {
         status = walk_model(t, walk, layers);
     }
     t->backward = take(&walk->scratch, (uint64_t)4 * walk->widest);
-    if (status == BP_OK && t->rescale_op != NONE) {
+    if (status == BP_OK && t->rescale_op != BP_TRAIN_NONE) {
         bp_op_t op;
         bp_tensor_t x;
         bp_model_op(&op, model, t->rescale_op);

@@ -8,7 +8,7 @@
 
 typedef struct {
     uint32_t m;
-    int16_t e;
+    int32_t e; /* 32 bits, so that records have the same size everywhere */
 } bp_real_t;
 
 /* From the bits of a positive, normal float32. */
@@ -18,7 +18,9 @@ bp_real_t bp_real_mul(bp_real_t a, bp_real_t b);
 /* b is not zero. */
 bp_real_t bp_real_div(bp_real_t a, bp_real_t b);
 /* a * 2^k. */
-bp_real_t bp_real_scale(bp_real_t a, int16_t k);
+bp_real_t bp_real_scale(bp_real_t a, int32_t k);
+/* x limited to -limit .. limit. */
+int32_t bp_saturated(int64_t x, int32_t limit);
 /* clamp(floor(x * a + 1/2), -limit, limit). */
 int32_t bp_real_apply(int32_t x, bp_real_t a, int32_t limit);
 

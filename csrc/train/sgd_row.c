@@ -1,17 +1,6 @@
-#include <byteprop/fixed.h>
+#include "train/sgd.h"
+
 #include <stddef.h>
-
-#include "train/kernels.h"
-
-/* The last step of every update: W = clamp(W - change), split into its two planes. */
-static inline void store_master(int8_t *wh, int8_t *wl, int32_t w, bp_row_change_t *row) {
-    int32_t bounded = bp_clamp(w, -32640, 32639);
-    int8_t high = (int8_t)((bounded + 128) >> 8);
-    row->saturated += bounded != w;
-    row->weight_sum_change += high - *wh;
-    *wh = high;
-    *wl = (int8_t)(bounded - 256 * high);
-}
 
 static inline void store_s8(int8_t *wh, int32_t w, bp_row_change_t *row) {
     int32_t bounded = bp_clamp(w, -127, 127);
@@ -23,14 +12,7 @@ static inline void store_s8(int8_t *wh, int32_t w, bp_row_change_t *row) {
 bp_row_change_t bp_sgd_row_s16(int8_t *wh, int8_t *wl, const int8_t *x, int16_t x_zp, uint16_t n,
                                int32_t c, bp_rounding_t rounding) {
     bp_row_change_t row = {0, 0};
-    uint32_t r = rounding.state;
-    for (uint16_t i = 0; i < n; ++i, r += rounding.increment) {
-        int32_t u = (int32_t)x[i] - x_zp;
-        if (u != 0) {
-            int32_t change = (c * u + (int32_t)(r >> 16)) >> 16;
-            store_master(wh + i, wl + i, 256 * (int32_t)wh[i] + wl[i] - change, &row);
-        }
-    }
+    bp_sgd_part(wh, wl, x, x_zp, n, c, rounding, &row);
     return row;
 }
 
@@ -57,7 +39,7 @@ bp_row_change_t bp_sgd_row_from(int8_t *wh, int8_t *wl, const int32_t *g, uint16
         }
         if (wl != NULL) {
             int32_t change = (g[i] + (int32_t)(r >> 16)) >> 16;
-            store_master(wh + i, wl + i, 256 * (int32_t)wh[i] + wl[i] - change, &row);
+            bp_store_master(wh + i, wl + i, 256 * (int32_t)wh[i] + wl[i] - change, &row);
         } else {
             /* 24 random bits below the shift: only here would the sum leave 32 bits. */
             int32_t low = (g[i] & 0xFFFFFF) + (int32_t)(r >> 8);

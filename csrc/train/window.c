@@ -7,7 +7,7 @@
 /* Revision of the scales at the end of a window: powers of two up or down, so nothing but the last
  * bit of what is halved is lost. Every place of the image that follows from a scale follows. */
 
-enum { NONE = 0xFFFF, MIN_LSHIFT = -31, MAX_LSHIFT = 30 };
+enum { MIN_LSHIFT = -31, MAX_LSHIFT = 30 };
 /* Largest values used below which a range is halved: of 255 and of 127. */
 enum { HIDDEN_TOO_LITTLE = 120, LOGITS_TOO_LITTLE = 60 };
 /* More than one output in 1024 saturated is too many. */
@@ -15,14 +15,12 @@ enum { TOLERATED_SATURATIONS = 1024 };
 /* Largest master weight from which the scale of the weights is doubled. */
 enum { WEIGHTS_TOO_LARGE = 30720 };
 
-#define MASTER_LIMIT (INT32_MAX - 255)
-
 static int32_t halved(int32_t x) {
     return (int32_t)(((int64_t)x + 1) >> 1);
 }
 
 static int32_t doubled(int32_t x) {
-    return x > MASTER_LIMIT / 2 ? MASTER_LIMIT : (x < -(MASTER_LIMIT / 2) ? -MASTER_LIMIT : 2 * x);
+    return bp_saturated(2 * (int64_t)x, BP_MASTER_LIMIT);
 }
 
 static int can_shift(const bp_train_t *t, const bp_train_layer_t *layer, int8_t by) {
@@ -183,7 +181,7 @@ static int revise_output(const bp_train_t *t, uint16_t l) {
     const bp_train_layer_t *layer = bp_train_layer(t, l);
     const bp_range_t *range = bp_train_range(t, layer);
     uint64_t outputs = (uint64_t)bp_train_head(t)->window_samples * layer->n_out;
-    if (layer->last && t->softmax_op == NONE) {
+    if (layer->last && !bp_train_is_classifier(t)) {
         return 0; /* the range of an output that is compared with targets was declared */
     }
     if ((uint64_t)range->saturated * TOLERATED_SATURATIONS > outputs) {
@@ -213,6 +211,7 @@ void bp_train_window(bp_train_t *t) {
         }
         range->saturated = 0;
         range->largest = 0;
+        bp_train_constants(t, bp_train_layer(t, l));
     }
     head->window_steps = 0;
     head->window_samples = 0;

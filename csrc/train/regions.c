@@ -1,0 +1,90 @@
+#include "train/state.h"
+
+/* Training writes weights, biases, shifts, scales, tensor records and the softmax's table, relying
+ * on what the model reader found in them. So nothing in the image may lie in two places at once. */
+
+enum { SECTIONS = 5, PARTS = 5, NAMES_OFFSET_AT = 52, NAMES_BYTES_AT = 56, TABLE_BYTES = 1024 };
+
+typedef struct {
+    uint32_t begin;
+    uint32_t bytes;
+} region_t;
+
+static region_t section(const bp_model_t *model, uint32_t index) {
+    uint32_t indices = (uint32_t)model->n_inputs + model->n_outputs;
+    const region_t sections[SECTIONS] = {
+        {0, BP_MODEL_HEADER_BYTES},
+        {model->tensors_offset, (uint32_t)model->n_tensors * BP_MODEL_TENSOR_BYTES},
+        {model->ops_offset, (uint32_t)model->n_ops * BP_MODEL_OP_BYTES},
+        {model->io_offset, 2 * indices},
+        {bp_image_u32(model->image, NAMES_OFFSET_AT), bp_image_u32(model->image, NAMES_BYTES_AT)},
+    };
+    return sections[index];
+}
+
+/* Part 0 .. 4 of a dense op, in the order of its arguments. */
+static uint32_t dense_bytes(const bp_model_t *model, const bp_op_t *op, uint32_t part) {
+    bp_tensor_t x, y;
+    bp_model_tensor(&x, model, op->input);
+    bp_model_tensor(&y, model, op->output);
+    uint32_t n_out = y.elems; /* of one row, or it could not be trained */
+    uint32_t channels = (op->flags & BP_OP_PER_CHANNEL) != 0 ? n_out : 1;
+    const uint32_t bytes[PARTS] = {n_out * ((x.elems + 3) & ~(uint32_t)3), 4 * n_out, 4 * channels,
+                                   channels, 4 * channels};
+    return bytes[part];
+}
+
+static region_t part_of_op(const bp_model_t *model, uint16_t index, uint32_t part) {
+    region_t region = {0, 0};
+    bp_op_t op;
+    bp_model_op(&op, model, index);
+    if (op.code == BP_OP_DENSE_S8) {
+        region.begin = op.args[part];
+        region.bytes = dense_bytes(model, &op, part);
+    } else if (op.code == BP_OP_SOFTMAX_S8 && part == 0) {
+        region.begin = op.args[0];
+        region.bytes = TABLE_BYTES;
+    }
+    return region;
+}
+
+static region_t region_at(const bp_model_t *model, uint32_t index) {
+    uint32_t beyond = index - SECTIONS;
+    return index < SECTIONS ? section(model, index)
+                            : part_of_op(model, (uint16_t)(beyond / PARTS), beyond % PARTS);
+}
+
+/* The reader has found every region to end within the image, so no sum overflows. */
+static int overlap(region_t a, region_t b) {
+    return b.bytes != 0 && a.begin < b.begin + b.bytes && b.begin < a.begin + a.bytes;
+}
+
+int bp_train_check_regions(const bp_model_t *model) {
+    uint32_t n = SECTIONS + (uint32_t)PARTS * model->n_ops;
+    for (uint32_t i = 0; i < n; ++i) {
+        region_t region = region_at(model, i);
+        for (uint32_t k = i + 1; region.bytes != 0 && k < n; ++k) {
+            if (overlap(region, region_at(model, k))) {
+                return BP_E_BOUNDS;
+            }
+        }
+    }
+    return BP_OK;
+}
+
+/* With a window scales of tensors change; a tensor that is written twice would take part in two. */
+int bp_train_check_tensors(const bp_model_t *model) {
+    bp_op_t op, before;
+    for (uint16_t i = 0; i < model->n_ops; ++i) {
+        bp_model_op(&op, model, i);
+        int twice = op.output == bp_model_input(model, 0);
+        for (uint16_t k = 0; k < i && !twice; ++k) {
+            bp_model_op(&before, model, k);
+            twice = before.output == op.output;
+        }
+        if (twice) {
+            return BP_E_UNSUPPORTED;
+        }
+    }
+    return BP_OK;
+}

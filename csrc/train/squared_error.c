@@ -1,0 +1,40 @@
+#include "train/kernels.h"
+#include "train/state.h"
+
+#define OUTPUT_LIMIT ((int32_t)1 << 30)
+
+static void add_square(uint64_t *sum, int32_t error) {
+    uint32_t size = error < 0 ? 0u - (uint32_t)error : (uint32_t)error;
+    uint64_t square = (uint64_t)size * size;
+    *sum = square > UINT64_MAX - *sum ? UINT64_MAX : *sum + square;
+}
+
+static int32_t clamped_i32(int64_t x) {
+    return x < INT32_MIN ? INT32_MIN : (x > INT32_MAX ? INT32_MAX : (int32_t)x);
+}
+
+/* Row j's output with all 16 bits of the weights, in s_y * 2^-16, without the zero point. */
+static int32_t output_of(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j,
+                         const int8_t *x) {
+    size_t row = (size_t)j * layer->row_stride;
+    const int8_t *residual = layer->residual == 0 ? NULL : bp_train_i8(t, layer->residual) + row;
+    int64_t sum = bp_train_i32(t, layer->bias_master)[j] +
+                  bp_dot_master(bp_train_weights(t, layer) + row, residual, x, layer->x_zp,
+                                layer->n_in);
+    return bp_real_apply(clamped_i32(sum), bp_train_to_loss(t, layer, j), OUTPUT_LIMIT);
+}
+
+bp_real_t bp_train_squared_error(const bp_train_t *t, bp_train_result_t *result, const int8_t *x,
+                                 const int32_t *target) {
+    const bp_train_layer_t *layer = bp_train_layer(t, (uint16_t)(t->n_layers - 1));
+    int32_t *delta = bp_train_i32(t, layer->delta);
+    result->loss = 0;
+    result->predicted = 0;
+    result->correct = 0;
+    for (uint16_t j = 0; j < layer->n_out; ++j) {
+        delta[j] = bp_saturated((int64_t)output_of(t, layer, j, x) - target[j], INT32_MAX);
+        add_square(&result->loss, delta[j]);
+    }
+    bp_real_t s_y = bp_tensor_scale(t, layer->y_tensor);
+    return bp_real_scale(bp_real_div(s_y, bp_real_from_u32(layer->n_out)), -15);
+}
