@@ -28,6 +28,7 @@ class Border:
         self._dtype = tensor.dtype.numpy
         self._low, self._high = (np.float32(limit) for limit in limits(tensor.dtype))
         self._reals = _reals(tensor.dtype, self._scale, tensor.zero_point)
+        self.takes_pixels = _takes_pixels(tensor)
 
     def quantize(self, x: npt.NDArray[np.float32], argument: str) -> npt.NDArray[np.generic]:
         """ArgumentError names the first position that is NaN or infinite."""
@@ -46,8 +47,33 @@ class Border:
         np.clip(steps, self._low, self._high, out=steps)
         return steps.astype(self._dtype)
 
+    def pixels(self, x: npt.NDArray[np.uint8]) -> npt.NDArray[np.generic]:
+        """Bytes 0..255 for the whole range of an input that takes pixels."""
+        signed = np.uint8(0x80 if self._dtype == np.int8 else 0)
+        return (x ^ signed).view(self._dtype)
+
+    def outside(self, x: npt.NDArray[np.generic]) -> int:
+        """How many real values lie beyond the range by more than a step, where they saturate."""
+        low = (float(self._low - self._zero_point) - 1) * float(self._scale)
+        high = (float(self._high - self._zero_point) + 1) * float(self._scale)
+        return int(np.count_nonzero((x < low) | (x > high)))
+
+    @property
+    def real_range(self) -> tuple[float, float]:
+        """The smallest and the largest real value."""
+        low, high = self._low - self._zero_point, self._high - self._zero_point
+        return float(low * self._scale), float(high * self._scale)
+
     def dequantize(self, y: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
         return self._reals[y.view(np.uint8)]
+
+
+def _takes_pixels(tensor: Tensor) -> bool:
+    """Whether the range is 0 to about 1, so that all bytes of an image fit: scale 1/255 or 1/256,
+    and zero at the lowest integer."""
+    if tensor.zero_point != limits(tensor.dtype).y_min:
+        return False
+    return abs(256 * float(tensor.scale) - 1) < 0.01
 
 
 def _reals(dtype: DType, scale: np.float32, zero_point: int) -> npt.NDArray[np.float32]:

@@ -16,6 +16,9 @@ from byteprop.errors import ArgumentError, TrainingError
 _OK = 0
 _BYTES = ffi.typeof("uint8_t[]")
 MAX_LAYERS = _raw.const("BP_TRAIN_MAX_LAYERS")
+# The parts of a state block that do not depend on the network (csrc/train/state.h).
+HEAD_BYTES = ffi.sizeof("bp_train_counters_t") + 3 * 4
+RANGE_BYTES = 2 * 4
 
 # Results as C lays them out: bp_train_result_t.
 RESULT = np.dtype(

@@ -29,3 +29,7 @@ class TrainingError(BytepropError):
     def __init__(self, message: str, *, op: int | None = None) -> None:
         super().__init__(message)
         self.op = op
+
+
+class TrainingWarning(UserWarning):
+    """Training goes on, but not as it should: it diverges, or values leave their range."""

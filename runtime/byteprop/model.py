@@ -7,17 +7,24 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from byteprop import _raw, export, image
 from byteprop._border import Border
+from byteprop._masters import Masters
 from byteprop._summary import summary
 from byteprop.errors import ArgumentError, ModelError
 from byteprop.graph import Dense, Graph, Rescale, Tensor
 from byteprop.importer import load_tflite
+
+if TYPE_CHECKING:
+    from byteprop.callbacks import Callback, EarlyStopping
+    from byteprop.history import History
+    from byteprop.schedules import Schedule
+    from byteprop.training import Run
 
 Array = npt.NDArray[Any]
 Arrays = Array | Sequence[Array]
@@ -76,16 +83,30 @@ class Model:
     ) -> None:
         """image_bytes: the image that stands for the graph, when there is one already. engine: what
         runs the batches; the library on this machine by default, else for instance a board."""
+        self._own_engine = engine is None
+        self._adopt(graph, image_bytes, engine, None)
+
+    def _adopt(
+        self,
+        graph: Graph,
+        image_bytes: bytes | None,
+        engine: BatchEngine | None,
+        masters: tuple[Masters, ...] | None,
+    ) -> None:
+        """Becomes this model. masters: what training knows beyond the image."""
         self.graph = graph
         self.image = image.encode(graph) if image_bytes is None else image_bytes
         self._engine: BatchEngine = _raw.Engine(self.image) if engine is None else engine
+        ins = tuple(_Port(graph.tensors[t], f"x[{i}]") for i, t in enumerate(graph.inputs))
+        outs = tuple(_Port(graph.tensors[t], "y") for t in graph.outputs)
+        if len(ins) == 1:
+            ins[0].argument = "x"
+        # Each in one assignment: a call from another thread sees the old model or the new one.
+        self._ports = (self._engine, ins, outs)
         self._fast = _fast_path(self._engine, graph)
-        self._ins = tuple(_Port(graph.tensors[t], f"x[{i}]") for i, t in enumerate(graph.inputs))
-        self._outs = tuple(_Port(graph.tensors[t], "y") for t in graph.outputs)
-        if len(self._ins) == 1:
-            self._ins[0].argument = "x"
-        self.inputs = tuple(port.info for port in self._ins)
-        self.outputs = tuple(port.info for port in self._outs)
+        self._masters = masters
+        self.inputs = tuple(port.info for port in ins)
+        self.outputs = tuple(port.info for port in outs)
         self.layers = tuple(_layer(graph, i) for i in range(len(graph.ops)))
         self.macs = sum(layer.macs for layer in self.layers)
 
@@ -109,6 +130,91 @@ class Model:
         is float32."""
         return self._run(x, _Port.from_reals, _Port.to_reals)
 
+    def fit(
+        self,
+        x: Any,
+        y: Any,
+        *,
+        epochs: int = 1,
+        batch_size: int = 1,
+        learning_rate: float | None = None,
+        schedule: str | Schedule = "linear",
+        validation_data: tuple[Any, Any] | None = None,
+        validation_split: float = 0.0,
+        seed: int = 0,
+        shuffle: bool = True,
+        callbacks: Sequence[Callback] | Callback = (),
+        early_stopping: int | EarlyStopping | None = None,
+        freeze: Sequence[int | str] = (),
+        rounding: str = "stochastic",
+        residual: bool = True,
+        momentum: float = 0.0,
+        window: int | None = None,
+        checkpoint: PathLike | None = None,
+        checkpoint_every: int | None = None,
+        resume: PathLike | None = None,
+        verbose: bool = False,
+    ) -> History:
+        """Trains the network in integers; the model becomes the trained one. The same data and
+        arguments give the same bits on every machine.
+
+        x: real numbers as predict takes them. y: class numbers for a network that ends in a
+        softmax, else target values. learning_rate: of the first sample, see `schedule` for what
+        follows ("linear", "constant", "cosine", "step", or an object with rates()); by default
+        0.005 for classes and 0.01 for target values, less where inputs are large.
+        validation_split: a share of the samples, drawn by seed, that is held out. freeze: layers
+        that stay as they are, by index in `layers` or by name. rounding: "stochastic" or
+        "nearest". residual: False trains the int8 weights alone, as the smallest boards do.
+        momentum: 1 - 2^-k. window: updates between revisions of the scales; 0 keeps them, as is
+        done with models from files. early_stopping: epochs without progress, or an EarlyStopping.
+
+        checkpoint: a file that is renewed at the end of every epoch, and every checkpoint_every
+        samples. resume: such a file; with the same data and arguments the training goes on from
+        there to the same bits.
+
+        Calls of run and predict from other threads see the model of the last finished epoch or of
+        before; two trainings of one model at a time are not for threads.
+        """
+        from byteprop import training
+
+        return training.fit(
+            self, x, y,
+            epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, schedule=schedule,
+            validation_data=validation_data, validation_split=validation_split, seed=seed,
+            shuffle=shuffle, callbacks=callbacks, early_stopping=early_stopping, freeze=freeze,
+            rounding=rounding, residual=residual, momentum=momentum, window=window,
+            checkpoint_path=checkpoint, checkpoint_every=checkpoint_every, resume=resume,
+            verbose=verbose,
+        )  # fmt: skip
+
+    def evaluate(self, x: Any, y: Any) -> dict[str, float]:
+        """loss and accuracy for labels, loss and rmse for target values, of what inference
+        answers."""
+        from byteprop import metrics
+
+        return metrics.evaluate(self, x, y)
+
+    def confusion_matrix(self, x: Any, y: Any) -> npt.NDArray[np.int64]:
+        """How often each label got each answer: counts[label, answer]."""
+        from byteprop import metrics
+
+        return metrics.confusion_matrix(self, x, y)
+
+    def get_weights(self) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
+        """Real weights [n_in, n_out] and biases [n_out] of the dense layers, in the order of Keras.
+        After training at the 16 bits that it keeps, else those of the int8 weights."""
+        from byteprop import training
+
+        return training.weights_of(self)
+
+    def save_checkpoint(self, path: PathLike) -> None:
+        """The training in progress, or the last one, as a file for fit(resume=...)."""
+        from byteprop import checkpoint
+
+        if self._run_in_progress is None:
+            raise ArgumentError("save_checkpoint: this model has not been trained")
+        checkpoint.save(path, self._run_in_progress.checkpoint())
+
     def summary(self) -> str:
         """A table of the layers with their totals."""
         return summary(self)
@@ -126,6 +232,36 @@ class Model:
             )
         target.write_bytes(writers[target.suffix](self))
 
+    stop_training = False
+    _own_engine = True
+    _default_window = 0
+    _run_in_progress: Run | None = None
+
+    def _prepare_fit(self, x: Any, y: Any, seed: int) -> None:
+        """Before training looks at the model."""
+
+    def _become(self, graph: Graph, image_bytes: bytes, masters: tuple[Masters, ...]) -> None:
+        self._adopt(graph, image_bytes, None, masters)
+
+    def _snapshot(self) -> tuple[Graph, bytes, tuple[Masters, ...] | None]:
+        return self.graph, self.image, self._masters
+
+    def _restore(self, snapshot: tuple[Graph, bytes, tuple[Masters, ...] | None]) -> None:
+        graph, image_bytes, masters = snapshot
+        self._adopt(graph, image_bytes, None, masters)
+
+    def _ins_bytes(self, x: Any, argument: str) -> Array:
+        """uint8 [n, input bytes] of real inputs, of a model with one input."""
+        ins = self._ports[1]
+        if len(ins) != 1:
+            raise ArgumentError(f"{argument}: wanted a model with one input; it has {len(ins)}")
+        return _Port(self.graph.tensors[self.graph.inputs[0]], argument).from_reals(x)
+
+    def _reals_of_bytes(self, rows: Array) -> Array:
+        """Real answers [n, outputs] to inputs as bytes, of a model with one output."""
+        engine, _, outs = self._ports
+        return outs[0].to_reals(engine.run(rows)).reshape(len(rows), -1)
+
     def __repr__(self) -> str:
         x, y = (
             " ".join(f"{info.dtype}{list(info.shape)}" for info in infos)
@@ -139,31 +275,31 @@ class Model:
         to_bytes: Callable[[_Port, Any], Array],
         from_bytes: Callable[[_Port, Array], Array],
     ) -> Any:
-        columns = [
-            to_bytes(port, given) for port, given in zip(self._ins, self._split(x), strict=True)
-        ]
+        engine, ins, outs = self._ports
+        columns = [to_bytes(port, given) for port, given in zip(ins, _split(ins, x), strict=True)]
         sizes = [len(c) for c in columns]
         if len(set(sizes)) > 1:
             raise ArgumentError(f"x: wanted as many samples in every input, given {sizes}")
         rows = columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
-        answer = self._engine.run(rows)
+        answer = engine.run(rows)
         outputs, start = [], 0
-        for port in self._outs:
+        for port in outs:
             part = np.ascontiguousarray(answer[:, start : start + port.elems])
             outputs.append(from_bytes(port, part))
             start += port.elems
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
-    def _split(self, x: Arrays) -> Sequence[Any]:
-        if len(self._ins) == 1:
-            return [x]
-        if not isinstance(x, (list, tuple)) or len(x) != len(self._ins):
-            given = f"{len(x)} items" if isinstance(x, (list, tuple)) else type(x).__name__
-            names = ", ".join(port.info.name for port in self._ins)
-            raise ArgumentError(
-                f"x: wanted a list or tuple of {len(self._ins)} arrays ({names}), given {given}"
-            )
-        return x
+
+def _split(ins: Sequence[_Port], x: Arrays) -> Sequence[Any]:
+    if len(ins) == 1:
+        return [x]
+    if not isinstance(x, (list, tuple)) or len(x) != len(ins):
+        given = f"{len(x)} items" if isinstance(x, (list, tuple)) else type(x).__name__
+        names = ", ".join(port.info.name for port in ins)
+        raise ArgumentError(
+            f"x: wanted a list or tuple of {len(ins)} arrays ({names}), given {given}"
+        )
+    return x
 
 
 def _fast_path(engine: BatchEngine, graph: Graph) -> Callable[[Any], Array | None]:
@@ -213,6 +349,8 @@ class _Port:
         if given.dtype.kind not in "fiub":
             raise ArgumentError(f"{self.argument}: wanted real numbers, given dtype {given.dtype}")
         self._check_shape(given)
+        if given.dtype == np.uint8 and self._border.takes_pixels:
+            return self._bytes(self._border.pixels(given))
         with np.errstate(over="ignore"):  # too large for float32: reported as infinite
             reals = given.astype(np.float32, copy=False)
         return self._bytes(self._border.quantize(reals, self.argument))

@@ -1,0 +1,91 @@
+"""How good a model's answers are. Losses in nats (classes) or squared units of the target."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from byteprop import _raw_train
+from byteprop.errors import ArgumentError, TrainingError
+from byteprop.samples import encode_inputs, has_classes, labels_of, n_outputs, reals_of
+
+if TYPE_CHECKING:
+    from byteprop.model import Model
+
+NATS_PER_UNIT = math.log(2.0) / 256
+# Half a step of a probability: what stands for the logarithm of one that is rounded to 0.
+_LEAST_PROBABILITY = 1 / 512
+
+
+def evaluate(model: Model, x: Any, y: Any) -> dict[str, float]:
+    """loss and accuracy of a network that ends in a softmax, else loss and rmse."""
+    inputs = encode_inputs(model, x)
+    if not has_classes(model.graph):
+        error = model._reals_of_bytes(inputs) - _same_length(
+            reals_of(y, n_outputs(model.graph)), len(inputs)
+        )
+        loss = float(np.mean(np.square(error)))
+        return {"loss": loss, "rmse": math.sqrt(loss)}
+    labels = _same_length(labels_of(y, n_outputs(model.graph)), len(inputs))
+    answers = model._reals_of_bytes(inputs)
+    correct = answers.argmax(axis=1) == labels
+    return {
+        "loss": _cross_entropy(model, inputs, labels, answers),
+        "accuracy": float(np.mean(correct)),
+    }
+
+
+def confusion_matrix(model: Model, x: Any, y: Any) -> npt.NDArray[np.int64]:
+    """counts[label, answer]."""
+    if not has_classes(model.graph):
+        raise ArgumentError("confusion_matrix: wanted a model that ends in a softmax")
+    classes = n_outputs(model.graph)
+    inputs = encode_inputs(model, x)
+    labels = _same_length(labels_of(y, classes), len(inputs)).astype(np.int64)
+    answers = model._reals_of_bytes(inputs).argmax(axis=1)
+    counts = np.bincount(labels * classes + answers, minlength=classes * classes)
+    return counts.reshape(classes, classes).astype(np.int64)
+
+
+def mean_loss(results: npt.NDArray[Any], unit: float) -> float:
+    """Mean over results of the trainer. Summed in integers, so in any pieces the same."""
+    return loss_sum(results) * unit / len(results)
+
+
+def loss_sum(results: npt.NDArray[Any]) -> int:
+    """Exact sum of the losses, in the trainer's units."""
+    losses = results["loss"]
+    low = int((losses & np.uint64(0xFFFFFFFF)).sum(dtype=np.uint64))
+    return (int((losses >> np.uint64(32)).sum(dtype=np.uint64)) << 32) + low
+
+
+def loss_unit(model: Model) -> float:
+    """What one unit of the trainer's loss of a sample is worth."""
+    if has_classes(model.graph):
+        return NATS_PER_UNIT
+    output = model.graph.tensors[model.graph.outputs[0]]
+    return (float(output.scale) / 65536) ** 2 / output.elems
+
+
+def _cross_entropy(
+    model: Model,
+    inputs: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.uint16],
+    answers: npt.NDArray[np.float32],
+) -> float:
+    """From the logits at full resolution; from the probabilities where the trainer cannot run."""
+    try:
+        trainer = _raw_train.Trainer(model.image, _raw_train.Config(seed=0))
+    except TrainingError:
+        chosen = np.maximum(answers[np.arange(len(labels)), labels], _LEAST_PROBABILITY)
+        return float(-np.log(chosen.astype(np.float64)).mean())
+    return mean_loss(trainer.run(inputs, labels), NATS_PER_UNIT)
+
+
+def _same_length(y: npt.NDArray[Any], n: int) -> npt.NDArray[Any]:
+    if len(y) != n:
+        raise ArgumentError(f"y: wanted one a sample, {n}, given {len(y)}")
+    return y

@@ -1,0 +1,245 @@
+"""Networks that begin from nothing: a chain of dense layers, described as Keras describes them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from byteprop import _raw_train, graph, image
+from byteprop._graph_check import MAX_CLASSES, MAX_N_IN
+from byteprop._masters import Masters
+from byteprop.errors import ArgumentError
+from byteprop.graph import Activation, DType, Graph, Op, Reshape, Softmax, Tensor
+from byteprop.initial import initial_weights, input_scale, output_scale
+from byteprop.model import Model
+from byteprop.samples import labels_of, reals_of
+
+Range = tuple[float, float]
+
+_MAX_UNITS = 32767
+_HIDDEN = {"linear": Activation.NONE, "relu": Activation.RELU}
+_ACTIVATIONS = (*_HIDDEN, "softmax")
+# Updates between two revisions of the scales.
+DEFAULT_WINDOW = 500
+# Where the windows of training begin: outputs up to 4 and logits up to 16 in size.
+_HIDDEN_SCALE = np.float32(2.0**-6)
+_LOGIT_SCALE = np.float32(2.0**-3)
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A fully connected layer to be made. activation: "relu", "softmax" (last layer only), or
+    None or "linear" for none."""
+
+    units: int
+    activation: str | None = None
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.units, bool) or not isinstance(self.units, (int, np.integer)):
+            raise ArgumentError(f"Dense.units: wanted an integer, given {self.units!r}")
+        if not 1 <= self.units <= _MAX_UNITS:
+            raise ArgumentError(f"Dense.units: wanted 1..{_MAX_UNITS}, given {self.units}")
+        if self.kind not in _ACTIVATIONS:
+            raise ArgumentError(
+                f"Dense.activation: wanted {', '.join(_ACTIVATIONS)} or None, "
+                f"given {self.activation!r}"
+            )
+
+    @property
+    def kind(self) -> str:
+        return "linear" if self.activation is None else self.activation
+
+
+class Sequential(Model):
+    """A network with random weights, a Model as soon as the ranges of its values are known.
+
+    input_range and output_range say which real values to expect; 0 is always among them. What is
+    not given is taken from the data of the first fit; until then the network cannot be run. A
+    network that ends in a softmax needs no output_range. Data of dtype uint8 are pixels: 0..255
+    stand for 0 .. 255/256. seed: of the initial weights; by default that of the first fit.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Dense],
+        input_shape: int | Sequence[int],
+        *,
+        input_range: Range | None = None,
+        output_range: Range | None = None,
+        seed: int | None = None,
+    ) -> None:
+        self.specification = tuple(layers)
+        shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
+        self._sample_shape = shape
+        self._input_range = _checked_range("input_range", input_range)
+        self._output_range = _checked_range("output_range", output_range)
+        self._seed = seed
+        self._trained = False
+        self._warned = False
+        _check_network(self.specification, shape)
+        if self._input_range is not None and (self._classifies or self._output_range is not None):
+            self._build(0 if seed is None else seed)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise NotBuiltError(
+            f"{name}: this network has no scales yet; fit takes them from the data, "
+            "input_range= (and output_range= without a softmax) declares them"
+        )
+
+    @property
+    def built(self) -> bool:
+        """Whether the ranges are known, so that the network can be run."""
+        return "graph" in self.__dict__
+
+    def calibrate(self, x: Any, y: Any = None, *, seed: int = 0) -> None:
+        """Builds the network if it is not built, with the ranges that were not declared taken from
+        these data. fit does it by itself. A network that was never trained gets weights by seed,
+        unless it has a seed of its own."""
+        if self._trained:
+            return
+        if self._input_range is None:
+            self._input_range = _range_of_inputs(np.asarray(x), self._sample_shape)
+        if self._output_range is None and not self._classifies:
+            if y is None:
+                raise ArgumentError("y: wanted target values, to take the range of outputs from")
+            reals = reals_of(y, self.specification[-1].units)
+            self._output_range = (float(reals.min()), float(reals.max()))
+        if self._classifies and y is not None:
+            labels_of(y, self.specification[-1].units)
+        self._build(seed if self._seed is None else self._seed)
+
+    _default_window = DEFAULT_WINDOW
+
+    def _prepare_fit(self, x: Any, y: Any, seed: int) -> None:
+        self.calibrate(x, y, seed=seed)
+
+    def _become(self, graph: Graph, image_bytes: bytes, masters: tuple[Masters, ...]) -> None:
+        self._trained = True
+        super()._become(graph, image_bytes, masters)
+
+    @property
+    def _classifies(self) -> bool:
+        return self.specification[-1].kind == "softmax"
+
+    def _build(self, seed: int) -> None:
+        assert self._input_range is not None
+        made = _graph(
+            self.specification, self._sample_shape, self._input_range, self._output_range, seed
+        )
+        _raw_train.plan(image.encode(made), _raw_train.Config(seed=0))
+        self._adopt(made, None, None, None)
+
+
+class NotBuiltError(ArgumentError, AttributeError):
+    """The network cannot be run yet: the ranges of its values are not known."""
+
+
+def _checked_range(name: str, given: Range | None) -> Range | None:
+    if given is None:
+        return None
+    low, high = (float(v) for v in given)
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ArgumentError(f"{name}: wanted (low, high) with low below high, given {given}")
+    return low, high
+
+
+def _check_network(layers: Sequence[Dense], shape: tuple[int, ...]) -> None:
+    if not layers:
+        raise ArgumentError("layers: wanted at least one Dense")
+    if len(layers) > _raw_train.MAX_LAYERS:
+        raise ArgumentError(
+            f"layers: {len(layers)} given; {_raw_train.MAX_LAYERS} at most can be trained"
+        )
+    for index, layer in enumerate(layers):
+        if not isinstance(layer, Dense):
+            raise ArgumentError(f"layers[{index}]: wanted byteprop.Dense, given {layer!r}")
+        if layer.kind == "softmax" and index != len(layers) - 1:
+            raise ArgumentError(f"layers[{index}]: softmax is for the last layer only")
+    last = layers[-1]
+    if last.kind == "relu":
+        raise ArgumentError(
+            f"layers[{len(layers) - 1}]: the last layer is linear or softmax, given relu"
+        )
+    if last.kind == "softmax" and last.units > MAX_CLASSES:
+        raise ArgumentError(f"softmax: {last.units} classes; {MAX_CLASSES} are supported")
+    if any(layer.kind == "linear" for layer in layers[:-1]):
+        raise ArgumentError("layers: a hidden layer without activation adds nothing; wanted relu")
+    if not 1 <= len(shape) <= 3 or any(
+        not isinstance(d, (int, np.integer)) or d < 1 for d in shape
+    ):
+        raise ArgumentError(f"input_shape: wanted 1 to 3 positive integers, given {shape}")
+    for n_in in (math.prod(shape), *(layer.units for layer in layers[:-1])):
+        if n_in > MAX_N_IN:
+            raise ArgumentError(f"layers: {n_in} inputs of a layer; {MAX_N_IN} are supported")
+
+
+def _range_of_inputs(x: npt.NDArray[Any], shape: tuple[int, ...]) -> Range:
+    if x.dtype.kind not in "fiub":
+        raise ArgumentError(f"x: wanted real numbers, given dtype {x.dtype}")
+    if x.shape[1:] != shape or len(x) == 0:
+        wanted = ", ".join(["N", *map(str, shape)])
+        raise ArgumentError(f"x: wanted shape ({wanted}), N at least 1, given {x.shape}")
+    if x.dtype == np.uint8:
+        return (0.0, 1.0)
+    low, high = float(x.min()), float(x.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        at = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
+        raise ArgumentError(f"x: wanted finite numbers, given {x[at]} at position {at}")
+    return low, high
+
+
+def _graph(
+    layers: Sequence[Dense],
+    shape: tuple[int, ...],
+    input_range: Range,
+    output_range: Range | None,
+    seed: int,
+) -> Graph:
+    scale, zero_point = input_scale(*input_range)
+    tensors = [Tensor("input", (1, *shape), DType.INT8, scale, zero_point)]
+    ops: list[Op] = []
+    if len(shape) > 1:
+        flat = (1, math.prod(shape))
+        tensors.append(Tensor("flatten", flat, DType.INT8, scale, zero_point))
+        ops.append(Reshape(0, 1))
+    for index, layer in enumerate(layers):
+        last = index == len(layers) - 1
+        tensors.append(_output_tensor(layer, index, last, output_range))
+        n_in = tensors[-2].elems
+        weights, weight_scale = initial_weights(n_in, layer.units, seed=seed, layer=index)
+        ops.append(
+            graph.Dense(
+                input=len(tensors) - 2,
+                output=len(tensors) - 1,
+                weights=weights,
+                bias=np.zeros(layer.units, np.int32),
+                weight_scales=np.array([weight_scale], np.float32),
+                activation=Activation.NONE if last else _HIDDEN[layer.kind],
+            )
+        )
+    if layers[-1].kind == "softmax":
+        probabilities = Tensor(
+            "softmax", (1, layers[-1].units), DType.INT8, np.float32(1 / 256), -128
+        )
+        tensors.append(probabilities)
+        ops.append(Softmax(len(tensors) - 2, len(tensors) - 1))
+    return Graph(tuple(tensors), tuple(ops), (0,), (len(tensors) - 1,))
+
+
+def _output_tensor(layer: Dense, index: int, last: bool, output_range: Range | None) -> Tensor:
+    name = layer.name or ("dense" if index == 0 else f"dense_{index}")
+    shape = (1, layer.units)
+    if not last:
+        return Tensor(name, shape, DType.INT8, _HIDDEN_SCALE, -128)
+    if layer.kind == "softmax":
+        return Tensor(name, shape, DType.INT8, _LOGIT_SCALE, 0)
+    assert output_range is not None
+    return Tensor(name, shape, DType.INT8, output_scale(*output_range), 0)

@@ -1,0 +1,452 @@
+"""Model.fit: training on this machine, sample by sample in the C library, chunk by chunk from
+here."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from byteprop import _raw_train, checkpoint, image
+from byteprop._masters import dense_layers, fresh_masters, read_masters, write_masters
+from byteprop.callbacks import (
+    Callback,
+    EarlyStopping,
+    Lines,
+    Position,
+    checked,
+    early_stopping_of,
+)
+from byteprop.draws import SPLIT_STREAM, permutation
+from byteprop.errors import ArgumentError, TrainingError, TrainingWarning
+from byteprop.graph import Dense
+from byteprop.history import History
+from byteprop.metrics import loss_sum, loss_unit
+from byteprop.samples import Samples, encode, has_classes, n_outputs
+from byteprop.schedules import ONE_Q24, Progress, Schedule, describe, rate_q24_of, schedule_of
+from byteprop.trainable import check_trainable
+
+if TYPE_CHECKING:
+    from byteprop.model import Model
+
+# Default rates; the lower ones keep the step on one sample below what would overshoot it.
+_RATE_CLASSES, _RATE_REALS = 0.005, 0.01
+_STEP_CLASSES, _STEP_REALS = 1.0, 0.5
+_ROUNDINGS = ("stochastic", "nearest")
+_FIRST_CHUNK = 64
+_CHUNK_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a training was asked for, in integers: it alone decides, with the data, on the bits."""
+
+    epochs: int
+    rate_q24: int
+    schedule: Schedule
+    shuffle: bool
+    config: _raw_train.Config
+
+    def describe(self, samples: Samples) -> dict[str, Any]:
+        """As a checkpoint keeps it."""
+        return {
+            "epochs": self.epochs,
+            "rate_q24": self.rate_q24,
+            "schedule": describe(self.schedule),
+            "shuffle": self.shuffle,
+            "config": self.config.pack().hex(),
+            "samples": len(samples),
+            "x_crc32": zlib.crc32(samples.x),
+            "y_crc32": zlib.crc32(samples.y),
+        }
+
+    def order(self, epoch: int, n: int) -> npt.NDArray[np.uint32]:
+        """The samples of an epoch, in the order in which they are trained on."""
+        if not self.shuffle:
+            return np.arange(n, dtype=np.uint32)
+        return permutation(n, self.config.seed, epoch)
+
+    def rates(self, epoch: int, first: int, n: int, samples: int) -> npt.NDArray[np.uint32]:
+        """Learning rates in 2^-24 of n samples of an epoch."""
+        total = self.epochs * samples
+        progress = Progress(epoch * samples + first, n, total, samples)
+        rates = np.ascontiguousarray(self.schedule.rates(self.rate_q24, progress))
+        if rates.dtype != np.uint32 or rates.shape != (n,):
+            raise ArgumentError(
+                f"schedule: wanted rates uint32 ({n},), given {rates.dtype} {rates.shape}"
+            )
+        return rates
+
+
+def settings_of(
+    model: Model,
+    samples: Samples,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float | None,
+    schedule: str | Schedule,
+    seed: int,
+    shuffle: bool,
+    freeze: Sequence[int | str],
+    rounding: str,
+    residual: bool,
+    momentum: float,
+    window: int | None,
+) -> Settings:
+    """Checks the arguments of fit."""
+    if rounding not in _ROUNDINGS:
+        raise ArgumentError(f"rounding: wanted {' or '.join(_ROUNDINGS)}, given {rounding!r}")
+    config = _raw_train.Config(
+        seed=_integer("seed", seed, 0, (1 << 32) - 1),
+        frozen=frozen_mask(model, freeze),
+        batch=_integer("batch_size", batch_size, 1, 65535),
+        window=model._default_window if window is None else _integer("window", window, 0, 65535),
+        nearest=rounding == "nearest",
+        residual=bool(residual),
+        momentum_shift=_momentum_shift(momentum),
+    )
+    check_trainable(model.graph, config)
+    rate = default_rate(model, samples) if learning_rate is None else learning_rate
+    return Settings(
+        epochs=_integer("epochs", epochs, 1, 1 << 20),
+        rate_q24=rate_q24_of(rate),
+        schedule=schedule_of(schedule),
+        shuffle=bool(shuffle),
+        config=config,
+    )
+
+
+def default_rate(model: Model, samples: Samples) -> float:
+    """0.005 for classes and 0.01 for real targets; less where inputs are so large that a step would
+    overshoot: by the mean square of the inputs of a sample, or the largest for real targets."""
+    tensor = model.graph.tensors[model.graph.inputs[0]]
+    unsigned = samples.x.view(tensor.dtype.numpy)
+    squares = np.zeros(len(samples), np.int64)
+    for i in range(0, len(samples), 4096):
+        values = unsigned[i : i + 4096].astype(np.int32) - tensor.zero_point
+        squares[i : i + 4096] = np.einsum("ij,ij->i", values, values, dtype=np.int64)
+    scale = float(tensor.scale) ** 2
+    if has_classes(model.graph):
+        mean = int(squares.sum()) * scale / len(samples)
+        return min(_RATE_CLASSES, _STEP_CLASSES / max(mean, 1e-9))
+    return min(_RATE_REALS, _STEP_REALS / (1 + int(squares.max()) * scale))
+
+
+def frozen_mask(model: Model, freeze: Sequence[int | str]) -> int:
+    """Bit l stands for dense layer l. A layer is told by its index in model.layers or its name."""
+    chosen = [freeze] if isinstance(freeze, (int, str)) else list(freeze)
+    order = [i for i, op in enumerate(model.graph.ops) if isinstance(op, Dense)]
+    names = {model.layers[i].name: i for i in order}
+    mask = 0
+    for item in chosen:
+        index = names.get(item, -1) if isinstance(item, str) else item
+        if index not in order:
+            known = ", ".join(f"{i} {model.layers[i].name!r}" for i in order)
+            raise ArgumentError(f"freeze: wanted dense layers ({known}), given {item!r}")
+        mask |= 1 << order.index(index)
+    if mask == (1 << len(order)) - 1:
+        raise ArgumentError("freeze: all layers are frozen, nothing is left to train")
+    return mask
+
+
+def _momentum_shift(momentum: float) -> int:
+    if momentum == 0:
+        return 0
+    shift = -math.log2(1 - momentum) if 0 < momentum < 1 else 0.0
+    if shift != int(shift) or not 1 <= shift <= 15:
+        raise ArgumentError(
+            f"momentum: wanted 1 - 2^-k, as 0, 0.5, 0.75, 0.875 or 0.9375, given {momentum}"
+        )
+    return int(shift)
+
+
+def _integer(name: str, value: Any, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise ArgumentError(f"{name}: wanted an integer, given {value!r}")
+    if not low <= value <= high:
+        raise ArgumentError(f"{name}: wanted {low}..{high}, given {value}")
+    return int(value)
+
+
+# -------------------------------------------------------------------------------------------- data
+
+
+def split(
+    samples: Samples, fraction: float, *, seed: int, shuffle: bool
+) -> tuple[Samples, Samples | None]:
+    """Training and validation samples. Drawn by seed; without shuffle the last ones are held."""
+    if not 0 <= fraction < 1:
+        raise ArgumentError(f"validation_split: wanted 0 <= split < 1, given {fraction}")
+    if fraction == 0:
+        return samples, None
+    n = len(samples)
+    held = math.floor(n * fraction + 0.5)
+    if not 1 <= held < n:
+        raise ArgumentError(f"validation_split: {fraction} of {n} samples leaves one part empty")
+    order = permutation(n, seed, 0, SPLIT_STREAM) if shuffle else np.arange(n, dtype=np.uint32)
+    # Those kept stay in the order in which they were given.
+    return samples.take(np.sort(order[: n - held])), samples.take(np.sort(order[n - held :]))
+
+
+# --------------------------------------------------------------------------------------------- fit
+
+
+class Run:
+    """One training, from its first sample to its last."""
+
+    def __init__(
+        self, model: Model, settings: Settings, samples: Samples, held: Samples | None
+    ) -> None:
+        self.model = model
+        self.settings = settings
+        self.samples = samples
+        self.held = held
+        self.trainer = _new_trainer(model, settings.config)
+        self.epoch = 0
+        self.sample = 0
+        self.callbacks: list[Callback] = []
+        self._loss = 0
+        self._correct = 0
+        self._unit = loss_unit(model)
+        self._classes = has_classes(model.graph)
+        self._chunk = _FIRST_CHUNK
+        self.history = History(
+            n_train=len(samples),
+            n_validation=0 if held is None else len(held),
+            n_weights=sum(op.weights.size for op in dense_layers(model.graph)),
+            chance=math.log(n_outputs(model.graph)) if self._classes else None,
+        )
+
+    # Checkpoints.
+
+    def checkpoint(self) -> checkpoint.Checkpoint:
+        """All that is needed to go on from here."""
+        progress = {
+            "loss": self._loss,
+            "correct": self._correct,
+            "history": self.history.history,
+            "seconds": self.history.seconds,
+        }
+        return checkpoint.Checkpoint(
+            settings=self.settings.describe(self.samples),
+            epoch=self.epoch,
+            sample=self.sample,
+            progress=progress,
+            config=self.settings.config.pack(),
+            image=self.trainer.image,
+            state=self.trainer.state,
+        )
+
+    def resume(self, found: checkpoint.Checkpoint) -> None:
+        """Goes on from a checkpoint. ArgumentError when it is of another training."""
+        wanted = self.settings.describe(self.samples)
+        different = [name for name in wanted if found.settings.get(name) != wanted[name]]
+        if different:
+            name = different[0]
+            raise ArgumentError(
+                f"resume: the checkpoint is of another training: {', '.join(different)} differ "
+                f"({name}: {found.settings.get(name)} there, {wanted[name]} here)"
+            )
+        self.trainer = _raw_train.Trainer(found.image, self.settings.config, state=found.state)
+        self.epoch, self.sample = found.epoch, found.sample
+        self._loss, self._correct = found.progress["loss"], found.progress["correct"]
+        self.history.history = found.progress["history"]
+        self.history.seconds = found.progress["seconds"]
+
+    # Training.
+
+    def run(self, path: checkpoint.PathLike | None, every: int | None) -> History:
+        """Trains to the end, or until a callback stops. The model is brought up to date whatever
+        happens, also by an interrupt from the keyboard."""
+        try:
+            for callback in self.callbacks:
+                callback.on_train_begin()
+                if isinstance(callback, EarlyStopping):
+                    callback.recall(self.history.history)
+            while self.epoch < self.settings.epochs and not self.model.stop_training:
+                self._train_epoch(path, every)
+        finally:
+            self.adopt()
+        self.history.stopped_early = self.epoch < self.settings.epochs
+        for callback in self.callbacks:
+            callback.on_train_end()
+        return self.history
+
+    def _train_epoch(self, path: checkpoint.PathLike | None, every: int | None) -> None:
+        if self.sample == 0:
+            for callback in self.callbacks:
+                callback.on_epoch_begin(self.epoch)
+        order = self.settings.order(self.epoch, len(self.samples))
+        while self.sample < len(order):
+            n = min(self._chunk, len(order) - self.sample)
+            if every is not None:
+                n = min(n, every - self.sample % every)
+            self._train(order[self.sample : self.sample + n])
+            if path is not None and every is not None and self.sample % every == 0:
+                if self.sample < len(order):
+                    checkpoint.save(path, self.checkpoint())
+        self.trainer.flush()
+        self._end_epoch()
+        if path is not None:
+            checkpoint.save(path, self.checkpoint())
+
+    def _train(self, order: npt.NDArray[np.uint32]) -> None:
+        n = len(order)
+        begin = time.perf_counter()
+        results = self.trainer.run(
+            self.samples.x,
+            self.samples.y,
+            order=order,
+            lr_q24=self.settings.rates(self.epoch, self.sample, n, len(self.samples)),
+        )
+        seconds = time.perf_counter() - begin
+        self._loss += loss_sum(results)
+        self._correct += int(results["correct"].sum())
+        self.sample += n
+        self.history.seconds += seconds
+        # How many samples a chunk has changes no bit; it is for the user to see something move.
+        if seconds < _CHUNK_SECONDS:
+            self._chunk = min(2 * self._chunk, 1 << 16)
+        elif seconds > 4 * _CHUNK_SECONDS:
+            self._chunk = max(self._chunk // 2, 1)
+        if self.callbacks:
+            self._tell_progress()
+
+    def _tell_progress(self) -> None:
+        position = Position(
+            self.epoch, self.settings.epochs, self.sample, len(self.samples), self.history.seconds
+        )
+        logs = self._logs()
+        for callback in self.callbacks:
+            callback.on_progress(position, logs)
+
+    def _logs(self) -> dict[str, float]:
+        logs = {"loss": self._loss * self._unit / self.sample}
+        if self._classes:
+            logs["accuracy"] = self._correct / self.sample
+        return logs
+
+    def _end_epoch(self) -> None:
+        logs = self._logs()
+        if self.callbacks or self.held is not None:
+            self.adopt()
+        if self.held is not None:
+            logs |= self._validate(self.held)
+        last = self.settings.rates(self.epoch, self.sample - 1, 1, len(self.samples))
+        logs["learning_rate"] = int(last[0]) / ONE_Q24
+        was_diverged = self.history.diverged
+        self.history.append(logs)
+        self.history.counters = vars(self.trainer.counters)
+        self.epoch, self.sample = self.epoch + 1, 0
+        self._loss = self._correct = 0
+        if self.history.diverged and not was_diverged:
+            warnings.warn(self.history.verdict, TrainingWarning, stacklevel=5)
+        for callback in self.callbacks:
+            callback.on_epoch_end(self.epoch - 1, logs)
+
+    def _validate(self, held: Samples) -> dict[str, float]:
+        """The loss as in training; accuracy and rmse of what inference answers."""
+        results = self.trainer.run(held.x, held.y)
+        logs = {"val_loss": loss_sum(results) * self._unit / len(held)}
+        answers = self.model._reals_of_bytes(held.x)
+        if self._classes:
+            logs["val_accuracy"] = float(np.mean(answers.argmax(axis=1) == held.y))
+        else:
+            scale = float(self.model.graph.tensors[self.model.graph.outputs[0]].scale)
+            errors = answers - held.y * (scale / 65536)
+            logs["val_rmse"] = math.sqrt(float(np.mean(np.square(errors))))
+        return logs
+
+    def adopt(self) -> None:
+        """The model becomes what training has made of it so far."""
+        trained = self.trainer.image
+        graph = image.decode(trained)
+        masters = read_masters(graph, self.settings.config, self.trainer.state)
+        self.model._become(graph, trained, masters)
+        self.history.counters = vars(self.trainer.counters)
+
+
+def _new_trainer(model: Model, config: _raw_train.Config) -> _raw_train.Trainer:
+    """Begins where the model's last training stopped, with its residuals where there is room."""
+    trainer = _raw_train.Trainer(model.image, config)
+    if model._masters is None:
+        return trainer
+    state = write_masters(model.graph, config, trainer.state, model._masters)
+    return _raw_train.Trainer(model.image, config, state=state)
+
+
+def fit(
+    model: Model,
+    x: Any,
+    y: Any,
+    *,
+    validation_data: tuple[Any, Any] | None,
+    validation_split: float,
+    seed: int,
+    shuffle: bool,
+    callbacks: Sequence[Callback] | Callback,
+    early_stopping: int | EarlyStopping | None,
+    verbose: bool,
+    checkpoint_path: checkpoint.PathLike | None,
+    checkpoint_every: int | None,
+    resume: checkpoint.PathLike | None,
+    **arguments: Any,
+) -> History:
+    """Model.fit; see there."""
+    _integer("seed", seed, 0, (1 << 32) - 1)
+    if not model._own_engine:
+        raise TrainingError("fit: this model runs on another machine; train a copy of its own")
+    model._prepare_fit(x, y, seed)
+    check_trainable(model.graph, _raw_train.Config(seed=0))
+    samples = encode(model, x, y)
+    held = None
+    if validation_data is not None:
+        if validation_split:
+            raise ArgumentError("validation_split: wanted alone, not beside validation_data")
+        held = encode(model, *_pair(validation_data), names=("validation x", "validation y"))
+    else:
+        samples, held = split(samples, validation_split, seed=seed, shuffle=shuffle)
+    settings = settings_of(model, samples, seed=seed, shuffle=shuffle, **arguments)
+    run = Run(model, settings, samples, held)
+    if resume is not None:
+        run.resume(checkpoint.load(resume))
+    run.callbacks = checked(callbacks)
+    if early_stopping is not None:
+        run.callbacks.append(early_stopping_of(early_stopping, held is not None))
+    if verbose:
+        run.callbacks.append(Lines())
+    for callback in run.callbacks:
+        callback.model = model
+    if checkpoint_every is not None:
+        _integer("checkpoint_every", checkpoint_every, 1, 1 << 31)
+    model.stop_training = False
+    model._run_in_progress = run
+    return run.run(checkpoint_path, checkpoint_every)
+
+
+def _pair(given: Any) -> tuple[Any, Any]:
+    if not isinstance(given, (tuple, list)) or len(given) != 2:
+        raise ArgumentError(f"validation_data: wanted (x, y), given {type(given).__name__}")
+    return given[0], given[1]
+
+
+def weights_of(model: Model) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
+    """Real weights [n_in, n_out] and biases [n_out] of every dense layer, at the resolution that
+    training keeps."""
+    masters = fresh_masters(model.graph) if model._masters is None else model._masters
+    found = []
+    for op, layer in zip(dense_layers(model.graph), masters, strict=True):
+        w_scale = op.weight_scales.astype(np.float64)
+        wide = 256 * op.weights.astype(np.int64) + layer.residual
+        x_scale = float(model.graph.tensors[op.input].scale)
+        weights = (wide * (w_scale / 256)[:, np.newaxis]).T
+        found.append((np.ascontiguousarray(weights), layer.bias * (w_scale * x_scale / 256)))
+    return found
