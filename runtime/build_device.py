@@ -21,14 +21,14 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCE_FOLDERS = (".", "kernels", "isa", "isa/x86_avx2", "model", "infer", "link", "app")
+SOURCE_FOLDERS = (".", "kernels", "isa", "isa/x86_avx2", "model", "infer", "train", "link", "app")
 TICK_KINDS = {"none": 0, "cycles": 1, "timer": 2, "instructions": 3}  # BP_TICK_x of link.h
 
 
 def host_sources(csrc: Path, boards: Path) -> list[Path]:
     """The C files of the program, in a fixed order."""
     files = [file for folder in SOURCE_FOLDERS for file in sorted((csrc / folder).glob("*.c"))]
-    return [*files, boards / "host/port_posix.c"]
+    return [*files, *sorted((boards / "host").glob("*.c"))]
 
 
 def host_build_id(csrc: Path, boards: Path) -> int:
@@ -57,6 +57,9 @@ def host_defines(board: Mapping[str, Any], build_id: int) -> dict[str, str]:
         "BP_LINK_RX_WINDOW": f"{serial['rx_window']}",
         "BP_LINK_SLOTS": f"{serial['slots']}",
         "BP_LINK_SLOT_BYTES": f"{serial['slot_bytes']}",
+        "BP_APP_TRAIN": "1",
+        "BP_SAVE_SLOT_BYTES": f"{memory['save_slot_bytes']}u",
+        "BP_FLASH_PAGE_BYTES": f"{memory['flash_page_bytes']}u",
         "BP_BUILD_ID": f"0x{build_id:016x}ull",
         "BP_BAKED_MODEL": "0",
         "BP_ASSERTIONS": "1",

@@ -7,7 +7,7 @@
 #define WIRE_BYTES (FRAME_BYTES + FRAME_BYTES / 254 + 1)
 
 /* Objects named bp_app_x are told apart in the report of what takes memory. */
-static uint8_t bp_app_frame[WIRE_BYTES];
+static APP_ALIGNED_4 uint8_t bp_app_frame[WIRE_BYTES]; /* targets in it are int32 */
 static bp_receiver_t receiver;
 
 const bp_receiver_t *app_receiver(void) {

@@ -18,11 +18,23 @@
 #define APP_CAN_LOAD 1
 #endif
 
+#ifndef BP_APP_TRAIN
+#define BP_APP_TRAIN 0
+#endif
+/* The image that is trained has to lie in RAM. */
+#define APP_CAN_TRAIN (BP_APP_TRAIN && APP_CAN_LOAD)
+
 #ifndef BP_BAKED_MODEL
 #define BP_BAKED_MODEL 0
 #endif
 #ifndef BP_APP_TEST_FAULTS
 #define BP_APP_TEST_FAULTS 0
+#endif
+
+#if defined(__GNUC__) && !defined(__AVR__)
+#define APP_ALIGNED_4 __attribute__((aligned(4)))
+#else
+#define APP_ALIGNED_4
 #endif
 
 /* A request being executed. Its answer is built where the request's payload lies, so a handler
@@ -64,6 +76,16 @@ uint8_t app_select(app_call_t *call);
 const bp_model_t *app_model(void);
 uint8_t *app_arena(void);
 uint32_t app_flash_model_crc(void);
+uint8_t app_no_space(app_call_t *call, uint32_t needed, uint32_t available);
+/* The pool's front, where an image in RAM lies. */
+uint8_t *app_ram_image(void);
+/* Makes room for training: the selected image at the pool's front (copied from flash if it is not
+ * there), the arena behind it, then *memory of n bytes. E_SPACE tells what is needed. */
+uint8_t app_hold_image(app_call_t *call, uint32_t n, uint8_t **memory);
+/* The image in RAM has a new checksum. */
+void app_image_sealed(void);
+/* An image of n bytes was put to the pool's front. */
+uint8_t app_image_restored(app_call_t *call, uint32_t n);
 
 /* tensor.c */
 uint8_t app_write(app_call_t *call);
@@ -76,6 +98,28 @@ uint32_t app_outputs_crc(void);
 /* infer.c */
 uint8_t app_infer(app_call_t *call);
 uint8_t app_profile(app_call_t *call);
+
+/* train.c */
+uint8_t app_train_begin(app_call_t *call);
+uint8_t app_train(app_call_t *call);
+uint8_t app_evaluate(app_call_t *call);
+uint8_t app_train_end(app_call_t *call);
+/* Begins training of the selected model; answers as TRAIN_BEGIN. */
+uint8_t app_train_open(app_call_t *call, const uint8_t *config_bytes);
+/* The present configuration, as TRAIN_BEGIN takes it. */
+void app_train_config(uint8_t *to);
+/* Gives up training, if there is any; the image stays as it is by then. */
+void app_train_drop(void);
+/* Renews the checksum of the image in training. */
+void app_train_seal(void);
+/* The state's n bytes; NULL when nothing is trained. */
+uint8_t *app_train_state(uint32_t *n);
+void app_train_state_written(void);
+
+/* save.c */
+uint8_t app_save(app_call_t *call);
+uint8_t app_restore(app_call_t *call);
+uint8_t app_saved(app_call_t *call);
 
 /* misc.c */
 uint8_t app_echo(app_call_t *call);

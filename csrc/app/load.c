@@ -2,6 +2,7 @@
  * the model in flash the arena has the whole pool. */
 #include "app.h"
 
+#define IMAGE_CRC_AT 12
 #define NEXT_ALIGNED(n) (((n) + 15u) & ~(uint32_t)15u)
 
 #if defined(__GNUC__) && !defined(__AVR__)
@@ -27,15 +28,26 @@ uint8_t *app_arena(void) {
 
 #if APP_CAN_LOAD || BP_BAKED_MODEL
 /* An answer that tells the numbers: needed, available. */
-static uint8_t no_space(app_call_t *call, uint32_t needed) {
+uint8_t app_no_space(app_call_t *call, uint32_t needed, uint32_t available) {
     app_put_u32(call->payload, needed);
-    app_put_u32(call->payload + 4, BP_POOL_BYTES);
+    app_put_u32(call->payload + 4, available);
     call->n_answer = 8;
     return BP_E_SPACE;
 }
 
+static uint8_t no_space(app_call_t *call, uint32_t needed) {
+    return app_no_space(call, needed, BP_POOL_BYTES);
+}
+
+static void drop_training(void) {
+#if APP_CAN_TRAIN
+    app_train_drop();
+#endif
+}
+
 /* Opens an image and puts the arena at an offset of the pool. */
 static uint8_t open_model(app_call_t *call, const uint8_t *image, uint32_t n, uint32_t arena_at) {
+    drop_training();
     is_selected = 0;
     const int status = bp_model_open(&model, image, n);
     if (status != BP_OK) {
@@ -69,6 +81,7 @@ uint8_t app_load_begin(app_call_t *call) {
     }
     const uint32_t bytes = app_get_u32(call->payload);
     const uint32_t crc = app_get_u32(call->payload + 4);
+    drop_training();
     if (bytes > BP_POOL_BYTES) {
         return no_space(call, bytes);
     }
@@ -137,6 +150,48 @@ uint8_t app_load_end(app_call_t *call) {
 static void forget_load(void) {
     load.bytes = 0;
 }
+
+#if APP_CAN_TRAIN
+uint8_t *app_ram_image(void) {
+    return bp_app_pool;
+}
+
+void app_image_sealed(void) {
+    model.crc32 = app_get_u32(bp_app_pool + IMAGE_CRC_AT);
+    load.crc = model.crc32;
+}
+
+uint8_t app_image_restored(app_call_t *call, uint32_t n) {
+    load.bytes = n;
+    load.next = n;
+    load.crc = app_get_u32(bp_app_pool + IMAGE_CRC_AT);
+    const uint8_t status = select_ram(call);
+    call->n_answer = status == BP_E_SPACE ? call->n_answer : 0;
+    return status;
+}
+
+static uint8_t copy_image(app_call_t *call) {
+    const uint32_t n = model.image_bytes;
+    for (uint32_t i = 0; i < n; i++) {
+        bp_app_pool[i] = BP_ROM_U8(model.image + i);
+    }
+    return app_image_restored(call, n);
+}
+
+uint8_t app_hold_image(app_call_t *call, uint32_t n, uint8_t **memory) {
+    const uint32_t arena_at = NEXT_ALIGNED(model.image_bytes);
+    const uint32_t memory_at = arena_at + ((model.arena_bytes + 3u) & ~(uint32_t)3u);
+    uint8_t status = BP_OK;
+    if (memory_at > BP_POOL_BYTES || n > BP_POOL_BYTES - memory_at) {
+        return no_space(call, memory_at + n);
+    }
+    if (model.image != bp_app_pool) {
+        status = copy_image(call);
+    }
+    *memory = bp_app_pool + memory_at;
+    return status;
+}
+#endif
 #else
 uint8_t app_load_begin(app_call_t *call) {
     (void)call;
@@ -159,8 +214,6 @@ static void forget_load(void) {}
 #endif
 
 #if BP_BAKED_MODEL
-#define IMAGE_CRC_AT 12
-
 static uint8_t select_flash(app_call_t *call) {
     forget_load();
     return open_model(call, bp_model_image, bp_model_image_bytes, 0);

@@ -1,5 +1,6 @@
 /* ECHO, STATS, RESET, and for tests faults on purpose. */
 #include "app.h"
+#include "slots.h"
 
 static uint8_t reset_wanted;
 
@@ -52,6 +53,12 @@ static uint8_t overflow_stack(uint8_t n) {
 }
 
 uint8_t app_test_fault(app_call_t *call) {
+#if APP_CAN_TRAIN && BP_SAVE_SLOT_BYTES > 0
+    if (call->n == 5 && call->payload[0] == BP_TEST_CUT) {
+        app_slots_cut(app_get_u32(call->payload + 1));
+        return BP_OK;
+    }
+#endif
     if (call->n != 1) {
         return BP_E_LENGTH;
     }

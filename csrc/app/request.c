@@ -32,6 +32,31 @@ uint8_t app_request(uint8_t type, app_call_t *call) {
         return app_infer(call);
     case BP_MSG_PROFILE:
         return app_profile(call);
+#if APP_CAN_TRAIN
+    case BP_MSG_TRAIN_BEGIN:
+        return app_train_begin(call);
+    case BP_MSG_TRAIN:
+        return app_train(call);
+    case BP_MSG_EVALUATE:
+        return app_evaluate(call);
+    case BP_MSG_TRAIN_END:
+        return app_train_end(call);
+    case BP_MSG_SAVE:
+        return app_save(call);
+    case BP_MSG_RESTORE:
+        return app_restore(call);
+    case BP_MSG_SAVED:
+        return app_saved(call);
+#else
+    case BP_MSG_TRAIN_BEGIN:
+    case BP_MSG_TRAIN:
+    case BP_MSG_EVALUATE:
+    case BP_MSG_TRAIN_END:
+    case BP_MSG_SAVE:
+    case BP_MSG_RESTORE:
+    case BP_MSG_SAVED:
+        return BP_E_UNSUPPORTED;
+#endif
 #if BP_APP_TEST_FAULTS
     case BP_MSG_TEST_FAULT:
         return app_test_fault(call);

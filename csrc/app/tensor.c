@@ -37,6 +37,13 @@ static uint8_t *listed_bytes(const range_t *range, uint32_t *n) {
 /* Bytes of the arena from the range's offset on, at most the range's n. */
 static uint8_t *stretch(const range_t *range, uint32_t *n) {
     uint8_t *bytes;
+#if APP_CAN_TRAIN
+    if (range->object == BP_OBJ_TRAIN_STATE) {
+        bytes = app_train_state(n) + range->offset;
+        *n = range->n;
+        return bytes;
+    }
+#endif
     if (range->object == BP_OBJ_TENSOR) {
         bytes = tensor_bytes(range->index, n) + range->offset;
         *n -= range->offset;
@@ -74,6 +81,13 @@ static uint8_t check_range(const range_t *range) {
     case BP_OBJ_IMAGE:
         total = model->image_bytes;
         break;
+#if APP_CAN_TRAIN
+    case BP_OBJ_TRAIN_STATE:
+        if (app_train_state(&total) == NULL) {
+            return BP_E_STATE;
+        }
+        break;
+#endif
     default:
         return BP_E_UNKNOWN;
     }
@@ -137,6 +151,11 @@ uint8_t app_write(app_call_t *call) {
         return status;
     }
     const uint8_t *src = call->payload + ADDRESS_BYTES;
+#if APP_CAN_TRAIN
+    if (range.object == BP_OBJ_TRAIN_STATE) {
+        app_train_state_written();
+    }
+#endif
     while (range.n != 0) {
         uint32_t n;
         uint8_t *dst = stretch(&range, &n);

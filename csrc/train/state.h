@@ -7,7 +7,7 @@
 
 #include "train/real.h"
 
-enum { BP_TRAIN_NONE = 0xFFFF };
+#define BP_TRAIN_NONE 0xFFFF /* an int of 16 bits could not be an enumerator of it */
 
 /* One dense layer. Places are offsets, in the image or in the memory, so that the record has the
  * same size on every machine, as its last field sees to. In the memory 0 stands for nothing: the

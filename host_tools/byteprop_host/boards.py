@@ -70,6 +70,9 @@ class Memory:
     pool_bytes: int  # uploaded image and arena, when no model is baked into the firmware
     firmware_flash_bytes: int
     firmware_ram_bytes: int  # with line buffers and stack, without pool
+    train_flash_bytes: int  # the same of firmware that trains; 0: it does not fit the board
+    train_ram_bytes: int
+    save_slot_bytes: int  # of each of two places, at the end of flash, for what was learnt; 0: none
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ class BuildSettings:
     kernel_flags: tuple[str, ...]  # besides, for csrc/kernels, csrc/isa and csrc/infer
     program_flags: tuple[str, ...]  # besides, for everything else
     defines: Mapping[str, str]
+    train_defines: Mapping[str, str]  # besides, for firmware that trains
 
 
 @dataclass(frozen=True)
@@ -255,11 +259,20 @@ def _memory(t: _Table) -> Memory:
         pool_bytes=t.integer("pool_bytes"),
         firmware_flash_bytes=t.integer("firmware_flash_bytes"),
         firmware_ram_bytes=t.integer("firmware_ram_bytes"),
+        train_flash_bytes=t.integer("train_flash_bytes", default=0),
+        train_ram_bytes=t.integer("train_ram_bytes", default=0),
+        save_slot_bytes=t.integer("save_slot_bytes", default=0),
     )
     if memory.firmware_ram_bytes + memory.pool_bytes > memory.ram_bytes:
         raise t.error("pool_bytes", "and firmware_ram_bytes together are more than ram_bytes")
     if memory.firmware_flash_bytes > memory.flash_bytes:
         raise t.error("firmware_flash_bytes", "is more than flash_bytes")
+    if memory.save_slot_bytes % memory.flash_page_bytes:
+        raise t.error("save_slot_bytes", "must be a multiple of flash_page_bytes")
+    if memory.train_flash_bytes + 2 * memory.save_slot_bytes > memory.flash_bytes:
+        raise t.error("train_flash_bytes", "and two save slots together are more than flash_bytes")
+    if memory.train_ram_bytes > memory.ram_bytes:
+        raise t.error("train_ram_bytes", "is more than ram_bytes")
     if memory.pool_bytes % 4:
         raise t.error("pool_bytes", f"must be a multiple of 4, not {memory.pool_bytes}")
     t.finish()
@@ -303,6 +316,7 @@ def _serial(t: _Table) -> Serial:
 
 def _build(t: _Table) -> BuildSettings:
     defines = t.table("defines", {})
+    train_defines = t.table("train_defines", {})
     build = BuildSettings(
         toolchain=t.text("toolchain"),
         install=t.text("install", ""),
@@ -312,6 +326,7 @@ def _build(t: _Table) -> BuildSettings:
         kernel_flags=t.texts("kernel_flags", ["-O2"]),
         program_flags=t.texts("program_flags", ["-Os"]),
         defines=defines.remaining_texts(),
+        train_defines=train_defines.remaining_texts(),
     )
     t.finish()
     return build

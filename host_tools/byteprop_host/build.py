@@ -26,10 +26,32 @@ from .boards import NATIVE, Board, Memory, boards_root
 from .elf import Elf, flash_image, intel_hex, read_elf
 from .errors import BuildError, FitError, ToolMissingError
 from .firmware import Firmware, cache_dir
-from .fit import Fit, arena_bytes, baked_image, check_fit, compare, fit, round_up_4
+from .fit import (
+    Fit,
+    arena_bytes,
+    baked_image,
+    check_fit,
+    check_train_fit,
+    compare,
+    fit,
+    round_up_4,
+    train_fit,
+    train_pool_bytes,
+)
 from .native import native_firmware
 
-__all__ = ["Firmware", "Fit", "Progress", "arena_bytes", "build", "cache_dir", "check_fit", "fit"]
+__all__ = [
+    "Firmware",
+    "Fit",
+    "Progress",
+    "arena_bytes",
+    "build",
+    "cache_dir",
+    "check_fit",
+    "check_train_fit",
+    "fit",
+    "train_fit",
+]
 
 Progress = Callable[[str, int, int], None]
 
@@ -43,6 +65,7 @@ _FREESTANDING_LINK = ("-nostdlib", "-nostartfiles")
 _SHOWN_COMMAND = 1500  # characters of a command that failed
 
 _KERNEL_FOLDERS = ("kernels", "isa", "infer")
+_TRAIN_FOLDER = "train"
 _LIBRARY_FOLDERS = ("model", "link")
 _PROGRAM_FOLDER = "app"
 
@@ -98,6 +121,7 @@ class _Job:
     program: tuple[Path, ...]  # sources of the program; empty: csrc/app
     defines: Mapping[str, str]
     flags: tuple[str, ...]
+    train: bool = False
 
     def parts(self) -> list[Path]:
         folders = [self.boards / part for part in self.board.build.parts]
@@ -127,14 +151,24 @@ class _Job:
             "BP_LINK_RX_WINDOW": f"{board.serial.rx_window}",
             "BP_LINK_SLOTS": f"{board.serial.slots}",
             "BP_LINK_SLOT_BYTES": f"{board.serial.slot_bytes}",
+            "BP_SAVE_SLOT_BYTES": f"{board.memory.save_slot_bytes}UL",
+            "BP_FLASH_PAGE_BYTES": f"{board.memory.flash_page_bytes}UL",
+            "BP_FLASH_END": f"{board.memory.flash_origin + board.memory.flash_bytes:#x}UL",
             **board.build.defines,
+            **(board.build.train_defines if self.train else {}),
             **self.defines,
         }
 
     def program_defines(self) -> dict[str, str]:
         """What changes with the model; kept from the other files, so that those stay cached."""
-        pool = self.board.memory.pool_bytes if self.image is None else arena_bytes(self.image)
+        if self.train:
+            pool = train_pool_bytes(self.board)
+        elif self.image is None:
+            pool = self.board.memory.pool_bytes
+        else:
+            pool = arena_bytes(self.image)
         return {
+            "BP_APP_TRAIN": "1" if self.train else "0",
             "BP_POOL_BYTES": f"{round_up_4(pool)}UL",
             "BP_BAKED_MODEL": "0" if self.image is None else "1",
         }
@@ -145,7 +179,8 @@ class _Job:
         if self.is_freestanding():
             base = (*base, "-ffreestanding")
         base = (*base, *(f"-I{folder}" for folder in self.includes()))
-        kernels = _sources(self.csrc, _KERNEL_FOLDERS)
+        trains = (_TRAIN_FOLDER,) if self.train or self.program else ()
+        kernels = _sources(self.csrc, (*_KERNEL_FOLDERS, *trains))
         others = _sources(self.csrc, _LIBRARY_FOLDERS) + sorted(self.csrc.glob("*.c"))
         for folder in self.parts():
             others += sorted([*folder.glob("*.c"), *folder.glob("*.S")])
@@ -190,18 +225,22 @@ def build(
     defines: Mapping[str, str] | None = None,
     flags: Sequence[str] = (),
     program: Sequence[Path] = (),
+    train: bool = False,
     progress: Progress | None = None,
 ) -> Firmware:
     """Builds the device program for `board`, or takes it from the cache.
 
     image: a model image to bake into flash; without one, models are uploaded into the pool.
-    program: C files that take the place of csrc/app. Raises FitError, ToolMissingError, BuildError.
+    program: C files that take the place of csrc/app. train: with training, and all RAM that is left
+    for it. Raises FitError, ToolMissingError, BuildError.
     """
     if board.build.toolchain == NATIVE:
         if image is not None or program:
             raise ArgumentError(f"image: {board.name} has no flash to bake a model into; upload it")
         return native_firmware(board, dict(defines or {}))
-    if not program:
+    if train:
+        _check_training(board, image)
+    elif not program:
         check_fit(board, image)
     job = _Job(
         board=board,
@@ -212,8 +251,17 @@ def build(
         program=tuple(p.resolve() for p in program),
         defines=dict(defines or {}),
         flags=tuple(flags),
+        train=train,
     )
     return _built(job, progress or (lambda stage, done, total: None))
+
+
+def _check_training(board: Board, image: bytes | None) -> None:
+    """What can be told before the configuration of training is known."""
+    if image is not None and board.build.train_defines.get("BP_ROM_IS_RAM") == "1":
+        raise ArgumentError(f"image: {board.name} trains what was uploaded, not what is in flash")
+    if train_pool_bytes(board) == 0:
+        raise FitError(f"{board.name}: the firmware with training does not fit this board")
 
 
 def _built(job: _Job, progress: Progress) -> Firmware:
@@ -231,7 +279,7 @@ def _built(job: _Job, progress: Progress) -> Firmware:
 
 def _firmware(job: _Job, folder: Path, build_id: int) -> Firmware:
     sizes: dict[str, int] = json.loads((folder / "sizes.json").read_text(encoding="ascii"))
-    _check_sizes(job.board, sizes)
+    _check_sizes(job.board, sizes, job.train)
     return Firmware(
         board=job.board,
         elf=folder / "firmware.elf",
@@ -245,9 +293,10 @@ def _firmware(job: _Job, folder: Path, build_id: int) -> Firmware:
     )
 
 
-def _check_sizes(board: Board, sizes: Mapping[str, int]) -> None:
+def _check_sizes(board: Board, sizes: Mapping[str, int], train: bool) -> None:
     memory = board.memory
-    exact = compare(board, sizes["ram"], memory.ram_bytes, sizes["flash"], memory.flash_bytes)
+    flash = memory.flash_bytes - (2 * memory.save_slot_bytes if train else 0)
+    exact = compare(board, sizes["ram"], memory.ram_bytes, sizes["flash"], flash)
     if not exact.ok:
         raise FitError(exact.text)
 
@@ -416,7 +465,7 @@ def _link_elf(job: _Job, objects: Sequence[Path], folder: Path, elf: Path) -> No
             memory, flash_bytes=memory.flash_bytes + 2**27, ram_bytes=memory.ram_bytes + 2**27
         )
         _link_once(replace(job, board=replace(job.board, memory=roomy)), objects, folder, elf)
-        _check_sizes(job.board, _sizes(job, read_elf(elf)))
+        _check_sizes(job.board, _sizes(job, read_elf(elf)), job.train)
         raise
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from byteprop._raw import Engine
+from byteprop._raw_train import Config, plan
 from byteprop.image import without_names
 
 from .boards import NATIVE, Board
@@ -52,6 +53,37 @@ def fit(board: Board, image: bytes | None = None, *, bake: bool | None = None) -
 def check_fit(board: Board, image: bytes | None = None, *, bake: bool | None = None) -> Fit:
     """As `fit`; raises FitError with the numbers when it does not."""
     result = fit(board, image, bake=bake)
+    if not result.ok:
+        raise FitError(result.text)
+    return result
+
+
+def train_pool_bytes(board: Board) -> int:
+    """RAM for the image, the arena and training in firmware that trains; 0: it does not fit."""
+    memory = board.memory
+    if board.build.toolchain == NATIVE:
+        return memory.pool_bytes
+    return (memory.ram_bytes - memory.train_ram_bytes) & ~3 if memory.train_ram_bytes else 0
+
+
+def train_fit(board: Board, image: bytes, config: Config, *, bake: bool = False) -> Fit:
+    """Whether training of an image with this configuration fits: exactly what TRAIN_BEGIN takes."""
+    memory = board.memory
+    pool = train_pool_bytes(board)
+    trained = baked_image(image) if bake else image
+    needed = -(-len(trained) // 16) * 16 + round_up_4(arena_bytes(image))
+    needed += plan(image, config).memory_bytes
+    firmware = memory.train_ram_bytes
+    flash = memory.train_flash_bytes + (len(trained) if bake else 0)
+    flash_available = memory.flash_bytes - 2 * memory.save_slot_bytes
+    return compare(board, firmware + needed, firmware + pool, flash, flash_available)
+
+
+def check_train_fit(board: Board, image: bytes, config: Config, *, bake: bool = False) -> Fit:
+    """As `train_fit`; raises FitError with the numbers when it does not."""
+    if train_pool_bytes(board) == 0:
+        raise FitError(f"{board.name}: the firmware with training does not fit this board")
+    result = train_fit(board, image, config, bake=bake)
     if not result.ok:
         raise FitError(result.text)
     return result

@@ -44,8 +44,22 @@ enum {
                                  slot and n_ops is all */
     BP_MSG_PROFILE = 0x24,    /* first op u16 -> ticks u32 of each op from there on, as many as fit
                                  the answer slot; runs all ops over the inputs just written */
-    BP_MSG_TEST_FAULT = 0x6F, /* cause u8 (BP_FAULT_x): provokes it; only in firmware built with
-                                 BP_APP_TEST_FAULTS */
+    BP_MSG_TRAIN_BEGIN = 0x30, /* configuration, 16 bytes as BP_TRAIN_CONFIG_x below -> memory bytes
+                                 u32, state bytes u32. The selected model's image is copied to RAM if
+                                 it is not there. E_UNSUPPORTED and E_PARAM: op index u16 */
+    BP_MSG_TRAIN = 0x31,      /* rate u32 (2^-24), label u16 or targets int32 each; learns from the
+                                 inputs that were written -> loss u64, predicted u16, correct u8,
+                                 steps u32, ticks u32 */
+    BP_MSG_EVALUATE = 0x32,   /* label u16 or targets int32 each -> as TRAIN; learns nothing */
+    BP_MSG_TRAIN_END = 0x33,  /* -> image crc u32; does the update of a batch that is not full and
+                                 renews the image's checksum */
+    BP_MSG_SAVE = 0x40,       /* image, configuration and state to flash -> sequence u32, image bytes
+                                 u32, state bytes u32, crc of all of it u32, samples u32, slot u8 */
+    BP_MSG_RESTORE = 0x41,    /* the last whole save back to RAM, to go on training -> as SAVE */
+    BP_MSG_SAVED = 0x42,      /* what RESTORE would bring back -> as SAVE */
+    BP_MSG_TEST_FAULT = 0x6F, /* cause u8 (BP_FAULT_x): provokes it; or BP_TEST_CUT, n u32: resets
+                                 before the n-th flash operation from now on; only in firmware built
+                                 with BP_APP_TEST_FAULTS */
     BP_MSG_ANSWER = 0x80      /* bit of an answer's type; so a request's type is below 0x70 */
 };
 
@@ -66,7 +80,18 @@ enum {
     BP_OBJ_INPUTS = 0,  /* all inputs, one after the other; index 0 */
     BP_OBJ_OUTPUTS = 1, /* all outputs, one after the other; index 0 */
     BP_OBJ_TENSOR = 2,  /* tensor by index, in the arena */
-    BP_OBJ_IMAGE = 3    /* the selected model image; index 0; not writable */
+    BP_OBJ_IMAGE = 3,   /* the selected model image; index 0; not writable */
+    BP_OBJ_TRAIN_STATE = 4 /* state of training, counters first; index 0 */
+};
+
+/* Bytes of TRAIN_BEGIN: bp_train_config_t as 32-bit machines lay it out. The last two are 0. */
+enum {
+    BP_TRAIN_CONFIG_SEED = 0,     /* u32 */
+    BP_TRAIN_CONFIG_FROZEN = 4,   /* u32 */
+    BP_TRAIN_CONFIG_BATCH = 8,    /* u16 */
+    BP_TRAIN_CONFIG_WINDOW = 10,  /* u16 */
+    BP_TRAIN_CONFIG_FLAGS = 12,   /* u8 */
+    BP_TRAIN_CONFIG_MOMENTUM = 13 /* u8 */
 };
 
 enum { BP_SOURCE_FLASH = 0, BP_SOURCE_RAM = 1 };
@@ -76,6 +101,7 @@ enum {
     BP_FAULT_ASSERT = 2, /* an assertion of the library failed */
     BP_FAULT_STACK = 3   /* the stack left its bounds */
 };
+enum { BP_TEST_CUT = 0x10 };
 
 /* What bp_port_ticks counts. */
 enum { BP_TICK_NONE = 0, BP_TICK_CYCLES = 1, BP_TICK_TIMER = 2, BP_TICK_INSTRUCTIONS = 3 };

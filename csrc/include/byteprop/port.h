@@ -6,7 +6,9 @@
  * receive ring holds), BP_LINK_SLOTS (answers kept), BP_LINK_SLOT_BYTES (payload of a kept answer),
  * BP_POOL_BYTES (uploaded image and arena), BP_BUILD_ID (64 bits), and BP_BAKED_MODEL as 1 when
  * bp_model_image and bp_model_image_bytes are linked in. BP_APP_TEST_FAULTS as 1 adds the request
- * that provokes faults, for tests of a board's fault handlers. */
+ * that provokes faults, for tests of a board's fault handlers. BP_APP_TRAIN as 1 adds training;
+ * with BP_SAVE_SLOT_BYTES above 0 what was learnt can be kept in flash, and bp_port_flash_* are
+ * wanted. */
 #ifndef BYTEPROP_PORT_H
 #define BYTEPROP_PORT_H
 
@@ -34,6 +36,14 @@ uint32_t bp_port_stack_bytes(void);
 int bp_port_stack_intact(void);
 /* Resets the board once everything sent has left the transmitter; does not return. */
 void bp_port_reset(void);
+
+/* Two places in flash, slot 0 and 1, of BP_SAVE_SLOT_BYTES each (a multiple of
+ * BP_FLASH_PAGE_BYTES); offsets are within a slot. Wanted where BP_SAVE_SLOT_BYTES is not 0. */
+/* Erases the page at a multiple of BP_FLASH_PAGE_BYTES to all ones. */
+void bp_port_flash_erase(uint8_t slot, uint32_t offset);
+/* Writes a word that was erased before, at a multiple of 4; returns when it is done. */
+void bp_port_flash_write(uint8_t slot, uint32_t offset, uint32_t word);
+uint32_t bp_port_flash_read(uint8_t slot, uint32_t offset);
 
 /* The device program; never returns. */
 int bp_app_main(void);

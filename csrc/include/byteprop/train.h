@@ -55,8 +55,9 @@ typedef struct {
 int bp_train_plan(uint32_t *memory_bytes, uint32_t *state_bytes, uint16_t *layer,
                   const bp_model_t *model, const bp_train_config_t *config);
 
-/* Opaque to Python; see csrc/train/train.h-internal. */
+/* Its inside belongs to csrc/train. It takes at most BP_TRAIN_BYTES, aligned as pointers are. */
 typedef struct bp_train bp_train_t;
+enum { BP_TRAIN_BYTES = 128 };
 uint32_t bp_train_sizeof(void);
 
 /* Begins training of the image (RAM, 4-byte aligned, opened before). memory: as planned, 4-byte
