@@ -1,9 +1,11 @@
 #include "train/state.h"
 
 /* Training writes weights, biases, shifts, scales, tensor records and the softmax's table, relying
- * on what the model reader found in them. So nothing in the image may lie in two places at once. */
+ * on what the model reader found in them. So nothing in the image may lie in two places at once but
+ * multipliers, which are only read. */
 
-enum { SECTIONS = 5, PARTS = 5, NAMES_OFFSET_AT = 52, NAMES_BYTES_AT = 56, TABLE_BYTES = 1024 };
+enum { SECTIONS = 5, PARTS = 5, MULTIPLIERS = 2 };
+enum { NAMES_OFFSET_AT = 52, NAMES_BYTES_AT = 56, TABLE_BYTES = 1024 };
 
 typedef struct {
     uint32_t begin;
@@ -54,6 +56,10 @@ static region_t region_at(const bp_model_t *model, uint32_t index) {
                             : part_of_op(model, (uint16_t)(beyond / PARTS), beyond % PARTS);
 }
 
+static int holds_multipliers(uint32_t index) {
+    return index >= SECTIONS && (index - SECTIONS) % PARTS == MULTIPLIERS;
+}
+
 /* The reader has found every region to end within the image, so no sum overflows. */
 static int overlap(region_t a, region_t b) {
     return b.bytes != 0 && a.begin < b.begin + b.bytes && b.begin < a.begin + a.bytes;
@@ -64,6 +70,9 @@ int bp_train_check_regions(const bp_model_t *model) {
     for (uint32_t i = 0; i < n; ++i) {
         region_t region = region_at(model, i);
         for (uint32_t k = i + 1; region.bytes != 0 && k < n; ++k) {
+            if (holds_multipliers(i) && holds_multipliers(k)) {
+                continue;
+            }
             if (overlap(region, region_at(model, k))) {
                 return BP_E_BOUNDS;
             }
