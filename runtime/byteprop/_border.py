@@ -6,6 +6,8 @@ dequantising multiplies in float32. This is what TensorFlow Lite's QUANTIZE and 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -52,7 +54,7 @@ class Border:
         signed = np.uint8(0x80 if self._dtype == np.int8 else 0)
         return (x ^ signed).view(self._dtype)
 
-    def outside(self, x: npt.NDArray[np.generic]) -> int:
+    def outside(self, x: npt.NDArray[Any]) -> int:
         """How many real values lie beyond the range by more than a step, where they saturate."""
         low = (float(self._low - self._zero_point) - 1) * float(self._scale)
         high = (float(self._high - self._zero_point) + 1) * float(self._scale)

@@ -20,8 +20,8 @@ _SATURATED_SHARE = 0.01
 
 @dataclass
 class History:
-    """history: a list an epoch of every figure, by Keras's names. counters: what the trainer counted
-    in all. n_train and n_validation: samples. chance: the loss of guessing, where it is known."""
+    """history: a list an epoch of every figure, by Keras's names. counters: what the trainer
+    counted in all. n_train, n_validation: samples. chance: the loss of guessing, where known."""
 
     history: dict[str, list[float]] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)

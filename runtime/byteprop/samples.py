@@ -59,7 +59,7 @@ def encode(model: Model, x: Any, y: Any, *, names: tuple[str, str] = ("x", "y"))
     one TrainingWarning with their number."""
     inputs = encode_inputs(model, x, names[0])
     if has_classes(model.graph):
-        answers = labels_of(y, n_outputs(model.graph), names[1])
+        answers: Array = labels_of(y, n_outputs(model.graph), names[1])
     else:
         answers = _targets(model.graph.tensors[model.graph.outputs[0]], y, names[1])
     if len(inputs) != len(answers):
@@ -136,4 +136,5 @@ def _targets(tensor: Tensor, y: Any, name: str) -> npt.NDArray[np.int32]:
     border = Border(tensor)
     warn_outside(name, border.outside(reals), reals.size, border.real_range)
     units = np.floor(reals / float(tensor.scale) * 65536 + 0.5)
-    return np.clip(units, -_TARGET_LIMIT, _TARGET_LIMIT).astype(np.int32)
+    targets: npt.NDArray[np.int32] = np.clip(units, -_TARGET_LIMIT, _TARGET_LIMIT).astype(np.int32)
+    return targets

@@ -75,9 +75,8 @@ class Cosine:
         fraction = place & np.uint64(0xFFFF)
         left, right = _COSINE_Q24[index], _COSINE_Q24[index + np.uint64(1)]
         level = (left * (np.uint64(1 << 16) - fraction) + right * fraction) >> np.uint64(16)
-        return ((np.uint64(rate_q24) * level + np.uint64(1 << 23)) >> np.uint64(24)).astype(
-            np.uint32
-        )
+        scaled: UInt64s = np.uint64(rate_q24) * level + np.uint64(1 << 23)
+        return (scaled >> np.uint64(24)).astype(np.uint32)
 
 
 @dataclass(frozen=True)

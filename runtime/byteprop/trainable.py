@@ -7,8 +7,8 @@ from byteprop.errors import TrainingError
 from byteprop.graph import Activation, Dense, Graph, Op, Rescale, Reshape, Softmax
 
 _TAKES = (
-    "training takes a chain of dense layers with one row, none or relu, relu6, relu_n1_to_1 between "
-    "them, and a linear last layer, alone or with a softmax"
+    "training takes a chain of dense layers with one row, none or relu, relu6, relu_n1_to_1 "
+    "between them, and a linear last layer, alone or with a softmax"
 )
 
 

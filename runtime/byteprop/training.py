@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from byteprop import _raw_train, checkpoint, image
+from byteprop import _raw_train, image
+from byteprop import checkpoint as checkpoints
 from byteprop._masters import dense_layers, fresh_masters, read_masters, write_masters
 from byteprop.callbacks import (
     Callback,
@@ -63,8 +64,8 @@ class Settings:
             "shuffle": self.shuffle,
             "config": self.config.pack().hex(),
             "samples": len(samples),
-            "x_crc32": zlib.crc32(samples.x),
-            "y_crc32": zlib.crc32(samples.y),
+            "x_crc32": zlib.crc32(samples.x.data),
+            "y_crc32": zlib.crc32(samples.y.data),
         }
 
     def order(self, epoch: int, n: int) -> npt.NDArray[np.uint32]:
@@ -227,7 +228,7 @@ class Run:
 
     # Checkpoints.
 
-    def checkpoint(self) -> checkpoint.Checkpoint:
+    def checkpoint(self) -> checkpoints.Checkpoint:
         """All that is needed to go on from here."""
         progress = {
             "loss": self._loss,
@@ -235,7 +236,7 @@ class Run:
             "history": self.history.history,
             "seconds": self.history.seconds,
         }
-        return checkpoint.Checkpoint(
+        return checkpoints.Checkpoint(
             settings=self.settings.describe(self.samples),
             epoch=self.epoch,
             sample=self.sample,
@@ -245,7 +246,7 @@ class Run:
             state=self.trainer.state,
         )
 
-    def resume(self, found: checkpoint.Checkpoint) -> None:
+    def resume(self, found: checkpoints.Checkpoint) -> None:
         """Goes on from a checkpoint. ArgumentError when it is of another training."""
         wanted = self.settings.describe(self.samples)
         different = [name for name in wanted if found.settings.get(name) != wanted[name]]
@@ -263,7 +264,7 @@ class Run:
 
     # Training.
 
-    def run(self, path: checkpoint.PathLike | None, every: int | None) -> History:
+    def run(self, path: checkpoints.PathLike | None, every: int | None) -> History:
         """Trains to the end, or until a callback stops. The model is brought up to date whatever
         happens, also by an interrupt from the keyboard."""
         try:
@@ -280,7 +281,7 @@ class Run:
             callback.on_train_end()
         return self.history
 
-    def _train_epoch(self, path: checkpoint.PathLike | None, every: int | None) -> None:
+    def _train_epoch(self, path: checkpoints.PathLike | None, every: int | None) -> None:
         if self.sample == 0:
             for callback in self.callbacks:
                 callback.on_epoch_begin(self.epoch)
@@ -290,13 +291,13 @@ class Run:
             if every is not None:
                 n = min(n, every - self.sample % every)
             self._train(order[self.sample : self.sample + n])
-            if path is not None and every is not None and self.sample % every == 0:
-                if self.sample < len(order):
-                    checkpoint.save(path, self.checkpoint())
+            due = every is not None and self.sample % every == 0 and self.sample < len(order)
+            if path is not None and due:
+                checkpoints.save(path, self.checkpoint())
         self.trainer.flush()
         self._end_epoch()
         if path is not None:
-            checkpoint.save(path, self.checkpoint())
+            checkpoints.save(path, self.checkpoint())
 
     def _train(self, order: npt.NDArray[np.uint32]) -> None:
         n = len(order)
@@ -395,9 +396,9 @@ def fit(
     callbacks: Sequence[Callback] | Callback,
     early_stopping: int | EarlyStopping | None,
     verbose: bool,
-    checkpoint_path: checkpoint.PathLike | None,
+    checkpoint_path: checkpoints.PathLike | None,
     checkpoint_every: int | None,
-    resume: checkpoint.PathLike | None,
+    resume: checkpoints.PathLike | None,
     **arguments: Any,
 ) -> History:
     """Model.fit; see there."""
@@ -417,7 +418,7 @@ def fit(
     settings = settings_of(model, samples, seed=seed, shuffle=shuffle, **arguments)
     run = Run(model, settings, samples, held)
     if resume is not None:
-        run.resume(checkpoint.load(resume))
+        run.resume(checkpoints.load(resume))
     run.callbacks = checked(callbacks)
     if early_stopping is not None:
         run.callbacks.append(early_stopping_of(early_stopping, held is not None))
