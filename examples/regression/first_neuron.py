@@ -1,0 +1,130 @@
+"""Lesson 1: one neuron finds the line y = 2x - 1 from six points.
+
+    python examples/regression/first_neuron.py                        on this computer
+    python examples/regression/first_neuron.py --board arduino-uno    on a board with 2 KB of RAM
+
+A neuron with one input computes y = w * x + b. It begins with a random w and b = 0, looks at one
+point, sees how far off its answer is, and turns w and b a little in the direction that would have
+been better. After 500 rounds over the six points it knows the line, though nobody told it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import byteprop
+from pictures import save_pictures
+
+X = np.array([[-1.0], [0.0], [1.0], [2.0], [3.0], [4.0]])
+EPOCHS = 500
+LEARNING_RATE = 0.01
+GUESSES = ((3, -1), (2, -2), (2, -1))
+
+
+@dataclass(frozen=True)
+class Line:
+    """y = w * x + b"""
+
+    w: float
+    b: float
+
+    def at(self, x: np.ndarray) -> np.ndarray:
+        return self.w * x + self.b
+
+    def __str__(self) -> str:
+        return f"y = {self.w:g}x {'-' if self.b < 0 else '+'} {abs(self.b):g}"
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What came out. path: w and b after every epoch; losses: mean squared error of every epoch;
+    at_ten: the network's answer for x = 10, in steps of `step`."""
+
+    path: list[Line]
+    losses: list[float]
+    at_ten: float
+    step: float
+
+    @property
+    def line(self) -> Line:
+        return self.path[-1]
+
+
+class Path2D(byteprop.Callback):
+    """Writes down w and b after every epoch."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+
+    def on_epoch_end(self, epoch: int, logs: object) -> None:
+        self.lines.append(line_of(self.model))
+
+
+def line_of(model: byteprop.Model) -> Line:
+    [(weights, biases)] = model.get_weights()
+    return Line(float(weights[0, 0]), float(biases[0]))
+
+
+def errors(guess: Line, truth: Line) -> tuple[float, float]:
+    """Root of the summed squared errors over the six points, and root of their mean."""
+    squares = (guess.at(X) - truth.at(X)) ** 2
+    return float(np.sqrt(squares.sum())), float(np.sqrt(squares.mean()))
+
+
+def network() -> byteprop.Sequential:
+    """One neuron. The ranges say which numbers to expect: int8 has 256 steps for each."""
+    return byteprop.Sequential(
+        [byteprop.Dense(1)], input_shape=(1,), input_range=(-10, 10), output_range=(-20, 20), seed=1
+    )
+
+
+def learn(truth: Line) -> Learnt:
+    """On this computer."""
+    model = network()
+    path = Path2D()
+    history = model.fit(
+        X, truth.at(X), epochs=EPOCHS, learning_rate=LEARNING_RATE, schedule="constant",
+        seed=1, callbacks=path,
+    )  # fmt: skip
+    return _learnt(model, path.lines, history.history["loss"])
+
+
+def _learnt(model: byteprop.Model, path: list[Line], losses: list[float]) -> Learnt:
+    at_ten = float(model.predict(np.array([[10.0]]))[0, 0])
+    return Learnt(path, losses, at_ten, float(model.outputs[0].scale))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--board", help="train on this board instead, for instance arduino-uno")
+    parser.add_argument("--port", help="where the board is plugged in; without it, an emulator")
+    parser.add_argument("--pictures", type=Path, default=Path("pictures"), metavar="FOLDER")
+    args = parser.parse_args()
+
+    truth = Line(2, -1)
+    print(f"How far is a guess from {truth}? Errors at the six points, squared and summed:")
+    for guess in (Line(w, b) for w, b in GUESSES):
+        root_of_sum, rmse = errors(guess, truth)
+        print(f"  {guess!s:12}  root of the sum {root_of_sum:.2f}   RMSE {rmse:.2f}")
+
+    for truth in (Line(2, -1), Line(1.7, -0.3)):
+        result = learn(truth)
+        if args.board:
+            result = learn_on_board(truth, result, args.board, args.port)
+        line = result.line
+        print(f"\n{truth}, learnt in {EPOCHS} epochs on {args.board or 'this computer'}:")
+        print(f"  w = {line.w:.4f}   b = {line.b:.4f}   last loss {result.losses[-1]:.3g}")
+        wanted = truth.at(np.array(10.0))
+        print(f"  for x = 10: {result.at_ten:.4f}, should be {wanted:g};", end=" ")
+        print(f"the output has steps of {result.step:g}")
+        name = f"line_{truth.w:g}x{truth.b:+g}"
+        for path in save_pictures(args.pictures, name, X, truth, result):
+            print(f"  picture {path}")
+
+
+if __name__ == "__main__":
+    main()
