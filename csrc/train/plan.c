@@ -91,9 +91,12 @@ static int read_layer(walk_t *walk, bp_train_layer_t *layer) {
     layer->per_channel = (op.flags & BP_OP_PER_CHANNEL) != 0;
     layer->activation = op.activation;
     layer->frozen = (walk->config->frozen >> walk->n_layers & 1) != 0;
-    walk->tensor = op.output;
-    ++walk->op;
-    return check_scales(walk, &op, layer);
+    int status = check_scales(walk, &op, layer);
+    if (status == BP_OK) {
+        walk->tensor = op.output;
+        ++walk->op;
+    }
+    return status;
 }
 
 static void place_state(walk_t *walk, bp_train_layer_t *layer) {
@@ -185,9 +188,12 @@ static int walk_output(bp_train_t *t, walk_t *walk, bp_train_layer_t *layer) {
         layer->last = 1;
     }
     int ends = walk->op == walk->model->n_ops;
-    layer->last |= (uint8_t)ends;
-    if (layer->last && (!ends || layer->activation != BP_ACT_NONE ||
-                        bp_model_output(walk->model, 0) != walk->tensor)) {
+    layer->last = layer->last || ends;
+    if (layer->last && layer->activation != BP_ACT_NONE) {
+        walk->op = layer->op;
+        return BP_E_UNSUPPORTED;
+    }
+    if (layer->last && (!ends || bp_model_output(walk->model, 0) != walk->tensor)) {
         return BP_E_UNSUPPORTED;
     }
     return BP_OK;

@@ -107,8 +107,8 @@ int bp_train_run(bp_train_t *t, bp_train_result_t *results, const uint8_t *x,
     uint32_t x_bytes = bp_infer_input_bytes(&t->model);
     uint16_t n_out = bp_train_layer(t, (uint16_t)(t->n_layers - 1))->n_out;
     for (uint32_t k = 0; k < n; ++k) {
-        size_t i = order == NULL ? k : order[k];
-        const uint8_t *sample = x + i * x_bytes;
+        size_t i = (size_t)(order == NULL ? k : order[k]);
+        const uint8_t *sample = x + i * (size_t)x_bytes;
         uint16_t label = labels == NULL ? 0 : labels[i];
         const int32_t *target = targets == NULL ? NULL : targets + i * n_out;
         int status = lr_q24 == NULL

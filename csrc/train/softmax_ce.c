@@ -26,7 +26,7 @@ static const uint16_t exp2_q15[256] BP_TABLE = {
     16788, 16743, 16697, 16652, 16607, 16562, 16518, 16473, 16428,
 };
 
-enum { ONE_Q15 = 32768 };
+#define ONE_Q15 ((int32_t)1 << 15)
 
 /* 2^(-distance / 256) in Q15. */
 static uint32_t exp2_of(uint32_t distance_q8) {

@@ -24,6 +24,9 @@ static int32_t doubled(int32_t x) {
 }
 
 static int can_shift(const bp_train_t *t, const bp_train_layer_t *layer, int8_t by) {
+    if (bp_image_u32(t->image, layer->mult_q31) == 0) {
+        return 0; /* too small for a multiplier: no shift belongs to it */
+    }
     int16_t lshift = (int16_t)((int8_t)t->image[(size_t)layer->lshift] + by);
     return lshift >= MIN_LSHIFT && lshift <= MAX_LSHIFT;
 }
@@ -115,7 +118,8 @@ static int softmax_scaling(uint32_t beta, uint32_t scale, int32_t *mult_q31, int
         ++*lshift;
     }
     *mult_q31 = (int32_t)mult;
-    return *lshift >= 1 && *lshift <= MAX_LSHIFT;
+    /* With 1 the scale could be 2^-26, which a softmax does not take. */
+    return *lshift > 1 && *lshift <= MAX_LSHIFT;
 }
 
 /* Q5.26 holds differences up to 31. */

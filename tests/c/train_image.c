@@ -52,7 +52,8 @@ static uint32_t put_op(const maker_t *maker, uint32_t ops, uint16_t k, uint8_t c
     uint32_t at = ops + (uint32_t)k * BP_MODEL_OP_BYTES;
     put(maker, at, code | (uint32_t)activation << 16 | (uint32_t)flags << 24, 4);
     put(maker, at + 4, k | (uint32_t)(k + 1u) << 16, 4);
-    put(maker, at + 8, (uint16_t)y_min | (uint32_t)(uint16_t)y_max << 16, 4);
+    put(maker, at + 8, (uint32_t)(int32_t)y_min, 2);
+    put(maker, at + 10, (uint32_t)(int32_t)y_max, 2);
     for (uint8_t i = 0; i < 5; ++i) {
         put(maker, at + 12 + 4u * i, 0, 4);
     }
@@ -100,7 +101,7 @@ static void put_softmax(maker_t *maker, uint32_t args) {
     put(maker, args + 4, 0x3F800000, 4);
     for (uint16_t d = 0; d < 256; ++d) {
         /* 2^-3 in Q5.26 is 2^23: half of 2^31 and 24 to the left. */
-        put(maker, table + 4u * d, (uint32_t)bp_softmax_exp(d, 1 << 30, 24, -124), 4);
+        put(maker, table + 4u * d, (uint32_t)bp_softmax_exp(d, (int32_t)1 << 30, 24, -124), 4);
     }
 }
 
@@ -153,7 +154,7 @@ uint32_t make_train_image(uint8_t *image, const train_net_t *net) {
     if (net->uint8_input) {
         arena = put_tensor(&maker, at, BP_DTYPE_UINT8, net->dims[0], 0, SCALE_X, net->x_zp + 128);
         uint32_t args = put_op(&maker, ops_at, k++, BP_OP_RESCALE, BP_ACT_NONE, 0, -128, 127);
-        put(&maker, args, 1u << 30, 4);
+        put(&maker, args, (uint32_t)1 << 30, 4);
         put(&maker, args + 4, 1, 4);
         features |= 1u << BP_OP_RESCALE;
         at += BP_MODEL_TENSOR_BYTES;

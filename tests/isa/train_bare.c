@@ -1,0 +1,35 @@
+/* tests/c/train_digest.c as a bare program: "name,digest,steps,samples" of every network that fits,
+ * or "name,no space"; the exit code is 0 when nothing else stopped a training. */
+#include <byteprop/status.h>
+
+#include "bare.h"
+#include "train_digest.h"
+
+static uint32_t space[SPACE_BYTES / 4];
+
+static void print(const train_digest_t *digest) {
+    bare_text(digest->name);
+    bare_text(",");
+    bare_number(digest->digest);
+    bare_text(",");
+    bare_number(digest->steps);
+    bare_text(",");
+    bare_number(digest->samples);
+    bare_text("\n");
+}
+
+int bare_main(void) {
+    train_space_t all = {(uint8_t *)space, sizeof space};
+    train_digest_t digest;
+    int status = BP_OK;
+    for (uint8_t i = 0; status == BP_OK || status == BP_E_SPACE; ++i) {
+        status = train_digest(&digest, i, all, i % 2);
+        if (status == BP_OK) {
+            print(&digest);
+        } else if (status == BP_E_SPACE) {
+            bare_text(digest.name);
+            bare_text(",no space\n");
+        }
+    }
+    return status == -1 ? 0 : 1;
+}
