@@ -72,6 +72,7 @@ class Memory:
     firmware_ram_bytes: int  # with line buffers and stack, without pool
     train_flash_bytes: int  # the same of firmware that trains; 0: it does not fit the board
     train_ram_bytes: int
+    train_stack_bytes: int  # reserved for the stack of firmware that trains
     save_slot_bytes: int  # of each of two places, at the end of flash, for what was learnt; 0: none
 
 
@@ -261,6 +262,7 @@ def _memory(t: _Table) -> Memory:
         firmware_ram_bytes=t.integer("firmware_ram_bytes"),
         train_flash_bytes=t.integer("train_flash_bytes", default=0),
         train_ram_bytes=t.integer("train_ram_bytes", default=0),
+        train_stack_bytes=t.integer("train_stack_bytes", default=0),
         save_slot_bytes=t.integer("save_slot_bytes", default=0),
     )
     if memory.firmware_ram_bytes + memory.pool_bytes > memory.ram_bytes:

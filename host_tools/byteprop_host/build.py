@@ -240,6 +240,8 @@ def build(
         return native_firmware(board, dict(defines or {}))
     if train:
         _check_training(board, image)
+        stack = board.memory.train_stack_bytes or board.memory.stack_bytes
+        board = replace(board, memory=replace(board.memory, stack_bytes=stack))
     elif not program:
         check_fit(board, image)
     job = _Job(

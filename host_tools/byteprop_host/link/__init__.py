@@ -3,10 +3,18 @@
 from byteprop_host.link.device import Device, InferAnswer, Selected, Stats, StreamAnswer
 from byteprop_host.link.frames import Decoder, Frame, encode_frame
 from byteprop_host.link.messages import DeviceInfo, Message
+from byteprop_host.link.training import (
+    Checkpoint,
+    Saved,
+    TrainingSession,
+    TrainResult,
+    TrainSample,
+)
 from byteprop_host.link.transport import Transport, open_transport
 from byteprop_host.link.wirelog import LoggedFrame, ReplayTransport, WireLog, read_log, replay
 
 __all__ = [
+    "Checkpoint",
     "Decoder",
     "Device",
     "DeviceInfo",
@@ -16,8 +24,12 @@ __all__ = [
     "Message",
     "ReplayTransport",
     "Selected",
+    "Saved",
     "Stats",
     "StreamAnswer",
+    "TrainResult",
+    "TrainSample",
+    "TrainingSession",
     "Transport",
     "WireLog",
     "encode_frame",

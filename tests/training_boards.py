@@ -1,0 +1,117 @@
+"""Networks, data and the host twin for tests that train on boards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from byteprop import image
+from byteprop._raw import crc32
+from byteprop._raw_train import Config, Trainer
+from byteprop.graph import Activation, Dense, DType, Graph, Op, Softmax, Tensor
+from byteprop_host.link import TrainResult, TrainSample
+
+FASHION = Path(__file__).resolve().parents[1] / "examples/fashion_mnist"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A network from random weights, its configuration, and samples in the order of training."""
+
+    image: bytes
+    config: Config
+    samples: list[TrainSample]
+
+
+def classifier(sizes: Sequence[int], seed: int) -> bytes:
+    """int8 in [-128, 127], ReLU between, softmax at the end; scales are powers of two."""
+    rng = np.random.default_rng(seed)
+    tensors = [Tensor("x", (1, sizes[0]), DType.INT8, np.float32(2.0**-8), -128)]
+    ops: list[Op] = []
+    for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+        is_last = len(ops) == len(sizes) - 2
+        limit = np.sqrt(6 / (n_in + n_out))
+        scale = 2.0 ** np.ceil(np.log2(limit / 64))
+        weights = np.round(rng.uniform(-limit, limit, (n_out, n_in)) / scale).astype(np.int8)
+        y_scale, y_zp = (2.0**-3, 0) if is_last else (2.0**-6, -128)
+        tensors.append(Tensor(f"y{len(ops)}", (1, n_out), DType.INT8, np.float32(y_scale), y_zp))
+        ops.append(
+            Dense(
+                len(ops), len(ops) + 1, weights, np.zeros(n_out, np.int32),
+                np.array([scale], np.float32), Activation.NONE if is_last else Activation.RELU,
+            )
+        )  # fmt: skip
+    tensors.append(Tensor("p", (1, sizes[-1]), DType.INT8, np.float32(2.0**-8), -128))
+    ops.append(Softmax(len(ops), len(ops) + 1))
+    return image.without_names(image.encode(Graph(tuple(tensors), tuple(ops), (0,), (len(ops),))))
+
+
+def classification(
+    sizes: Sequence[int], n: int, *, seed: int = 1, window: int = 100, batch: int = 1,
+    momentum_shift: int = 0,
+) -> Task:  # fmt: skip
+    """Noisy prototypes of the classes; half of the inputs are the zero point, as in images."""
+    rng = np.random.default_rng(seed)
+    prototypes = rng.integers(-128, 128, (sizes[-1], sizes[0]))
+    prototypes[rng.random(prototypes.shape) < 0.5] = -128
+    labels = rng.integers(0, sizes[-1], n)
+    x = prototypes[labels] + np.round(rng.normal(0, 20, (n, sizes[0]))).astype(np.int64)
+    x = np.where(prototypes[labels] == -128, -128, np.clip(x, -128, 127)).astype(np.int8)
+    rates = np.round(0.005 * (1 - np.arange(n) / n) * 2**24).astype(int)
+    samples = [
+        TrainSample(row.tobytes(), int(label), int(rate))
+        for row, label, rate in zip(x, labels, rates, strict=True)
+    ]
+    config = Config(seed, window=window, batch=batch, momentum_shift=momentum_shift)
+    return Task(classifier(sizes, seed), config, samples)
+
+
+def regression(n: int, *, seed: int = 1) -> Task:
+    """y = 2x - 1 with one neuron."""
+    x_scale, w_scale, y_scale = 2.0**-3, 2.0**-5, 2.0**-2
+    graph = Graph(
+        (
+            Tensor("x", (1, 1), DType.INT8, np.float32(x_scale), 0),
+            Tensor("y", (1, 1), DType.INT8, np.float32(y_scale), 0),
+        ),
+        (Dense(0, 1, np.zeros((1, 1), np.int8), np.zeros(1, np.int32), np.float32([w_scale])),),
+        (0,),
+        (1,),
+    )
+    points = np.arange(-1.0, 5.0)[np.arange(n) % 6]
+    samples = [
+        TrainSample(
+            np.int8(round(x / x_scale)).tobytes(),
+            (round((2 * x - 1) / y_scale * 65536),),
+            round(0.01 * 2**24),
+        )
+        for x in points.tolist()
+    ]
+    return Task(image.without_names(image.encode(graph)), Config(seed), samples)
+
+
+def twin_results(twin: Trainer, samples: Sequence[TrainSample]) -> list[tuple[int, int, bool]]:
+    """loss, predicted, correct of the host's own steps."""
+    x = np.frombuffer(b"".join(s.x for s in samples), np.uint8).reshape(len(samples), -1)
+    y: npt.NDArray[np.uint16] | npt.NDArray[np.int32]
+    if isinstance(samples[0].y, int):
+        y = np.array([s.y for s in samples], np.uint16)
+    else:
+        y = np.array([s.y for s in samples], np.int32)
+    rates = [s.lr_q24 for s in samples]
+    learn = None if None in rates else np.array(rates, np.uint32)
+    found = twin.run(x, y, lr_q24=learn)
+    return [(int(r["loss"]), int(r["predicted"]), bool(r["correct"])) for r in found]
+
+
+def shown(results: Sequence[TrainResult]) -> list[tuple[int, int, bool]]:
+    return [(r.loss, r.predicted, r.correct) for r in results]
+
+
+def twin_digests(twin: Trainer) -> tuple[int, int]:
+    """As TrainingSession.digests."""
+    return crc32(twin.image[16:]), crc32(twin.state)
