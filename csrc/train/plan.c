@@ -146,15 +146,12 @@ static int check_config(const bp_train_config_t *config) {
                : BP_E_ARG;
 }
 
-/* The float32 bits of beta; softmax over all of the last layer's outputs. */
+/* A softmax over all of the last layer's outputs, without a temperature, which the loss has not. */
 static int check_softmax(const walk_t *walk, const bp_op_t *op, const bp_train_layer_t *layer) {
     bp_tensor_t x;
     bp_model_tensor(&x, walk->model, op->input);
     uint32_t n = x.rank == 0 ? 1 : x.dims[x.rank - 1];
-    if (n != layer->n_out) {
-        return BP_E_UNSUPPORTED;
-    }
-    return walk->config->window == 0 || is_normal_f32(op->args[1]) ? BP_OK : BP_E_PARAM;
+    return n == layer->n_out && op->args[1] == BETA_ONE_F32 ? BP_OK : BP_E_UNSUPPORTED;
 }
 
 /* What may stand before the first layer. */
