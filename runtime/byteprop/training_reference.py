@@ -31,8 +31,6 @@ _MOST_MOMENTUM_SHIFT = 15
 _GOLDEN = 0x9E3779B9
 _EXP2 = np.array([round(32768 * 2 ** (-i / 256)) for i in range(256)], np.int64)
 _SMALLEST_EXPONENT, _LARGEST_EXPONENT = -125, 128  # of float32's normal numbers, as reals
-_FLOORED = {Activation.RELU, Activation.RELU6, Activation.RELU_N1_TO_1}
-_CAPPED = {Activation.RELU6, Activation.RELU_N1_TO_1}
 
 
 @dataclass(frozen=True)
@@ -363,9 +361,9 @@ class ReferenceTrainer:
         activation = lower.op.activation
         y_min, y_max = reference._range(activation, self._tensors[lower.y])
         passes = np.ones(len(h), bool)
-        if activation in _FLOORED:
+        if activation is not Activation.NONE:
             passes &= lower.q != y_min
-        if activation in _CAPPED:
+        if activation not in (Activation.NONE, Activation.RELU):
             passes &= lower.q != y_max
         return np.where(passes, h, 0)
 
@@ -494,13 +492,13 @@ class ReferenceTrainer:
         self._count(rescales=1)
 
     def _shift_fits(self, k: _Layer, change: int) -> bool:
-        lshift = int(self._multipliers(k)[1][0])
-        return -31 <= lshift + change <= 30
+        mult_q31, lshift = (int(values[0]) for values in self._multipliers(k))
+        return mult_q31 != 0 and -31 <= lshift + change <= 30
 
     def _softmax_shift_fits(self, change: int) -> bool:
         op = next(op for op in self._graph.ops if isinstance(op, Softmax))
         real = float(op.beta) * float(self._tensors[op.input].scale) * 2.0**26
-        return 1 <= reference._multiplier(real)[1] + change <= 30
+        return 2 <= reference._multiplier(real)[1] + change <= 30
 
 
 # Helpers on arrays.
@@ -600,6 +598,8 @@ def _check_layers(graph: Graph, layers: list[_Layer]) -> None:
         for scale in (source.scale, target.scale, *k.weight_scales):
             if not np.float32(scale) >= np.finfo(np.float32).tiny:
                 raise TrainingError(f"scale {scale} is not normal", op=k.op_index)
+        if k.op.activation is Activation.RELU_0_TO_1:
+            raise TrainingError("a dense layer with RELU_0_TO_1 cannot be trained", op=k.op_index)
     last = layers[-1]
     if last.op.activation is not Activation.NONE:
         raise TrainingError("the last dense layer has an activation", op=last.op_index)

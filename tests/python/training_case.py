@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from byteprop import image, reference
+from byteprop import _raw, image, reference
 from byteprop._raw_train import Config, Trainer
 from byteprop.graph import Activation, Dense, DType, Graph, Op, Rescale, Reshape, Softmax, Tensor
 from byteprop.training_reference import Masters, ReferenceTrainer
@@ -130,7 +130,7 @@ class Pair:
     def sample(self, x: npt.NDArray[Any], y: Any, lr_q24: int, *, deep: bool = True) -> None:
         wanted = self.python.sample(x, y, lr_q24)
         rate = np.array([lr_q24], np.uint32)
-        got = self.c.run(x.reshape(1, -1).view(np.uint8), self._y(y), lr_q24=rate)[0]
+        got = self.c.run(x.reshape(1, -1).view(np.uint8), self.y_of(y), lr_q24=rate)[0]
         assert (int(got["loss"]), int(got["predicted"]), bool(got["correct"])) == (
             wanted.loss,
             wanted.predicted,
@@ -157,14 +157,13 @@ class Pair:
 
     def check_inference(self, x: npt.NDArray[Any]) -> None:
         """The trained image answers as the reference on the reference's graph."""
-        from byteprop import _raw
-
         wanted = reference.run(self.python.graph, [x])[0]
-        got = _raw.Engine(self.c.image).run(np.ascontiguousarray(x).view(np.uint8))
+        bits = np.ascontiguousarray(x).view(np.uint8).reshape(len(x), -1)
+        got = _raw.Engine(self.c.image).run(bits)
         np.testing.assert_array_equal(got.view(wanted.dtype).reshape(wanted.shape), wanted)
 
     @staticmethod
-    def _y(y: Any) -> npt.NDArray[Any]:
+    def y_of(y: Any) -> npt.NDArray[Any]:
         if isinstance(y, int):
             return np.array([y], np.uint16)
         return np.asarray(y, np.int32).reshape(1, -1)
