@@ -2,8 +2,9 @@
 #include <byteprop/fixed.h>
 #include <byteprop/kernels.h>
 
-/* The exponentials are summed in Q12.19. At most 511 of them, each at most 1 and the largest 1,
- * have a sum of 2^19 .. 2^28 - 1: 4 to 12 leading zeros, and a last shift of 23 to 31 bits. */
+/* The exponentials are summed in Q12.19. At most BP_SOFTMAX_MAX_ELEMS of them, each at
+ * most 1 and the largest 1, have a sum of 2^19 .. 2^28 - 1: 4 to 12 leading zeros, and a last shift
+ * of 23 to 31 bits. */
 enum { SUM_INTEGER_BITS = 12 };
 
 static int8_t max_of(const int8_t *x, uint16_t n) {

@@ -1,4 +1,5 @@
 #include <byteprop/config.h>
+#include <byteprop/kernels.h>
 #include <byteprop/link.h>
 #include <byteprop/model.h>
 #include <stdbool.h>
@@ -35,11 +36,6 @@ enum {
 /* Fields of records that are wanted without the rest. */
 enum { TENSOR_ELEMS_AT = 20, TENSOR_ARENA_OFFSET_AT = 24 };
 enum { OP_CODE_AT = 0, OP_INPUT_AT = 4, OP_OUTPUT_AT = 6 };
-
-/* Limits of the kernels, see kernels.h. */
-enum { MAX_SOFTMAX_ELEMS = 511 };
-#define MAX_DENSE_INPUTS 65532u
-#define MAX_DENSE_OUTPUTS 65535u
 
 /* What the checks of ops share; tensors' records are read when they are wanted. */
 typedef struct {
@@ -194,7 +190,7 @@ static int check_tensor(const bp_tensor_t *tensor, const bp_model_t *model) {
     if (tensor->dtype != BP_DTYPE_INT8 && tensor->dtype != BP_DTYPE_UINT8) {
         return BP_E_DTYPE;
     }
-    if (tensor->rank > 4 || tensor->elems == 0 || tensor->elems != elems_of(tensor)) {
+    if (tensor->rank > BP_MODEL_MAX_RANK || tensor->elems == 0 || tensor->elems != elems_of(tensor)) {
         return BP_E_SHAPE;
     }
     if ((tensor->arena_offset & 3) != 0) {
@@ -306,8 +302,8 @@ static int check_dense(const reader_t *reader, const bp_op_t *op, const bp_tenso
     if (op->layout != BP_LAYOUT_ROWS || (op->flags & ~(BP_OP_PER_CHANNEL | BP_OP_HAS_BIAS)) != 0) {
         return BP_E_PARAM;
     }
-    if (n_in == 0 || n_in * rows != x->elems || n_in > MAX_DENSE_INPUTS ||
-        n_out > MAX_DENSE_OUTPUTS) {
+    if (n_in == 0 || n_in * rows != x->elems || n_in > BP_DENSE_MAX_INPUTS ||
+        n_out > BP_DENSE_MAX_OUTPUTS) {
         return BP_E_SHAPE;
     }
     if (tensors_overlap(reader->model, op->input, op->output)) {
@@ -337,7 +333,7 @@ static int check_rescale(const bp_op_t *op, const bp_tensor_t *x, const bp_tenso
 static int check_softmax(const reader_t *reader, const bp_op_t *op, const bp_tensor_t *x,
                          const bp_tensor_t *y) {
     uint32_t n = x->rank == 0 ? 1 : x->dims[x->rank - 1];
-    if (x->elems != y->elems || n > MAX_SOFTMAX_ELEMS) {
+    if (x->elems != y->elems || n > BP_SOFTMAX_MAX_ELEMS) {
         return BP_E_SHAPE;
     }
     int status = check_data(reader, op->args[0], 4 * 256, 4);

@@ -11,14 +11,14 @@ from byteprop.errors import ModelError
 from byteprop.graph import Dense, DType, Graph, Op, Reshape, Softmax, Tensor
 from byteprop.quantization import limits
 
-MAX_RANK = 4
-MAX_N_IN = 65532
-MAX_N_OUT = 65535
-MAX_CLASSES = 511
+MAX_RANK = _raw.const("BP_MODEL_MAX_RANK")
+MAX_N_IN = _raw.const("BP_DENSE_MAX_INPUTS")
+MAX_N_OUT = _raw.const("BP_DENSE_MAX_OUTPUTS")
+MAX_CLASSES = _raw.const("BP_SOFTMAX_MAX_ELEMS")
+MAX_ELEMS = _raw.const("BP_MODEL_MAX_ARENA_BYTES")
 MAX_WEIGHTS = 2**28
 _MAX_TENSORS = _raw.const("BP_MODEL_MAX_TENSORS")
 _MAX_OPS = _raw.const("BP_MODEL_MAX_OPS")
-_MAX_ARENA_BYTES = _raw.const("BP_MODEL_MAX_ARENA_BYTES")
 
 
 def check(graph: Graph) -> None:
@@ -46,8 +46,8 @@ def _check_tensor(where: str, t: Tensor) -> None:
         raise ModelError(f"{where}: {len(t.shape)} dimensions; {MAX_RANK} at most are supported")
     if any(d < 1 for d in t.shape):
         raise ModelError(f"{where}: shape {t.shape}; every dimension must be at least 1")
-    if math.prod(t.shape) > _MAX_ARENA_BYTES:
-        raise ModelError(f"{where}: shape {t.shape} has more than {_MAX_ARENA_BYTES} elements")
+    if math.prod(t.shape) > MAX_ELEMS:
+        raise ModelError(f"{where}: shape {t.shape} has more than {MAX_ELEMS} elements")
     if not (math.isfinite(t.scale) and t.scale > 0):
         raise ModelError(f"{where}: scale {t.scale}; it must be finite and above 0")
     lowest, highest = limits(t.dtype)

@@ -167,8 +167,8 @@ def dense_s8(
     bias_folded = _array("bias_folded", bias_folded, np.int32, 1)
     mult, lshift = _array("mult", mult, np.int32, 1), _array("lshift", lshift, np.int8, 1)
     n_out, n_in = weights.shape
-    _check("n_in", n_in, 1, 65532)
-    _check("n_out", n_out, 1, 65535)
+    _check("n_in", n_in, 1, const("BP_DENSE_MAX_INPUTS"))
+    _check("n_out", n_out, 1, const("BP_DENSE_MAX_OUTPUTS"))
     if x.shape != (n_in,) or bias_folded.shape != (n_out,) or mult.shape != lshift.shape:
         raise ArgumentError("x, bias_folded, mult, lshift: wanted shapes that fit weights")
     if mult.shape not in ((1,), (n_out,)):
@@ -241,7 +241,7 @@ def softmax_s8(x: npt.NDArray[np.int8], exp_q31: npt.NDArray[np.int32]) -> npt.N
     """Softmax of one row of int8 logits with a table of softmax_exp_table."""
     x = _array("x", x, np.int8, 1)
     exp_q31 = _array("exp_q31", exp_q31, np.int32, 1)
-    _check("elements of x", len(x), 1, 511)
+    _check("elements of x", len(x), 1, const("BP_SOFTMAX_MAX_ELEMS"))
     if exp_q31.shape != (256,) or exp_q31[0] != (1 << 31) - 1 or (exp_q31 < 0).any():
         raise ArgumentError("exp_q31: wanted a table made by softmax_exp_table")
     y = np.empty(x.shape, np.int8)

@@ -69,6 +69,15 @@ def test_codes_are_those_of_the_c_header() -> None:
     }
 
 
+def test_limits_are_those_of_the_c_headers() -> None:
+    told = re.findall(r"^\| `(BP_\w+)` \| (\d+) \|", section("Limits"), re.M)
+    assert {name: int(value) for name, value in told} == {
+        name: _raw.const(name)
+        for name in dir(_raw.lib)
+        if re.match(r"BP_(MODEL|DENSE|SOFTMAX)_MAX_", name)
+    }
+
+
 def test_every_status_of_the_reader_is_told() -> None:
     """Those that the C source of the reader names, and no others."""
     source = (Path(__file__).resolve().parents[2] / "csrc/model/model_open.c").read_text()

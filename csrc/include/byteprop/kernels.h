@@ -11,6 +11,10 @@ extern "C" {
 #endif
 
 /* cdef: begin */
+#define BP_DENSE_MAX_INPUTS 65532 /* |sum| <= 65532 * 128 * 128 < 2^31, and a stride in 16 bits */
+#define BP_DENSE_MAX_OUTPUTS 65535
+#define BP_SOFTMAX_MAX_ELEMS 511
+
 /* One dense layer as it lies in the model image; all pointers are ROM (see config.h).
  * y[j] = clamp(requant(bias[j] + sum_i w[j][i] * x[i], mult, lshift) + y_zp, y_min, y_max).
  * The input's zero point is folded into the bias when the image is made. */
@@ -19,8 +23,8 @@ typedef struct {
     const uint8_t *bias;     /* int32 [n_out], 4-byte aligned: bias - x_zp * sum_i w[j][i], mod 2^32 */
     const uint8_t *mult_q31; /* int32 [n_out] when per_channel, else [1]; 4-byte aligned */
     const uint8_t *lshift;   /* int8 [n_out] when per_channel, else [1] */
-    uint16_t n_in;           /* 1 .. 65532: |sum| <= 65532 * 128 * 128 < 2^31 */
-    uint16_t n_out;          /* 1 .. 65535 */
+    uint16_t n_in;           /* 1 .. BP_DENSE_MAX_INPUTS */
+    uint16_t n_out;          /* 1 .. BP_DENSE_MAX_OUTPUTS */
     uint16_t row_stride;     /* n_in rounded up to a multiple of 4 */
     uint8_t per_channel;     /* 1: one multiplier a row */
     int8_t y_zp;
@@ -48,7 +52,7 @@ typedef struct {
 } bp_rescale_t;
 void bp_rescale_8(uint8_t *y, const uint8_t *x, uint32_t n, const bp_rescale_t *p);
 
-/* Softmax int8 over n logits, 1 .. 511; the output has scale 1/256 and zero point -128.
+/* Softmax int8 over n logits, 1 .. BP_SOFTMAX_MAX_ELEMS; the output has scale 1/256 and zero point -128.
  * exp_q31: ROM int32 [256], 4-byte aligned: exp(-d * beta * scale) in Q0.31 for d = max - x, 0 where
  * TensorFlow Lite's diff_min cuts off, made by bp_softmax_exp_table. In place is allowed.
  * From 512 equal logits on, TensorFlow Lite shifts by more than 31 bits, which C leaves undefined. */

@@ -20,7 +20,8 @@ extern "C" {
 #define BP_MODEL_OP_BYTES 32
 #define BP_MODEL_MAX_TENSORS 1024
 #define BP_MODEL_MAX_OPS 1024
-#define BP_MODEL_MAX_ARENA_BYTES 0x1000000 /* also of all outputs together */
+#define BP_MODEL_MAX_RANK 4
+#define BP_MODEL_MAX_ARENA_BYTES 0x1000000 /* also of a tensor, and of all outputs together */
 
 /* Data types of tensors. */
 enum { BP_DTYPE_INT8 = 1, BP_DTYPE_UINT8 = 2 };
@@ -50,7 +51,7 @@ enum { BP_OP_PER_CHANNEL = 1, BP_OP_HAS_BIAS = 2 };
 
 typedef struct {
     uint8_t dtype;
-    uint8_t rank;   /* 0 .. 4 */
+    uint8_t rank;   /* 0 .. BP_MODEL_MAX_RANK */
     uint16_t flags;
     uint32_t dims[4]; /* unused ones are 1 */
     uint32_t elems;   /* product of dims */

@@ -7,11 +7,9 @@ import math
 import numpy as np
 import tflite
 
+from byteprop._graph_check import MAX_ELEMS, MAX_RANK
 from byteprop.graph import DType
 from byteprop.importer.rawmodel import RawTensor
-
-MAX_RANK = 4
-MAX_ELEMS = 1 << 24
 
 DTYPES = {tflite.TensorType.INT8: DType.INT8, tflite.TensorType.UINT8: DType.UINT8}
 _LIMITS = {DType.INT8: (-128, 127), DType.UINT8: (0, 255)}

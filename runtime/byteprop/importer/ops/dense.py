@@ -8,14 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import tflite
 
+from byteprop._graph_check import MAX_N_IN, MAX_N_OUT
 from byteprop.graph import Activation, Dense, DType
 from byteprop.importer.builder import Builder
 from byteprop.importer.checks import quoted
 from byteprop.importer.ops.activation import check_fused_range, fused_activation
 from byteprop.importer.rawmodel import RawOp, RawTensor
 
-MAX_N_IN = 65532
-MAX_N_OUT = 65535
 # How far a bias's scale may be off, in units of the output's scale.
 _BIAS_SCALE_TOLERANCE = 0.02
 

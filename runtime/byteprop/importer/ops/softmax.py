@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 import tflite
 
+from byteprop._graph_check import MAX_CLASSES
 from byteprop.graph import DType, Softmax
 from byteprop.importer.builder import Builder
 from byteprop.importer.checks import quoted
 from byteprop.importer.rawmodel import RawOp
 
-# From 512 equal logits on, TensorFlow Lite's reference kernel shifts by more than 31 bits: what it
-# answers then is left to the compiler.
-MAX_CLASSES = 511
 _OUTPUT_SCALE = np.float32(1 / 256)
 _OUTPUT_ZERO_POINT = -128
 _INPUT_FRACTION_BITS = 26
