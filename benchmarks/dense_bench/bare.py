@@ -85,6 +85,13 @@ def kernel_sources() -> list[Path]:
     return sorted((CSRC / "kernels").glob("*.c")) + sorted((CSRC / "isa").rglob("*.c"))
 
 
+def training_sources() -> list[Path]:
+    """What a program that trains needs beside the kernels."""
+    folders = ("train", "model", "infer")
+    parts = [path for folder in folders for path in sorted((CSRC / folder).glob("*.c"))]
+    return [*parts, CSRC / "link/crc32.c", CSRC / "status.c"]
+
+
 def build(
     machine: Machine,
     sources: Sequence[Path],
