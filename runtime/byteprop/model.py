@@ -223,6 +223,7 @@ class Model:
         """Writes the model; the suffix of the path chooses the format."""
         target = Path(path)
         writers: dict[str, Callable[[Model], bytes]] = {
+            ".tflite": _tflite,
             ".bpm": lambda model: model.image,
             ".h": lambda model: export.header(image.without_names(model.image)).encode(),
         }
@@ -432,6 +433,13 @@ def _not_a_model(head: bytes, size: int) -> str:
         f"neither a .tflite ('TFL3' at byte 4) nor a .bpm ('BPM1' at byte 0): "
         f"{size} bytes that begin with {head!r}"
     )
+
+
+def _tflite(model: Model) -> bytes:
+    # As with reading one: who does not write such a file need not wait for the schema's package.
+    from byteprop.tflite_writer import write_tflite
+
+    return write_tflite(model.graph)
 
 
 def _layer(graph: Graph, index: int) -> LayerInfo:

@@ -6,13 +6,15 @@ few, with every parameter open.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import flatbuffers
 import numpy as np
 import tflite
+
+from byteprop.tflite_file import OptionsWriter, ints, options_of, vector, write_data
 
 INT8, UINT8, INT16, INT32, INT64, FLOAT32 = (
     tflite.TensorType.INT8,
@@ -23,9 +25,6 @@ INT8, UINT8, INT16, INT32, INT64, FLOAT32 = (
     tflite.TensorType.FLOAT32,
 )
 NO_TENSOR = -1
-
-# Writes the table of an op's options, gives its position.
-OptionsWriter = Callable[[flatbuffers.Builder], int]
 
 
 @dataclass
@@ -108,9 +107,9 @@ class ModelBuilder:
 
     def build(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
         b = flatbuffers.Builder(1024)
-        buffers = _vector(b, [self._buffer(b, i) for i in range(len(self._buffers))])
-        graphs = _vector(b, [self._subgraph(b, inputs, outputs) for _ in range(self.subgraphs)])
-        codes = _vector(b, [self._op_code(b, op) for op in self._ops])
+        buffers = vector(b, [self._buffer(b, i) for i in range(len(self._buffers))])
+        graphs = vector(b, [self._subgraph(b, inputs, outputs) for _ in range(self.subgraphs)])
+        codes = vector(b, [self._op_code(b, op) for op in self._ops])
         tflite.ModelStart(b)
         tflite.ModelAddVersion(b, self.schema_version)
         tflite.ModelAddOperatorCodes(b, codes)
@@ -121,13 +120,7 @@ class ModelBuilder:
 
     def _buffer(self, b: flatbuffers.Builder, index: int) -> int:
         data = self._buffers[index]
-        position = None
-        if data:
-            # As converters write them: data aligned to 16 bytes.
-            b.StartVector(1, len(data), 16)
-            b.head -= len(data)
-            b.Bytes[b.head : b.head + len(data)] = data
-            position = b.EndVector()
+        position = write_data(b, data) if data else None
         tflite.BufferStart(b)
         if position is not None:
             tflite.BufferAddData(b, position)
@@ -139,9 +132,9 @@ class ModelBuilder:
     def _subgraph(
         self, b: flatbuffers.Builder, inputs: Sequence[int], outputs: Sequence[int]
     ) -> int:
-        tensors = _vector(b, [_tensor(b, tensor) for tensor in self._tensors])
-        ops = _vector(b, [_op(b, i, op) for i, op in enumerate(self._ops)])
-        ins, outs = _ints(b, inputs), _ints(b, outputs)
+        tensors = vector(b, [_tensor(b, tensor) for tensor in self._tensors])
+        ops = vector(b, [_op(b, i, op) for i, op in enumerate(self._ops)])
+        ins, outs = ints(b, inputs), ints(b, outputs)
         tflite.SubGraphStart(b)
         tflite.SubGraphAddTensors(b, tensors)
         tflite.SubGraphAddInputs(b, ins)
@@ -163,8 +156,8 @@ class ModelBuilder:
 
 def _tensor(b: flatbuffers.Builder, tensor: _Tensor) -> int:
     name = b.CreateString(tensor.name)
-    shape = _ints(b, tensor.shape)
-    signature = None if tensor.signature is None else _ints(b, tensor.signature)
+    shape = ints(b, tensor.shape)
+    signature = None if tensor.signature is None else ints(b, tensor.signature)
     quantization = _quantization(b, tensor)
     sparsity = None
     if tensor.sparse:
@@ -206,7 +199,7 @@ def _quantization(b: flatbuffers.Builder, tensor: _Tensor) -> int | None:
 
 def _op(b: flatbuffers.Builder, index: int, op: _Op) -> int:
     options = op.options(b) if op.options is not None else None
-    ins, outs = _ints(b, op.inputs), _ints(b, op.outputs)
+    ins, outs = ints(b, op.inputs), ints(b, op.outputs)
     tflite.OperatorStart(b)
     tflite.OperatorAddOpcodeIndex(b, index)
     tflite.OperatorAddInputs(b, ins)
@@ -215,36 +208,6 @@ def _op(b: flatbuffers.Builder, index: int, op: _Op) -> int:
     if options is not None:
         tflite.OperatorAddBuiltinOptions(b, options)
     return int(tflite.OperatorEnd(b))
-
-
-def _vector(b: flatbuffers.Builder, positions: Sequence[int]) -> int:
-    b.StartVector(4, len(positions), 4)
-    for position in reversed(positions):
-        b.PrependUOffsetTRelative(position)
-    return int(b.EndVector())
-
-
-def _ints(b: flatbuffers.Builder, values: Sequence[int]) -> int:
-    return int(b.CreateNumpyVector(np.asarray(values, np.int32)))
-
-
-# Options.
-
-
-def options_of(kind: str, **fields: Any) -> tuple[int, OptionsWriter]:
-    """Options by the schema's names: options_of("Softmax", Beta=1.0). A list becomes a vector."""
-
-    def write(b: flatbuffers.Builder) -> int:
-        values = {
-            name: _ints(b, value) if isinstance(value, (list, tuple)) else value
-            for name, value in fields.items()
-        }
-        getattr(tflite, f"{kind}OptionsStart")(b)
-        for name, value in values.items():
-            getattr(tflite, f"{kind}OptionsAdd{name}")(b, value)
-        return int(getattr(tflite, f"{kind}OptionsEnd")(b))
-
-    return getattr(tflite.BuiltinOptions, f"{kind}Options"), write
 
 
 # Models of one op.
