@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -118,8 +118,9 @@ class BuildSettings:
 class Runner:
     """One `[[runner]]`: how firmware gets onto the board; the first that is available serves.
 
-    Kind "qemu" starts the board's `[emulator]`, "native" the executable; "command" is described
-    wholly by the fields below, whose arguments may hold {elf}, {hex}, {bin}, {port} and {baud}.
+    Kind "qemu" starts the board's `[emulator]`, "simavr" that emulator of AVR, "native" the
+    executable; "command" is described wholly by the fields below, whose arguments may hold {elf},
+    {hex}, {bin}, {port} and {baud}.
     """
 
     kind: str
@@ -128,6 +129,7 @@ class Runner:
     flash: tuple[str, ...] = ()
     reset: tuple[str, ...] = ()
     install: str = ""
+    mcu: str = ""  # simavr's name of the microcontroller
 
 
 @dataclass(frozen=True)
@@ -338,6 +340,8 @@ def _runner(t: _Table) -> Runner:
     kind = t.text("kind")
     if kind in ("qemu", "native"):
         runner = Runner(kind=kind, name=kind)
+    elif kind == "simavr":
+        runner = Runner(kind=kind, name=kind, mcu=t.text("mcu"), install=t.text("install"))
     elif kind == "command":
         program = t.text("program")
         runner = Runner(
@@ -349,7 +353,7 @@ def _runner(t: _Table) -> Runner:
             install=t.text("install"),
         )
     else:
-        raise t.error("kind", f"must be one of qemu, native, command, not {kind!r}")
+        raise t.error("kind", f"must be one of qemu, simavr, native, command, not {kind!r}")
     t.finish()
     return runner
 
@@ -435,8 +439,22 @@ def all_boards() -> tuple[Board, ...]:
     return tuple(sorted(boards, key=lambda b: (b.tier is not Tier.HOST, b.name)))
 
 
+def with_runner(board: Board, name: str) -> Board:
+    """The board as if board.toml had that runner alone."""
+    chosen = tuple(r for r in board.runners if r.name == name)
+    if not chosen:
+        known = ", ".join(r.name for r in board.runners)
+        raise ArgumentError(f"board {board.name} has no runner {name!r}; it has: {known}")
+    return replace(board, runners=chosen)
+
+
 def load_board(name: str | Path) -> Board:
-    """The board of that name, or the one described in that folder or file."""
+    """The board of that name, or the one described in that folder or file.
+
+    "BOARD:RUNNER" is the same board with one of its runners alone: "arduino-uno:qemu"."""
+    board, colon, runner = str(name).rpartition(":")
+    if colon and not Path(name).exists():
+        return with_runner(load_board(board), runner)
     path = Path(name)
     if path.is_dir() and (path / "board.toml").is_file():
         return parse_board(path / "board.toml")

@@ -8,6 +8,7 @@ from ..errors import FlashError, ToolMissingError
 from .base import FlashRunner, Plan, Probe, RunningBoard
 from .command import CableBoard, CommandRunner
 from .emulated import NativeBoard, NativeRunner, QemuBoard, QemuRunner
+from .simavr import SimavrBoard, SimavrRunner
 
 __all__ = [
     "CableBoard",
@@ -20,6 +21,8 @@ __all__ = [
     "QemuBoard",
     "QemuRunner",
     "RunningBoard",
+    "SimavrBoard",
+    "SimavrRunner",
     "choose",
     "plan",
     "runners",
@@ -30,6 +33,8 @@ __all__ = [
 def _runner(board: Board, runner: Runner) -> FlashRunner:
     if runner.kind == "qemu":
         return QemuRunner(board)
+    if runner.kind == "simavr":
+        return SimavrRunner(board, runner)
     if runner.kind == "native":
         return NativeRunner(board)
     return CommandRunner(board, runner)

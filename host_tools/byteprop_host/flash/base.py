@@ -44,6 +44,11 @@ class RunningBoard(Protocol):
 
     @property
     def plan(self) -> Plan: ...
+    @property
+    def counts_cycles(self) -> bool:
+        """Whether its clock counts a CPU's cycles: on a real board and in an exact emulator."""
+        ...
+
     def reset(self) -> None:
         """Resets the board from outside; the session on it is lost."""
         ...

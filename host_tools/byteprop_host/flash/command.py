@@ -18,6 +18,8 @@ _PLACEHOLDERS = ("elf", "hex", "bin", "port", "baud")
 class CableBoard:
     """A board on a cable. Closing leaves it running: it is not ours to switch off."""
 
+    counts_cycles = True
+
     def __init__(
         self, runner: CommandRunner, firmware: Firmware, plan: Plan, port: str, timeout: float
     ) -> None:

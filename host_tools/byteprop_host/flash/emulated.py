@@ -24,6 +24,8 @@ _SETTLE_SECONDS = 0.05
 class ProcessBoard:
     """A board behind a pseudo-terminal."""
 
+    counts_cycles = False
+
     def __init__(self, board: Board, plan: Plan, pty: Pty, child: Child) -> None:
         self.board = board
         self.plan = plan

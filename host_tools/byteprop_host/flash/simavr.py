@@ -1,0 +1,128 @@
+"""AVR boards in simavr, which counts every instruction's cycles as the data sheet has them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import zlib
+from pathlib import Path
+
+from ..boards import Board, Runner, boards_root
+from ..build import Firmware
+from ..errors import FlashError, ToolMissingError
+from ..firmware import cache_dir
+from .base import Plan, Probe
+from .emulated import ProcessBoard
+from .process import Child, Pty
+
+_NAME = "byteprop-simavr"
+_MISSING_HEADER = "simavr/"
+
+
+def simulator() -> Path:
+    """The program around libsimavr, compiled where it is first used. Raises ToolMissingError."""
+    source = boards_root() / "simulators" / "simavr.c"
+    target = cache_dir() / "native" / f"{zlib.crc32(source.read_bytes()):08x}" / _NAME
+    if target.is_file() and _can_start(target):
+        return target
+    cc = shutil.which("cc") or shutil.which("gcc")
+    if cc is None:
+        raise ToolMissingError("cc is not installed")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        made = Path(scratch) / _NAME
+        command = [cc, "-std=c99", "-O2", str(source), "-lsimavr", "-o", str(made)]
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=60.0, check=False
+        )
+        if done.returncode:
+            raise ToolMissingError(_why(done.stderr))
+        made.replace(target)
+    return target
+
+
+def _can_start(program: Path) -> bool:
+    """False when the library was taken away since; without arguments it only says its usage."""
+    done = subprocess.run([program], capture_output=True, timeout=10.0, check=False)
+    return b"usage" in done.stderr
+
+
+def _why(said: str) -> str:
+    if _MISSING_HEADER in said or "-lsimavr" in said:
+        return "libsimavr-dev is not installed"
+    return f"simavr's library cannot be used: {said.strip()}"
+
+
+class SimavrBoard(ProcessBoard):
+    """A board in simavr."""
+
+    counts_cycles = True
+
+    def __init__(self, board: Board, plan: Plan, pty: Pty, timeout: float) -> None:
+        super().__init__(board, plan, pty, Child(plan.commands[0], fds=[pty.master]))
+        pty.give_master()
+        self._await_start(timeout)
+
+    def _await_start(self, timeout: float) -> None:
+        timer = threading.Timer(timeout, os.kill, (self._child.pid, signal.SIGKILL))
+        timer.start()
+        try:
+            started = self._child.stdout.readline()
+        finally:
+            timer.cancel()
+        if not started:
+            raise self._fail("the emulator did not start")
+
+    def reset(self) -> None:
+        """The program takes this signal as the reset button."""
+        if not self.is_alive():
+            raise self._fail("the emulator has gone")
+        os.kill(self._child.pid, signal.SIGHUP)
+
+
+class SimavrRunner:
+    """Loads the firmware into the microcontroller that board.toml names."""
+
+    name = "simavr"
+    needs_port = False
+
+    def __init__(self, board: Board, runner: Runner) -> None:
+        self.board = board
+        self._runner = runner
+
+    def probe(self) -> Probe:
+        try:
+            return Probe(True, str(simulator()), self._runner.install)
+        except ToolMissingError as missing:
+            return Probe(False, str(missing), self._runner.install)
+
+    def plan(self, firmware: Firmware, port: str | None) -> Plan:
+        return self._plan(firmware, _NAME, "FD")
+
+    def _plan(self, firmware: Firmware, program: str, fd: str) -> Plan:
+        hz = str(self.board.clock.hz)
+        return Plan(self.name, ((program, self._runner.mcu, hz, str(firmware.binary), fd),))
+
+    def start(
+        self,
+        firmware: Firmware,
+        port: str | None,
+        *,
+        write: bool = True,
+        icount: bool = False,
+        timeout: float = 10.0,
+    ) -> SimavrBoard:
+        if icount:
+            raise FlashError(f"{self.board.name}: simavr counts cycles, not instructions")
+        program = simulator()
+        pty = Pty.make()
+        try:
+            plan = self._plan(firmware, str(program), str(pty.master))
+            return SimavrBoard(self.board, plan, pty, timeout)
+        except BaseException:
+            pty.close()
+            raise
