@@ -12,6 +12,7 @@ from byteprop.errors import (
 )
 from byteprop.history import History
 from byteprop.model import LayerInfo, Model, TensorInfo, load
+from byteprop.quantizer import quantize
 from byteprop.sequential import Dense, Sequential
 
 __all__ = [
@@ -31,4 +32,5 @@ __all__ = [
     "TrainingWarning",
     "UnsupportedOpError",
     "load",
+    "quantize",
 ]

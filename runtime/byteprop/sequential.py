@@ -25,7 +25,7 @@ _MAX_UNITS = 32767
 _HIDDEN = {"linear": Activation.NONE, "relu": Activation.RELU}
 _ACTIVATIONS = (*_HIDDEN, "softmax")
 # Updates between two revisions of the scales.
-DEFAULT_WINDOW = 500
+DEFAULT_WINDOW = 200
 # Where the windows of training begin: outputs up to 4 and logits up to 16 in size.
 _HIDDEN_SCALE = np.float32(2.0**-6)
 _LOGIT_SCALE = np.float32(2.0**-3)

@@ -1,0 +1,309 @@
+"""int8 models from float networks: weights, or a float32 .tflite, and samples of the inputs.
+
+Weights get one symmetric scale an output, activations the range that the samples take, 0 included.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from byteprop import graph
+from byteprop.errors import ArgumentError, DataError
+from byteprop.graph import Activation, DType, Graph, Op, Reshape, Softmax, Tensor
+from byteprop.model import Model
+
+Floats = npt.NDArray[np.float64]
+
+_ACTIVATIONS = {
+    "linear": Activation.NONE,
+    "relu": Activation.RELU,
+    "relu6": Activation.RELU6,
+    "softmax": Activation.NONE,
+}
+_CODES = range(-128, 128)
+_LARGEST_WEIGHT = 127
+_BIAS_LIMIT = 2**31 - 1
+_CHUNK = 1024
+
+
+@dataclass(frozen=True)
+class FloatLayer:
+    """weights [n_in, n_out] as Keras keeps them; activation: linear, relu, relu6, and softmax at
+    the end."""
+
+    weights: Floats
+    bias: Floats
+    activation: str = "linear"
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class FloatNetwork:
+    """A chain of dense layers. input_shape: of one sample."""
+
+    layers: tuple[FloatLayer, ...]
+    input_shape: tuple[int, ...]
+    input_name: str = "input"
+
+    def run(self, x: Any) -> Floats:
+        """The outputs [n, n_out] in double."""
+        rows = np.asarray(x, np.float64).reshape(len(x), -1)
+        for layer in self.layers:
+            rows = _activate(rows @ layer.weights + layer.bias, layer.activation)
+        return rows
+
+
+def quantize(
+    network: Any,
+    representative_data: Any,
+    *,
+    activations: Sequence[str] | None = None,
+    float_border: bool = False,
+) -> Model:
+    """An int8 model of a float network.
+
+    network: a list of (weights [n_in, n_out], bias [n_out]) or of FloatLayer; a flat list as Keras'
+    get_weights gives it; a mapping or an .npz file whose arrays are such a list in their order; or
+    a float32 .tflite (path or bytes) of FULLY_CONNECTED, RELU, RELU6, SOFTMAX and RESHAPE.
+    representative_data: real inputs, batch first; the pixels of images (uint8) stand for 0 .. 1.
+    activations: one a layer, by default relu and at the end softmax (linear with one output); a
+    .tflite file has its own. float_border: the model and its file take and
+    give float32.
+    """
+    floats = float_network(network, activations)
+    x = _checked_data(representative_data, floats.input_shape)
+    pixels = x.dtype == np.uint8
+    reals = x.astype(np.float64) / 255 if pixels else x.astype(np.float64)
+    ranges = _ranges(floats, reals)
+    if pixels:
+        ranges[0] = (0.0, 1.0)
+    return Model(_quantized(floats, ranges, float_border))
+
+
+def float_network(network: Any, activations: Sequence[str] | None = None) -> FloatNetwork:
+    """The float network behind what quantize takes."""
+    if isinstance(network, FloatNetwork):
+        return network
+    if isinstance(network, (bytes, bytearray, memoryview)):
+        return _from_tflite(bytes(network), activations)
+    if isinstance(network, (str, os.PathLike)):
+        path = Path(network)
+        if path.suffix == ".npz":
+            return _from_arrays(_npz(path), activations)
+        return _from_tflite(path.read_bytes(), activations)
+    if isinstance(network, Mapping):
+        return _from_arrays(list(network.values()), activations)
+    if isinstance(network, Sequence):
+        return _from_arrays(list(network), activations)
+    raise ArgumentError(
+        f"network: wanted weights, a mapping, or an .npz or .tflite file, given "
+        f"{type(network).__name__}"
+    )
+
+
+# --------------------------------------------------------------------------------------- networks
+
+
+def _npz(path: Path) -> list[Any]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return [archive[name] for name in archive.files]
+    except (ValueError, OSError, EOFError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise DataError(f"{path}: not an .npz of weights: {error}") from None
+
+
+def _from_tflite(data: bytes, activations: Sequence[str] | None) -> FloatNetwork:
+    from byteprop.float_tflite import read_float_tflite
+
+    if activations is not None:
+        raise ArgumentError("activations: a .tflite file has its own")
+    return read_float_tflite(data)
+
+
+def _from_arrays(items: list[Any], activations: Sequence[str] | None) -> FloatNetwork:
+    if items and all(isinstance(item, FloatLayer) for item in items):
+        layers = items
+    else:
+        layers = _layers(_pairs(items), activations)
+    _check_chain(layers)
+    return FloatNetwork(tuple(layers), (layers[0].weights.shape[0],))
+
+
+def _pairs(items: list[Any]) -> list[tuple[Any, Any]]:
+    if items and all(isinstance(item, (tuple, list)) and len(item) == 2 for item in items):
+        return [(item[0], item[1]) for item in items]
+    if not items or len(items) % 2:
+        raise ArgumentError(
+            f"network: wanted weights and bias in turn, at least one of each, given {len(items)}"
+        )
+    return list(zip(items[::2], items[1::2], strict=True))
+
+
+def _layers(pairs: list[tuple[Any, Any]], activations: Sequence[str] | None) -> list[FloatLayer]:
+    if activations is None:
+        last = "softmax" if np.size(pairs[-1][1]) > 1 else "linear"
+        activations = ["relu"] * (len(pairs) - 1) + [last]
+    if len(activations) != len(pairs):
+        raise ArgumentError(
+            f"activations: wanted {len(pairs)}, one a layer, given {len(activations)}"
+        )
+    return [
+        FloatLayer(_reals(w, f"weights {i}", 2), _reals(b, f"bias {i}", 1), activation)
+        for i, ((w, b), activation) in enumerate(zip(pairs, activations, strict=True))
+    ]
+
+
+def _reals(given: Any, name: str, rank: int) -> Floats:
+    array = np.asarray(given)
+    if array.dtype.kind not in "fiu" or array.ndim != rank or array.size == 0:
+        raise ArgumentError(
+            f"{name}: wanted numbers with {rank} dimensions, given {array.dtype} {array.shape}"
+        )
+    if not np.isfinite(array).all():
+        raise ArgumentError(f"{name}: holds numbers that are not finite")
+    return array.astype(np.float64)
+
+
+def _check_chain(layers: Sequence[FloatLayer]) -> None:
+    for i, layer in enumerate(layers):
+        if layer.activation not in _ACTIVATIONS:
+            raise ArgumentError(
+                f"activations[{i}]: wanted {', '.join(_ACTIVATIONS)}, given {layer.activation!r}"
+            )
+        if layer.activation == "softmax" and i != len(layers) - 1:
+            raise ArgumentError(f"activations[{i}]: softmax is for the last layer only")
+        if layer.bias.shape != (layer.weights.shape[1],):
+            raise ArgumentError(
+                f"bias {i}: wanted shape ({layer.weights.shape[1]},), given {layer.bias.shape}"
+            )
+        if i and layer.weights.shape[0] != layers[i - 1].weights.shape[1]:
+            raise ArgumentError(
+                f"weights {i}: wanted {layers[i - 1].weights.shape[1]} inputs, as the layer before "
+                f"has outputs, given {layer.weights.shape[0]}"
+            )
+
+
+# ------------------------------------------------------------------------------------ calibration
+
+
+def _checked_data(given: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    x = np.asarray(given)
+    if x.dtype.kind not in "fiub":
+        raise ArgumentError(f"representative_data: wanted real numbers, given {x.dtype}")
+    if x.ndim < 1 or len(x) == 0 or x.shape[1:] != shape:
+        wanted = ", ".join(["N", *map(str, shape)])
+        raise ArgumentError(
+            f"representative_data: wanted shape ({wanted}), N at least 1, given {x.shape}"
+        )
+    if not np.isfinite(x).all():
+        at = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
+        raise ArgumentError(
+            f"representative_data: wanted finite numbers, given {x[at]} at position {at}"
+        )
+    return x
+
+
+def _ranges(network: FloatNetwork, x: Floats) -> list[tuple[float, float]]:
+    """Of the input and of what each dense layer gives, before a softmax."""
+    ranges = [(float(x.min()), float(x.max()))]
+    lows = [math.inf] * len(network.layers)
+    highs = [-math.inf] * len(network.layers)
+    for i in range(0, len(x), _CHUNK):
+        rows = x[i : i + _CHUNK].reshape(len(x[i : i + _CHUNK]), -1)
+        for k, layer in enumerate(network.layers):
+            linear = "linear" if layer.activation == "softmax" else layer.activation
+            rows = _activate(rows @ layer.weights + layer.bias, linear)
+            lows[k], highs[k] = min(lows[k], rows.min()), max(highs[k], rows.max())
+    return [*ranges, *((float(a), float(b)) for a, b in zip(lows, highs, strict=True))]
+
+
+def _activate(rows: Floats, activation: str) -> Floats:
+    if activation == "softmax":
+        e = np.exp(rows - rows.max(axis=1, keepdims=True))
+        answers: Floats = e / e.sum(axis=1, keepdims=True)
+        return answers
+    if activation == "linear":
+        return rows
+    clipped: Floats = np.clip(rows, 0.0, 6.0 if activation == "relu6" else np.inf)
+    return clipped
+
+
+# ----------------------------------------------------------------------------------------- graph
+
+
+def _quantized(
+    network: FloatNetwork, ranges: list[tuple[float, float]], float_border: bool
+) -> Graph:
+    shape = (1, *network.input_shape)
+    tensors = [Tensor(network.input_name, shape, DType.INT8, *_scale(ranges[0]), float_border)]
+    ops: list[Op] = []
+    if len(network.input_shape) > 1:
+        x = tensors[0]
+        flat = (1, x.elems)
+        tensors.append(Tensor("flatten", flat, DType.INT8, x.scale, x.zero_point))
+        ops.append(Reshape(0, 1))
+    for index, layer in enumerate(network.layers):
+        last = index == len(network.layers) - 1 and layer.activation != "softmax"
+        name = layer.name or ("dense" if index == 0 else f"dense_{index}")
+        scale, zero_point = _scale(ranges[index + 1])
+        units = (1, layer.weights.shape[1])
+        y = Tensor(name, units, DType.INT8, scale, zero_point, float_border and last)
+        ops.append(_dense(layer, tensors[-1], len(tensors) - 1))
+        tensors.append(y)
+    if network.layers[-1].activation == "softmax":
+        y = tensors[-1]
+        probability = np.float32(1 / 256)
+        tensors.append(Tensor("softmax", y.shape, DType.INT8, probability, -128, float_border))
+        ops.append(Softmax(len(tensors) - 2, len(tensors) - 1))
+    return Graph(tuple(tensors), tuple(ops), (0,), (len(tensors) - 1,))
+
+
+def _scale(limits: tuple[float, float]) -> tuple[np.float32, int]:
+    """256 steps from the least to the largest value and 0, which is one of them."""
+    low, high = min(limits[0], 0.0), max(limits[1], 0.0)
+    if low == high:
+        return np.float32(1.0), 0
+    scale = np.float32((high - low) / (len(_CODES) - 1))
+    if not (np.isfinite(scale) and scale > np.finfo(np.float32).tiny):
+        raise ArgumentError(f"representative_data: values from {low:g} to {high:g} have no scale")
+    zero_point = math.floor(_CODES[0] - low / float(scale) + 0.5)
+    return scale, max(_CODES[0], min(_CODES[-1], zero_point))
+
+
+def _dense(layer: FloatLayer, x: Tensor, source: int) -> graph.Dense:
+    largest = np.abs(layer.weights).max(axis=0)
+    # An output without weights takes the scale of the others: its bias is all there is of it.
+    largest[largest == 0] = largest.max() if largest.max() > 0 else 1.0
+    scales = (largest / _LARGEST_WEIGHT).astype(np.float32)
+    steps = _rounded(layer.weights / scales.astype(np.float64))
+    weights = np.clip(steps, -_LARGEST_WEIGHT, _LARGEST_WEIGHT).astype(np.int8)
+    bias = _rounded(layer.bias / (scales.astype(np.float64) * float(x.scale)))
+    if np.abs(bias).max() > _BIAS_LIMIT:
+        at = int(np.abs(bias).argmax())
+        raise ArgumentError(
+            f"bias of output {at}, {layer.bias[at]:g}, is too large for weights up to "
+            f"{largest[at]:g} and inputs in steps of {float(x.scale):g}"
+        )
+    return graph.Dense(
+        input=source,
+        output=source + 1,
+        weights=np.ascontiguousarray(weights.T),
+        bias=bias.astype(np.int32),
+        weight_scales=scales,
+        activation=_ACTIVATIONS[layer.activation],
+    )
+
+
+def _rounded(x: Floats) -> Floats:
+    rounded: Floats = np.floor(x + 0.5)
+    return rounded
