@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 Progress = Callable[[str, int, int], None]
-"""progress(stage, done, total); total 0: no end is known."""
+"""progress(stage, done, total); total 0: no end is known. What follows a tab in the stage is a
+remark that may change."""
 
 
 def no_progress(stage: str, done: int, total: int) -> None:
@@ -90,13 +91,15 @@ class _Bars:
         self._next = 0.0
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        if stage not in self._tasks:
-            self._tasks[stage] = self._bars.add_task(stage, total=total or None)
+        name, _, remark = stage.partition("\t")
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(name, total=total or None)
         now = time.monotonic()
         if now < self._next and done != total:
             return
         self._next = now + 0.05
-        self._bars.update(self._tasks[stage], completed=done, total=total or None)
+        text = f"{name} {remark}".rstrip()
+        self._bars.update(self._tasks[name], completed=done, total=total or None, description=text)
 
 
 def _plain(value: object) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from byteprop._raw import const
@@ -22,25 +22,30 @@ _PEEK_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Session:
-    """What `open_session` yields. `source` says where the model lies: "flash" or "RAM"."""
+    """What `open_session` and `connect` yield. `source`: where the model lies, "flash" or "RAM"."""
 
     board: Board
     is_emulated: bool
     firmware: Firmware
     running: RunningBoard
     device: Device
-    source: str
-    model_crc32: int
-    build_seconds: float
+    source: str = ""
+    model_crc32: int = 0
+    build_seconds: float = 0.0
 
     @property
     def unit(self) -> str:
         """What `cost` tells: "instructions" in an emulator that counts them, "cycles" or "ns" on a
-        real board and on this computer, else "none"."""
-        if self.is_emulated:
+        real board, in an emulator that counts its cycles and on this computer, else "none"."""
+        if self._is_approximate:
             return "none" if self.board.instructions(1) is None else "instructions"
         names = {Tick.NONE: "none", Tick.INSTRUCTIONS: "instructions", Tick.CYCLES: "cycles"}
         return names.get(self.board.clock.tick, "ns")
+
+    @property
+    def _is_approximate(self) -> bool:
+        """Emulated, and an instruction takes as long as any other."""
+        return self.is_emulated and not self.running.counts_cycles
 
     def cost(self, ticks: float) -> int | None:
         """`ticks` in that unit."""
@@ -49,7 +54,7 @@ class Session:
             return None
         if unit == "ns":
             return round(ticks * 1e9 / self.board.clock.tick_hz)
-        if self.is_emulated:
+        if self._is_approximate:
             return round(self.board.instructions(round(ticks)) or 0.0)
         return round(ticks)
 
@@ -71,7 +76,6 @@ def open_session(
     """
     board = board if isinstance(board, Board) else load_board(board)
     bake = is_baked(board)
-    port = port or plugged_in(board)
     try:
         check_fit(board, image)
     except FitError as error:
@@ -79,6 +83,35 @@ def open_session(
     began = time.monotonic()
     firmware = build(board, image if bake else None, progress=progress)
     build_seconds = time.monotonic() - began
+    with connect(
+        board, firmware, port=port, timeout=timeout, progress=progress, wire_log=wire_log
+    ) as session:
+        if bake:
+            selected = session.device.select(const("BP_SOURCE_FLASH"))
+        else:
+            selected = session.device.load_image(
+                image, progress=lambda done, total: progress("load", done, total)
+            )
+        yield replace(
+            session,
+            source="flash" if bake else "RAM",
+            model_crc32=selected.crc32,
+            build_seconds=build_seconds,
+        )
+
+
+@contextmanager
+def connect(
+    board: Board,
+    firmware: Firmware,
+    *,
+    port: str | None = None,
+    timeout: float = 10.0,
+    progress: Progress = no_progress,
+    wire_log: Path | None = None,
+) -> Iterator[Session]:
+    """Gets firmware running and opens the line; no model is selected yet."""
+    port = port or plugged_in(board)
     with ExitStack() as stack:
         running = stack.enter_context(
             start_board(board, firmware, port=port, timeout=timeout, progress=progress)
@@ -89,22 +122,7 @@ def open_session(
                 running.port, baud=board.serial.baud, timeout=timeout, log=log, board=board.name
             )
         )
-        if bake:
-            selected = device.select(const("BP_SOURCE_FLASH"))
-        else:
-            selected = device.load_image(
-                image, progress=lambda done, total: progress("load", done, total)
-            )
-        yield Session(
-            board,
-            _is_emulated(board, port),
-            firmware,
-            running,
-            device,
-            "flash" if bake else "RAM",
-            selected.crc32,
-            build_seconds,
-        )
+        yield Session(board, _is_emulated(board, port), firmware, running, device)
 
 
 def is_baked(board: Board) -> bool:

@@ -15,7 +15,9 @@ EXIT_DIFFERENT = 1
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
 
-NAMES = ("boards", "info", "build", "flash", "verify", "run", "bench", "monitor", "convert")
+NAMES = (
+    "boards", "info", "build", "flash", "verify", "train", "run", "bench", "monitor", "convert",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,294 @@
+"""`byteprop train`: a board learns, and the host proves that it learnt the same."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from byteprop_host.commands import (
+    EXIT_DIFFERENT,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    Verb,
+    add_board,
+    add_port,
+    add_samples,
+    add_wire_log,
+    positive_int,
+)
+from byteprop_host.console import Console
+
+if TYPE_CHECKING:
+    from byteprop_host.train import Options
+    from byteprop_host.training_words import Epoch
+
+_MOST_LINES = 40  # of epochs, so that a thousand of them do not fill the screen
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--model", "-m", type=Path, metavar="FILE", help="model: .tflite or .bpm")
+    what.add_argument(
+        "--net", metavar="SIZES", help="a new network from inputs to outputs, such as 784-20-10"
+    )
+    add_board(parser)
+    add_port(parser)
+    add_wire_log(parser)
+    add_samples(parser, required=True)
+    _add_parts(parser)
+    _add_learning(parser)
+    _add_results(parser)
+
+
+def _add_parts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--labels", type=Path, metavar="FILE", help="what is to be learnt, when --data has it not"
+    )
+    for name in ("validation", "test"):
+        parser.add_argument(
+            f"--{name}-data", type=Path, metavar="FILE", help=f"{name} samples of their own"
+        )
+        parser.add_argument(
+            f"--{name}-split",
+            type=_share,
+            metavar="SHARE",
+            help=f"share of --data that is held back for {name} (default: 0.1 of 100 or more)",
+        )
+
+
+def _add_learning(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--epochs", "-e", type=positive_int, default=5, metavar="N", help="default: %(default)d"
+    )
+    parser.add_argument(
+        "--learning-rate",
+        "--lr",
+        type=float,
+        metavar="R",
+        help="of the first sample (default: 0.005 for classes, 0.01 for values; less where inputs "
+        "are large)",
+    )
+    parser.add_argument(
+        "--schedule",
+        choices=("linear", "constant", "cosine", "step"),
+        default="linear",
+        help="how the rate goes down (default: %(default)s, to 0 at the end)",
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=positive_int,
+        default=1,
+        metavar="N",
+        help="samples an update (default: 1; more takes 4 bytes of RAM a weight)",
+    )
+    parser.add_argument(
+        "--momentum",
+        type=float,
+        default=0.0,
+        metavar="BETA",
+        help="1 - 2^-k, such as 0.875 (default: 0; more takes 4 bytes of RAM a weight)",
+    )
+    parser.add_argument(
+        "--rounding", choices=("stochastic", "nearest"), default="stochastic", help="of updates"
+    )
+    parser.add_argument(
+        "--no-residual",
+        action="store_true",
+        help="train the int8 weights alone: half the RAM, less exact",
+    )
+    parser.add_argument(
+        "--freeze",
+        action="append",
+        default=[],
+        metavar="LAYER",
+        help="a dense layer that stays as it is, by name or index (`byteprop info`); repeatable",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of weights, order and rounding"
+    )
+    parser.add_argument(
+        "--no-shuffle", action="store_true", help="take the samples in the order of the file"
+    )
+    for name in ("input", "output"):
+        parser.add_argument(
+            f"--{name}-range",
+            type=float,
+            nargs=2,
+            metavar=("LOW", "HIGH"),
+            help=f"with --net: {name} values to expect (default: those of the samples)",
+        )
+
+
+def _add_results(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--save",
+        "-o",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="OUT",
+        help="write the trained model: .tflite, .bpm or .h; repeatable",
+    )
+    parser.add_argument(
+        "--save-on-device",
+        action="store_true",
+        help="save it in the board's own flash, reset the board, read it back and compare",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="renewed after every epoch, and when you interrupt",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from the --checkpoint")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="HTML",
+        help="where the report goes (default: byteprop-train-BOARD.html)",
+    )
+    parser.add_argument("--no-report", action="store_true", help="write no report")
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 0 and below 1, not {text}")
+    return value
+
+
+def _run(args: argparse.Namespace, console: Console) -> int:
+    from byteprop_host.train import TrainingInterrupted, Watcher, train
+    from byteprop_host.training_report import write_report
+
+    try:
+        with console.progress() as progress, _stoppable(console) as stop:
+            result = train(
+                _options(args),
+                board=args.board,
+                port=args.port,
+                timeout=args.timeout,
+                wire_log=args.wire_log,
+                watcher=Watcher(
+                    progress=progress,
+                    planned=lambda plan: console.note(f"memory: {plan.text}"),
+                    epoch=lambda epoch, epochs: _tell_epoch(console, epoch, epochs),
+                    stop=stop,
+                ),
+            )
+    except TrainingInterrupted as stopped:
+        console.error(f"{stopped}; go on with: {_go_on(stopped.path)}")
+        return EXIT_INTERRUPTED
+    report = None
+    if not args.no_report:
+        report = args.report or Path(f"byteprop-train-{result.board.name}.html")
+        write_report(result, report)
+    text = result.text() + ("" if report is None else f"\nreport     {report}")
+    console.result(text, result.to_json() | {"report": None if report is None else str(report)})
+    return EXIT_OK if result.identical else EXIT_DIFFERENT
+
+
+def _options(args: argparse.Namespace) -> Options:
+    from byteprop_host.train import Options
+    from byteprop_host.training_data import Sources
+    from byteprop_host.training_model import Subject
+
+    return Options(
+        subject=Subject(
+            file=args.model,
+            net=args.net,
+            input_range=None if args.input_range is None else tuple(args.input_range),
+            output_range=None if args.output_range is None else tuple(args.output_range),
+            pixel_scale=args.pixel_scale,
+        ),
+        sources=Sources(
+            data=args.data,
+            labels=args.labels,
+            validation=args.validation_data,
+            test=args.test_data,
+            validation_split=args.validation_split,
+            test_split=args.test_split,
+            limit=args.samples,
+        ),
+        epochs=args.epochs,
+        learning_rate=args.learning_rate,
+        schedule=args.schedule,
+        batch_size=args.batch_size,
+        seed=args.seed,
+        shuffle=not args.no_shuffle,
+        freeze=tuple(int(f) if f.isdigit() else f for f in args.freeze),
+        momentum=args.momentum,
+        rounding=args.rounding,
+        residual=not args.no_residual,
+        save=tuple(args.save),
+        save_on_device=args.save_on_device,
+        checkpoint=args.checkpoint,
+        resume=args.resume,
+    )
+
+
+def _tell_epoch(console: Console, epoch: Epoch, epochs: int) -> None:
+    every = -(-epochs // _MOST_LINES)
+    if epoch.number % every and epoch.number != epochs:
+        return
+    held = "" if epoch.validation is None else f"; validation {epoch.validation}"
+    console.note(f"epoch {epoch.number} of {epochs}: {epoch.training}{held}")
+
+
+def _go_on(path: Path) -> str:
+    """The command that goes on from the checkpoint."""
+    words = [w for w in sys.argv[1:] if w != "--resume"]
+    if "--checkpoint" not in words and not any(w.startswith("--checkpoint=") for w in words):
+        words += ["--checkpoint", str(path)]
+    return shlex.join(["byteprop", *words, "--resume"])
+
+
+class _Stop:
+    """Asked between samples whether to stop. Until it is asked first there is nothing to keep."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._is_training = False
+        self._wanted = False
+
+    def __call__(self) -> bool:
+        self._is_training = True
+        return self._wanted
+
+    def interrupt(self, number: int, frame: FrameType | None) -> None:
+        """The first interrupt asks to stop, at a place where nothing is lost; the second stops."""
+        if self._wanted or not self._is_training:
+            raise KeyboardInterrupt
+        self._wanted = True
+        self._console.note("stopping; interrupt again to stop at once, without a checkpoint")
+
+
+@contextmanager
+def _stoppable(console: Console) -> Iterator[Callable[[], bool]]:
+    stop = _Stop(console)
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.signal(signal.SIGINT, stop.interrupt)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+VERB = Verb(
+    name="train",
+    summary="train a model on a board and prove that its weights are the host's, bit for bit",
+    example="byteprop train --board mps2-an386 --net 784-20-10 --data t10k.npz --epochs 5 "
+    "--save tuned.tflite",
+    configure=_configure,
+    run=_run,
+)

@@ -1,0 +1,497 @@
+"""Training on a board: the board learns sample by sample, the host learns the same beside it, and
+at the end both have to hold the same bits."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+import byteprop
+from byteprop import checkpoint, image
+from byteprop import training as fitting
+from byteprop._raw_train import Trainer
+from byteprop.callbacks import Callback, Logs, Position
+from byteprop.errors import ArgumentError
+from byteprop.graph import Dense, Graph
+from byteprop.samples import has_classes, n_outputs
+from byteprop.schedules import ONE_Q24
+from byteprop_host.boards import Board, load_board
+from byteprop_host.build import build
+from byteprop_host.compare import confusion
+from byteprop_host.console import Progress, no_progress
+from byteprop_host.errors import HostError
+from byteprop_host.page import grey_of, square_side
+from byteprop_host.samples import Ints
+from byteprop_host.session import Session, connect
+from byteprop_host.training_compare import Trained, TwinComparison, compare
+from byteprop_host.training_data import Parts, Sources, load_parts
+from byteprop_host.training_model import (
+    Encoded,
+    Subject,
+    encode_part,
+    loss_text,
+    make_model,
+    sizes_text,
+    strip_names,
+    with_names,
+)
+from byteprop_host.training_plan import TrainingFit, check_plan, plan_training
+from byteprop_host.training_result import (
+    Final,
+    Part,
+    Pictures,
+    Saved,
+    Settings,
+    TrainingFigures,
+    TrainingResult,
+)
+from byteprop_host.training_save import check_save, save_on_board
+from byteprop_host.training_scores import Rows, baseline, class_counts, score, score_of
+from byteprop_host.training_twin import Differs, Interrupted, TwinTrainer
+from byteprop_host.training_words import Epoch, Score, Sizes, judge, remarks
+
+SUFFIXES = (".tflite", ".bpm", ".h")
+_MAX_PICTURES = 200
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the board is to learn, and how. learning_rate None: `Model.fit`'s own choice."""
+
+    subject: Subject
+    sources: Sources
+    epochs: int = 5
+    learning_rate: float | None = None
+    schedule: str = "linear"
+    batch_size: int = 1
+    seed: int = 0
+    shuffle: bool = True
+    freeze: tuple[int | str, ...] = ()
+    momentum: float = 0.0
+    rounding: str = "stochastic"
+    residual: bool = True
+    window: int | None = None
+    save: tuple[Path, ...] = ()
+    save_on_device: bool = False
+    checkpoint: Path | None = None
+    resume: bool = False
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Who is told what happens. planned: the memory, before anything is built; epoch: each one's
+    end; stop: asked between samples, True ends the training."""
+
+    progress: Progress = no_progress
+    planned: Callable[[TrainingFit], None] = lambda plan: None
+    epoch: Callable[[Epoch, int], None] = lambda epoch, epochs: None
+    stop: Callable[[], bool] = lambda: False
+
+
+class TrainingInterrupted(HostError):
+    """The user stopped it. path: the checkpoint from which it goes on."""
+
+    def __init__(self, message: str, path: Path) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+def train(
+    options: Options,
+    *,
+    board: str | Path | Board = "host",
+    port: str | None = None,
+    timeout: float = 10.0,
+    wire_log: Path | None = None,
+    watcher: Watcher | None = None,
+) -> TrainingResult:
+    """Trains on `board` and compares with the same training on this computer.
+
+    TrainingInterrupted when `watcher.stop` says so. A difference is no error but a result.
+    """
+    began = time.monotonic()
+    watcher = watcher or Watcher()
+    board = board if isinstance(board, Board) else load_board(board)
+    _check_options(options)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", byteprop.TrainingWarning)
+        job = _Job.prepare(options, board)
+        watcher.planned(job.plan)
+        firmware_began = time.monotonic()
+        firmware = build(board, None, train=True, progress=watcher.progress)
+        build_seconds = time.monotonic() - firmware_began
+        with connect(
+            board,
+            firmware,
+            port=port,
+            timeout=timeout,
+            progress=watcher.progress,
+            wire_log=wire_log,
+        ) as session:
+            session = replace(session, build_seconds=build_seconds)
+            done = _train(job, session, watcher)
+            told = tuple(dict.fromkeys(str(w.message) for w in caught))
+            return _result(job, session, done, told, began)
+
+
+def _check_options(options: Options) -> None:
+    for path in options.save:
+        if path.suffix not in SUFFIXES:
+            raise ArgumentError(
+                f"--save: wanted a name that ends in {', '.join(SUFFIXES)}, given {path}"
+            )
+        if not path.parent.is_dir():
+            raise ArgumentError(f"--save: there is no folder {path.parent}")
+    if options.resume and options.checkpoint is None:
+        raise ArgumentError("--resume: goes on from the file that --checkpoint names; name one")
+    if options.resume and options.checkpoint and not options.checkpoint.exists():
+        raise ArgumentError(
+            f"--resume: there is no checkpoint {options.checkpoint}; leave --resume out to begin"
+        )
+
+
+# --- what is trained ---
+
+
+@dataclass(frozen=True)
+class _Job:
+    """All that is known before the board is touched."""
+
+    options: Options
+    board: Board
+    model: byteprop.Model
+    names: tuple[str, ...]
+    before: Graph
+    parts: Parts
+    training: Encoded
+    validation: Encoded | None
+    test: Encoded | None
+    settings: fitting.Settings
+    plan: TrainingFit
+    at_start: dict[str, Score]
+
+    @staticmethod
+    def prepare(options: Options, board: Board) -> _Job:
+        parts = load_parts(options.sources, seed=options.seed)
+        model = make_model(options.subject, parts, seed=options.seed)
+        encoded = {
+            p.name: encode_part(model, p, pixel_scale=options.subject.pixel_scale)
+            for p in parts.all
+        }
+        settings = fitting.settings_of(
+            model,
+            encoded["training"].samples,
+            epochs=options.epochs,
+            batch_size=options.batch_size,
+            learning_rate=options.learning_rate,
+            schedule=options.schedule,
+            seed=options.seed,
+            shuffle=options.shuffle,
+            freeze=options.freeze,
+            rounding=options.rounding,
+            residual=options.residual,
+            momentum=options.momentum,
+            window=options.window,
+        )
+        before = model.graph
+        names = strip_names(model)
+        plan = plan_training(board, model.image, settings.config)
+        check_plan(plan, settings.config)
+        if options.save_on_device:
+            check_save(board, plan)
+        return _Job(
+            options=options,
+            board=board,
+            model=model,
+            names=names,
+            before=before,
+            parts=parts,
+            training=encoded["training"],
+            validation=encoded.get("validation"),
+            test=encoded.get("test"),
+            settings=settings,
+            plan=plan,
+            at_start={name: score(model, part) for name, part in encoded.items()},
+        )
+
+    @property
+    def shown(self) -> Encoded:
+        """The part that the board itself answers at the end."""
+        return self.test or self.validation or self.training
+
+
+# --- training ---
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What came back from the board."""
+
+    epochs: tuple[Epoch, ...]
+    resumed_at: int
+    comparison: TwinComparison
+    outputs: Rows
+    ticks: tuple[int, ...]
+    host: Trained
+    saved: Saved | None
+    seconds: float
+
+
+class _Live(Callback):
+    """Passes on what fit tells."""
+
+    def __init__(self, run: fitting.Run, watcher: Watcher) -> None:
+        self._run = run
+        self._watcher = watcher
+
+    def on_progress(self, position: Position, logs: Logs) -> None:
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in logs.items())
+        self._watcher.progress(
+            f"train\tepoch {position.epoch + 1} of {position.epochs}, {figures}",
+            position.epoch * position.samples + position.sample,
+            position.epochs * position.samples,
+        )
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        self._watcher.epoch(_epochs(self._run)[-1], self._run.settings.epochs)
+
+
+def _train(job: _Job, session: Session, watcher: Watcher) -> _Done:
+    began = time.monotonic()
+    held = None if job.validation is None else job.validation.samples
+    run = fitting.Run(job.model, job.settings, job.training.samples, held)
+    if job.options.resume and job.options.checkpoint is not None:
+        run.resume(checkpoint.load(job.options.checkpoint))
+    resumed_at = run.epoch
+    twin = TwinTrainer(
+        session.device, run.trainer, samples=run.trainer.counters.samples, stop=watcher.stop
+    )
+    run.trainer = cast(Trainer, twin)  # all that a run uses of one
+    run.callbacks = [_Live(run, watcher)]
+    job.model.stop_training = False
+    first = ""
+    try:
+        run.run(job.options.checkpoint, None)
+    except Interrupted:
+        raise _interrupted(job, run) from None
+    except Differs as difference:
+        first = str(difference)
+    board = twin.end()
+    host = Trained(twin.image, twin.state, twin.counters)
+    saved = (
+        save_on_board(session.device, twin.session, board) if job.options.save_on_device else None
+    )
+    seconds = time.monotonic() - began
+    outputs, answered = _answers(job, session, board.image, watcher.progress)
+    comparison = compare(
+        board,
+        host,
+        job.settings.config,
+        results=twin.results + len(job.shown),
+        first_result=first or answered,
+    )
+    return _Done(
+        _epochs(run), resumed_at, comparison, outputs, tuple(twin.ticks), host, saved, seconds
+    )
+
+
+def _interrupted(job: _Job, run: fitting.Run) -> TrainingInterrupted:
+    path = job.options.checkpoint or Path(f"byteprop-train-{job.board.name}.checkpoint")
+    checkpoint.save(path, run.checkpoint())
+    return TrainingInterrupted(
+        f"stopped in epoch {run.epoch + 1} of {run.settings.epochs}, after {run.sample} of its "
+        f"{len(run.samples)} samples; all of it is in {path}",
+        path,
+    )
+
+
+def _epochs(run: fitting.Run) -> tuple[Epoch, ...]:
+    h = run.history.history
+    n = len(run.samples)
+    found = []
+    for i, loss in enumerate(h.get("loss", [])):
+        validation = None
+        if run.held is not None:
+            validation = _score(len(run.held), h, "val_", i)
+        rate = int(run.settings.rates(i, 0, 1, n)[0]) / ONE_Q24
+        found.append(Epoch(i + 1, rate, replace(_score(n, h, "", i), loss=loss), validation))
+    return tuple(found)
+
+
+def _score(n: int, history: dict[str, list[float]], prefix: str, i: int) -> Score:
+    loss = history[f"{prefix}loss"][i]
+    if f"{prefix}accuracy" in history:
+        return Score(n, loss, accuracy=history[f"{prefix}accuracy"][i])
+    rmse = history[f"{prefix}rmse"][i] if f"{prefix}rmse" in history else math.sqrt(loss)
+    return Score(n, loss, rmse=rmse)
+
+
+def _answers(job: _Job, session: Session, trained: bytes, progress: Progress) -> tuple[Rows, str]:
+    """What the board answers with what it has learnt, and where that is not what the host answers,
+    in words."""
+    device = session.device
+    # The board has this image already; so nothing is sent unless it was reset since.
+    device.load_image(trained)
+    x = job.shown.samples.x
+    got = np.empty((len(x), n_outputs(job.before)), np.uint8)
+    for i, answer in enumerate(device.infer_stream(row.tobytes() for row in x)):
+        output = answer.output or device.infer(x[i].tobytes()).output
+        got[i] = np.frombuffer(output, np.uint8)
+        progress("answer", i + 1, len(x))
+    wanted = byteprop.load(trained)._engine.run(x)
+    wrong = np.argwhere(got != wanted)
+    if not len(wrong):
+        return got, ""
+    i, k = (int(v) for v in wrong[0])
+    return got, (
+        f"{job.shown.name} sample {i}, output {k}: the board answers {got[i, k]}, the host "
+        f"{wanted[i, k]} with the same weights"
+    )
+
+
+# --- the result ---
+
+
+def _result(
+    job: _Job, session: Session, done: _Done, told: Sequence[str], began: float
+) -> TrainingResult:
+    config = job.settings.config
+    graph = with_names(image.decode(done.host.image), job.names)
+    model = byteprop.Model(graph)
+    files = tuple(_saved_file(model, path) for path in job.options.save)
+    finals = _finals(job, model, done)
+    by_name = {f.part: f.score for f in finals}
+    base = baseline(model, job.training)
+    return TrainingResult(
+        model=job.options.subject.name,
+        layers=sizes_text(graph),
+        loss=loss_text(graph),
+        board=job.board,
+        is_emulated=session.is_emulated,
+        build_id=session.device.info.build_id,
+        settings=Settings(
+            job.settings.epochs,
+            job.settings.rate_q24 / ONE_Q24,
+            job.options.schedule,
+            config,
+            tuple(map(str, job.options.freeze)),
+        ),
+        split=job.parts.how,
+        parts=tuple(
+            Part(e.name, len(e), raw.source, class_counts(model, e))
+            for e, raw in zip(
+                (p for p in (job.training, job.validation, job.test) if p is not None),
+                job.parts.all,
+                strict=True,
+            )
+        ),
+        baseline=base,
+        epochs=done.epochs,
+        resumed_at=done.resumed_at,
+        finals=finals,
+        judgement=judge(
+            done.epochs,
+            by_name.get("training"),
+            by_name.get("validation"),
+            baseline=base,
+            step=float(graph.tensors[graph.outputs[0]].scale),
+        ),
+        counters=done.host.counters,
+        remarks=remarks(done.host.counters, _sizes(graph, config.frozen), window=config.window),
+        warnings=tuple(told),
+        comparison=done.comparison,
+        plan=job.plan,
+        figures=_figures(session, done, began),
+        confusion_of=job.shown.name,
+        confusion=_confusion(job, model, done),
+        pictures=_pictures(job, model, done),
+        before=job.before,
+        after=graph,
+        saved=done.saved,
+        files=files,
+    )
+
+
+def _saved_file(model: byteprop.Model, path: Path) -> Path:
+    model.save(path)
+    return path
+
+
+def _finals(job: _Job, model: byteprop.Model, done: _Done) -> tuple[Final, ...]:
+    finals = []
+    for part in (job.training, job.validation, job.test):
+        if part is None:
+            continue
+        by_board = part is job.shown
+        reached = score_of(model, part, done.outputs) if by_board else score(model, part)
+        by = "by the board" if by_board else "by the host, with the board's weights"
+        finals.append(Final(part.name, reached, by, job.at_start[part.name]))
+    return tuple(finals)
+
+
+def _sizes(graph: Graph, frozen: int) -> Sizes:
+    layers = [op.weights.shape for op in graph.ops if isinstance(op, Dense)]
+    trained = [shape for i, shape in enumerate(layers) if not frozen >> i & 1]
+    return Sizes(
+        hidden_units=sum(n_out for n_out, _ in layers[:-1]),
+        outputs=layers[-1][0],
+        rows=sum(n_out for n_out, _ in trained),
+        weights=sum(n_out * n_in for n_out, n_in in trained),
+    )
+
+
+def _given(job: _Job, model: byteprop.Model, done: _Done) -> Ints:
+    dtype = model.graph.tensors[model.graph.outputs[0]].dtype.numpy
+    given: Ints = done.outputs.view(dtype).argmax(axis=1)
+    return given
+
+
+def _confusion(job: _Job, model: byteprop.Model, done: _Done) -> Ints | None:
+    if not has_classes(model.graph):
+        return None
+    labels = job.shown.samples.y.astype(np.int64)
+    return confusion(labels, _given(job, model, done), n_outputs(model.graph))
+
+
+def _pictures(job: _Job, model: byteprop.Model, done: _Done) -> Pictures | None:
+    x = job.shown.samples.x
+    side = square_side(x.shape[1])
+    if side is None or not has_classes(model.graph):
+        return None
+    n = _MAX_PICTURES
+    values = x[:n].view(model.graph.tensors[model.graph.inputs[0]].dtype.numpy)
+    return Pictures(
+        part=job.shown.name,
+        images=grey_of(values).reshape(-1, side, side),
+        given=_given(job, model, done)[:n],
+        true=job.shown.samples.y[:n].astype(np.int64),
+    )
+
+
+def _figures(session: Session, done: _Done, began: float) -> TrainingFigures:
+    device = session.device
+    stats = device.stats()
+    ticks = done.ticks
+    median = session.cost(float(np.median(ticks))) if ticks else None
+    return TrainingFigures(
+        ram_bytes=session.firmware.ram_bytes or None,
+        flash_bytes=session.firmware.flash_bytes or None,
+        stack_used_bytes=stats.stack_bytes - stats.stack_free,
+        stack_bytes=stats.stack_bytes,
+        unit=session.unit,
+        sample_median=median,
+        sample_max=session.cost(max(ticks)) if ticks else None,
+        wire_bytes=device.wire_bytes,
+        retransmissions=device.retransmissions,
+        sessions_lost=device.sessions_lost,
+        build_seconds=session.build_seconds,
+        train_seconds=done.seconds,
+        seconds=time.monotonic() - began,
+    )

@@ -1,0 +1,150 @@
+"""The board and the host as one trainer: every step runs on both, and every answer is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from byteprop._raw_train import RESULT, Config, Counters, Plan, Trainer
+from byteprop_host.link import Checkpoint, Device, TrainingSession, TrainSample
+from byteprop_host.training_compare import Trained
+
+Rows = npt.NDArray[np.uint8]
+Results = npt.NDArray[Any]
+
+_CHECKPOINT_EVERY = 2000
+
+
+class Differs(Exception):
+    """The board answered a sample otherwise than the host; to go on would prove nothing."""
+
+
+class Interrupted(Exception):
+    """The user wants to stop. The host's trainer stands where a checkpoint can be taken."""
+
+
+class TwinTrainer:
+    """Looks like `_raw_train.Trainer`. image, state and counters are the host's; `board` reads
+    those of the board. stop: asked between samples whether to raise Interrupted."""
+
+    def __init__(
+        self,
+        device: Device,
+        host: Trainer,
+        *,
+        samples: int = 0,
+        stop: Callable[[], bool] = lambda: False,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
+        """samples: how many the host has learnt from."""
+        self.config: Config = host.config
+        self.plan: Plan = host.plan
+        self.ticks: list[int] = []  # of every sample that was trained on
+        self.results = 0
+        self.replayed = 0
+        self.progress = progress
+        self._device = device
+        self._host = host
+        self._stop = stop
+        self._session = self._begin(Checkpoint(samples, host.image, host.state))
+
+    def _begin(self, at: Checkpoint) -> TrainingSession:
+        return TrainingSession(
+            self._device,
+            at.image,
+            self.config,
+            checkpoint_every=_CHECKPOINT_EVERY,
+            resume=at,
+        )
+
+    @property
+    def image(self) -> bytes:
+        return self._host.image
+
+    @property
+    def state(self) -> bytes:
+        return self._host.state
+
+    @property
+    def counters(self) -> Counters:
+        return self._host.counters
+
+    @property
+    def session(self) -> TrainingSession:
+        return self._session
+
+    def run(
+        self,
+        x: Rows,
+        y: npt.NDArray[Any],
+        *,
+        order: npt.NDArray[np.uint32] | None = None,
+        lr_q24: npt.NDArray[np.uint32] | None = None,
+    ) -> Results:
+        """As `Trainer.run`, on both. The board comes first: until it has answered all samples the
+        host's state is that of the beginning."""
+        indices = range(len(x)) if order is None else order.tolist()
+        board = self._on_board(x, y, indices, lr_q24)
+        host = self._host.run(x, y, order=order, lr_q24=lr_q24)
+        for name in ("loss", "predicted", "correct"):
+            wrong = np.flatnonzero(board[name] != host[name])
+            if wrong.size:
+                i = int(wrong[0])
+                kind = "evaluated" if lr_q24 is None else "trained"
+                raise Differs(
+                    f"sample {self.results + i}, {kind}: {name} is {board[name][i]} on the board, "
+                    f"{host[name][i]} on the host"
+                )
+        self.results += len(indices)
+        return host
+
+    def _on_board(
+        self,
+        x: Rows,
+        y: npt.NDArray[Any],
+        indices: Iterable[int],
+        rates: npt.NDArray[np.uint32] | None,
+    ) -> Results:
+        wanted = list(indices)
+        results = np.zeros(len(wanted), RESULT)
+        for i, answer in enumerate(self._session.train(_samples(x, y, wanted, rates))):
+            results[i] = (answer.loss, answer.predicted, answer.correct)
+            if rates is not None:
+                self.ticks.append(answer.ticks)
+            self.progress(i + 1, len(wanted))
+            if self._stop():
+                raise Interrupted
+        return results
+
+    def flush(self) -> None:
+        """The update of a batch that is not full. A board does it when training ends, so there it
+        ends and begins again at the same place."""
+        self._host.flush()
+        if self.config.batch == 1:
+            return
+        self._session = self._begin(self._ended())
+
+    def end(self) -> Trained:
+        """Ends the training on the board, and reads what it learnt."""
+        at = self._ended()
+        return Trained(at.image, at.state or b"", self._session.counters())
+
+    def _ended(self) -> Checkpoint:
+        """End and reading belong together: a reset between them would undo the last update."""
+        while True:
+            losses = self._device.sessions_lost
+            self._session.end()
+            at = self._session.checkpoint()
+            if self._device.sessions_lost == losses:
+                return at
+
+
+def _samples(
+    x: Rows, y: npt.NDArray[Any], indices: list[int], rates: npt.NDArray[np.uint32] | None
+) -> Iterator[TrainSample]:
+    for k, i in enumerate(indices):
+        answer = int(y[i]) if y.ndim == 1 else tuple(y[i].tolist())
+        yield TrainSample(x[i].tobytes(), answer, None if rates is None else int(rates[k]))
