@@ -77,6 +77,14 @@ def test_damaged_frames_are_left_out_of_the_frames(tmp_path: Path) -> None:
     assert echoed == set(range(200))
 
 
+def test_a_long_binary_file_is_refused_in_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(bytes(range(11)) * 1000)
+    with pytest.raises(HostError) as caught:
+        read_log(path)
+    assert len(str(caught.value)) < len(str(path)) + 120
+
+
 @pytest.mark.parametrize(
     "text",
     [

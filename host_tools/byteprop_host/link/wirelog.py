@@ -94,7 +94,9 @@ def read_log(path: Path) -> list[LoggedBytes]:
             data = bytes.fromhex(entry["hex"])
             entries.append(LoggedBytes(float(entry["t"]), entry["dir"], data))
         except (ValueError, KeyError, TypeError) as error:
-            raise HostError(f"{path}: line {number} is not one of a wire log: {error!r}") from error
+            raise HostError(
+                f"{path}: line {number} is not one of a wire log: it begins with {line[:16]!r}"
+            ) from error
     return entries
 
 
