@@ -6,9 +6,9 @@ is different, so that a network has something to learn and a new person somethin
 The model of a signal, in g (1 g = 9.81 m/s2), 50 samples a second, windows of 128 samples (2.56 s):
 
 * Body axes: x forward, y left, z up. Gravity is 1 g on z.
-* walking: 1.6 to 2.1 steps a second. z rises and falls with every step (0.15 to 0.3 g) with a second
-  and third harmonic; x follows a quarter of a step later; y swings once in two steps. Every heel
-  that lands is a short knock.
+* walking: 1.6 to 2.1 steps a second. z rises and falls with every step (0.15 to 0.3 g) with a
+  second and third harmonic; x follows a quarter of a step later; y swings once in two steps. Every
+  heel that lands is a short knock.
 * running: 2.4 to 3.0 steps a second, 0.8 to 1.3 g, and near weightlessness while both feet are off
   the ground, so the lower half of the wave is cut off.
 * biking: 1.0 to 1.6 turns of the pedals a second, which hardly move the hip (0.03 to 0.08 g), the
@@ -89,7 +89,9 @@ def unusual_person(seed: int) -> Person:
         pedals_hz=draw.uniform(0.8, 1.0),
         vigour=draw.uniform(0.5, 0.6),
         lean=draw.uniform(0.0, 0.1),
-        mounting=_rotation(np.radians(draw.uniform(70, 110)), *np.radians(draw.uniform(-15, 15, 2))),
+        mounting=_rotation(
+            np.radians(draw.uniform(70, 110)), *np.radians(draw.uniform(-15, 15, 2))
+        ),
     )
 
 

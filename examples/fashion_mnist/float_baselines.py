@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,7 @@ class FloatNetwork:
     def random(cls, sizes: tuple[int, int, int], seed: int) -> FloatNetwork:
         draw = np.random.RandomState(seed)
         layers: list[Floats] = []
-        for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+        for n_in, n_out in pairwise(sizes):
             bound = np.sqrt(6 / (n_in + n_out))
             layers.append(draw.uniform(-bound, bound, (n_in, n_out)).astype(np.float32))
             layers.append(np.zeros(n_out, np.float32))
@@ -55,8 +56,7 @@ class FloatNetwork:
         return [x.T @ below, below.sum(axis=0), hidden.T @ delta, delta.sum(axis=0)]
 
     def step_of_one(self, x: Floats, label: int, rate: float) -> None:
-        """An SGD step on one sample; only the weights of inputs that are not zero and of hidden
-        units that are active have a gradient, and only those are touched."""
+        """An SGD step on one sample; only active hidden units have a gradient."""
         hidden = x @ self.w1
         hidden += self.b1
         active = np.flatnonzero(hidden > 0)
@@ -68,7 +68,7 @@ class FloatNetwork:
         below = self.w2[active] @ delta
         self.w2[active] -= np.outer(hidden[active], delta)
         self.b2 -= delta
-        self.w1[:, active] -= np.outer(x, below)
+        self.w1.T[active] -= np.multiply.outer(below, x)
         self.b1[active] -= below
 
 
@@ -77,7 +77,7 @@ def train_sgd(
 ) -> FloatNetwork:
     """Batch 1, the rate going down to 0: what `fit` does, in float."""
     network = FloatNetwork.random((x.shape[1], hidden, int(labels.max()) + 1), seed)
-    # Columns in a row of memory: a hidden unit's weights are updated together.
+    # A hidden unit's weights side by side in memory, as they are updated together.
     network.w1 = np.asfortranarray(network.w1)
     total = epochs * len(x)
     for done, sample in enumerate(_orders(len(x), epochs, seed)):
