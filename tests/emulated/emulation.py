@@ -18,7 +18,16 @@ from byteprop_host.flash import choose, start
 from byteprop_host.link import Device
 
 MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
-EMULATED = [b.name for b in all_boards() if b.emulator is not None]
+EMULATORS = ("qemu", "simavr")
+
+
+def _emulations(board: Board) -> list[str]:
+    """What load_board calls it, once for each emulator that runs it."""
+    kinds = [runner.name for runner in board.runners if runner.kind in EMULATORS]
+    return [board.name] if len(kinds) < 2 else [f"{board.name}:{kind}" for kind in kinds]
+
+
+EMULATED = [name for b in all_boards() if b.emulator is not None for name in _emulations(b)]
 
 FLASH = const("BP_SOURCE_FLASH")
 
