@@ -5,14 +5,17 @@
 #define IMAGE_CRC_AT 12
 #define NEXT_ALIGNED(n) (((n) + 15u) & ~(uint32_t)15u)
 
+/* Images want 4, kernels like 16; AVR reads bytes, and an image in flash is elsewhere. */
 #if defined(__GNUC__) && !defined(__AVR__)
-#define ALIGNED_16 __attribute__((aligned(16)))
+#define ALIGNED __attribute__((aligned(16)))
+#elif defined(__GNUC__) && APP_CAN_LOAD
+#define ALIGNED __attribute__((aligned(4)))
 #else
-#define ALIGNED_16
+#define ALIGNED
 #endif
 
 #if APP_CAN_LOAD || BP_BAKED_MODEL
-static ALIGNED_16 uint8_t bp_app_pool[BP_POOL_BYTES > 0 ? BP_POOL_BYTES : 1];
+static ALIGNED uint8_t bp_app_pool[BP_POOL_BYTES > 0 ? BP_POOL_BYTES : 1];
 #endif
 static bp_model_t model;
 static uint8_t *arena;

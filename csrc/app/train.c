@@ -1,6 +1,6 @@
 /* TRAIN_BEGIN, TRAIN, EVALUATE, TRAIN_END. The pool then holds the image, the arena and the memory
- * of training, one after the other: the inputs stay in the arena, which training does not touch, and
- * INFER serves between samples, because the image is a true model after every update. */
+ * of training, one after the other: the inputs stay in the arena, which training does not touch,
+ * and INFER serves between samples, because the image is a true model after every update. */
 #include "app.h"
 
 #if APP_CAN_TRAIN
@@ -26,15 +26,17 @@ static bp_train_t *trainer(void) {
 }
 
 /* A state that was written belongs to biases that are folded anew. */
-static void take_state_over(void) {
+static uint8_t take_state_over(void) {
+    uint8_t status = BP_OK;
     if (state_was_written) {
-        state_was_written = 0;
-        (void)bp_train_resume(trainer());
+        status = (uint8_t)bp_train_resume(trainer());
+        state_was_written = status != BP_OK;
     }
+    return status;
 }
 
 static void seal(void) {
-    take_state_over();
+    (void)take_state_over();
     bp_train_seal(trainer());
     app_image_sealed();
 }
@@ -174,10 +176,10 @@ static uint8_t run_sample(app_call_t *call, const sample_t *sample, int learn) {
     bp_train_result_t result;
     const uint32_t before = bp_port_ticks();
     const uint32_t begin = bp_port_ticks();
-    const int status = learn ? bp_train_sample(trainer(), &result, sample->x, sample->label,
-                                               sample->target, sample->lr_q24)
-                             : bp_train_evaluate(trainer(), &result, sample->x, sample->label,
-                                                 sample->target);
+    const int status =
+        learn ? bp_train_sample(trainer(), &result, sample->x, sample->label, sample->target,
+                                sample->lr_q24)
+              : bp_train_evaluate(trainer(), &result, sample->x, sample->label, sample->target);
     const uint32_t ticks = bp_port_ticks() - begin;
     const uint32_t nothing = begin - before;
     if (status == BP_OK) {
@@ -195,8 +197,8 @@ uint8_t app_train(app_call_t *call) {
         return BP_E_STATE;
     }
     sample.lr_q24 = app_get_u32(call->payload);
-    const uint8_t status = parse_sample(&sample, call->payload + 4, (uint16_t)(call->n - 4u));
-    take_state_over();
+    uint8_t status = parse_sample(&sample, call->payload + 4, (uint16_t)(call->n - 4u));
+    status = status == BP_OK ? take_state_over() : status;
     return status == BP_OK ? run_sample(call, &sample, 1) : status;
 }
 
@@ -209,8 +211,8 @@ uint8_t app_evaluate(app_call_t *call) {
         return BP_E_STATE;
     }
     sample.lr_q24 = 0;
-    const uint8_t status = parse_sample(&sample, call->payload, call->n);
-    take_state_over();
+    uint8_t status = parse_sample(&sample, call->payload, call->n);
+    status = status == BP_OK ? take_state_over() : status;
     return status == BP_OK ? run_sample(call, &sample, 0) : status;
 }
 
@@ -221,7 +223,10 @@ uint8_t app_train_end(app_call_t *call) {
     if (phase == IDLE) {
         return BP_E_STATE;
     }
-    take_state_over();
+    const uint8_t status = take_state_over();
+    if (status != BP_OK) {
+        return status;
+    }
     bp_train_flush(trainer());
     seal();
     phase = ENDED;

@@ -3,7 +3,7 @@
 #include <byteprop/config.h>
 #include <byteprop/link.h>
 
-static const uint32_t nibble_table[16] BP_ROM_DATA = {
+static const uint32_t nibble_table[16] BP_TABLE = {
     0x00000000u, 0x1DB71064u, 0x3B6E20C8u, 0x26D930ACu, 0x76DC4190u, 0x6B6B51F4u,
     0x4DB26158u, 0x5005713Cu, 0xEDB88320u, 0xF00F9344u, 0xD6D6A3E8u, 0xCB61B38Cu,
     0x9B64C2B0u, 0x86D3D2D4u, 0xA00AE278u, 0xBDBDF21Cu};
@@ -17,8 +17,7 @@ static const uint32_t nibble_table[16] BP_ROM_DATA = {
 NOT_INLINED static uint32_t step(uint32_t crc, uint8_t byte) {
     crc ^= byte;
     for (uint8_t nibble = 0; nibble < 2; nibble++) {
-        const uint8_t *entry = (const uint8_t *)&nibble_table[crc & 15u];
-        crc = (crc >> 4) ^ (uint32_t)BP_ROM_I32(entry);
+        crc = (crc >> 4) ^ BP_TABLE_U32(nibble_table + (crc & 15u));
     }
     return crc;
 }

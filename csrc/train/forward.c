@@ -32,11 +32,11 @@ static void run_layer(const bp_train_t *t, const bp_train_layer_t *layer, int8_t
 }
 
 void bp_train_forward(const bp_train_t *t, const int8_t *x, int training) {
-    for (uint16_t l = 0; l + 1 < t->n_layers; ++l) {
+    for (uint16_t l = 0; !BP_TRAIN_ONE_LAYER && l + 1 < t->n_layers; ++l) {
         const bp_train_layer_t *layer = bp_train_layer(t, l);
         int8_t *y = bp_train_i8(t, layer->y);
         run_layer(t, layer, y, bp_train_input(t, l, x));
-        if (training && t->config.window != 0) {
+        if (training && bp_train_has_window(t)) {
             note_range(t, layer, y);
         }
     }

@@ -60,10 +60,9 @@ static int unfold_biases(const bp_train_t *t, const bp_train_layer_t *layer) {
 
 int bp_train_open(bp_train_t *t, uint8_t *image, uint32_t image_bytes,
                   const bp_train_config_t *config, uint8_t *memory, uint32_t memory_bytes) {
-    static const bp_train_t nothing;
     uint32_t needed;
     uint16_t op;
-    *t = nothing;
+    *t = (bp_train_t){0};
     int status = bp_model_open(&t->model, image, image_bytes);
     if (status == BP_OK) {
         status = bp_train_plan(&needed, &t->state_bytes, &op, &t->model, config);
@@ -102,7 +101,7 @@ static int check_state(const bp_train_t *t, const bp_train_layer_t *layer) {
     if (!is_within(bp_train_i32(t, layer->bias_master), layer->n_out, BP_MASTER_LIMIT)) {
         return BP_E_ARG;
     }
-    if (layer->gradient == 0) {
+    if (!bp_train_has_gradient(layer)) {
         return BP_OK;
     }
     return is_within(bp_train_i32(t, layer->gradient), weights, BP_GRADIENT_LIMIT) &&

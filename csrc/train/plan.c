@@ -5,20 +5,27 @@
 enum { MAX_LAYER_OUTPUTS = 32767, MAX_MOMENTUM_SHIFT = 15 };
 #define BETA_ONE_F32 0x3F800000u
 
+/* One layer takes less than 2^32 bytes, its weights and deltas at most 2^31 + 2^18. */
+#if BP_TRAIN_ONE_LAYER
+typedef uint32_t total_t;
+#else
+typedef uint64_t total_t;
+#endif
+
 typedef struct {
     const bp_model_t *model;
     const bp_train_config_t *config;
     uint16_t op;     /* next op; of the op that cannot be trained when a step fails */
     uint16_t tensor; /* the activation so far */
     uint16_t n_layers;
-    uint64_t state;   /* bytes of state taken so far */
-    uint64_t scratch; /* end of the scratch taken so far */
+    total_t state;   /* bytes of state taken so far */
+    total_t scratch; /* end of the scratch taken so far */
     uint16_t widest;  /* outputs of a layer */
 } walk_t;
 
-static uint32_t take(uint64_t *used, uint64_t bytes) {
-    uint64_t place = *used;
-    *used = (place + bytes + 3) & ~(uint64_t)3;
+static uint32_t take(total_t *used, total_t bytes) {
+    total_t place = *used;
+    *used = (place + bytes + 3) & ~(total_t)3;
     return (uint32_t)place;
 }
 
@@ -100,7 +107,7 @@ static int read_layer(walk_t *walk, bp_train_layer_t *layer) {
 }
 
 static void place_state(walk_t *walk, bp_train_layer_t *layer) {
-    uint64_t weights = (uint64_t)layer->n_out * layer->row_stride;
+    total_t weights = (total_t)layer->n_out * layer->row_stride;
     uint32_t per_output = (uint32_t)4 * layer->n_out;
     const bp_train_config_t *config = walk->config;
     layer->bias_master = take(&walk->state, per_output);
@@ -111,14 +118,14 @@ static void place_state(walk_t *walk, bp_train_layer_t *layer) {
     if (!(config->flags & BP_TRAIN_NO_RESIDUAL)) {
         layer->residual = take(&walk->state, weights);
     }
-    if (config->batch > 1 || config->momentum_shift != 0) {
+    if (!BP_TRAIN_ONE_LAYER && (config->batch > 1 || config->momentum_shift != 0)) {
         layer->gradient = take(&walk->state, 4 * weights);
         layer->bias_gradient = take(&walk->state, per_output);
     }
 }
 
-static void place_scratch(uint64_t *used, bp_train_layer_t *layer) {
-    layer->delta = take(used, (uint64_t)4 * layer->n_out);
+static void place_scratch(total_t *used, bp_train_layer_t *layer) {
+    layer->delta = take(used, (total_t)4 * layer->n_out);
     if (!layer->last) {
         layer->y = take(used, layer->n_out);
     }
@@ -140,6 +147,10 @@ static int check_window(const walk_t *walk, const bp_train_layer_t *layer) {
 
 static int check_config(const bp_train_config_t *config) {
     uint8_t known = BP_TRAIN_NEAREST | BP_TRAIN_NO_RESIDUAL;
+    if (BP_TRAIN_ONE_LAYER &&
+        (config->batch > 1 || config->momentum_shift != 0 || config->window != 0)) {
+        return BP_E_UNSUPPORTED;
+    }
     return config->batch >= 1 && (config->flags & ~known) == 0 &&
                    config->momentum_shift <= MAX_MOMENTUM_SHIFT
                ? BP_OK
@@ -162,7 +173,7 @@ static int walk_input(bp_train_t *t, walk_t *walk) {
     }
     walk->tensor = bp_model_input(walk->model, 0);
     skip_reshapes(walk);
-    if (next_is(walk, BP_OP_RESCALE, &op) && op.activation == BP_ACT_NONE) {
+    if (!BP_TRAIN_ONE_LAYER && next_is(walk, BP_OP_RESCALE, &op) && op.activation == BP_ACT_NONE) {
         t->rescale_op = walk->op++;
         walk->tensor = op.output;
         skip_reshapes(walk);
@@ -174,7 +185,7 @@ static int walk_input(bp_train_t *t, walk_t *walk) {
 static int walk_output(bp_train_t *t, walk_t *walk, bp_train_layer_t *layer) {
     bp_op_t op;
     skip_reshapes(walk);
-    if (next_is(walk, BP_OP_SOFTMAX_S8, &op)) {
+    if (!BP_TRAIN_ONE_LAYER && next_is(walk, BP_OP_SOFTMAX_S8, &op)) {
         int status = check_softmax(walk, &op, layer);
         if (status != BP_OK) {
             return status;
@@ -185,7 +196,7 @@ static int walk_output(bp_train_t *t, walk_t *walk, bp_train_layer_t *layer) {
         layer->last = 1;
     }
     int ends = walk->op == walk->model->n_ops;
-    layer->last = layer->last || ends;
+    layer->last = layer->last || ends || BP_TRAIN_ONE_LAYER;
     if (layer->last && layer->activation != BP_ACT_NONE) {
         walk->op = layer->op;
         return BP_E_UNSUPPORTED;
@@ -197,14 +208,14 @@ static int walk_output(bp_train_t *t, walk_t *walk, bp_train_layer_t *layer) {
 }
 
 static int walk_layer(bp_train_t *t, walk_t *walk, bp_train_layer_t *layer) {
-    static const bp_train_layer_t nothing;
-    *layer = nothing;
+    *layer = (bp_train_layer_t){0};
     uint16_t index = walk->n_layers;
     int status = index < BP_TRAIN_MAX_LAYERS ? read_layer(walk, layer) : BP_E_UNSUPPORTED;
     if (status == BP_OK) {
         status = walk_output(t, walk, layer);
     }
-    if (status == BP_OK && walk->config->window != 0 && check_window(walk, layer) != BP_OK) {
+    if (!BP_TRAIN_ONE_LAYER && status == BP_OK && walk->config->window != 0 &&
+        check_window(walk, layer) != BP_OK) {
         walk->op = layer->op;
         status = BP_E_UNSUPPORTED;
     }
@@ -239,16 +250,16 @@ static int walk_model(bp_train_t *t, walk_t *walk, bp_train_layer_t *layers) {
         }
     } while (!layer.last);
     status = bp_train_check_regions(walk->model);
-    return status == BP_OK && walk->config->window != 0 ? bp_train_check_tensors(walk->model)
-                                                        : status;
+    return !BP_TRAIN_ONE_LAYER && status == BP_OK && walk->config->window != 0
+               ? bp_train_check_tensors(walk->model)
+               : status;
 }
 
 /* One walk. scratch_begin: where scratch begins, known after the first walk. */
 static int lay_out(bp_train_t *t, walk_t *walk, const bp_model_t *model,
-                   const bp_train_config_t *config, uint64_t scratch_begin,
+                   const bp_train_config_t *config, total_t scratch_begin,
                    bp_train_layer_t *layers) {
-    static const walk_t fresh;
-    *walk = fresh;
+    *walk = (walk_t){0};
     walk->model = model;
     walk->config = config;
     walk->state = sizeof(bp_train_head_t);
@@ -258,8 +269,8 @@ static int lay_out(bp_train_t *t, walk_t *walk, const bp_model_t *model,
     if (status == BP_OK) {
         status = walk_model(t, walk, layers);
     }
-    t->backward = take(&walk->scratch, (uint64_t)4 * walk->widest);
-    if (status == BP_OK && t->rescale_op != BP_TRAIN_NONE) {
+    t->backward = take(&walk->scratch, (total_t)4 * walk->widest);
+    if (!BP_TRAIN_ONE_LAYER && status == BP_OK && t->rescale_op != BP_TRAIN_NONE) {
         bp_op_t op;
         bp_tensor_t x;
         bp_model_op(&op, model, t->rescale_op);
@@ -274,7 +285,7 @@ int bp_train_plan(uint32_t *memory_bytes, uint32_t *state_bytes, uint16_t *layer
     bp_train_t t;
     walk_t walk;
     int status = lay_out(&t, &walk, model, config, 0, NULL);
-    uint64_t all = walk.state + walk.n_layers * sizeof(bp_train_layer_t) + walk.scratch;
+    total_t all = walk.state + walk.n_layers * sizeof(bp_train_layer_t) + walk.scratch;
     if (status == BP_OK && all > INT32_MAX) {
         status = BP_E_SPACE;
     }
@@ -291,7 +302,7 @@ int bp_train_lay_out(bp_train_t *t) {
     if (status != BP_OK) {
         return status;
     }
-    uint64_t scratch = t->state_bytes + walk.n_layers * sizeof(bp_train_layer_t);
+    total_t scratch = t->state_bytes + walk.n_layers * sizeof(bp_train_layer_t);
     t->n_layers = walk.n_layers;
     return lay_out(t, &walk, &t->model, &t->config, scratch,
                    (bp_train_layer_t *)(void *)(t->memory + (size_t)t->layers));

@@ -20,7 +20,7 @@ static int forward_and_loss(const bp_train_t *t, bp_train_result_t *result, bp_r
 
 /* A leading QUANTIZE; else the input is used where it is. */
 static const int8_t *quantized(const bp_train_t *t, const uint8_t *x) {
-    if (t->rescale_op == BP_TRAIN_NONE) {
+    if (BP_TRAIN_ONE_LAYER || t->rescale_op == BP_TRAIN_NONE) {
         return (const int8_t *)x;
     }
     bp_infer_op((uint8_t *)bp_train_i8(t, t->input), x, &t->model, t->rescale_op);
@@ -35,7 +35,7 @@ int bp_train_evaluate(bp_train_t *t, bp_train_result_t *result, const uint8_t *x
 
 static void decay_velocities(const bp_train_t *t) {
     for (uint16_t l = t->lowest; l < t->n_layers; ++l) {
-        if (bp_train_layer(t, l)->gradient != 0) {
+        if (bp_train_has_gradient(bp_train_layer(t, l))) {
             bp_train_decay(t, bp_train_layer(t, l));
         }
     }
@@ -44,13 +44,13 @@ static void decay_velocities(const bp_train_t *t) {
 static void finish_step(bp_train_t *t) {
     bp_train_head_t *head = bp_train_head(t);
     for (uint16_t l = t->lowest; l < t->n_layers; ++l) {
-        if (bp_train_layer(t, l)->gradient != 0) {
+        if (bp_train_has_gradient(bp_train_layer(t, l))) {
             bp_train_apply_gradient(t, l);
         }
     }
     head->batch_fill = 0;
     ++head->counters.steps;
-    if (t->config.window != 0 && ++head->window_steps >= t->config.window) {
+    if (bp_train_has_window(t) && ++head->window_steps >= t->config.window) {
         bp_train_window(t);
     }
 }
@@ -66,7 +66,8 @@ static void learn_layers(const bp_train_t *t, const int8_t *x, bp_real_t unit, b
     for (uint16_t l = t->n_layers; l > t->lowest;) {
         --l;
         /* The errors go down before the weights change. */
-        bp_real_t below = l > t->lowest ? bp_train_backward(t, l, unit) : unit;
+        int goes_down = !BP_TRAIN_ONE_LAYER && l > t->lowest;
+        bp_real_t below = goes_down ? bp_train_backward(t, l, unit) : unit;
         if (!bp_train_layer(t, l)->frozen) {
             bp_train_learn(t, l, bp_train_input(t, l, x), bp_real_mul(rate, unit));
         }

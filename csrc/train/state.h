@@ -7,6 +7,12 @@
 
 #include "train/real.h"
 
+/* Firmware for the smallest boards leaves out what the regression of one layer, sample by sample,
+ * does not need: other models and configurations are E_UNSUPPORTED there. */
+#ifndef BP_TRAIN_ONE_LAYER
+#define BP_TRAIN_ONE_LAYER 0
+#endif
+
 #define BP_TRAIN_NONE 0xFFFF /* an int of 16 bits could not be an enumerator of it */
 
 /* One dense layer. Places are offsets, in the image or in the memory, so that the record has the
@@ -106,7 +112,13 @@ static inline const int8_t *bp_train_input(const bp_train_t *t, uint16_t l, cons
     return l == 0 ? x : bp_train_i8(t, bp_train_layer(t, (uint16_t)(l - 1))->y);
 }
 static inline int bp_train_is_classifier(const bp_train_t *t) {
-    return t->softmax_op != BP_TRAIN_NONE;
+    return !BP_TRAIN_ONE_LAYER && t->softmax_op != BP_TRAIN_NONE;
+}
+static inline int bp_train_has_window(const bp_train_t *t) {
+    return !BP_TRAIN_ONE_LAYER && t->config.window != 0;
+}
+static inline int bp_train_has_gradient(const bp_train_layer_t *layer) {
+    return !BP_TRAIN_ONE_LAYER && layer->gradient != 0;
 }
 
 /* Fills the layers' records; model, config, memory and state_bytes are set (plan.c). */

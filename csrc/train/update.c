@@ -85,10 +85,10 @@ void bp_train_learn(const bp_train_t *t, uint16_t l, const int8_t *x, bp_real_t 
         int32_t c = bp_real_apply(delta[j], step.weight, STEP_LIMIT);
         int32_t bias_change = bp_real_apply(delta[j], step.bias, BIAS_STEP_LIMIT);
         bp_train_head(t)->counters.vanished += c == 0;
-        if (layer->gradient == 0) {
-            update_row(t, l, j, x, c, bias_change);
-        } else {
+        if (bp_train_has_gradient(layer)) {
             accumulate_row(t, layer, j, x, c, bias_change);
+        } else {
+            update_row(t, l, j, x, c, bias_change);
         }
     }
 }

@@ -111,6 +111,7 @@ class BuildSettings:
     kernel_flags: tuple[str, ...]  # besides, for csrc/kernels, csrc/isa and csrc/infer
     program_flags: tuple[str, ...]  # besides, for everything else
     defines: Mapping[str, str]
+    train_flags: tuple[str, ...]  # in place of kernel_flags and program_flags, when it trains
     train_defines: Mapping[str, str]  # besides, for firmware that trains
 
 
@@ -329,6 +330,7 @@ def _build(t: _Table) -> BuildSettings:
         link_flags=t.texts("link_flags", []),
         kernel_flags=t.texts("kernel_flags", ["-O2"]),
         program_flags=t.texts("program_flags", ["-Os"]),
+        train_flags=t.texts("train_flags", []),
         defines=defines.remaining_texts(),
         train_defines=train_defines.remaining_texts(),
     )

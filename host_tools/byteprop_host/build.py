@@ -242,6 +242,11 @@ def build(
         _check_training(board, image)
         stack = board.memory.train_stack_bytes or board.memory.stack_bytes
         board = replace(board, memory=replace(board.memory, stack_bytes=stack))
+        if flags_for_it := board.build.train_flags:
+            settings = replace(
+                board.build, kernel_flags=flags_for_it, program_flags=flags_for_it
+            )
+            board = replace(board, build=settings)
     elif not program:
         check_fit(board, image)
     job = _Job(

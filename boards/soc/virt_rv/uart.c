@@ -39,6 +39,7 @@ void bp_soc_init(void) {
     UART_DIVISOR_HIGH = (uint8_t)(DIVISOR >> 8);
     UART_LCR = LCR_8_BITS;
     UART_FCR = FCR_ENABLE_AND_CLEAR;
+    (void)UART_DATA; /* QEMU holds further bytes back until the one before is read */
     UART_IER = IER_RX;
     PLIC_PRIORITY(BP_UART_IRQ) = 1;
     PLIC_THRESHOLD = 0;

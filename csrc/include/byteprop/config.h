@@ -56,14 +56,16 @@ static inline int32_t bp_rom_i32(const uint8_t *p) {
 #define BP_ROM_I8(p) ((int8_t)BP_ROM_U8(p))
 
 /* Constant tables of the library itself, declared BP_TABLE: in flash on AVR wherever models lie.
- * BP_TABLE_U16 wants a `const uint16_t *`. */
+ * BP_TABLE_U16 wants a `const uint16_t *`, BP_TABLE_U32 a `const uint32_t *`. */
 #if defined(__AVR__)
 #include <avr/pgmspace.h>
 #define BP_TABLE PROGMEM
 #define BP_TABLE_U16(p) pgm_read_word(p)
+#define BP_TABLE_U32(p) pgm_read_dword(p)
 #else
 #define BP_TABLE
 #define BP_TABLE_U16(p) (*(p))
+#define BP_TABLE_U32(p) (*(p))
 #endif
 
 #endif
