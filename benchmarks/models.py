@@ -54,6 +54,7 @@ MODELS: dict[str, Callable[[], byteprop.Model]] = {
     "fashion_mlp_pertensor": lambda: byteprop.load(DATA / "fashion_mlp_pertensor.tflite"),
     "fashion_mlp_perchannel": lambda: byteprop.load(DATA / "fashion_mlp_perchannel.tflite"),
     "digits_mlp": lambda: byteprop.load(DATA / "digits_mlp.tflite"),
+    "regression_1x1": lambda: byteprop.load(DATA / "regression_1x1.tflite"),
     "ad01_shape": ad01_shape,
 }
 

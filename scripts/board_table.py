@@ -35,7 +35,8 @@ def proof(board: Board) -> str:
     if board.emulator is None:
         return "compiled only"
     same = "this board" if board.emulator.same is Same.BOARD else "this CPU"
-    return f"{board.emulator.program}, emulates {same}"
+    also = " and simavr" if any(r.kind == "simavr" for r in board.runners) else ""
+    return f"{board.emulator.program}{also}, emulates {same}"
 
 
 def memory(board: Board) -> str:
