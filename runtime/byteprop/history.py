@@ -14,6 +14,7 @@ from byteprop.errors import ArgumentError
 _GAP_OF_ACCURACY = 0.05
 _RISE_OF_LOSS = 1.1
 _GAP_OF_LOSS = 1.5
+_LEAST_GAP = 0.01
 _STILL_FALLING = 0.98
 _SATURATED_SHARE = 0.01
 
@@ -21,7 +22,8 @@ _SATURATED_SHARE = 0.01
 @dataclass
 class History:
     """history: a list an epoch of every figure, by Keras's names. counters: what the trainer
-    counted in all. n_train, n_validation: samples. chance: the loss of guessing, where known."""
+    counted in all. n_train, n_validation: samples. chance: the loss of guessing, where known.
+    limit: a loss that only a network has that learns nothing."""
 
     history: dict[str, list[float]] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
@@ -29,6 +31,7 @@ class History:
     n_validation: int = 0
     n_weights: int = 0
     chance: float | None = None
+    limit: float = math.inf
     stopped_early: bool = False
     seconds: float = 0.0
 
@@ -52,7 +55,7 @@ class History:
         if not losses:
             return False
         last = losses[-1]
-        if not math.isfinite(last) or (self.chance is not None and last > 1.5 * self.chance):
+        if last > self.limit:
             return True
         return len(losses) > 1 and last > 2 * min(losses) and last > losses[0]
 
@@ -108,7 +111,12 @@ class History:
                 return True
             rise = held > _RISE_OF_LOSS * min(self.history["val_loss"])
             return rise and accuracies[1][-1] < max(accuracies[1]) - 0.01
-        return held > _GAP_OF_LOSS * loss and held > _RISE_OF_LOSS * min(self.history["val_loss"])
+        first = self.history["val_loss"][0]
+        return (
+            held > _GAP_OF_LOSS * loss
+            and held > _RISE_OF_LOSS * min(self.history["val_loss"])
+            and held - loss > _LEAST_GAP * first
+        )
 
     def _words_on_training(self) -> str:
         losses = self.history["loss"]

@@ -224,6 +224,7 @@ class Run:
             n_validation=0 if held is None else len(held),
             n_weights=sum(op.weights.size for op in dense_layers(model.graph)),
             chance=math.log(n_outputs(model.graph)) if self._classes else None,
+            limit=_hopeless(model),
         )
 
     # Checkpoints.
@@ -373,6 +374,13 @@ class Run:
         masters = read_masters(graph, self.settings.config, self.trainer.state)
         self.model._become(graph, trained, masters)
         self.history.counters = vars(self.trainer.counters)
+
+
+def _hopeless(model: Model) -> float:
+    """Half as much again as guessing has; errors as large as the whole range of the output."""
+    if has_classes(model.graph):
+        return 1.5 * math.log(max(2, n_outputs(model.graph)))
+    return (128 * float(model.graph.tensors[model.graph.outputs[0]].scale)) ** 2
 
 
 def _new_trainer(model: Model, config: _raw_train.Config) -> _raw_train.Trainer:

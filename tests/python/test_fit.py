@@ -1,0 +1,429 @@
+"""Model.fit: what it learns, what it repeats to the bit, what it refuses."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import byteprop
+from byteprop import Callback, Dense, EarlyStopping, Sequential, _raw_train
+from byteprop._masters import read_masters
+from byteprop.draws import permutation
+from byteprop.errors import ArgumentError, TrainingError, TrainingWarning
+from byteprop.model import Model
+from byteprop.schedules import Linear, Progress
+from training_data import MODELS, Array, blobs, fashion_test_images, line, noise
+
+
+def small_net(**arguments: Any) -> Sequential:
+    return Sequential([Dense(8, "relu"), Dense(3, "softmax")], input_shape=(12,), **arguments)
+
+
+def trained(seed: int = 0, **arguments: Any) -> Sequential:
+    net = small_net()
+    net.fit(*blobs(), seed=seed, **{"epochs": 3, **arguments})
+    return net
+
+
+# Bars.
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_first_neuron_learns_the_line(seed: int) -> None:
+    net = Sequential([Dense(1)], input_shape=(1,), input_range=(-10, 10), output_range=(-20, 20))
+    history = net.fit(*line(2, -1), epochs=500, seed=seed)
+    ((weights, bias),) = net.get_weights()
+    assert abs(weights[0, 0] - 2) <= 0.0025
+    assert abs(bias[0] + 1) <= 0.0077
+    assert abs(net.predict(np.array([[10.0]]))[0, 0] - 19) <= 0.0172
+    assert history.history["loss"][-1] <= 3.47e-5
+    assert history.n_train == 6 and len(history.epoch) == 500
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_line_that_no_power_of_two_holds(seed: int) -> None:
+    net = Sequential([Dense(1)], input_shape=(1,), input_range=(-10, 10), output_range=(-20, 20))
+    net.fit(*line(1.7, -0.3), epochs=500, seed=seed)
+    ((weights, bias),) = net.get_weights()
+    assert abs(weights[0, 0] - 1.7) <= 0.01
+    assert abs(bias[0] + 0.3) <= 0.01
+    assert abs(net.predict(np.array([[10.0]]))[0, 0] - 16.7) <= net.outputs[0].scale
+
+
+def test_classes_are_learned() -> None:
+    x, y = blobs()
+    net = small_net()
+    history = net.fit(x, y, epochs=10)
+    assert net.evaluate(x, y)["accuracy"] > 0.95
+    assert history.history["loss"][-1] < 0.5 * history.history["loss"][0]
+    assert list(history.history) == ["loss", "accuracy", "learning_rate"]
+    assert history.counters["samples"] == history.counters["steps"] == 10 * len(x)
+
+
+def test_a_hidden_layer_learns_what_a_line_cannot() -> None:
+    x = np.linspace(-1, 1, 64)[:, np.newaxis]
+    y = np.abs(x[:, 0])
+    net = Sequential([Dense(16, "relu"), Dense(1)], input_shape=(1,), output_range=(0, 1))
+    net.fit(x, y, epochs=200, learning_rate=0.05)
+    assert net.evaluate(x, y)["rmse"] < 0.05
+
+
+# The same bits.
+
+
+def test_the_same_seed_gives_the_same_image_and_another_does_not() -> None:
+    assert trained(3).image == trained(3).image
+    assert trained(3).image != trained(4).image
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"shuffle": False},
+        {"batch_size": 7},
+        {"momentum": 0.75},
+        {"rounding": "nearest"},
+        {"residual": False},
+        {"schedule": "cosine"},
+        {"freeze": [0]},
+        {"window": 0},
+    ],
+    ids=str,
+)
+def test_fit_is_the_trainer_fed_as_documented(arguments: dict[str, Any]) -> None:
+    x, y = blobs(100)
+    net = small_net()
+    net.calibrate(x, y, seed=5)
+    config = _raw_train.Config(
+        seed=5,
+        frozen=1 if "freeze" in arguments else 0,
+        batch=arguments.get("batch_size", 1),
+        window=arguments.get("window", net._default_window),
+        nearest="rounding" in arguments,
+        residual=arguments.get("residual", True),
+        momentum_shift=2 if "momentum" in arguments else 0,
+    )
+    schedule = byteprop.schedules.schedule_of(arguments.get("schedule", "linear"))
+    # Pixels are bytes moved by the zero point.
+    trainer = _raw_train.Trainer(net.image, config)
+    for epoch in range(2):
+        order = permutation(100, 5, epoch)
+        if "shuffle" in arguments:
+            order = np.arange(100, dtype=np.uint32)
+        rates = schedule.rates(83886, Progress(100 * epoch, 100, 200, 100))
+        trainer.run(x ^ np.uint8(128), y.astype(np.uint16), order=order, lr_q24=rates)
+        trainer.flush()
+    net.fit(x, y, epochs=2, seed=5, learning_rate=0.005, **arguments)
+    assert net.image == trainer.image
+
+
+def test_the_masters_are_those_of_the_state() -> None:
+    x, y = blobs(60)
+    net = small_net(input_range=(0, 1))
+    trainer = _raw_train.Trainer(net.image, _raw_train.Config(seed=0, window=net._default_window))
+    rates = Linear().rates(83886, Progress(0, 60, 60, 60))
+    trainer.run(x ^ np.uint8(128), y.astype(np.uint16), lr_q24=rates)
+    net.fit(x, y, learning_rate=0.005, shuffle=False)
+    masters = read_masters(net.graph, trainer.config, trainer.state)
+    assert net.image == trainer.image
+    for (weights, bias), layer, op in zip(net.get_weights(), masters, net.graph.ops, strict=False):
+        s_w = float(op.weight_scales[0])  # type: ignore[union-attr]
+        s_x = float(net.graph.tensors[op.input].scale)
+        wide = 256 * op.weights.astype(int) + layer.residual  # type: ignore[union-attr]
+        assert np.array_equal(weights, wide.T * s_w / 256)
+        assert np.array_equal(bias, layer.bias * (s_x * s_w / 256))
+
+
+def test_a_second_fit_goes_on_with_the_residuals() -> None:
+    net = trained()
+    before = net.get_weights()
+    x, y = blobs()
+    # A rate of 2^-24 changes next to nothing: what was learned beyond int8 must still be there.
+    net.fit(x[:1], y[:1], learning_rate=2**-24, rounding="nearest")
+    for (w0, b0), (w1, b1) in zip(before, net.get_weights(), strict=True):
+        assert np.abs(w0 - w1).max() < 1e-6
+        assert np.abs(b0 - b1).max() < 1e-3
+        assert (np.abs(w0) > 0).any()
+
+
+def test_learning_rates_told_are_those_of_the_last_samples() -> None:
+    history = small_net().fit(*blobs(50), epochs=2, learning_rate=0.01)
+    rates = Linear().rates(167772, Progress(0, 100, 100, 50)) / 2**24
+    assert history.history["learning_rate"] == [rates[49], rates[99]]
+
+
+# Models from files.
+
+
+@pytest.mark.parametrize(
+    "name", ["fashion_mlp_perchannel", "fashion_mlp_pertensor", "fashion_mlp_floatio"]
+)
+def test_fine_tuning_with_the_scales_of_the_file(name: str) -> None:
+    x, y = fashion_test_images()
+    model = byteprop.load(MODELS / f"{name}.tflite")
+    x = x.reshape(-1, *model.inputs[0].shape[1:])
+    scales = [t.scale for t in model.graph.tensors]
+    before = model.evaluate(x, y)
+    history = model.fit(x, y, epochs=3)
+    after = model.evaluate(x, y)
+    assert after["accuracy"] > before["accuracy"] + 0.02
+    assert after["loss"] < before["loss"]
+    assert [t.scale for t in model.graph.tensors] == scales
+    assert history.counters["rescales"] == 0
+
+
+@pytest.mark.parametrize("freeze", [[0], ["dense"], 0, "dense"])
+def test_frozen_layers_stay(freeze: Any) -> None:
+    x, y = blobs()
+    net = small_net(input_range=(0, 1))
+    before = [op.weights.copy() for op in net.graph.ops[:2]]  # type: ignore[union-attr]
+    net.fit(x, y, epochs=2, freeze=freeze, window=0)
+    assert np.array_equal(net.graph.ops[0].weights, before[0])  # type: ignore[union-attr]
+    assert not np.array_equal(net.graph.ops[1].weights, before[1])  # type: ignore[union-attr]
+
+
+# Validation, callbacks, early stopping.
+
+
+def test_validation_data_and_split() -> None:
+    x, y = blobs(100)
+    history = small_net().fit(x, y, epochs=2, validation_data=(x, y))
+    assert len(history.history["val_accuracy"]) == 2
+    assert (history.n_train, history.n_validation) == (100, 100)
+    split = small_net().fit(x, y, epochs=2, validation_split=0.25)
+    assert (split.n_train, split.n_validation) == (75, 25)
+    with pytest.raises(ArgumentError, match="not beside"):
+        small_net().fit(x, y, validation_data=(x, y), validation_split=0.5)
+    for wrong in (1.0, -0.1, 0.001):
+        with pytest.raises(ArgumentError, match="validation_split"):
+            small_net().fit(x, y, validation_split=wrong)
+
+
+def test_validation_figures_are_those_of_the_model() -> None:
+    x, y = blobs(100)
+    net = small_net()
+    history = net.fit(x, y, epochs=2, validation_data=(x, y))
+    figures = net.evaluate(x, y)
+    assert history.history["val_accuracy"][-1] == figures["accuracy"]
+    assert math.isclose(history.history["val_loss"][-1], figures["loss"], rel_tol=1e-12)
+
+
+def test_validation_changes_no_bit() -> None:
+    x, y = blobs()
+    watched = small_net()
+    watched.fit(x, y, epochs=3, validation_data=(x, y), callbacks=Callback())
+    assert watched.image == trained().image
+
+
+class Recorder(Callback):
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+        self.images: list[bytes] = []
+
+    def on_train_begin(self) -> None:
+        self.calls.append("begin")
+
+    def on_epoch_begin(self, epoch: int) -> None:
+        self.calls.append(("epoch", epoch))
+
+    def on_progress(self, position: Any, logs: Any) -> None:
+        self.last = position, dict(logs)
+
+    def on_epoch_end(self, epoch: int, logs: Any) -> None:
+        self.calls.append(("end", epoch, sorted(logs)))
+        self.images.append(self.model.image)
+
+    def on_train_end(self) -> None:
+        self.calls.append("finished")
+
+
+def test_callbacks_are_called_in_order_and_see_the_model() -> None:
+    recorder = Recorder()
+    net = trained(callbacks=[recorder], epochs=2)
+    figures = ["accuracy", "learning_rate", "loss"]
+    assert recorder.calls == [
+        "begin", ("epoch", 0), ("end", 0, figures), ("epoch", 1), ("end", 1, figures), "finished",
+    ]  # fmt: skip
+    position, logs = recorder.last
+    assert (position.epoch, position.sample, position.samples) == (1, 300, 300)
+    assert set(logs) == {"loss", "accuracy"}
+    assert recorder.images[1] == net.image != recorder.images[0]
+
+
+class StopAfterOne(Callback):
+    def on_epoch_end(self, epoch: int, logs: Any) -> None:
+        self.model.stop_training = True
+
+
+def test_a_callback_ends_training() -> None:
+    net = small_net()
+    history = net.fit(*blobs(), epochs=5, callbacks=[StopAfterOne()])
+    assert len(history.epoch) == 1 and history.stopped_early
+    assert len(net.fit(*blobs(), epochs=2).epoch) == 2
+
+
+def test_early_stopping_brings_back_the_best_epoch() -> None:
+    x, y = blobs()
+    held = noise(60, 12, seed=9), np.arange(60) % 3  # nothing to be learned of these
+    stopping = EarlyStopping("val_loss", patience=2)
+    recorder = Recorder()
+    net = small_net()
+    history = net.fit(
+        x, y, epochs=30, validation_data=held, callbacks=[recorder], early_stopping=stopping
+    )
+    losses = history.history["val_loss"]
+    assert history.stopped_early and len(losses) < 30
+    assert stopping.best_epoch == losses.index(min(losses)) == len(losses) - 3
+    assert net.image == recorder.images[stopping.best_epoch]
+    patient = small_net().fit(x, y, epochs=30, validation_data=held, early_stopping=2)
+    assert patient.history["val_loss"] == losses
+
+
+def test_early_stopping_on_what_is_not_measured() -> None:
+    with pytest.raises(ArgumentError, match="'val_loss' is not measured; there is loss"):
+        small_net().fit(*blobs(), epochs=2, early_stopping=EarlyStopping("val_loss"))
+
+
+class Interrupt(Callback):
+    def on_progress(self, position: Any, logs: Any) -> None:
+        if position.epoch == 1:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupt_leaves_what_was_learned_so_far() -> None:
+    x, y = blobs()
+    net = small_net()
+    with pytest.raises(KeyboardInterrupt):
+        net.fit(x, y, epochs=5, callbacks=[Interrupt()])
+    assert byteprop.load(net.image).image == net.image
+    assert net.evaluate(x, y)["accuracy"] > 0.5
+    net.fit(x, y)
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "words"),
+    [
+        (np.zeros((0, 12)), np.zeros(0), "at least 1|at least one"),
+        (np.zeros((4, 11)), np.zeros(4), r"wanted shape \(N, 12\)"),
+        (np.full((4, 12), np.nan), np.zeros(4), "finite numbers, given nan at position"),
+        (np.array([[0.0] * 11 + [np.inf]]), np.zeros(1), r"inf at position \(0, 11\)"),
+        (np.array([["a"] * 12]), np.zeros(1), "real numbers"),
+        (np.zeros((4, 12)), np.zeros(3), "one a sample, 4, given 3"),
+        (np.zeros((4, 12)), np.array([0, 1, 2, 3]), r"0\.\.2, given 3 at position 3"),
+        (np.zeros((4, 12)), np.array([0, -1, 2, 0]), r"0\.\.2, given -1 at position 1"),
+        (np.zeros((4, 12)), np.array([0, 0.5, 2, 0]), "wanted integers as labels, given 0.5"),
+        (np.zeros((4, 12)), np.array([0, np.nan, 2, 0]), "wanted integers as labels, given nan"),
+        (np.zeros((4, 12)), np.eye(4)[:, :3], "argmax"),
+        (np.zeros((4, 12)), np.array(["a"] * 4), "wanted integers"),
+    ],
+)
+def test_data_that_does_not_fit(x: Array, y: Array, words: str) -> None:
+    net = small_net()
+    with pytest.raises(ArgumentError, match=words):
+        net.fit(x, y)
+    declared = small_net(input_range=(0, 1))
+    image = declared.image
+    with pytest.raises(ArgumentError, match=words):
+        declared.fit(x, y)
+    assert declared.image == image
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"epochs": 0}, r"epochs: wanted 1\.\."),
+        ({"epochs": 1.5}, "epochs: wanted an integer"),
+        ({"batch_size": 0}, r"batch_size: wanted 1\.\.65535"),
+        ({"batch_size": 65536}, r"batch_size: wanted 1\.\.65535"),
+        ({"learning_rate": 1e-9}, "rounded to 0"),
+        ({"learning_rate": 200}, "below 128"),
+        ({"schedule": "sine"}, "schedule"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**32}, "seed"),
+        ({"rounding": "down"}, "stochastic or nearest"),
+        ({"momentum": 0.9}, "0.875"),
+        ({"momentum": 1.0}, "0.875"),
+        ({"freeze": [2]}, r"0 'dense', 1 'dense_1'\), given 2"),
+        ({"freeze": ["conv"]}, "given 'conv'"),
+        ({"freeze": [0, 1]}, "all layers are frozen"),
+        ({"callbacks": [3]}, "callbacks"),
+        ({"validation_data": 3}, "validation_data"),
+        ({"checkpoint_every": 0}, "checkpoint_every"),
+    ],
+)
+def test_arguments_that_do_not_fit(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(ArgumentError, match=words):
+        small_net().fit(*blobs(30), **arguments)
+
+
+def test_targets_that_do_not_fit() -> None:
+    net = Sequential([Dense(2)], input_shape=(1,), input_range=(-1, 1), output_range=(-1, 1))
+    x = np.zeros((3, 1))
+    with pytest.raises(ArgumentError, match=r"wanted shape \(N, 2\), given \(3,\)"):
+        net.fit(x, np.zeros(3))
+    with pytest.raises(ArgumentError, match=r"given nan at position \(1, 0\)"):
+        net.fit(x, np.array([[0, 0], [np.nan, 0], [0, 0]]))
+
+
+def test_values_outside_the_range_are_told_once_with_their_number() -> None:
+    net = Sequential([Dense(1)], input_shape=(1,), input_range=(-1, 1), output_range=(-1, 1))
+    x, y = line()
+    with pytest.warns(TrainingWarning) as told:
+        net.fit(x, y, learning_rate=0.001)
+    words = [str(w.message) for w in told if "Diverged" not in str(w.message)]
+    assert len(words) == 2
+    assert words[0].startswith("x: 3 of 6 values lie outside -1 .. 0.992188")
+    assert words[1].startswith("y: 4 of 6 values lie outside")
+
+
+def one_op_model(make: Callable[[Any], Any]) -> Model:
+    from random_graphs import Builder
+
+    b = Builder()
+    x, y = b.tensor((1, 4)), b.tensor((1, 4))
+    b.add(make((x, y)))
+    return Model(b.graph((x,), (y,)))
+
+
+def test_networks_that_cannot_be_trained_name_the_layer() -> None:
+    from byteprop import graph
+
+    weights = np.ones((4, 4), np.int8)
+    bias, scales = np.zeros(4, np.int32), np.ones(1, np.float32)
+    active = one_op_model(lambda t: graph.Dense(*t, weights, bias, scales, graph.Activation.RELU))
+    with pytest.raises(TrainingError, match="layer 0 Dense 't1': the last dense layer has the act"):
+        active.fit(np.zeros((2, 4)), np.zeros((2, 4)))
+    bare = one_op_model(lambda t: graph.Rescale(*t))
+    with pytest.raises(TrainingError, match="no dense layer"):
+        bare.fit(np.zeros((2, 4)), np.zeros((2, 4)))
+
+
+def test_a_window_wants_scales_that_can_move() -> None:
+    model = byteprop.load(MODELS / "fashion_mlp_perchannel.tflite")
+    x, y = fashion_test_images()
+    with pytest.raises(TrainingError, match="window"):
+        model.fit(x.reshape(-1, 28, 28), y, window=10)
+
+
+def test_diverging_training_is_told() -> None:
+    x, y = blobs()
+    net = small_net()
+    with pytest.warns(TrainingWarning, match="Diverged: the loss is"):
+        history = net.fit(x, y, epochs=3, learning_rate=30.0, schedule="constant")
+    assert history.diverged
+    assert "lower learning rate" in history.verdict
+
+
+def test_sound_training_warns_of_nothing() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        trained()
