@@ -82,7 +82,10 @@ def network(sizes: tuple[int, int, int], activation: Activation) -> Graph:
     random = np.random.default_rng(SEED)
     tensors = [Tensor("x", (1, n_in), DType.INT8, np.float32(2**-8), -128)]
     ops: list[Dense | Softmax] = []
-    layers = ((n_in, n_hidden, activation, 2**-6, -128), (n_hidden, n_out, Activation.NONE, 2**-3, 0))
+    layers = (
+        (n_in, n_hidden, activation, 2**-6, -128),
+        (n_hidden, n_out, Activation.NONE, 2**-3, 0),
+    )
     for a, b, act, scale, zero_point in layers:
         limit = np.sqrt(6 / (a + b))
         s_w = 2.0 ** np.ceil(np.log2(limit / 64))
@@ -119,9 +122,7 @@ def images_start(x: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint16]) -> St
     config = _raw_train.Config(seed=SEED, window=WINDOW)
     trainer = _raw_train.Trainer(image.encode(network((784, 20, 10), Activation.RELU)), config)
     quantised = x.reshape(len(x), 784) ^ np.uint8(128)
-    trainer.run(
-        quantised[:TRAINED], labels[:TRAINED], lr_q24=np.full(TRAINED, RATE_Q24, np.uint32)
-    )
+    trainer.run(quantised[:TRAINED], labels[:TRAINED], lr_q24=np.full(TRAINED, RATE_Q24, np.uint32))
     counted = slice(TRAINED, TRAINED + COUNTED)
     return Start(
         *("784-20-10", "images", config, trainer.image, trainer.state),
@@ -195,9 +196,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--images", type=Path, help="IDX file of training images")
     parser.add_argument("--labels", type=Path, help="IDX file of their labels")
     parser.add_argument("--flags", default="-O2", help="optimisation flags (default: %(default)s)")
-    parser.add_argument(
-        "--record", action="store_true", help="append to benchmarks/results"
-    )
+    parser.add_argument("--record", action="store_true", help="append to benchmarks/results")
     return parser.parse_args()
 
 

@@ -39,7 +39,10 @@ static const case_t cases[] = {
     {"huge steps batch", CE_NET, {7, 0, 3, 0, 0, 0}, 0xFFFFFFFFu},
     {"per channel", {{13, 7, 5}, 2, BP_ACT_RELU, 1, 1, 0, -5, -20}, {8, 0, 1, 0, 0, 0}, RATE},
     {"relu6 squares", {{9, 8, 6, 2}, 3, BP_ACT_RELU6, 0, 0, 0, 4, -90}, {9, 0, 1, 0, 0, 0}, RATE},
-    {"relu_n1 rows", {{9, 8, 6, 2}, 3, BP_ACT_RELU_N1_TO_1, 0, 1, 0, 4, 9}, {9, 0, 2, 0, 0, 0}, RATE},
+    {"relu_n1 rows",
+     {{9, 8, 6, 2}, 3, BP_ACT_RELU_N1_TO_1, 0, 1, 0, 4, 9},
+     {9, 0, 2, 0, 0, 0},
+     RATE},
     {"no activation", {{9, 8, 4}, 2, BP_ACT_NONE, 1, 0, 0, 4, 3}, {9, 0, 1, 0, 0, 0}, RATE},
     {"bytes", {{13, 7, 5}, 2, BP_ACT_RELU, 1, 0, 1, -128, -128}, {10, 0, 1, 7, 0, 0}, RATE},
     {"64-32-10", {{64, 32, 10}, 2, BP_ACT_RELU, 1, 0, 0, -128, -128}, {11, 0, 1, 6, 0, 0}, RATE},
@@ -120,15 +123,14 @@ static int train(run_t *run, uint32_t *digest, uint32_t first, uint32_t end) {
     for (uint32_t k = first; k < end; ++k) {
         uint32_t pattern = k % PATTERNS;
         make_sample(x, target, run->c, pattern);
-        uint16_t label =
-            (uint16_t)(pattern % run->c->net.dims[run->c->net.n_layers]);
+        uint16_t label = (uint16_t)(pattern % run->c->net.dims[run->c->net.n_layers]);
         int status =
             bp_train_sample(&run->train, &result, x, label, target, run->c->lr_q24 / (1 + k / 8));
         if (status != BP_OK) {
             return status;
         }
-        uint32_t words[4] = {(uint32_t)result.loss, (uint32_t)(result.loss >> 32),
-                             result.predicted, result.correct};
+        uint32_t words[4] = {(uint32_t)result.loss, (uint32_t)(result.loss >> 32), result.predicted,
+                             result.correct};
         for (uint8_t i = 0; i < 16; ++i) {
             uint8_t byte = (uint8_t)(words[i / 4] >> (8 * (i % 4)));
             *digest = add_to_digest(*digest, &byte, 1);

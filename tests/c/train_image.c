@@ -106,14 +106,16 @@ static void put_softmax(maker_t *maker, uint32_t args) {
 }
 
 static int8_t y_max_of(uint8_t activation, int32_t zp) {
-    int32_t top = activation == BP_ACT_RELU6 ? zp + 96 : activation == BP_ACT_RELU_N1_TO_1 ? zp + 16
-                                                                                           : 127;
+    int32_t top = activation == BP_ACT_RELU6          ? zp + 96
+                  : activation == BP_ACT_RELU_N1_TO_1 ? zp + 16
+                                                      : 127;
     return (int8_t)(top < 127 ? top : 127);
 }
 
 static int8_t y_min_of(uint8_t activation, int32_t zp) {
-    int32_t low = activation == BP_ACT_NONE ? -128 : activation == BP_ACT_RELU_N1_TO_1 ? zp - 16
-                                                                                       : zp;
+    int32_t low = activation == BP_ACT_NONE           ? -128
+                  : activation == BP_ACT_RELU_N1_TO_1 ? zp - 16
+                                                      : zp;
     return (int8_t)(low > -128 ? low : -128);
 }
 
@@ -170,8 +172,8 @@ uint32_t make_train_image(uint8_t *image, const train_net_t *net) {
         uint32_t args = put_op(&maker, ops_at, k++, BP_OP_DENSE_S8, activation,
                                BP_OP_HAS_BIAS | (net->per_channel ? BP_OP_PER_CHANNEL : 0),
                                y_min_of(activation, zp), y_max_of(activation, zp));
-        put_dense(&maker, args, l, x_zp, (int8_t)((int32_t)(x_scale + SCALE_W) - 127 + 1 -
-                                                  (int32_t)y_scale));
+        put_dense(&maker, args, l, x_zp,
+                  (int8_t)((int32_t)(x_scale + SCALE_W) - 127 + 1 - (int32_t)y_scale));
         at += BP_MODEL_TENSOR_BYTES;
         arena = put_tensor(&maker, at, BP_DTYPE_INT8, net->dims[l + 1], arena, y_scale, zp);
         x_zp = zp;

@@ -10,7 +10,7 @@ import pytest
 from c_build import INCLUDES, ROOT, STRICT, compile_c, library_sources, missing
 
 TESTS = ROOT / "tests/c"
-HELPERS = ("assert_failed.c", "demo_image.c")
+HELPERS = ("assert_failed.c", "demo_image.c", "train_image.c")
 PROGRAMS = sorted(path.stem for path in TESTS.glob("test_*.c"))
 SANITIZERS = (
     *("-O1", "-g", "-fno-omit-frame-pointer"),

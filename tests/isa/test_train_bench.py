@@ -1,0 +1,28 @@
+"""Instructions of a training sample; they repeat exactly, and the weights equal the host's."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS / "train_bench"))
+import train_bench  # noqa: E402
+
+# One sample of 784-20-10 of which nothing can be skipped.
+MOST = {"cortex-m4": 286_000, "cortex-m3": 600_000, "cortex-m0": 600_000}
+
+
+@pytest.mark.emulated
+@pytest.mark.parametrize("cpu", MOST)
+def test_a_dense_sample_stays_below_the_bar(cpu: str) -> None:
+    machine = train_bench.MACHINES[cpu]
+    missing = machine.missing_tools()
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    figure = train_bench.measure(machine, train_bench.dense_start((784, 20, 10)), ["-O2"])
+    # Below 5 instructions a weight something was not computed or not counted.
+    assert 5 * 15_880 < figure.sample <= MOST[cpu]
+    assert figure.forward < figure.sample / 4

@@ -1,0 +1,100 @@
+"""Training gives the same bits with every compiler, at every optimisation, with portable and tuned
+code, on the host and on emulated CPUs, in one go and resumed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+C_TESTS = ROOT / "tests/c"
+sys.path.insert(0, str(ROOT / "benchmarks" / "dense_bench"))
+import bare  # noqa: E402
+
+DIGEST_SOURCES = [C_TESTS / "train_image.c", C_TESTS / "train_digest.c"]
+# Networks and their digests, made by the portable code; a change of them is a change of results.
+NETWORKS = 23
+# RAM for a network and its training, and how many do not fit.
+SPACE = {"mps2-an386": (65536, 0), "mps2-an385": (65536, 0), "microbit": (12000, 0)}
+SPACE_AVR = {"mega2560": (5200, 2)}
+
+Outcome = tuple[int, int, int]  # digest, updates, samples
+
+
+def host_lines(compiler: str, optimisation: str, folder: Path, *more: str) -> list[list[str]]:
+    """What the host's program prints: isa, resumed, network, digest, updates, samples."""
+    program = folder / "digest"
+    sources = [*DIGEST_SOURCES, C_TESTS / "train_digest_host.c", *bare.training_sources()]
+    includes = [f"-I{ROOT / 'csrc/include'}", f"-I{ROOT / 'csrc'}", f"-I{C_TESTS}"]
+    files = map(str, (*sources, *bare.kernel_sources()))
+    flags = ["-std=c99", optimisation, *more]
+    subprocess.run(
+        [compiler, *flags, *includes, *files, "-o", str(program)], check=True, timeout=300
+    )
+    done = subprocess.run([program], capture_output=True, text=True, check=True, timeout=120)
+    return [line.split(",") for line in done.stdout.splitlines()]
+
+
+def outcomes(lines: list[list[str]], isa: str, resumed: int) -> dict[str, Outcome]:
+    wanted = [line for line in lines if line[:2] == [isa, str(resumed)]]
+    return {name: (int(digest, 16), int(n), int(m)) for _, _, name, digest, n, m in wanted}
+
+
+@lru_cache(maxsize=1)
+def portable(folder: Path) -> dict[str, Outcome]:
+    compiler = shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        pytest.skip("not installed: gcc or clang")
+    return outcomes(host_lines(compiler, "-O1", folder, "-DBP_ISA_PORTABLE=1"), "portable", 0)
+
+
+@pytest.fixture(scope="module")
+def definition(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+    """By the portable code alone."""
+    found = portable(tmp_path_factory.mktemp("portable"))
+    assert len(found) == NETWORKS
+    assert len({digest for digest, _, _ in found.values()}) == NETWORKS
+    assert all(samples == 24 for _, _, samples in found.values())
+    return found
+
+
+@pytest.mark.parametrize("optimisation", ["-O0", "-O1", "-O2", "-O3", "-Os"])
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_host_gives_the_same_bits(
+    compiler: str, optimisation: str, definition: dict[str, Outcome], tmp_path: Path
+) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"not installed: {compiler}")
+    lines = host_lines(compiler, optimisation, tmp_path)
+    isas = sorted({line[0] for line in lines})
+    assert "portable" in isas
+    for isa in isas:
+        assert outcomes(lines, isa, 0) == definition, isa
+        assert outcomes(lines, isa, 1) == definition, f"{isa}, resumed"
+
+
+@pytest.mark.emulated
+@pytest.mark.parametrize("optimisation", ["-Os", "-O2"])
+@pytest.mark.parametrize("machine", (*bare.CORTEX_M, bare.AVR), ids=lambda machine: machine.name)
+def test_emulated_cpu_gives_the_same_bits(
+    machine: bare.Machine, optimisation: str, definition: dict[str, Outcome], tmp_path: Path
+) -> None:
+    missing = machine.missing_tools()
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    space, too_large = (SPACE | SPACE_AVR)[machine.name]
+    sources = [*DIGEST_SOURCES, Path(__file__).with_name("train_bare.c"), *bare.training_sources()]
+    flags = [optimisation, f"-I{C_TESTS}"]
+    elf = bare.build(machine, sources, tmp_path, flags=flags, defines={"SPACE_BYTES": str(space)})
+    code, text = bare.run(machine, elf, timeout=300)
+    lines = [line.split(",") for line in text.splitlines()]
+    assert code == 0, text
+    refused = [line[0] for line in lines if line[1:] == ["no space"]]
+    found = {line[0]: tuple(map(int, line[1:])) for line in lines if line[0] not in refused}
+    assert len(refused) == too_large, refused
+    assert found == {name: definition[name] for name in definition if name not in refused}
