@@ -81,6 +81,15 @@ def test_the_port_breaks_when_the_emulator_dies(firmware: Firmware) -> None:
             running.reset()
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux binds a process")
+def test_the_emulator_keeps_to_one_cpu(firmware: Firmware) -> None:
+    with start(firmware.board, firmware) as running:
+        assert isinstance(running, QemuBoard)
+        assert len(os.sched_getaffinity(running.pid)) == 1
+        running.reset()
+        assert len(os.sched_getaffinity(running.pid)) == 1
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the death signal is Linux's")
 @pytest.mark.parametrize("thread", [False, True])
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT, None])

@@ -76,7 +76,7 @@ class QemuBoard(ProcessBoard):
     def __init__(
         self, board: Board, plan: Plan, pty: Pty, timeout: float, *, restarts: bool
     ) -> None:
-        super().__init__(board, plan, pty, Child(plan.commands[0], fds=[pty.master]))
+        super().__init__(board, plan, pty, _emulator(plan, pty))
         self._timeout = timeout
         self._restarts = restarts
         self._lock = threading.Lock()
@@ -147,9 +147,15 @@ class QemuBoard(ProcessBoard):
             raise self._fail("the emulator has gone")
         with self._lock:
             self._child.close()
-            self._child = Child(self.plan.commands[0], fds=[self._pty.master])
+            self._child = _emulator(self.plan, self._pty)
         self._line_is_ours()
         self._greet()
+
+
+def _emulator(plan: Plan, pty: Pty) -> Child:
+    """On one CPU: one thread of QEMU brings a byte of the line, then waits for the other one, which
+    runs the board's CPU. Waking each other across CPUs takes several times as long."""
+    return Child(plan.commands[0], fds=[pty.master], one_cpu=True)
 
 
 def _break_line_at_end(board: weakref.ref[QemuBoard], child: Child) -> None:

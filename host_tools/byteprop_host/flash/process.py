@@ -26,17 +26,21 @@ PR_SET_PDEATHSIG = 1
 ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 if os.getppid() != int(sys.argv[1]):
     sys.exit("the parent has gone")
+if sys.argv[2] == "one-cpu":
+    cpus = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cpus[os.getpid() % len(cpus) :][:1])
 try:
-    os.execvp(sys.argv[2], sys.argv[2:])
+    os.execvp(sys.argv[3], sys.argv[3:])
 except OSError as error:
-    sys.exit(f"{sys.argv[2]}: {error.strerror}")
+    sys.exit(f"{sys.argv[3]}: {error.strerror}")
 """
 
 
-def _tied_to_us(command: Sequence[str]) -> list[str]:
+def _tied_to_us(command: Sequence[str], one_cpu: bool) -> list[str]:
     if not sys.platform.startswith("linux") or not sys.executable:
         return list(command)
-    return [sys.executable, "-I", "-S", "-c", _BECOME, str(os.getpid()), *command]
+    cpus = "one-cpu" if one_cpu else "all-cpus"
+    return [sys.executable, "-I", "-S", "-c", _BECOME, str(os.getpid()), cpus, *command]
 
 
 class _Launcher(threading.Thread):
@@ -52,7 +56,7 @@ class _Launcher(threading.Thread):
             self._jobs.get()()
 
     def popen(
-        self, command: Sequence[str], fds: Sequence[int], err: IO[bytes]
+        self, command: Sequence[str], fds: Sequence[int], err: IO[bytes], one_cpu: bool
     ) -> subprocess.Popen[bytes]:
         answer: queue.SimpleQueue[subprocess.Popen[bytes] | Exception] = queue.SimpleQueue()
 
@@ -60,7 +64,7 @@ class _Launcher(threading.Thread):
             try:
                 answer.put(
                     subprocess.Popen(
-                        _tied_to_us(command),
+                        _tied_to_us(command, one_cpu),
                         stdin=subprocess.PIPE,
                         stdout=subprocess.PIPE,
                         stderr=err,
@@ -91,13 +95,17 @@ def _the_launcher() -> _Launcher:
 
 
 class Child:
-    """A running program; close() ends it for sure, and so do garbage collection and exit."""
+    """A running program; close() ends it for sure, and so do garbage collection and exit.
 
-    def __init__(self, command: Sequence[str], *, fds: Sequence[int] = ()) -> None:
+    one_cpu: all its threads share one CPU, for programs whose threads take turns."""
+
+    def __init__(
+        self, command: Sequence[str], *, fds: Sequence[int] = (), one_cpu: bool = False
+    ) -> None:
         self.command = tuple(command)
         self._err = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the child)
         try:
-            self._process = _the_launcher().popen(command, fds, self._err)
+            self._process = _the_launcher().popen(command, fds, self._err, one_cpu)
         except BaseException:
             self._err.close()
             raise
