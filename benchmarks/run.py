@@ -2,9 +2,9 @@
 
     python benchmarks/run.py [--board mps2-an386] [--model digits_mlp] [--record]
 
-Instructions are counted under QEMU, where they repeat exactly; they are no latencies. Of arduino-uno
-simavr counts cycles instead, which at 16 MHz are a sixteenth of a microsecond each; column "unit"
-says which. With --record the figures are appended to benchmarks/results/<board>.csv.
+Instructions are counted under QEMU, where they repeat exactly; they are no latencies. Of
+arduino-uno simavr counts cycles instead, each a sixteenth of a microsecond at 16 MHz; the column
+"unit" says which. With --record the figures are appended to benchmarks/results/<board>.csv.
 """
 
 from __future__ import annotations

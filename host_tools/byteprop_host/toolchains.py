@@ -6,15 +6,18 @@ import importlib.util
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from byteprop_host.boards import Board
+from byteprop_host.boards import Board, Runner
+from byteprop_host.flash import SimavrRunner
+
+SIMAVR = "libsimavr"
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A program that some boards need. version is None when it is not installed."""
+    """A program or library that some boards need. version is None when it is not installed."""
 
     program: str
     purpose: str
@@ -26,6 +29,7 @@ class Tool:
 
 def find_tools(boards: Iterable[Board]) -> tuple[Tool, ...]:
     """Every compiler and emulator that `boards` name, installed or not."""
+    boards = tuple(boards)
     wanted: dict[str, tuple[str, str, list[str]]] = {}
     for board in boards:
         prefix = board.build.toolchain
@@ -38,10 +42,22 @@ def find_tools(boards: Iterable[Board]) -> tuple[Tool, ...]:
         for runner in board.runners:
             if runner.kind == "command":
                 _want(wanted, runner.program, "flash tool", runner.install, board)
-    return tuple(
+    programs = tuple(
         Tool(program, purpose, tuple(names), *_version_and_path(program), install)
         for program, (purpose, install, names) in sorted(wanted.items())
     )
+    return programs + _simavr([(b, r) for b in boards for r in b.runners if r.kind == "simavr"])
+
+
+def _simavr(users: Sequence[tuple[Board, Runner]]) -> tuple[Tool, ...]:
+    """The library, which does not tell its version."""
+    if not users:
+        return ()
+    board, runner = users[0]
+    probe = SimavrRunner(board, runner).probe()
+    version, path = ("unknown", probe.detail) if probe.available else (None, None)
+    names = tuple(board.name for board, _ in users)
+    return (Tool(SIMAVR, "emulator", names, version, path, runner.install),)
 
 
 def _want(

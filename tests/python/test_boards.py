@@ -70,7 +70,8 @@ def test_ticks_become_instructions() -> None:
         ("slots = 4", "slots = 4\nusb = 7", "serial.usb must be a list of strings, not 7"),
         ("tick_hz = 25_000_000", "tick_hz = 0", "clock.tick_hz must not be 0"),
         ('BP_UART_IRQ = "0"', "BP_UART_IRQ = 0", "build.defines.BP_UART_IRQ must be a string"),
-        ('kind = "qemu"', 'kind = "magic"', r"runner\[0\].kind must be one of qemu, native, comm"),
+        ('kind = "qemu"', 'kind = "magic"', r"runner\[0\].kind must be one of qemu, simavr, nat"),
+        ('kind = "qemu"', 'kind = "simavr"', r"runner\[0\].mcu is missing"),
         ('kind = "qemu"', 'kind = "command"', r"runner\[0\].program is missing"),
         ('"-kernel", "{elf}"', '"-kernel"', r"emulator.args must hold \{elf\}"),
         ("[[runner]]", "[runner]", "runner must be an array of tables"),
@@ -102,6 +103,17 @@ def test_a_board_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("BYTEPROP_BOARDS", str(tmp_path))
     assert load_board("mine").folder == tmp_path / "mine"
     assert "mine" in [b.name for b in all_boards()]
+
+
+def test_a_board_with_one_of_its_runners() -> None:
+    whole = load_board("arduino-uno")
+    assert len(whole.runners) > 1
+    for runner in whole.runners:
+        board = load_board(f"arduino-uno:{runner.name}")
+        assert board.runners == (runner,)
+        assert (board.name, board.memory) == (whole.name, whole.memory)
+    with pytest.raises(ArgumentError, match="arduino-uno has no runner 'bochs'; it has: simavr"):
+        load_board("arduino-uno:bochs")
 
 
 def test_an_unreadable_file(tmp_path: Path) -> None:

@@ -87,12 +87,15 @@ def _run(args: argparse.Namespace, console: Console) -> int:
 
 def ready_for(board: Board, missing: Set[str]) -> str:
     """What the installed tools suffice for: "process", "emulator", "hardware" or a remark."""
+    from byteprop_host.toolchains import SIMAVR
+
     if board.build.toolchain == "native":
         return "process"
     if f"{board.build.toolchain}-gcc" in missing:
         return "no compiler"
     ready = []
-    if board.emulator is not None and board.emulator.program not in missing:
+    simavr = any(r.kind == "simavr" for r in board.runners) and SIMAVR not in missing
+    if simavr or (board.emulator is not None and board.emulator.program not in missing):
         ready.append("emulator")
     if any(r.kind == "command" and r.program not in missing for r in board.runners):
         ready.append("hardware")
