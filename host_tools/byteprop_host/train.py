@@ -26,7 +26,7 @@ from byteprop_host.boards import Board, load_board
 from byteprop_host.build import build
 from byteprop_host.compare import confusion
 from byteprop_host.console import Progress, no_progress
-from byteprop_host.errors import HostError
+from byteprop_host.errors import HostError, LinkError, PortError
 from byteprop_host.page import grey_of, square_side
 from byteprop_host.samples import Ints
 from byteprop_host.session import Session, connect
@@ -123,22 +123,20 @@ def train(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", byteprop.TrainingWarning)
         job = _Job.prepare(options, board)
-        watcher.planned(job.plan)
-        firmware_began = time.monotonic()
-        firmware = build(board, None, train=True, progress=watcher.progress)
-        build_seconds = time.monotonic() - firmware_began
-        with connect(
-            board,
-            firmware,
-            port=port,
-            timeout=timeout,
-            progress=watcher.progress,
-            wire_log=wire_log,
-        ) as session:
-            session = replace(session, build_seconds=build_seconds)
+    told = tuple(dict.fromkeys(str(w.message) for w in caught))
+    watcher.planned(job.plan)
+    firmware_began = time.monotonic()
+    firmware = build(board, None, train=True, progress=watcher.progress)
+    build_seconds = time.monotonic() - firmware_began
+    with connect(
+        board, firmware, port=port, timeout=timeout, progress=watcher.progress, wire_log=wire_log
+    ) as session:
+        session = replace(session, build_seconds=build_seconds)
+        with warnings.catch_warnings():
+            # The result has a verdict of its own.
+            warnings.simplefilter("ignore", byteprop.TrainingWarning)
             done = _train(job, session, watcher)
-            told = tuple(dict.fromkeys(str(w.message) for w in caught))
-            return _result(job, session, done, told, began)
+        return _result(job, session, done, told, began)
 
 
 def _check_options(options: Options) -> None:
@@ -281,6 +279,11 @@ def _train(job: _Job, session: Session, watcher: Watcher) -> _Done:
         run.run(job.options.checkpoint, None)
     except Interrupted:
         raise _interrupted(job, run) from None
+    except (LinkError, PortError):
+        # An interrupt from the keyboard reaches an emulator as well, and then it is gone.
+        if watcher.stop():
+            raise _interrupted(job, run) from None
+        raise
     except Differs as difference:
         first = str(difference)
     board = twin.end()

@@ -219,7 +219,7 @@ def _parts(r: TrainingResult) -> str:
     rows = [[p.name, f"{p.n:,}", p.source] for p in r.parts]
     told = f"<p>{escape(r.split[0].upper() + r.split[1:])}.</p>"
     table = page.table(["part", "samples", "from"], rows)
-    return page.card("Samples", told, table, _class_table(r))
+    return page.card("Parts", told, table, _class_table(r))
 
 
 def _class_table(r: TrainingResult) -> str:
@@ -253,7 +253,9 @@ def _memory(r: TrainingResult) -> str:
         ["RAM that the board has", f"{p.ram_available:,}"],
     ]
     return page.card(
-        "Memory", "<p>Planned before anything was built, in bytes.</p>", page.table(["", ""], rows)
+        "Memory",
+        "<p>Planned before anything was built, in bytes.</p>",
+        page.table(["of RAM", "bytes"], rows),
     )
 
 

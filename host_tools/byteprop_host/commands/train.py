@@ -7,6 +7,7 @@ import shlex
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from byteprop_host.train import Options
     from byteprop_host.training_words import Epoch
 
+_SAME_INTERRUPT_SECONDS = 0.5
 _MOST_LINES = 40  # of epochs, so that a thousand of them do not fill the screen
 
 
@@ -257,17 +259,23 @@ class _Stop:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._is_training = False
-        self._wanted = False
+        self._wanted_since: float | None = None
 
     def __call__(self) -> bool:
         self._is_training = True
-        return self._wanted
+        return self._wanted_since is not None
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:
-        """The first interrupt asks to stop, at a place where nothing is lost; the second stops."""
-        if self._wanted or not self._is_training:
+        """The first interrupt asks to stop, at a place where nothing is lost; a later one stops.
+        Some senders send two at a time, to a process and to its group."""
+        now = time.monotonic()
+        if not self._is_training:
             raise KeyboardInterrupt
-        self._wanted = True
+        if self._wanted_since is not None:
+            if now - self._wanted_since > _SAME_INTERRUPT_SECONDS:
+                raise KeyboardInterrupt
+            return
+        self._wanted_since = now
         self._console.note("stopping; interrupt again to stop at once, without a checkpoint")
 
 
