@@ -32,6 +32,7 @@ _CODES = range(-128, 128)
 _LARGEST_WEIGHT = 127
 _BIAS_LIMIT = 2**31 - 1
 _CHUNK = 1024
+_IRRELEVANT_LOGIT = 12.0  # below the largest: a probability of 1 in 160,000
 
 
 @dataclass(frozen=True)
@@ -223,8 +224,15 @@ def _ranges(network: FloatNetwork, x: Floats) -> list[tuple[float, float]]:
         for k, layer in enumerate(network.layers):
             linear = "linear" if layer.activation == "softmax" else layer.activation
             rows = _activate(rows @ layer.weights + layer.bias, linear)
-            lows[k], highs[k] = min(lows[k], rows.min()), max(highs[k], rows.max())
+            least = _least_logit(rows) if layer.activation == "softmax" else rows.min()
+            lows[k], highs[k] = min(lows[k], least), max(highs[k], rows.max())
     return [*ranges, *((float(a), float(b)) for a, b in zip(lows, highs, strict=True))]
+
+
+def _least_logit(logits: Floats) -> float:
+    """What lies far below a sample's largest logit has no probability to speak of and may saturate;
+    the steps are then finer where the answer is decided."""
+    return float(max(logits.min(), logits.max(axis=1).min() - _IRRELEVANT_LOGIT))
 
 
 def _activate(rows: Floats, activation: str) -> Floats:
