@@ -24,12 +24,12 @@ import numpy.typing as npt
 BENCHMARKS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(BENCHMARKS))
 sys.path.insert(0, str(BENCHMARKS / "dense_bench"))
-import bare
-import records
+import bare  # noqa: E402
+import records  # noqa: E402
 
-from byteprop import _raw_train, image
-from byteprop.data import load_samples
-from byteprop.graph import Activation, Dense, DType, Graph, Softmax, Tensor
+from byteprop import _raw_train, image  # noqa: E402
+from byteprop.data import load_samples  # noqa: E402
+from byteprop.graph import Activation, Dense, DType, Graph, Softmax, Tensor  # noqa: E402
 
 SEED = 1
 WINDOW = 512

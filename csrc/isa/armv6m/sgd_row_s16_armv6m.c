@@ -22,8 +22,7 @@ typedef struct {
 
 /* Until the end, or to a weight that was not changed: places->place is not 0 then. r5 .. r7: what
  * a weight needs. */
-static __attribute__((naked, noinline)) void
-run_places(places_t *places __attribute__((unused))) {
+static __attribute__((naked, noinline)) void run_places(places_t *places __attribute__((unused))) {
     /* clang-format off */
     __asm__(".syntax unified\n\t"
             "push {r0, r4-r7, lr}\n\t"

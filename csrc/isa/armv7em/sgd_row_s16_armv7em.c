@@ -1,11 +1,11 @@
-/* bp_sgd_row_s16 for Cortex-M4, M7 and other Thumb-2 cores with the DSP extension: 4 weights a turn,
- * 12 instructions a weight, 2 where the inputs are zero. Assembly, because gcc 12 neither packs
- * the halfwords nor keeps 9 values in registers beside what a turn needs.
+/* bp_sgd_row_s16 for Cortex-M4, M7 and other Thumb-2 cores with the DSP extension: 4 weights a
+ * turn, 12 instructions a weight, 2 where the inputs are zero. Assembly, because gcc 12 neither
+ * packs the halfwords nor keeps 9 values in registers beside what a turn needs.
  *
  * SMLAL does the rounding: the upper word of -c * (u << 16) + ~state is -((c * u + r) >> 16), r the
- * upper half of state. The master is kept as V = W + 128, whose bytes are Wh and Wl + 128; its upper
- * bound is that of 16 bits. A turn in which a weight would leave its bounds is left to portable
- * code, which counts: it is told by a new Wh of 127, -127 or -128. */
+ * upper half of state. The master is kept as V = W + 128, whose bytes are Wh and Wl + 128; its
+ * upper bound is that of 16 bits. A turn in which a weight would leave its bounds is left to
+ * portable code, which counts: it is told by a new Wh of 127, -127 or -128. */
 #include "train/train_isa.h"
 
 #ifdef BP_ISA_ARMV7EM
@@ -34,8 +34,7 @@ enum { TURN = 4 };
     "smlal r12, " high ", r4, " u "\n\t"
 
 /* Until the end, or to a turn that was not done: then the result is 1 and turns tells where. */
-static __attribute__((naked, noinline)) uint32_t
-run_turns(turns_t *turns __attribute__((unused))) {
+static __attribute__((naked, noinline)) uint32_t run_turns(turns_t *turns __attribute__((unused))) {
     /* clang-format off */
     __asm__(".syntax unified\n\t"
             "push {r0, r4-r11, lr}\n\t"

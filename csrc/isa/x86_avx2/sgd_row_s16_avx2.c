@@ -33,8 +33,8 @@ static inline BP_AVX2 states_t first_states(bp_rounding_t rounding, uint32_t fir
     __m256i increment = _mm256_set1_epi32((int32_t)rounding.increment);
     uint32_t start = (rounding.state + first * rounding.increment) ^ 0x80000000u;
     states_t states;
-    states.even = _mm256_add_epi32(_mm256_set1_epi32((int32_t)start),
-                                   _mm256_mullo_epi32(places, increment));
+    states.even =
+        _mm256_add_epi32(_mm256_set1_epi32((int32_t)start), _mm256_mullo_epi32(places, increment));
     states.odd = _mm256_add_epi32(states.even, increment);
     return states;
 }
@@ -75,18 +75,18 @@ static inline BP_AVX2 int turn(int8_t *wh, int8_t *wl, const int8_t *x, __m256i 
     __m256i low = _mm256_loadu_si256((const __m256i *)(const void *)wl);
     xs = _mm256_xor_si256(xs, row->sign_bits);
     low = _mm256_xor_si256(low, row->sign_bits);
-    __m256i v0 = step_16(_mm256_unpacklo_epi8(low, high),
-                         _mm256_sub_epi16(_mm256_unpacklo_epi8(xs, zero), row->x_zp), r0, row,
-                         &good);
-    __m256i v1 = step_16(_mm256_unpackhi_epi8(low, high),
-                         _mm256_sub_epi16(_mm256_unpackhi_epi8(xs, zero), row->x_zp), r1, row,
-                         &good);
+    __m256i v0 =
+        step_16(_mm256_unpacklo_epi8(low, high),
+                _mm256_sub_epi16(_mm256_unpacklo_epi8(xs, zero), row->x_zp), r0, row, &good);
+    __m256i v1 =
+        step_16(_mm256_unpackhi_epi8(low, high),
+                _mm256_sub_epi16(_mm256_unpackhi_epi8(xs, zero), row->x_zp), r1, row, &good);
     if (_mm256_movemask_epi8(good) != -1) {
         return 0;
     }
     __m256i new_high = _mm256_packus_epi16(_mm256_srli_epi16(v0, 8), _mm256_srli_epi16(v1, 8));
-    __m256i new_low = _mm256_packus_epi16(_mm256_and_si256(v0, low_bytes),
-                                          _mm256_and_si256(v1, low_bytes));
+    __m256i new_low =
+        _mm256_packus_epi16(_mm256_and_si256(v0, low_bytes), _mm256_and_si256(v1, low_bytes));
     _mm256_storeu_si256((__m256i *)(void *)wh, new_high);
     _mm256_storeu_si256((__m256i *)(void *)wl, _mm256_xor_si256(new_low, row->sign_bits));
     *sum = _mm256_add_epi64(*sum, sum_of_bytes(new_high, row->sign_bits));
@@ -95,8 +95,7 @@ static inline BP_AVX2 int turn(int8_t *wh, int8_t *wl, const int8_t *x, __m256i 
 }
 
 static inline BP_AVX2 int32_t sum_of_lanes(__m256i sum) {
-    __m128i halves =
-        _mm_add_epi64(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+    __m128i halves = _mm_add_epi64(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
     return _mm_cvtsi128_si32(_mm_add_epi64(halves, _mm_unpackhi_epi64(halves, halves)));
 }
 
