@@ -17,6 +17,7 @@ import numpy.typing as npt
 from byteprop_host.samples import Ints
 
 CLASS_LIMIT = 40
+MAX_PICTURES = 24
 
 
 @dataclass(frozen=True)
@@ -62,17 +63,29 @@ def card(title: str, *html: str, is_bad: bool = False) -> str:
 
 
 def columns(*sections: str) -> str:
-    return f'<div class="columns">{"".join(sections)}</div>'
+    """Side by side; those that are empty are left out, and so are columns of nothing."""
+    shown = "".join(sections)
+    return f'<div class="columns">{shown}</div>' if shown else ""
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, kind: str = "") -> str:
-    """A table of plain text; `kind` is its CSS class."""
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of plain text."""
+    return html_table(header, (row(map(escape, cells)) for cells in rows))
+
+
+def row(cells: Iterable[str], *, kind: str = "") -> str:
+    """A row of HTML cells; `kind` is its CSS class."""
+    mark = f' class="{kind}"' if kind else ""
+    return f"<tr{mark}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def html_table(header: Sequence[str], rows: Iterable[str], *, kind: str = "") -> str:
+    """A table of rows made by `row`; `kind` is its CSS class."""
     head = "".join(f"<th>{escape(h)}</th>" for h in header)
-    body = "".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in rows)
     mark = f' class="{kind}"' if kind else ""
     return (
-        f'<div class="scroll"><table{mark}><thead><tr>{head}</tr></thead><tbody>{body}</tbody>'
-        "</table></div>"
+        f'<div class="scroll"><table{mark}><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}'
+        "</tbody></table></div>"
     )
 
 
@@ -119,6 +132,12 @@ def figure(grey: npt.NDArray[np.uint8], alt: str, caption: str, *, kind: str = "
 
 def pictures(figures: Iterable[str]) -> str:
     return f'<div class="pictures">{"".join(figures)}</div>'
+
+
+def pictured(right: npt.NDArray[np.bool_]) -> list[int]:
+    """Which samples to show, in order: as many wrong ones as right ones where there are as many."""
+    wrong = np.flatnonzero(~right)[: MAX_PICTURES // 2]
+    return sorted([*wrong.tolist(), *np.flatnonzero(right)[: MAX_PICTURES - len(wrong)].tolist()])
 
 
 def square_side(n_values: int) -> int | None:
@@ -173,7 +192,6 @@ header p{margin:6px 0 0;opacity:.95}
 .card p.finding{color:var(--ink);font-weight:600}
 .bad-edge{border-left:6px solid var(--bad)}
 .columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(420px,1fr));gap:20px}
-.columns:empty{display:none}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:6px 10px;text-align:left;border-bottom:1px solid var(--line)}

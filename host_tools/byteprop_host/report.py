@@ -11,7 +11,6 @@ from byteprop_host import page
 from byteprop_host.page import Tile
 from byteprop_host.verdict import Verdict
 
-MAX_PICTURES = 24
 MAX_LISTED = 10
 
 
@@ -114,36 +113,27 @@ def _layers(v: Verdict) -> str:
     most = max((r.cost for r in v.layers if r.cost is not None), default=0)
     is_counted = v.figures.unit != "none"
     rows = []
-    for row in v.layers:
-        cost = row.cost
-        wrong = v.layer is not None and row.index == v.layer.op_index
+    for layer in v.layers:
+        cost = layer.cost
+        wrong = v.layer is not None and layer.index == v.layer.op_index
         cells = [
-            str(row.index),
-            escape(row.op + (" ✗ first different" if wrong else "")),
-            escape(row.detail),
-            "×".join(map(str, row.shape)),
-            f"{row.scale:.6g}",
-            str(row.zero_point),
-            f"{row.macs:,}" if row.macs else "",
-            f"{row.weight_bytes:,}" if row.weight_bytes else "",
+            str(layer.index),
+            escape(layer.op + (" ✗ first different" if wrong else "")),
+            escape(layer.detail),
+            "×".join(map(str, layer.shape)),
+            f"{layer.scale:.6g}",
+            str(layer.zero_point),
+            f"{layer.macs:,}" if layer.macs else "",
+            f"{layer.weight_bytes:,}" if layer.weight_bytes else "",
         ]
         if is_counted:
             cells.append("" if cost is None else _bar(cost, most))
-            cells.append(f"{cost / row.macs:.2f}" if cost is not None and row.macs else "")
-        rows.append((cells, "wrong" if wrong else ""))
+            cells.append(f"{cost / layer.macs:.2f}" if cost is not None and layer.macs else "")
+        rows.append(page.row(cells, kind="wrong" if wrong else ""))
     header = ["", "layer", "", "shape", "scale", "zero", "MACs", "weight bytes"]
     if is_counted:
         header += [v.figures.unit, "a MAC"]
-    head = "".join(f"<th>{h}</th>" for h in header)
-    body = "".join(
-        f'<tr class="{kind}">' + "".join(f"<td>{c}</td>" for c in cells) + "</tr>"
-        for cells, kind in rows
-    )
-    return page.card(
-        "Layers",
-        f'<div class="scroll"><table class="layers"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>",
-    )
+    return page.card("Layers", page.html_table(header, rows, kind="layers"))
 
 
 def _bar(cost: int, most: int) -> str:
@@ -213,13 +203,9 @@ def _pictures(v: Verdict) -> str:
 
 
 def _shown_samples(v: Verdict) -> list[int]:
-    """Some that were right and as many that were wrong, in order; the first ones without labels."""
-    n = v.samples.n
     if v.samples.labels is None:
-        return list(range(min(n, MAX_PICTURES)))
-    right = v.outputs[0].argmax(axis=1) == v.samples.labels
-    wrong = np.flatnonzero(~right)[: MAX_PICTURES // 2]
-    return sorted([*wrong.tolist(), *np.flatnonzero(right)[: MAX_PICTURES - len(wrong)].tolist()])
+        return list(range(min(v.samples.n, page.MAX_PICTURES)))
+    return page.pictured(v.outputs[0].argmax(axis=1) == v.samples.labels)
 
 
 def _facts(v: Verdict) -> str:
