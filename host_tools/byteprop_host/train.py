@@ -42,9 +42,10 @@ from byteprop_host.training_model import (
     strip_names,
     with_names,
 )
-from byteprop_host.training_plan import TrainingFit, check_plan, plan_training
+from byteprop_host.training_plan import TrainingFit, check_plan, plan_training, trains_one_layer
 from byteprop_host.training_result import (
     Final,
+    Parameters,
     Part,
     Pictures,
     Saved,
@@ -59,6 +60,7 @@ from byteprop_host.training_words import Epoch, Score, Sizes, judge, remarks
 
 SUFFIXES = (".tflite", ".bpm", ".h")
 _MAX_PICTURES = 200
+_MOST_PARAMETERS = 32
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,7 @@ class _Job:
             rounding=options.rounding,
             residual=options.residual,
             momentum=options.momentum,
-            window=options.window,
+            window=0 if options.window is None and trains_one_layer(board) else options.window,
         )
         before = model.graph
         names = strip_names(model)
@@ -415,6 +417,7 @@ def _result(
         confusion_of=job.shown.name,
         confusion=_confusion(job, model, done),
         pictures=_pictures(job, model, done),
+        parameters=_parameters(job.model),
         before=job.before,
         after=graph,
         saved=done.saved,
@@ -476,6 +479,13 @@ def _pictures(job: _Job, model: byteprop.Model, done: _Done) -> Pictures | None:
         given=_given(job, model, done)[:n],
         true=job.shown.samples.y[:n].astype(np.int64),
     )
+
+
+def _parameters(model: byteprop.Model) -> tuple[Parameters, ...]:
+    layers = model.get_weights()
+    if sum(w.size for w, _ in layers) > _MOST_PARAMETERS:
+        return ()
+    return tuple(Parameters(w.tolist(), b.tolist()) for w, b in layers)
 
 
 def _figures(session: Session, done: _Done, began: float) -> TrainingFigures:

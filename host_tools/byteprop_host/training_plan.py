@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from byteprop import _raw_train
 from byteprop._raw_train import Config
 from byteprop.errors import TrainingError
+from byteprop.graph import Dense
+from byteprop.image import decode
 from byteprop_host.boards import Board
 from byteprop_host.errors import FitError
 from byteprop_host.fit import arena_bytes, train_fit, train_pool_bytes
@@ -36,6 +38,8 @@ def plan_training(board: Board, image: bytes, config: Config) -> TrainingFit:
     if not can_train(board):
         raise FitError(f"{board.name}: the firmware that trains does not fit; {_CHOOSE}")
     needs = _raw_train.plan(image, config)
+    if trains_one_layer(board):
+        _check_one_layer(board, image, config)
     found = train_fit(board, image, config)
     sizes = (
         f"training takes {needs.memory_bytes:,} bytes beyond the model's {len(image):,} and "
@@ -78,6 +82,30 @@ def check_plan(plan: TrainingFit, config: Config) -> None:
 def can_train(board: Board) -> bool:
     """Whether there is firmware for the board that trains."""
     return train_pool_bytes(board) > 0
+
+
+def trains_one_layer(board: Board) -> bool:
+    """Whether its firmware is cut down to one layer, batches of one, and scales that stay."""
+    return board.build.train_defines.get("BP_TRAIN_ONE_LAYER") == "1"
+
+
+def _check_one_layer(board: Board, image: bytes, config: Config) -> None:
+    n = sum(isinstance(op, Dense) for op in decode(image).ops)
+    wrong = [
+        f"{given} given"
+        for given, is_wrong in (
+            (f"{n} layers", n > 1),
+            (f"batches of {config.batch}", config.batch > 1),
+            ("momentum", config.momentum_shift > 0),
+            ("scales that move", config.window > 0),
+        )
+        if is_wrong
+    ]
+    if wrong:
+        raise FitError(
+            f"{board.name}: there is room for training of one dense layer, sample by sample, with "
+            f"fixed scales; {', '.join(wrong)}; {_CHOOSE}"
+        )
 
 
 def can_save(board: Board) -> bool:

@@ -7,15 +7,13 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from byteprop.graph import Dense
 from byteprop_host import page
 from byteprop_host.page import Tile
-from byteprop_host.training_result import Final, TrainingResult, headline
+from byteprop_host.training_result import Final, TrainingResult, headline, parameters_text
 from byteprop_host.training_words import Epoch, Fitting, Score
 
-MAX_PICTURES = 24
 MAX_UNITS = 32
 
 _WORDS = {
@@ -42,21 +40,16 @@ def render(r: TrainingResult) -> str:
             _banner(r),
             _tiles(r),
             _verdict(r),
-            page.columns(*(_curves(r.epochs))),
-            _columns(_confusion(r), _parts(r)),
-            _columns(_counters(r), _memory(r)),
+            page.columns(*_curves(r.epochs)),
+            page.columns(_confusion(r), _parts(r)),
+            page.columns(_counters(r), _memory(r)),
             _units(r),
-            _columns(*_weights(r)),
+            page.columns(*_weights(r)),
             _pictures(r),
             _compared(r),
             _facts(r),
         ],
     )
-
-
-def _columns(*sections: str) -> str:
-    given = [s for s in sections if s]
-    return page.columns(*given) if given else ""
 
 
 def _banner(r: TrainingResult) -> str:
@@ -116,6 +109,7 @@ def _figure(score: Score) -> str:
 def _verdict(r: TrainingResult) -> str:
     text = r.judgement.text
     told = f'<p class="finding">{escape(text[0].upper() + text[1:])}</p>'
+    told += "".join(f"<p>Learnt: {escape(parameters_text(p))}</p>" for p in r.parameters)
     told += "".join(f'<p class="finding">{escape(w)}</p>' for w in r.warnings)
     is_bad = r.judgement.kind in (Fitting.OVERFIT, Fitting.UNDERFIT, Fitting.DIVERGED)
     return page.card(_WORDS[r.judgement.kind], told, is_bad=is_bad)
@@ -329,7 +323,7 @@ def _pictures(r: TrainingResult) -> str:
     if p is None:
         return ""
     figures = []
-    for i in _shown(p.given == p.true):
+    for i in page.pictured(p.given == p.true):
         right = p.given[i] == p.true[i]
         true = "" if right else f" <small>true {int(p.true[i])}</small>"
         caption = f"<b>{int(p.given[i])}</b>{true}"
@@ -342,11 +336,6 @@ def _pictures(r: TrainingResult) -> str:
         "framed, and half of those shown are chosen among them.</p>",
         page.pictures(figures),
     )
-
-
-def _shown(right: npt.NDArray[np.bool_]) -> list[int]:
-    wrong = np.flatnonzero(~right)[: MAX_PICTURES // 2]
-    return sorted([*wrong.tolist(), *np.flatnonzero(right)[: MAX_PICTURES - len(wrong)].tolist()])
 
 
 def _compared(r: TrainingResult) -> str:

@@ -80,6 +80,14 @@ class TrainingFigures:
 
 
 @dataclass(frozen=True)
+class Parameters:
+    """Real weights [n_in][n_out] and biases of a dense layer, as training keeps them."""
+
+    weights: list[list[float]]
+    bias: list[float]
+
+
+@dataclass(frozen=True)
 class Pictures:
     """Some samples of a part, the class given and the true one."""
 
@@ -92,7 +100,7 @@ class Pictures:
 @dataclass(frozen=True, repr=False, eq=False)
 class TrainingResult:
     """The whole result. confusion: [true, given] counts of the part of that name, None for
-    values."""
+    values. parameters: of networks that are small enough to be read, else ()."""
 
     model: str
     layers: str
@@ -117,6 +125,7 @@ class TrainingResult:
     confusion_of: str
     confusion: Ints | None
     pictures: Pictures | None
+    parameters: tuple[Parameters, ...]
     before: Graph
     after: Graph
     saved: Saved | None
@@ -160,6 +169,7 @@ class TrainingResult:
             "confusion": None
             if self.confusion is None
             else {"part": self.confusion_of, "counts": self.confusion.tolist()},
+            "parameters": [asdict(p) for p in self.parameters],
             "saved_on_board": None if self.saved is None else asdict(self.saved),
             "files": [str(f) for f in self.files],
         }
@@ -186,8 +196,12 @@ def _text(r: TrainingResult) -> str:
         f"model      {r.model}: {r.layers}, {r.loss}",
         f"board      {r.board.name}: {r.board.title}, {r.board.cpu}",
         f"settings   {s.epochs} epochs, learning rate {s.learning_rate:g} ({s.schedule}), "
-        f"batch {s.config.batch}, seed {s.config.seed}{_frozen(s)}",
+        f"batch {s.config.batch}, seed {s.config.seed}{_frozen(s)}{_resumed(r)}",
         "samples    " + ", ".join(f"{p.n:,} {p.name}" for p in r.parts) + f"; {r.split}",
+        *(
+            f"{'learnt' if i == 0 else '':<11}{parameters_text(p)}"
+            for i, p in enumerate(r.parameters)
+        ),
         *(f"{'counters' if i == 0 else '':<11}{_told(m)}" for i, m in enumerate(r.remarks)),
         *(f"warning    {w}" for w in r.warnings),
         f"memory     {r.plan.text}",
@@ -202,12 +216,25 @@ def _text(r: TrainingResult) -> str:
     return "\n".join(lines)
 
 
+def parameters_text(parameters: Parameters) -> str:
+    """As w = 2, b = -1, or in lists."""
+    weights = [[float(f"{w:.5g}") for w in row] for row in parameters.weights]
+    bias = [float(f"{b:.5g}") for b in parameters.bias]
+    if len(bias) == 1 and len(weights) == 1:
+        return f"w = {weights[0][0]:g}, b = {bias[0]:g}"
+    return f"w = {weights}, b = {bias}"
+
+
 def _before(final: Final) -> str:
     return "" if final.before is None else f"; before training {final.before}"
 
 
 def _frozen(settings: Settings) -> str:
     return f", frozen {', '.join(settings.frozen)}" if settings.frozen else ""
+
+
+def _resumed(r: TrainingResult) -> str:
+    return f"; gone on with in epoch {r.resumed_at + 1}" if r.resumed_at else ""
 
 
 def _told(remark: Remark) -> str:

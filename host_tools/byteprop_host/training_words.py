@@ -93,8 +93,8 @@ def judge(
     if validation is None:
         return Judgement(
             Fitting.UNKNOWN,
-            "overfitting cannot be told without validation samples; --validation-split 0.2 keeps "
-            "some apart",
+            f"learnt ({training} on the training samples), but overfitting cannot be told without "
+            "validation samples; --validation-split 0.2 keeps some apart",
         )
     return Judgement(Fitting.GOOD, _good(training, validation))
 

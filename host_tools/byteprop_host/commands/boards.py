@@ -22,6 +22,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     from byteprop_host.errors import ToolMissingError
     from byteprop_host.ports import SerialPort, find_ports
     from byteprop_host.toolchains import find_packages, find_tools
+    from byteprop_host.training_plan import can_save, can_train
 
     boards = all_boards()
     ports: tuple[SerialPort, ...] = ()
@@ -41,11 +42,12 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             f"{b.memory.ram_bytes:,}",
             f"{b.memory.flash_bytes:,}",
             b.tier.value,
+            learns(b),
             ready_for(b, missing),
         ]
         for b in boards
     ]
-    header = ["board", "title", "CPU", "RAM", "flash", "proven on", "ready for"]
+    header = ["board", "title", "CPU", "RAM", "flash", "proven on", "trains", "ready for"]
     text = table(rows, header=header, right=frozenset({3, 4}))
     text += "\n\nSerial ports:\n" + (
         table(
@@ -73,6 +75,8 @@ def _run(args: argparse.Namespace, console: Console) -> int:
                 "ram_bytes": b.memory.ram_bytes,
                 "flash_bytes": b.memory.flash_bytes,
                 "tier": b.tier.value,
+                "trains": can_train(b),
+                "saves_what_it_learnt": can_save(b),
                 "ready": ready_for(b, missing),
             }
             for b in boards
@@ -83,6 +87,15 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     }
     console.result(text, value)
     return EXIT_OK
+
+
+def learns(board: Board) -> str:
+    """Whether the board can train, and keep what it learnt in its own flash."""
+    from byteprop_host.training_plan import can_save, can_train
+
+    if not can_train(board):
+        return "no"
+    return "yes, saves" if can_save(board) else "yes"
 
 
 def ready_for(board: Board, missing: Set[str]) -> str:

@@ -10,7 +10,9 @@ from byteprop_host.commands import EXIT_OK, Verb
 from byteprop_host.console import Console, table
 
 if TYPE_CHECKING:
+    from byteprop import Model
     from byteprop.graph import Graph
+    from byteprop_host.training_plan import TrainingFit
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -19,14 +21,19 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace, console: Console) -> int:
     import byteprop
+    from byteprop._raw_train import Config
+    from byteprop.image import without_names
     from byteprop_host.boards import all_boards
     from byteprop_host.build import fit
     from byteprop_host.layers import layer_rows
+    from byteprop_host.training_plan import plan_or_none
 
     model = byteprop.load(args.file)
     graph = model.graph
     rows = layer_rows(model)
-    fits = [(board.name, fit(board, model.image)) for board in all_boards()]
+    boards = all_boards()
+    fits = [(board.name, fit(board, model.image)) for board in boards]
+    training = {b.name: plan_or_none(b, without_names(model.image), Config(seed=0)) for b in boards}
     text = "\n".join(
         [
             f"{args.file}",
@@ -54,6 +61,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             f"MACs   {model.macs:,}",
             f"arena  {model.arena_bytes:,} bytes of RAM",
             f"image  {len(model.image):,} bytes of flash",
+            f"train  {_training_text(model)}",
             "",
             table(
                 [
@@ -62,11 +70,12 @@ def _run(args: argparse.Namespace, console: Console) -> int:
                         "yes" if f.ok else "NO",
                         f"{f.ram_needed:,} of {f.ram_available:,}",
                         f"{f.flash_needed:,} of {f.flash_available:,}",
+                        _trains(training[name]),
                     ]
                     for name, f in fits
                 ],
-                header=["board", "fits", "RAM bytes", "flash bytes"],
-                right=frozenset({2, 3}),
+                header=["board", "fits", "RAM bytes", "flash bytes", "trains, RAM bytes"],
+                right=frozenset({2, 3, 4}),
             ),
         ]
     )
@@ -78,10 +87,51 @@ def _run(args: argparse.Namespace, console: Console) -> int:
         "macs": model.macs,
         "arena_bytes": model.arena_bytes,
         "image_bytes": len(model.image),
-        "boards": [{"board": name, **vars(f)} for name, f in fits],
+        "training": _training(model),
+        "boards": [
+            {
+                "board": name,
+                **vars(f),
+                "training": None if training[name] is None else vars(training[name]),
+            }
+            for name, f in fits
+        ],
     }
     console.result(text, value)
     return EXIT_OK
+
+
+def _training(model: Model) -> dict[str, Any]:
+    """Bytes that training takes beyond the image, or why it cannot be trained."""
+    from byteprop import _raw_train
+    from byteprop.errors import TrainingError
+    from byteprop.trainable import check_trainable
+
+    try:
+        check_trainable(model.graph, _raw_train.Config(seed=0))
+    except TrainingError as error:
+        return {"bytes": None, "bytes_without_residuals": None, "why_not": str(error)}
+    full, bare = (
+        _raw_train.plan(model.image, _raw_train.Config(seed=0, residual=residual)).memory_bytes
+        for residual in (True, False)
+    )
+    return {"bytes": full, "bytes_without_residuals": bare, "why_not": ""}
+
+
+def _training_text(model: Model) -> str:
+    needs = _training(model)
+    if needs["bytes"] is None:
+        return f"not possible: {needs['why_not']}"
+    return (
+        f"{needs['bytes']:,} bytes of RAM beyond image and arena "
+        f"({needs['bytes_without_residuals']:,} with --no-residual)"
+    )
+
+
+def _trains(plan: TrainingFit | None) -> str:
+    if plan is None:
+        return "no"
+    return f"{'yes' if plan.ok else 'NO'}, {plan.ram_needed:,} of {plan.ram_available:,}"
 
 
 def _border(graph: Graph, index: int) -> dict[str, Any]:
