@@ -24,6 +24,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "examples/fashion_mnist")]
 
 import records  # noqa: E402
+
 import train as lesson  # noqa: E402
 from cut import DEBIAN_FOLDER  # noqa: E402
 from float_baselines import train_adam, train_sgd  # noqa: E402

@@ -33,11 +33,11 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "examples/fashion_mnist")]
 
 import records  # noqa: E402
-from cut import DEBIAN_FOLDER  # noqa: E402
 from host import cpu_name  # noqa: E402
-from train import HIDDEN, Data, load, network  # noqa: E402
 
 from byteprop_host.console import table  # noqa: E402
+from cut import DEBIAN_FOLDER  # noqa: E402
+from train import HIDDEN, Data, load, network  # noqa: E402
 
 COLUMNS = "commit cpu contestant version batch epochs samples_per_second test_accuracy".split()
 BATCH = 32

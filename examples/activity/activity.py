@@ -20,6 +20,8 @@ not how well it does on your wrist.
 from __future__ import annotations
 
 import argparse
+import tempfile
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,6 +97,31 @@ def confusion(found: np.ndarray, windows: Windows) -> np.ndarray:
     return counts
 
 
+def personalise_on_board(image: bytes, number: int, board: str, port: str | None) -> str:
+    """A newcomer learnt on a board, and the same on this computer; all bits have to be the same.
+    Gives what `byteprop train` says: before, after, and what it took."""
+    from byteprop_host.train import Options, train
+    from byteprop_host.training_data import Sources
+    from byteprop_host.training_model import Subject
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "everybody.bpm").write_bytes(image)
+        for part, windows in zip(("lessons", "later"), newcomer(number), strict=True):
+            np.savez(folder / f"{part}.npz", x=features(windows.signal), y=windows.activity)
+        options = Options(
+            Subject(file=folder / "everybody.bpm"),
+            Sources(folder / "lessons.npz", test=folder / "later.npz", validation_split=0.0),
+            epochs=LESSON_EPOCHS,
+            learning_rate=LESSON_RATE,
+            seed=1,
+        )
+        result = train(options, board=board, port=port)
+    if not result.identical:
+        raise SystemExit(result.text())
+    return result.text()
+
+
 @dataclass(frozen=True)
 class Newcomer:
     """Share of right answers for a newcomer, and afterwards for the people of the test."""
@@ -140,6 +167,10 @@ def main() -> None:
             f"  person {number}: before {one.before:6.1%}   after {one.after:6.1%}   "
             f"(the others then: {one.others_after:.1%})"
         )
+    if args.board:
+        print(f"\nPerson 1, learnt on {args.board}:")
+        text = personalise_on_board(model.image, 0, args.board, args.port)
+        print(textwrap.indent(text, "  | "))
     for path in save_pictures(
         args.pictures,
         others,

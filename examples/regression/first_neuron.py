@@ -11,6 +11,8 @@ been better. After 500 rounds over the six points it knows the line, though nobo
 from __future__ import annotations
 
 import argparse
+import tempfile
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,8 @@ from pictures import save_pictures
 X = np.array([[-1.0], [0.0], [1.0], [2.0], [3.0], [4.0]])
 EPOCHS = 500
 LEARNING_RATE = 0.01
+INPUT_RANGE, OUTPUT_RANGE = (-10, 10), (-20, 20)
+SEED = 1
 GUESSES = ((3, -1), (2, -2), (2, -1))
 
 
@@ -78,24 +82,46 @@ def errors(guess: Line, truth: Line) -> tuple[float, float]:
 def network() -> byteprop.Sequential:
     """One neuron. The ranges say which numbers to expect: int8 has 256 steps for each."""
     return byteprop.Sequential(
-        [byteprop.Dense(1)], input_shape=(1,), input_range=(-10, 10), output_range=(-20, 20), seed=1
+        [byteprop.Dense(1)],
+        input_shape=(1,),
+        input_range=INPUT_RANGE,
+        output_range=OUTPUT_RANGE,
+        seed=SEED,
     )
 
 
 def learn(truth: Line) -> Learnt:
-    """On this computer."""
+    """On this computer. window=0: the scales stay where the ranges have put them, so that the
+    program for the smallest board can do without moving them."""
     model = network()
     path = Path2D()
     history = model.fit(
         X, truth.at(X), epochs=EPOCHS, learning_rate=LEARNING_RATE, schedule="constant",
-        seed=1, callbacks=path,
+        seed=SEED, window=0, callbacks=path,
     )  # fmt: skip
-    return _learnt(model, path.lines, history.history["loss"])
-
-
-def _learnt(model: byteprop.Model, path: list[Line], losses: list[float]) -> Learnt:
     at_ten = float(model.predict(np.array([[10.0]]))[0, 0])
-    return Learnt(path, losses, at_ten, float(model.outputs[0].scale))
+    return Learnt(path.lines, history.history["loss"], at_ten, float(model.outputs[0].scale))
+
+
+def learn_on_board(truth: Line, board: str, port: str | None) -> str:
+    """The same training on a board. Every step runs on this computer too, and all bits have to be
+    the same; so w and b can be told from here. Gives what `byteprop train` says."""
+    from byteprop_host.train import Options, train
+    from byteprop_host.training_data import Sources
+    from byteprop_host.training_model import Subject
+
+    with tempfile.TemporaryDirectory() as folder:
+        points = Path(folder) / "points.npz"
+        np.savez(points, x=X, y=truth.at(X))
+        options = Options(
+            Subject(net="1-1", input_range=INPUT_RANGE, output_range=OUTPUT_RANGE),
+            Sources(points), epochs=EPOCHS, learning_rate=LEARNING_RATE, schedule="constant",
+            seed=SEED, window=0,
+        )  # fmt: skip
+        result = train(options, board=board, port=port)
+    if not result.identical:
+        raise SystemExit(result.text())
+    return result.text()
 
 
 def main() -> None:
@@ -113,10 +139,10 @@ def main() -> None:
 
     for truth in (Line(2, -1), Line(1.7, -0.3)):
         result = learn(truth)
-        if args.board:
-            result = learn_on_board(truth, result, args.board, args.port)
         line = result.line
         print(f"\n{truth}, learnt in {EPOCHS} epochs on {args.board or 'this computer'}:")
+        if args.board:
+            print(textwrap.indent(learn_on_board(truth, args.board, args.port), "  | "))
         print(f"  w = {line.w:.4f}   b = {line.b:.4f}   last loss {result.losses[-1]:.3g}")
         wanted = truth.at(np.array(10.0))
         print(f"  for x = 10: {result.at_ten:.4f}, should be {wanted:g};", end=" ")
