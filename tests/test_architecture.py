@@ -313,6 +313,8 @@ def test_runtime_imports(path: Path) -> None:
             "only byteprop._raw and _raw_train may import _kernels"
         )
     needed_elsewhere = {"serial", "rich", "matplotlib", "tflite_runtime"}
+    if path == RUNTIME / "history.py":  # draws a picture for who has matplotlib
+        needed_elsewhere -= {"matplotlib"}
     assert not [n for n in found if n.split(".")[0] in needed_elsewhere]
 
 

@@ -318,8 +318,9 @@ class Engine:
             raise ArgumentError("x_tail, y_tail: wanted the sizes of the input and of the output")
         model, arenas = self._model, self._arenas
 
-        # One sample takes a microsecond, so what it looks up is in local variables.
-        def run(x: Any) -> npt.NDArray[Any] | None:
+        # One sample takes a microsecond, so what it looks up is in local variables. The image is
+        # among them because the model points into it, also when the engine is gone meanwhile.
+        def run(x: Any, _image: UInt8s = self._image) -> npt.NDArray[Any] | None:
             if type(x) is not np.ndarray or x.dtype is not x_dtype:
                 return None
             shape = x.shape

@@ -25,11 +25,12 @@ def initial_weights(
         if _bound(n_in + n_out, k) <= _LARGEST_INITIAL
     )  # fmt: skip
     bound = _bound(n_in + n_out, exponent)
-    rows = np.arange(n_out, dtype=np.uint32)[:, np.newaxis]
-    columns = np.arange(n_in, dtype=np.uint32)[np.newaxis, :]
-    drawn = draws(seed, columns, WEIGHT_STREAM + 16 * layer, rows)
-    weights = below(2 * bound + 1, drawn) - bound
-    return weights.astype(np.int8), np.float32(2.0**-exponent)
+    columns = np.arange(n_in, dtype=np.uint32)
+    weights = np.empty((n_out, n_in), np.int8)
+    for j in range(n_out):
+        drawn = draws(seed, columns, WEIGHT_STREAM + 16 * layer, j)
+        weights[j] = below(2 * bound + 1, drawn) - bound
+    return weights, np.float32(2.0**-exponent)
 
 
 def _bound(fans: int, exponent: int) -> int:

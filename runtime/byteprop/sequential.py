@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,13 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from byteprop import _raw_train, graph, image
-from byteprop._graph_check import MAX_CLASSES, MAX_N_IN
+from byteprop._border import Border
+from byteprop._graph_check import MAX_CLASSES, MAX_N_IN, MAX_WEIGHTS
 from byteprop._masters import Masters
-from byteprop.errors import ArgumentError
+from byteprop.errors import ArgumentError, TrainingWarning
 from byteprop.graph import Activation, DType, Graph, Op, Reshape, Softmax, Tensor
 from byteprop.initial import initial_weights, input_scale, output_scale
-from byteprop.model import Model
-from byteprop.samples import labels_of, reals_of
+from byteprop.model import Arrays, Model
+from byteprop.samples import labels_of, reals_of, warn_outside
 
 Range = tuple[float, float]
 
@@ -93,6 +96,40 @@ class Sequential(Model):
             f"{name}: this network has no scales yet; fit takes them from the data, "
             "input_range= (and output_range= without a softmax) declares them"
         )
+
+    def predict(self, x: Arrays) -> Any:
+        """As Model.predict; the first time that values saturate, a TrainingWarning tells how many:
+        inputs outside the range of the network, or answers of a regression at its limits."""
+        answers = super().predict(x)
+        if not self._warned:
+            self._warned = self._warn_of_saturation(np.asarray(x), answers)
+        return answers
+
+    def _warn_of_saturation(self, x: npt.NDArray[Any], answers: npt.NDArray[Any]) -> bool:
+        source = Border(self.graph.tensors[self.graph.inputs[0]])
+        if not (x.dtype == np.uint8 and source.takes_pixels):
+            outside = source.outside(x)
+            warn_outside("x", outside, x.size, source.real_range)
+            if outside:
+                return True
+        if self._classifies:
+            return False
+        low, high = Border(self.graph.tensors[self.graph.outputs[0]]).real_range
+        at_limit = int(np.count_nonzero((answers <= low) | (answers >= high)))
+        if at_limit:
+            warnings.warn(
+                f"{at_limit} of {answers.size} answers are at the limits of the output, "
+                f"{low:g} and {high:g}; output_range= declares wider ones",
+                TrainingWarning,
+                stacklevel=3,
+            )
+        return at_limit > 0
+
+    def __repr__(self) -> str:
+        if self.built:
+            return super().__repr__()
+        units = "-".join(str(layer.units) for layer in self.specification)
+        return f"<byteprop.Sequential {self._sample_shape} -> {units}, not built>"
 
     @property
     def built(self) -> bool:
@@ -176,9 +213,16 @@ def _check_network(layers: Sequence[Dense], shape: tuple[int, ...]) -> None:
         not isinstance(d, (int, np.integer)) or d < 1 for d in shape
     ):
         raise ArgumentError(f"input_shape: wanted 1 to 3 positive integers, given {shape}")
-    for n_in in (math.prod(shape), *(layer.units for layer in layers[:-1])):
+    _check_size([math.prod(shape), *(layer.units for layer in layers)])
+
+
+def _check_size(widths: Sequence[int]) -> None:
+    for n_in in widths[:-1]:
         if n_in > MAX_N_IN:
             raise ArgumentError(f"layers: {n_in} inputs of a layer; {MAX_N_IN} are supported")
+    weights = sum(n_in * n_out for n_in, n_out in itertools.pairwise(widths))
+    if weights > MAX_WEIGHTS:
+        raise ArgumentError(f"layers: {weights} weights; {MAX_WEIGHTS} are supported")
 
 
 def _range_of_inputs(x: npt.NDArray[Any], shape: tuple[int, ...]) -> Range:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -304,6 +305,27 @@ def test_an_interrupt_leaves_what_was_learned_so_far() -> None:
     assert byteprop.load(net.image).image == net.image
     assert net.evaluate(x, y)["accuracy"] > 0.5
     net.fit(x, y)
+
+
+def test_runs_from_another_thread_see_whole_models() -> None:
+    x, y = blobs()
+    q = (x[:1] ^ np.uint8(128)).view(np.int8)
+    recorder = Recorder()
+    net = small_net(input_range=(0, 1))
+    seen, done = set(), threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            seen.add(net.run(q).tobytes())
+
+    before = net.image
+    thread = threading.Thread(target=watch)
+    thread.start()
+    net.fit(x, y, epochs=30, callbacks=recorder)
+    done.set()
+    thread.join()
+    allowed = {byteprop.load(m).run(q).tobytes() for m in (before, *recorder.images)}
+    assert seen <= allowed and seen
 
 
 # What is refused.

@@ -353,6 +353,8 @@ def test_save_by_suffix(small: Model, tmp_path: Path) -> None:
     assert byteprop.load(tmp_path / "m.bpm").image == small.image
     small.save(str(tmp_path / "m.h"))
     assert "bp_model_image[" in (tmp_path / "m.h").read_text()
-    with pytest.raises(ArgumentError, match=r"ends in .bpm or .h, given '.*m.onnx'"):
+    small.save(tmp_path / "m.tflite")
+    assert byteprop.load(tmp_path / "m.tflite").image == small.image
+    with pytest.raises(ArgumentError, match=r"ends in .tflite or .bpm or .h, given '.*m.onnx'"):
         small.save(tmp_path / "m.onnx")
     assert not (tmp_path / "m.onnx").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 import byteprop
 from byteprop import Dense, Sequential, _raw_train
 from byteprop.draws import SHUFFLE_STREAM, below, draws, permutation
-from byteprop.errors import ArgumentError
+from byteprop.errors import ArgumentError, TrainingWarning
 from byteprop.graph import Reshape, Softmax
 from byteprop.initial import initial_weights, input_scale, output_scale
 from training_data import blobs, line
@@ -132,6 +133,32 @@ def test_pixels_and_their_share_of_256_are_the_same() -> None:
     assert np.array_equal(net.predict(zero), net.run(np.full((1, 12), -128, np.int8)) / 256 + 0.5)
 
 
+def test_values_that_saturate_are_told_once() -> None:
+    net = Sequential([Dense(1)], input_shape=(1,), input_range=(-10, 10), output_range=(-20, 20))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        net.predict(np.array([[10.0], [-16.0]]))
+    with pytest.warns(TrainingWarning, match="x: 2 of 3 values lie outside -16 .. 15.875"):
+        net.predict(np.array([[10.0], [-16.2], [100.0]]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        net.predict(np.array([[100.0]]))
+
+
+def test_answers_at_the_limit_are_told() -> None:
+    net = Sequential([Dense(1)], input_shape=(1,), input_range=(-10, 10), output_range=(-8, 8))
+    net.fit(*line(), epochs=100)
+    with pytest.warns(TrainingWarning, match="1 of 2 answers are at the limits of the output"):
+        net.predict(np.array([[10.0], [1.0]]))
+
+
+def test_repr() -> None:
+    net = Sequential([Dense(1)], input_shape=(1,))
+    assert repr(net) == "<byteprop.Sequential (1,) -> 1, not built>"
+    net.calibrate(*line())
+    assert "1 ops" in repr(net)
+
+
 def test_seeds() -> None:
     x, y = blobs()
 
@@ -159,6 +186,7 @@ def test_seeds() -> None:
         (lambda: Sequential([Dense(1)] * 17, 4), "16 at most"),
         (lambda: Sequential([Dense(1)], (70000,)), "65532 are supported"),
         (lambda: Sequential([Dense(1)], (0,)), "positive integers"),
+        (lambda: Sequential([Dense(32767)], (60000,)), "268435456 are supported"),
         (lambda: Sequential([Dense(1)], 4, input_range=(2, 1)), "low below high"),
         (lambda: Sequential([Dense(1)], 4, output_range=(0, math.nan)), "low below high"),
     ],
