@@ -1,11 +1,12 @@
 /* Stack bounds: the start-up code paints the free part; what keeps the paint was never used. The
- * last painted word is the guard. */
+ * lowest bytes are the guard, more of them than a call may leave unwritten between what it saves. */
 #include <byteprop/port.h>
 
 #include "bp_arch.h"
 #include "bp_board.h"
 
 #define BP_STACK_PAINT 0xC5u
+#define BP_STACK_GUARD_BYTES 16u
 
 /* The arch says where the stack ends (lowest address) and begins. */
 extern uint8_t bp_stack_limit[];
@@ -33,6 +34,11 @@ uint32_t bp_port_stack_free(void) {
 
 int bp_port_stack_intact(void) {
     const volatile uint8_t *p = bp_stack_limit;
-    return p[0] == BP_STACK_PAINT && p[1] == BP_STACK_PAINT && p[2] == BP_STACK_PAINT &&
-           p[3] == BP_STACK_PAINT;
+    uint8_t i;
+    for (i = 0; i < BP_STACK_GUARD_BYTES; i++) {
+        if (p[i] != BP_STACK_PAINT) {
+            return 0;
+        }
+    }
+    return 1;
 }

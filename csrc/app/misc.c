@@ -42,10 +42,12 @@ void app_reset_if_wanted(void) {
 }
 
 #if BP_APP_TEST_FAULTS
-/* Grows until the guard word is gone; the main loop then finds it. */
+/* Grows until the guard is gone; the main loop then finds it. */
 static uint8_t overflow_stack(uint8_t n) {
     volatile uint8_t block[16];
-    block[n & 15u] = n;
+    for (uint8_t i = 0; i < sizeof block; i++) {
+        block[i] = n;
+    }
     if (bp_port_stack_intact()) {
         block[0] = overflow_stack((uint8_t)(n + 1u));
     }

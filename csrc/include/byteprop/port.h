@@ -32,7 +32,7 @@ uint32_t bp_port_ticks(void);
 /* Stack: the least number of free bytes seen since reset (painted by the start-up code), and all. */
 uint32_t bp_port_stack_free(void);
 uint32_t bp_port_stack_bytes(void);
-/* 0 when the guard word at the stack's end was overwritten. */
+/* 0 when the guard at the stack's end was overwritten. */
 int bp_port_stack_intact(void);
 /* Resets the board once everything sent has left the transmitter; does not return. */
 void bp_port_reset(void);
