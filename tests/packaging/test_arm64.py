@@ -33,7 +33,7 @@ PACKAGES = {COMPILER: "gcc-aarch64-linux-gnu libc6-dev-arm64-cross", EMULATOR: "
 pytestmark = [pytest.mark.slow, pytest.mark.download, pytest.mark.timeout(600)]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # before the source distribution, which takes a while
 def arm64() -> Path:
     """The folder that scripts/arm64_env makes."""
     missing = [tool for tool in PACKAGES if shutil.which(tool) is None]
