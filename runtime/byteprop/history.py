@@ -55,7 +55,9 @@ class History:
         if not losses:
             return False
         last = losses[-1]
-        if last > self.limit:
+        # A regression may begin far off; guessing a class cannot be worse than it is.
+        falls = self.chance is None and (len(losses) == 1 or last < losses[0] / 2)
+        if last > self.limit and not falls:
             return True
         return len(losses) > 1 and last > 2 * min(losses) and last > losses[0]
 

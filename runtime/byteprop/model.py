@@ -161,7 +161,8 @@ class Model:
         x: real numbers as predict takes them. y: class numbers for a network that ends in a
         softmax, else target values. learning_rate: of the first sample, see `schedule` for what
         follows ("linear", "constant", "cosine", "step", or an object with rates()); by default
-        0.005 for classes and 0.01 for target values, less where inputs are large.
+        0.005 for classes, times the batch up to 32, and 0.01 for target values; less where inputs
+        are large.
         validation_split: a share of the samples, drawn by seed, that is held out. freeze: layers
         that stay as they are, by index in `layers` or by name. rounding: "stochastic" or
         "nearest". residual: False trains the int8 weights alone, as the smallest boards do.

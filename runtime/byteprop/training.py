@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 # Default rates; the lower ones keep the step on one sample below what would overshoot it.
 _RATE_CLASSES, _RATE_REALS = 0.005, 0.01
 _STEP_CLASSES, _STEP_REALS = 1.0, 0.5
+_LARGEST_BATCH_COUNTED = 32
 _ROUNDINGS = ("stochastic", "nearest")
 _FIRST_CHUNK = 64
 _CHUNK_SECONDS = 0.1
@@ -115,7 +116,7 @@ def settings_of(
         momentum_shift=_momentum_shift(momentum),
     )
     check_trainable(model.graph, config)
-    rate = default_rate(model, samples) if learning_rate is None else learning_rate
+    rate = default_rate(model, samples, config) if learning_rate is None else learning_rate
     return Settings(
         epochs=_integer("epochs", epochs, 1, 1 << 20),
         rate_q24=rate_q24_of(rate),
@@ -125,9 +126,10 @@ def settings_of(
     )
 
 
-def default_rate(model: Model, samples: Samples) -> float:
+def default_rate(model: Model, samples: Samples, config: _raw_train.Config) -> float:
     """0.005 for classes and 0.01 for real targets; less where inputs are so large that a step would
-    overshoot: by the mean square of the inputs of a sample, or the largest for real targets."""
+    overshoot: by the mean square of the inputs of a sample, or the largest for real targets. For
+    classes it grows with the batch up to one of 32; momentum, which adds up steps, divides it."""
     tensor = model.graph.tensors[model.graph.inputs[0]]
     unsigned = samples.x.view(tensor.dtype.numpy)
     squares = np.zeros(len(samples), np.int64)
@@ -137,8 +139,11 @@ def default_rate(model: Model, samples: Samples) -> float:
     scale = float(tensor.scale) ** 2
     if has_classes(model.graph):
         mean = int(squares.sum()) * scale / len(samples)
-        return min(_RATE_CLASSES, _STEP_CLASSES / max(mean, 1e-9))
-    return min(_RATE_REALS, _STEP_REALS / (1 + int(squares.max()) * scale))
+        rate = min(_RATE_CLASSES, _STEP_CLASSES / max(mean, 1e-9))
+        rate *= min(config.batch, _LARGEST_BATCH_COUNTED)
+    else:
+        rate = min(_RATE_REALS, _STEP_REALS / (1 + int(squares.max()) * scale))
+    return rate / (1 << config.momentum_shift)
 
 
 def frozen_mask(model: Model, freeze: Sequence[int | str]) -> int:

@@ -159,6 +159,29 @@ def test_learning_rates_told_are_those_of_the_last_samples() -> None:
     assert history.history["learning_rate"] == [rates[49], rates[99]]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "rate"),
+    [
+        ({}, 0.005),
+        ({"batch_size": 4}, 0.02),
+        ({"batch_size": 50}, 0.16),
+        ({"batch_size": 4, "momentum": 0.75}, 0.005),
+    ],
+)
+def test_default_rates_of_classes(arguments: dict[str, Any], rate: float) -> None:
+    history = small_net().fit(*blobs(60), schedule="constant", **arguments)
+    assert history.history["learning_rate"] == [round(rate * 2**24) / 2**24]
+
+
+@pytest.mark.parametrize(("size", "rate"), [(1.0, 0.01), (100.0, 0.5 / 10001)])
+def test_default_rates_of_a_regression_fall_where_inputs_are_large(
+    size: float, rate: float
+) -> None:
+    net = Sequential([Dense(1)], input_shape=(1,), output_range=(-1, 1))
+    history = net.fit(np.array([[0.0], [-size]]), np.array([0.0, 1.0]), schedule="constant")
+    assert history.history["learning_rate"] == [round(rate * 2**24) / 2**24]
+
+
 # Models from files.
 
 
@@ -443,6 +466,13 @@ def test_diverging_training_is_told() -> None:
         history = net.fit(x, y, epochs=3, learning_rate=30.0, schedule="constant")
     assert history.diverged
     assert "lower learning rate" in history.verdict
+
+
+def test_a_diverging_regression_is_told() -> None:
+    net = Sequential([Dense(1)], input_shape=(1,), input_range=(-10, 10), output_range=(-20, 20))
+    with pytest.warns(TrainingWarning, match="Diverged: the loss is"):
+        history = net.fit(*line(), epochs=10, learning_rate=1.0, schedule="constant")
+    assert history.diverged
 
 
 def test_sound_training_warns_of_nothing() -> None:

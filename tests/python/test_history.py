@@ -48,6 +48,12 @@ def test_verdicts(made: History, words: str) -> None:
     assert re.search(words, made.verdict), made.verdict
 
 
+def test_a_regression_that_began_far_off_has_not_diverged() -> None:
+    assert not History({"loss": [500.0]}, limit=100.0).diverged
+    assert not History({"loss": [500.0, 200.0]}, limit=100.0).diverged
+    assert History({"loss": [500.0, 400.0]}, limit=100.0).diverged
+
+
 def test_saturated_weights_are_told() -> None:
     made = history(loss=FALLING)
     made.counters["saturated_weights"] = 400 * 50
