@@ -260,7 +260,7 @@ class _Live(Callback):
         )
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        self._watcher.epoch(_epochs(self._run)[-1], self._run.settings.epochs)
+        self._watcher.epoch(_epoch(self._run, epoch), self._run.settings.epochs)
 
 
 def _train(job: _Job, session: Session, watcher: Watcher) -> _Done:
@@ -318,16 +318,15 @@ def _interrupted(job: _Job, run: fitting.Run) -> TrainingInterrupted:
 
 
 def _epochs(run: fitting.Run) -> tuple[Epoch, ...]:
+    return tuple(_epoch(run, i) for i in range(len(run.history.epoch)))
+
+
+def _epoch(run: fitting.Run, i: int) -> Epoch:
     h = run.history.history
     n = len(run.samples)
-    found = []
-    for i, loss in enumerate(h.get("loss", [])):
-        validation = None
-        if run.held is not None:
-            validation = _score(len(run.held), h, "val_", i)
-        rate = int(run.settings.rates(i, 0, 1, n)[0]) / ONE_Q24
-        found.append(Epoch(i + 1, rate, replace(_score(n, h, "", i), loss=loss), validation))
-    return tuple(found)
+    held = None if run.held is None else _score(len(run.held), h, "val_", i)
+    rate = int(run.settings.rates(i, 0, 1, n)[0]) / ONE_Q24
+    return Epoch(i + 1, rate, _score(n, h, "", i), held)
 
 
 def _score(n: int, history: dict[str, list[float]], prefix: str, i: int) -> Score:

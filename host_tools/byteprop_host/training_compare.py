@@ -25,11 +25,10 @@ class Trained:
 
 @dataclass(frozen=True)
 class TwinComparison:
-    """first: the first difference in words, "" when all is identical. results: how many samples'
-    loss and class were compared as they were trained or evaluated."""
+    """first: the first difference in words, "" when all is identical. results: how many answers to
+    samples were compared, of training, evaluation and inference."""
 
     results: int
-    results_identical: int
     weights: int
     image_bytes: int
     state_bytes: int
@@ -41,14 +40,12 @@ class TwinComparison:
 
 
 def compare(
-    board: Trained, host: Trained, config: Config, *, results: int = 0, first_result: str = "",
-    results_identical: int = 0,
-) -> TwinComparison:  # fmt: skip
+    board: Trained, host: Trained, config: Config, *, results: int = 0, first_result: str = ""
+) -> TwinComparison:
     """first_result: the first sample that was answered differently, in words."""
     graph = image.decode(host.image)
     return TwinComparison(
         results=results,
-        results_identical=results_identical,
         weights=sum(op.weights.size for op in graph.ops if isinstance(op, Dense)),
         image_bytes=len(host.image),
         state_bytes=len(host.state),

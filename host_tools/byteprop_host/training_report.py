@@ -21,7 +21,7 @@ _WORDS = {
     Fitting.OVERFIT: "Overfitting",
     Fitting.UNDERFIT: "Underfitting",
     Fitting.DIVERGED: "Diverged",
-    Fitting.UNKNOWN: "Cannot be told",
+    Fitting.UNKNOWN: "Overfitting cannot be told",
 }
 
 Points = Sequence[tuple[float, float]]
@@ -341,7 +341,7 @@ def _pictures(r: TrainingResult) -> str:
 def _compared(r: TrainingResult) -> str:
     c = r.comparison
     rows = [
-        ["loss and class of a sample", f"{c.results:,}", f"{c.results_identical:,}"],
+        ["answers to samples (loss, class, outputs)", f"{c.results:,}", _same(r)],
         ["bytes of the image (weights, biases, scales)", f"{c.image_bytes:,}", _same(r)],
         ["bytes of state (residuals, bias masters, counters)", f"{c.state_bytes:,}", _same(r)],
     ]
