@@ -83,7 +83,10 @@ def _from_scratch(subject: Subject, parts: Parts, seed: int) -> byteprop.Model:
         output_range=subject.output_range,
         seed=seed,
     )
-    net.calibrate(training.x, training.y, seed=seed)
+    try:
+        net.calibrate(training.x, training.y, seed=seed)
+    except ArgumentError as error:
+        raise ArgumentError(f"{training.source}: {error}") from None
     return net
 
 
