@@ -7,7 +7,8 @@ from ..build import Firmware
 from ..errors import FlashError, ToolMissingError
 from .base import FlashRunner, Plan, Probe, RunningBoard
 from .command import CableBoard, CommandRunner
-from .emulated import NativeBoard, NativeRunner, QemuBoard, QemuRunner
+from .native import NativeBoard, NativeRunner
+from .qemu import QemuBoard, QemuRunner
 from .simavr import SimavrBoard, SimavrRunner
 
 __all__ = [

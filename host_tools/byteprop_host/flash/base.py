@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ..boards import Board
 from ..build import Firmware
@@ -18,6 +19,13 @@ class Probe:
     available: bool
     detail: str
     install: str
+
+
+def probe_program(program: str, install: str) -> Probe:
+    path = shutil.which(program)
+    if path is None:
+        return Probe(False, f"{program} is not installed", install)
+    return Probe(True, path, install)
 
 
 @dataclass(frozen=True)
@@ -80,3 +88,29 @@ class FlashRunner(Protocol):
     ) -> RunningBoard:
         """Writes the firmware (an emulator: loads it) and lets it run."""
         ...
+
+
+class StartedBoard:
+    """What all running boards share."""
+
+    def __init__(self, board: Board, plan: Plan, port: str) -> None:
+        self.board = board
+        self.plan = plan
+        self.port = port
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self: Started) -> Started:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+Started = TypeVar("Started", bound=StartedBoard)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Sequence
-from types import TracebackType
 
 from ..boards import Board, Runner
 from ..build import Firmware
 from ..errors import FlashError, ToolMissingError
-from .base import Plan, Probe
+from .base import Plan, Probe, StartedBoard, probe_program
 
 _PLACEHOLDERS = ("elf", "hex", "bin", "port", "baud")
 
 
-class CableBoard:
+class CableBoard(StartedBoard):
     """A board on a cable. Closing leaves it running: it is not ours to switch off."""
 
     counts_cycles = True
@@ -23,9 +21,7 @@ class CableBoard:
     def __init__(
         self, runner: CommandRunner, firmware: Firmware, plan: Plan, port: str, timeout: float
     ) -> None:
-        self.board = runner.board
-        self.plan = plan
-        self.port = port
+        super().__init__(runner.board, plan, port)
         self._runner = runner
         self._firmware = firmware
         self._timeout = timeout
@@ -35,17 +31,6 @@ class CableBoard:
 
     def close(self) -> None:
         pass
-
-    def __enter__(self) -> CableBoard:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class CommandRunner:
@@ -59,10 +44,7 @@ class CommandRunner:
         self._runner = runner
 
     def probe(self) -> Probe:
-        path = shutil.which(self._runner.program)
-        if path is None:
-            return Probe(False, f"{self._runner.program} is not installed", self._runner.install)
-        return Probe(True, path, self._runner.install)
+        return probe_program(self._runner.program, self._runner.install)
 
     def plan(self, firmware: Firmware, port: str | None) -> Plan:
         return self._filled(self._runner.flash, firmware, port)

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import tty
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -175,6 +175,17 @@ class Pty:
             raise FlashError(f"there is no pseudo-terminal to be had: {error.strerror}") from None
         tty.setraw(slave)
         return cls(master, slave, os.ttyname(slave))
+
+    @classmethod
+    @contextlib.contextmanager
+    def closed_on_failure(cls) -> Iterator[Pty]:
+        """One that outlives the block, unless that raises."""
+        made = cls.make()
+        try:
+            yield made
+        except BaseException:
+            made.close()
+            raise
 
     def give_master(self) -> None:
         """The child has it now; ours would keep the line alive when the child has died."""

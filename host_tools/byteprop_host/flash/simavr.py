@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import subprocess
 import tempfile
-import threading
 import zlib
 from pathlib import Path
 
 from ..boards import Board, Runner, boards_root
 from ..build import Firmware
-from ..errors import FlashError, ToolMissingError
+from ..errors import ToolMissingError
 from ..firmware import cache_dir
 from .base import Plan, Probe
-from .emulated import ProcessBoard
+from .local import ProcessBoard, ProcessRunner
 from .process import Child, Pty
 
 _NAME = "byteprop-simavr"
@@ -65,33 +62,18 @@ class SimavrBoard(ProcessBoard):
     def __init__(self, board: Board, plan: Plan, pty: Pty, timeout: float) -> None:
         super().__init__(board, plan, pty, Child(plan.commands[0], fds=[pty.master]))
         pty.give_master()
-        self._await_start(timeout)
-
-    def _await_start(self, timeout: float) -> None:
-        timer = threading.Timer(timeout, os.kill, (self._child.pid, signal.SIGKILL))
-        timer.start()
-        try:
-            started = self._child.stdout.readline()
-        finally:
-            timer.cancel()
-        if not started:
+        if not self._read_line(timeout):
             raise self._fail("the emulator did not start")
 
-    def reset(self) -> None:
-        """The program takes this signal as the reset button."""
-        if not self.is_alive():
-            raise self._fail("the emulator has gone")
-        os.kill(self._child.pid, signal.SIGHUP)
 
-
-class SimavrRunner:
+class SimavrRunner(ProcessRunner):
     """Loads the firmware into the microcontroller that board.toml names."""
 
     name = "simavr"
-    needs_port = False
+    no_icount = "simavr counts cycles, not instructions"
 
     def __init__(self, board: Board, runner: Runner) -> None:
-        self.board = board
+        super().__init__(board)
         self._runner = runner
 
     def probe(self) -> Probe:
@@ -107,22 +89,6 @@ class SimavrRunner:
         hz = str(self.board.clock.hz)
         return Plan(self.name, ((program, self._runner.mcu, hz, str(firmware.binary), fd),))
 
-    def start(
-        self,
-        firmware: Firmware,
-        port: str | None,
-        *,
-        write: bool = True,
-        icount: bool = False,
-        timeout: float = 10.0,
-    ) -> SimavrBoard:
-        if icount:
-            raise FlashError(f"{self.board.name}: simavr counts cycles, not instructions")
-        program = simulator()
-        pty = Pty.make()
-        try:
-            plan = self._plan(firmware, str(program), str(pty.master))
-            return SimavrBoard(self.board, plan, pty, timeout)
-        except BaseException:
-            pty.close()
-            raise
+    def _start(self, firmware: Firmware, pty: Pty, *, icount: bool, timeout: float) -> SimavrBoard:
+        plan = self._plan(firmware, str(simulator()), str(pty.master))
+        return SimavrBoard(self.board, plan, pty, timeout)

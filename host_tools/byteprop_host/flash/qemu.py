@@ -1,73 +1,18 @@
-"""Boards that are a process on this computer: QEMU, and the native device program."""
+"""Boards in QEMU."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import signal
 import threading
 import weakref
-from types import TracebackType
 from typing import Any
 
 from ..boards import Board
 from ..build import Firmware
 from ..errors import FlashError
-from .base import Plan, Probe
+from .base import Plan, Probe, probe_program
+from .local import ProcessBoard, ProcessRunner
 from .process import Child, Pty
-
-# A process that cannot start says so within this time; one that runs costs only this once.
-_SETTLE_SECONDS = 0.05
-
-
-class ProcessBoard:
-    """A board behind a pseudo-terminal."""
-
-    counts_cycles = False
-
-    def __init__(self, board: Board, plan: Plan, pty: Pty, child: Child) -> None:
-        self.board = board
-        self.plan = plan
-        self.port = pty.port
-        self._pty = pty
-        self._child = child
-
-    @property
-    def pid(self) -> int:
-        return self._child.pid
-
-    def is_alive(self) -> bool:
-        return self._child.exit_code() is None
-
-    def reset(self) -> None:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        self._child.close()
-        self._pty.close()
-
-    def __enter__(self) -> ProcessBoard:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _fail(self, what: str) -> FlashError:
-        code = self._child.wait(1.0)
-        said = self._child.errors()
-        self.close()
-        return FlashError(
-            f"{self.board.name}: {what}"
-            + (f" (it ended with code {code})" if code is not None else "")
-            + (f": {said}" if said else "")
-            + f"\nthe command was: {self.plan.text()}"
-        )
 
 
 class QemuBoard(ProcessBoard):
@@ -123,21 +68,11 @@ class QemuBoard(ProcessBoard):
                 raise FlashError(f"{self.board.name}: QEMU: {answer['error'].get('desc')}")
 
     def _read(self) -> dict[str, Any]:
-        """The next message. A timer ends an emulator that hangs, which ends the reading."""
-        timer = threading.Timer(self._timeout, self._kill)
-        timer.start()
-        try:
-            line = self._child.stdout.readline()
-        finally:
-            timer.cancel()
+        line = self._read_line(self._timeout)
         if not line:
             raise self._fail("the emulator did not start or has gone")
         message: dict[str, Any] = json.loads(line)
         return message
-
-    def _kill(self) -> None:
-        if self.is_alive():
-            os.kill(self._child.pid, signal.SIGKILL)
 
     def reset(self) -> None:
         if not self._restarts:
@@ -165,24 +100,22 @@ def _break_line_at_end(board: weakref.ref[QemuBoard], child: Child) -> None:
         alive.let_line_go(child)
 
 
-class QemuRunner:
+class QemuRunner(ProcessRunner):
     """Loads the firmware into the emulator that board.toml describes."""
 
     name = "qemu"
-    needs_port = False
+    no_icount = "this emulator cannot count instructions"
 
     def __init__(self, board: Board) -> None:
+        super().__init__(board)
         if board.emulator is None:
             raise FlashError(f"{board.name}: board.toml describes no emulator")
-        self.board = board
         self._emulator = board.emulator
+        self.counts_instructions = board.emulator.icount
 
     def probe(self) -> Probe:
-        path = shutil.which(self._emulator.program)
         install = f"sudo apt-get install {self._emulator.install}"
-        if path is None:
-            return Probe(False, f"{self._emulator.program} is not installed", install)
-        return Probe(True, path, install)
+        return probe_program(self._emulator.program, install)
 
     def plan(self, firmware: Firmware, port: str | None) -> Plan:
         return self._plan(firmware, "FD", icount=False)
@@ -201,73 +134,6 @@ class QemuRunner:
             command += ["-icount", f"shift={self._emulator.icount_shift}"]
         return Plan(self.name, (tuple(command),))
 
-    def start(
-        self,
-        firmware: Firmware,
-        port: str | None,
-        *,
-        write: bool = True,
-        icount: bool = False,
-        timeout: float = 10.0,
-    ) -> QemuBoard:
-        if icount and not self._emulator.icount:
-            raise FlashError(f"{self.board.name}: this emulator cannot count instructions")
-        pty = Pty.make()
-        try:
-            plan = self._plan(firmware, str(pty.master), icount=icount)
-            return QemuBoard(
-                self.board, plan, pty, timeout, restarts=self._emulator.restart_to_reset
-            )
-        except BaseException:
-            pty.close()
-            raise
-
-
-class NativeBoard(ProcessBoard):
-    """The device program as a process of this computer."""
-
-    def __init__(self, board: Board, plan: Plan, pty: Pty, child: Child) -> None:
-        super().__init__(board, plan, pty, child)
-        if child.wait(_SETTLE_SECONDS) is not None:
-            raise self._fail("the device program did not start")
-
-    def reset(self) -> None:
-        """The program takes this signal as the reset button."""
-        os.kill(self._child.pid, signal.SIGHUP)
-
-
-class NativeRunner:
-    """Starts the native device program."""
-
-    name = "native"
-    needs_port = False
-
-    def __init__(self, board: Board) -> None:
-        self.board = board
-
-    def probe(self) -> Probe:
-        return Probe(True, "this computer", "")
-
-    def plan(self, firmware: Firmware, port: str | None) -> Plan:
-        return Plan(self.name, ((str(firmware.elf), "FD"),))
-
-    def start(
-        self,
-        firmware: Firmware,
-        port: str | None,
-        *,
-        write: bool = True,
-        icount: bool = False,
-        timeout: float = 10.0,
-    ) -> NativeBoard:
-        if icount:
-            raise FlashError(f"{self.board.name}: a native process has no instruction counter")
-        pty = Pty.make()
-        try:
-            plan = Plan(self.name, ((str(firmware.elf), str(pty.master)),))
-            child = Child(plan.commands[0], fds=[pty.master])
-        except BaseException:
-            pty.close()
-            raise
-        pty.give_master()
-        return NativeBoard(self.board, plan, pty, child)
+    def _start(self, firmware: Firmware, pty: Pty, *, icount: bool, timeout: float) -> QemuBoard:
+        plan = self._plan(firmware, str(pty.master), icount=icount)
+        return QemuBoard(self.board, plan, pty, timeout, restarts=self._emulator.restart_to_reset)

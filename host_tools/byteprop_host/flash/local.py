@@ -1,0 +1,94 @@
+"""What boards share that are a process on this computer, behind a pseudo-terminal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+from ..boards import Board
+from ..build import Firmware
+from ..errors import FlashError
+from .base import Plan, StartedBoard
+from .process import Child, Pty
+
+
+class ProcessBoard(StartedBoard):
+    """A board behind a pseudo-terminal."""
+
+    counts_cycles = False
+    program = "emulator"  # what error texts call it
+
+    def __init__(self, board: Board, plan: Plan, pty: Pty, child: Child) -> None:
+        super().__init__(board, plan, pty.port)
+        self._pty = pty
+        self._child = child
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def is_alive(self) -> bool:
+        return self._child.exit_code() is None
+
+    def reset(self) -> None:
+        """Programs of our own take this signal as the reset button."""
+        if not self.is_alive():
+            raise self._fail(f"the {self.program} has gone")
+        os.kill(self._child.pid, signal.SIGHUP)
+
+    def close(self) -> None:
+        self._child.close()
+        self._pty.close()
+
+    def _read_line(self, timeout: float) -> bytes:
+        """What the process writes next. A timer ends one that hangs, which ends the reading."""
+        timer = threading.Timer(timeout, self._kill)
+        timer.start()
+        try:
+            return self._child.stdout.readline()
+        finally:
+            timer.cancel()
+
+    def _kill(self) -> None:
+        if self.is_alive():
+            os.kill(self._child.pid, signal.SIGKILL)
+
+    def _fail(self, what: str) -> FlashError:
+        code = self._child.wait(1.0)
+        said = self._child.errors()
+        self.close()
+        return FlashError(
+            f"{self.board.name}: {what}"
+            + (f" (it ended with code {code})" if code is not None else "")
+            + (f": {said}" if said else "")
+            + f"\nthe command was: {self.plan.text()}"
+        )
+
+
+class ProcessRunner:
+    """Starts a process on a pseudo-terminal of its own."""
+
+    needs_port = False
+    counts_instructions = False
+    no_icount = ""  # why not
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+
+    def start(
+        self,
+        firmware: Firmware,
+        port: str | None,
+        *,
+        write: bool = True,
+        icount: bool = False,
+        timeout: float = 10.0,
+    ) -> ProcessBoard:
+        if icount and not self.counts_instructions:
+            raise FlashError(f"{self.board.name}: {self.no_icount}")
+        with Pty.closed_on_failure() as pty:
+            return self._start(firmware, pty, icount=icount, timeout=timeout)
+
+    def _start(self, firmware: Firmware, pty: Pty, *, icount: bool, timeout: float) -> ProcessBoard:
+        raise NotImplementedError

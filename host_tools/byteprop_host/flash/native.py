@@ -1,0 +1,43 @@
+"""The device program as a process of this computer."""
+
+from __future__ import annotations
+
+from ..boards import Board
+from ..build import Firmware
+from .base import Plan, Probe
+from .local import ProcessBoard, ProcessRunner
+from .process import Child, Pty
+
+# A process that cannot start says so within this time; one that runs costs only this once.
+_SETTLE_SECONDS = 0.05
+
+
+class NativeBoard(ProcessBoard):
+    """The device program as a process of this computer."""
+
+    program = "device program"
+
+    def __init__(self, board: Board, plan: Plan, pty: Pty) -> None:
+        super().__init__(board, plan, pty, Child(plan.commands[0], fds=[pty.master]))
+        pty.give_master()
+        if self._child.wait(_SETTLE_SECONDS) is not None:
+            raise self._fail("the device program did not start")
+
+
+class NativeRunner(ProcessRunner):
+    """Starts the native device program."""
+
+    name = "native"
+    no_icount = "a native process has no instruction counter"
+
+    def probe(self) -> Probe:
+        return Probe(True, "this computer", "")
+
+    def plan(self, firmware: Firmware, port: str | None) -> Plan:
+        return self._plan(firmware, "FD")
+
+    def _plan(self, firmware: Firmware, fd: str) -> Plan:
+        return Plan(self.name, ((str(firmware.elf), fd),))
+
+    def _start(self, firmware: Firmware, pty: Pty, *, icount: bool, timeout: float) -> NativeBoard:
+        return NativeBoard(self.board, self._plan(firmware, str(pty.master)), pty)
