@@ -122,9 +122,11 @@ int bp_port_stack_intact(void) {
 
 void bp_port_reset(void) {
     flush();
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL); /* a fault handler may have led here */
+    /* A fault handler may have led here. The reset button waits until it is served again. */
+    sigset_t button;
+    sigemptyset(&button);
+    sigaddset(&button, SIGHUP);
+    sigprocmask(SIG_SETMASK, &button, NULL);
     execv("/proc/self/exe", arguments);
     execv(arguments[0], arguments);
     end();
@@ -190,8 +192,11 @@ static void catch_faults(void) {
 void bp_port_init(void) {
     parent = getppid();
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, on_reset);
     catch_faults();
+    signal(SIGHUP, on_reset);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 static int parse_line(const char *text) {

@@ -167,11 +167,12 @@ class _Job:
             pool = self.board.memory.pool_bytes
         else:
             pool = arena_bytes(self.image)
-        return {
+        given = {
             "BP_APP_TRAIN": "1" if self.train else "0",
             "BP_POOL_BYTES": f"{round_up_4(pool)}UL",
             "BP_BAKED_MODEL": "0" if self.image is None else "1",
         }
+        return {name: v for name, v in given.items() if name not in self.defines}
 
     def units(self) -> list[_Unit]:
         build = self.board.build

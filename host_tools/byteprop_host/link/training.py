@@ -133,9 +133,7 @@ class TrainingSession:
             if queue:  # given up in the middle: the board may have learnt what nobody counted
                 self._epoch = -1
 
-    def _stream(
-        self, source: Iterator[TrainSample], queue: deque[_Open]
-    ) -> Iterator[TrainResult]:
+    def _stream(self, source: Iterator[TrainSample], queue: deque[_Open]) -> Iterator[TrainResult]:
         more = True
         while more or queue:
             try:

@@ -1,0 +1,251 @@
+"""Boards learn, and what they learn is the host's to the bit: weights, residuals, biases, counters,
+over a clean and a lossy line and through resets. And what a microbit saves survives a reset at every
+write of its flash."""
+
+from __future__ import annotations
+
+import struct
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from byteprop._raw import const
+from byteprop._raw_train import Trainer
+from byteprop.errors import ArgumentError
+from byteprop_host.boards import Board, load_board
+from byteprop_host.build import Firmware, build, check_train_fit, train_fit
+from byteprop_host.errors import FitError, RequestError
+from byteprop_host.link import Device, Message, TrainingSession
+from byteprop_host.link.channel import SessionLost
+from emulation import opened, require
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
+from faulty_line import FaultyLine
+from training_boards import (
+    Task,
+    classification,
+    regression,
+    shown,
+    twin_digests,
+    twin_results,
+)
+
+LARGE = ("mps2-an386", "mps2-an385", "rv32-virt")
+SMALL = ("microbit", "sifive_e")
+TINY = ("arduino-uno",)
+BOARDS = (*LARGE, *SMALL, *TINY)
+
+
+def task_of(name: str, n: int | None = None) -> Task:
+    if name in TINY:
+        return regression(n or 300)
+    if name in SMALL:
+        return classification((64, 32, 10), n or 150, window=40)
+    return classification((784, 20, 10), n or 60, window=25)
+
+
+def firmware_of(board: Board, **defines: str) -> Firmware:
+    return build(require(board), train=True, defines=defines, flags=["-Werror"])
+
+
+@contextmanager
+def begun(
+    name: str, task: Task, *, checkpoint_every: int = 1000, **defines: str
+) -> Iterator[tuple[Any, Device, TrainingSession]]:
+    board = load_board(name)
+    with opened(board, firmware_of(board, **defines)) as (running, device):
+        yield (
+            running,
+            device,
+            TrainingSession(device, task.image, task.config, checkpoint_every=checkpoint_every),
+        )
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_board_learns_the_hosts_bits(name: str) -> None:
+    task = task_of(name)
+    twin = Trainer(task.image, task.config)
+    with begun(name, task) as (_, device, session):
+        half = len(task.samples) // 2
+        for part in (task.samples[:half], task.samples[half:]):
+            assert shown(list(session.train(part))) == twin_results(twin, part)
+            assert session.digests() == twin_digests(twin)
+            assert session.counters() == twin.counters
+        checkpoint = session.checkpoint()
+        assert (checkpoint.image, checkpoint.state) == (twin.image, twin.state)
+        assert session.end() == twin.image
+        stats = device.stats()
+    used = stats.stack_bytes - stats.stack_free
+    assert 100 < used <= stats.stack_bytes * 17 // 20
+    assert stats.rx_overruns == 0
+    assert twin.counters.samples == len(task.samples)
+
+
+@pytest.mark.parametrize("name", ["mps2-an386", "rv32-virt", "microbit"])
+def test_batches_and_momentum(name: str) -> None:
+    sizes = (16, 12, 4) if name in SMALL else (64, 32, 10)
+    task = classification(sizes, 40, batch=6, momentum_shift=3, window=3)
+    twin = Trainer(task.image, task.config)
+    with begun(name, task) as (_, _, session):
+        assert shown(list(session.train(task.samples))) == twin_results(twin, task.samples)
+        assert session.digests() == twin_digests(twin)
+        twin.flush()
+        assert session.end() == twin.image
+        assert session.checkpoint().state == twin.state
+
+
+@pytest.mark.parametrize("name", ["mps2-an386", "microbit", "arduino-uno"])
+@pytest.mark.parametrize("rate", [0.0, 1 / 1000])
+def test_a_bad_line_and_resets_cost_no_step(name: str, rate: float) -> None:
+    task = task_of(name)
+    twin = Trainer(task.image, task.config)
+    wanted = twin_results(twin, task.samples)
+    board = load_board(name)
+    whole = len(task.samples) * (len(task.samples[0].x) + 50)
+    reset_at = len(task.image) + 1000 + whole // 2
+    with opened(board, firmware_of(board)) as (running, device):
+        device.close()
+        line = FaultyLine(
+            running.port, rate=rate, seed=3, reset=running.reset, reset_at=(reset_at,)
+        )
+        with line, Device.open(line.port, baud=board.serial.baud, timeout=30.0) as device:
+            save_every = 30 if board.memory.save_slot_bytes else 0
+            session = TrainingSession(
+                device, task.image, task.config, checkpoint_every=50, save_every=save_every
+            )
+            assert shown(list(session.train(task.samples))) == wanted
+            assert session.counters() == twin.counters
+            assert session.digests() == twin_digests(twin)
+            assert session.end() == twin.image
+            assert line.resets == 1
+            assert device.sessions_lost > 0
+
+
+# --- what a build with training takes ---
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_needs_of_board_toml_cover_what_is_built(name: str) -> None:
+    board = load_board(name)
+    firmware = firmware_of(board)
+    memory = board.memory
+    used = firmware.ram_bytes - firmware.sizes["pool"]
+    assert firmware.flash_bytes <= memory.train_flash_bytes
+    assert memory.train_flash_bytes <= firmware.flash_bytes * 5 // 4
+    assert used <= memory.train_ram_bytes <= used * 5 // 4
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_the_fit_is_exact(name: str) -> None:
+    """What is told to be needed is what the board takes, byte for byte."""
+    task = task_of(name, 1)
+    board = load_board(name)
+    fit = train_fit(board, task.image, task.config)
+    assert fit.ok
+    needed = fit.ram_needed - board.memory.train_ram_bytes
+    assert needed % 4 == 0
+    for pool, fits in ((needed, True), (needed - 4, False)):
+        with opened(board, firmware_of(board, BP_POOL_BYTES=f"{pool}UL")) as (_, device):
+            if fits:
+                TrainingSession(device, task.image, task.config)
+            else:
+                with pytest.raises(FitError, match=f"needs {needed} bytes of RAM"):
+                    TrainingSession(device, task.image, task.config)
+
+
+def test_what_does_not_fit_is_refused_before_flashing() -> None:
+    task = task_of("mps2-an386", 1)
+    with pytest.raises(FitError, match=r"microbit: needs \d+ bytes of RAM, board has \d+"):
+        check_train_fit(load_board("microbit"), task.image, task.config)
+    with pytest.raises(ArgumentError, match="trains what was uploaded"):
+        build(load_board("arduino-uno"), task.image, train=True)
+
+
+def test_a_baked_model_is_trained_in_ram() -> None:
+    task = task_of("microbit")
+    board = require(load_board("microbit"))
+    twin = Trainer(task.image, task.config)
+    with opened(board, build(board, task.image, train=True)) as (_, device):
+        device.select(const("BP_SOURCE_FLASH"))
+        channel = device._channel
+        memory, state = struct.unpack(
+            "<II", channel.request(Message.TRAIN_BEGIN, task.config.pack())
+        )
+        assert (memory, state) == (twin.plan.memory_bytes, twin.plan.state_bytes)
+        for sample in task.samples[:10]:
+            device._submit_inputs(sample.x)
+            channel.request(Message.TRAIN, struct.pack("<IH", sample.lr_q24 or 0, sample.y))
+        twin_results(twin, task.samples[:10])
+        channel.request(Message.TRAIN_END)
+        assert device._read(const("BP_OBJ_IMAGE"), 0, 0, len(task.image)) == twin.image
+
+
+def test_boards_without_flash_to_write_say_so() -> None:
+    task = task_of("sifive_e", 1)
+    with begun("sifive_e", task) as (_, _, session):
+        with pytest.raises(RequestError) as caught:
+            session.save()
+    assert caught.value.status == "E_UNSUPPORTED"
+
+
+# --- power cuts ---
+
+
+def restored(device: Device, task: Task, twin: Trainer) -> tuple[bytes, bytes] | None:
+    """Image and state that RESTORE brings back; None when there are none."""
+    try:
+        device._channel.request(Message.RESTORE)
+    except RequestError as error:
+        assert error.status == "E_NO_MODEL"
+        return None
+    return (
+        device._read(const("BP_OBJ_IMAGE"), 0, 0, len(task.image)),
+        device._read(const("BP_OBJ_TRAIN_STATE"), 0, 0, twin.plan.state_bytes),
+    )
+
+
+def saved_without_reset(device: Device) -> bool:
+    try:
+        device._channel.request(Message.SAVE)
+    except SessionLost:
+        return False
+    return True
+
+
+def test_a_reset_at_every_write_leaves_the_old_or_the_new() -> None:
+    """With the microbit's own flash controller. Three saves, each tried with a reset before its
+    first, second, ... flash operation until it goes through: so each slot is written while the other
+    one holds the last save, and the first slot also while it holds the one before."""
+    task = classification((4, 3, 2), 60, window=0)
+    twin = Trainer(task.image, task.config)
+    old: tuple[bytes, bytes] | None = None
+    resets = []
+    with begun("microbit", task, checkpoint_every=5, BP_APP_TEST_FAULTS="1") as (
+        _,
+        device,
+        session,
+    ):
+        for _ in range(3):
+            cut, saved = 0, False
+            while not saved:
+                cut += 1
+                sample = task.samples[cut % len(task.samples)]
+                list(session.train([sample]))
+                twin_results(twin, [sample])
+                new = (twin.image, twin.state)
+                cut_at = struct.pack("<BI", const("BP_TEST_CUT"), cut)
+                device._channel.request(Message.TEST_FAULT, cut_at)
+                saved = saved_without_reset(device)
+                device._ensure_session()
+                found = restored(device, task, twin)
+                assert found == (new if saved else old), f"reset before flash operation {cut}"
+                session._epoch = -1  # the session goes on from its own checkpoint
+            old = new
+            resets.append(cut - 1)
+    page, words = 1024, (36 + len(task.image) + 3) // 4 + (twin.plan.state_bytes + 3) // 4
+    assert resets == 3 * [words + -(-4 * words // page)]
