@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def test_board_learns_what_this_computer_learns(
         assert result["figures"]["unit"] == "instructions"
         assert result["figures"]["sample_median"] > 0
     assert 0 < result["figures"]["stack_used_bytes"] < result["figures"]["stack_bytes"]
-    assert board.title in Path("report.html").read_text(encoding="utf-8")
+    assert escape(board.title) in Path("report.html").read_text(encoding="utf-8")
     if "--save-on-device" in arguments:
         assert result["saved_on_board"]["identical"] is True
     if name != "arduino-uno":  # there scales stay, and here they would not
