@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ def classifier(sizes: Sequence[int], seed: int) -> bytes:
     rng = np.random.default_rng(seed)
     tensors = [Tensor("x", (1, sizes[0]), DType.INT8, np.float32(2.0**-8), -128)]
     ops: list[Op] = []
-    for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+    for n_in, n_out in pairwise(sizes):
         is_last = len(ops) == len(sizes) - 2
         limit = np.sqrt(6 / (n_in + n_out))
         scale = 2.0 ** np.ceil(np.log2(limit / 64))

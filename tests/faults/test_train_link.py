@@ -1,5 +1,5 @@
-"""Training over the link, on the native device program: exactly once, through losses and resets, and
-what is refused."""
+"""Training over the link, on the native device program: exactly once, through losses and resets,
+and what is refused."""
 
 from __future__ import annotations
 

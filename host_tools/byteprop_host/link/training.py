@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
 from byteprop._raw import Engine, const, crc32
 from byteprop._raw_train import Config, Counters, plan
@@ -22,6 +22,8 @@ from byteprop_host.errors import FitError, LinkError, RequestError
 from byteprop_host.link.channel import SessionLost
 from byteprop_host.link.device import Device
 from byteprop_host.link.messages import Message
+
+T = TypeVar("T")
 
 _IMAGE = const("BP_OBJ_IMAGE")
 _STATE = const("BP_OBJ_TRAIN_STATE")
@@ -199,7 +201,7 @@ class TrainingSession:
     def _image_bytes(self) -> int:
         return len(self._checkpoint.image)
 
-    def _recovering(self, action: Any) -> Any:
+    def _recovering(self, action: Callable[[], T]) -> T:
         while True:
             try:
                 self._ensure()

@@ -1,0 +1,85 @@
+"""What training costs on the emulated boards, through the link: instructions of a sample's forward,
+backward and update (ticks of the TRAIN answer, counted by the emulator), flash that training adds,
+RAM. Appends to results/training-boards.csv.
+
+    python benchmarks/train_link.py
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path[:0] = [
+    str(Path(__file__).resolve().parent),
+    str(Path(__file__).resolve().parents[1] / "tests"),
+]
+
+from records import append, commit  # noqa: E402
+from training_boards import Task, classification, regression  # noqa: E402
+
+from byteprop_host.boards import Board, load_board  # noqa: E402
+from byteprop_host.build import build, compiler, train_fit  # noqa: E402
+from byteprop_host.flash import start  # noqa: E402
+from byteprop_host.link import Device, TrainingSession  # noqa: E402
+
+NETS = {
+    "784-20-10": lambda: classification((784, 20, 10), 20, window=0),
+    "64-32-10": lambda: classification((64, 32, 10), 40, window=0),
+    "1-1": lambda: regression(30),
+}
+BOARDS = ("mps2-an386", "mps2-an385", "microbit", "rv32-virt", "sifive_e", "arduino-uno")
+COLUMNS = (
+    "commit", "compiler", "board", "net", "samples", "unit", "per_sample", "flash_bytes",
+    "flash_added_bytes", "ram_bytes", "image_bytes", "training_bytes", "stack_used_bytes",
+)  # fmt: skip
+
+
+def measure(board: Board, net: str, task: Task) -> dict[str, object]:
+    firmware, without = build(board, train=True), build(board)
+    counted = board.emulator is not None and board.emulator.icount
+    with (
+        start(board, firmware, icount=counted, timeout=30.0) as running,
+        Device.open(running.port, baud=board.serial.baud, timeout=60.0) as device,
+    ):
+        session = TrainingSession(device, task.image, task.config)
+        # One at a time: bytes that arrive meanwhile would interrupt the CPU.
+        ticks = [next(iter(list(session.train([s])))).ticks for s in task.samples]
+        stats = device.stats()
+    costs = [board.instructions(t) for t in ticks]
+    known = [c for c in costs if c is not None]
+    fit = train_fit(board, task.image, task.config)
+    return {
+        "commit": commit(),
+        "compiler": compiler(board).name,
+        "board": board.name,
+        "net": net,
+        "samples": len(ticks),
+        "unit": "instructions" if known else "none",
+        "per_sample": round(float(np.mean(known))) if known else "",
+        "flash_bytes": firmware.flash_bytes,
+        "flash_added_bytes": firmware.flash_bytes - without.flash_bytes,
+        "ram_bytes": fit.ram_needed,
+        "image_bytes": len(task.image),
+        "training_bytes": session.plan.memory_bytes,
+        "stack_used_bytes": stats.stack_bytes - stats.stack_free,
+    }
+
+
+def main() -> None:
+    for name in BOARDS:
+        board = load_board(name)
+        for net, task in NETS.items():
+            made = task()
+            only_small = board.build.train_defines.get("BP_TRAIN_ONE_LAYER") == "1"
+            if not train_fit(board, made.image, made.config).ok or (only_small and net != "1-1"):
+                continue
+            row = measure(board, net, made)
+            append("training-boards", COLUMNS, [row])
+            print(row)
+
+
+if __name__ == "__main__":
+    main()
