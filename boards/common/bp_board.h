@@ -10,6 +10,9 @@ void bp_ring_put(uint8_t byte);
 /* common: paints the stack from its end up to the caller's frame; interrupts off. */
 void bp_stack_paint(void);
 
+/* arch/freestanding: copies data, zeroes bss. */
+void bp_data_init(void);
+
 /* arch, or the soc where its timer is the better counter: starts what bp_port_ticks reads. */
 void bp_ticks_init(void);
 /* arch: prepares the interrupt controller and lets the UART's receive interrupt through. */

@@ -17,7 +17,6 @@
 #define CFSR_BFARVALID (1u << 15)
 
 /* From the linker script. */
-extern uint32_t bp_data_load[], bp_data_start[], bp_data_end[], bp_bss_start[], bp_bss_end[];
 extern uint8_t bp_stack_limit[], bp_stack_top[];
 
 void bp_reset_handler(void);
@@ -53,14 +52,7 @@ __attribute__((section(".vectors"),
 };
 
 void bp_reset_handler(void) {
-    volatile uint32_t *to = bp_data_start;
-    const volatile uint32_t *from = bp_data_load;
-    while (to < bp_data_end) {
-        *to++ = *from++;
-    }
-    for (to = bp_bss_start; to < bp_bss_end; to++) {
-        *to = 0;
-    }
+    bp_data_init();
     bp_stack_paint();
 #if __ARM_ARCH >= 7
     SCB_VTOR = (uint32_t)(uintptr_t)bp_vectors;

@@ -8,7 +8,6 @@
 #define MIE_EXTERNAL (1u << 11)
 
 /* From the linker script. */
-extern uint32_t bp_data_load[], bp_data_start[], bp_data_end[], bp_bss_start[], bp_bss_end[];
 extern uint8_t bp_stack_limit[], bp_stack_top[];
 
 void bp_start(void);
@@ -17,14 +16,7 @@ void bp_interrupt(void);
 void bp_trap_report(uint32_t sp);
 
 __attribute__((used)) void bp_start_c(void) {
-    volatile uint32_t *to = bp_data_start;
-    const volatile uint32_t *from = bp_data_load;
-    while (to < bp_data_end) {
-        *to++ = *from++;
-    }
-    for (to = bp_bss_start; to < bp_bss_end; to++) {
-        *to = 0;
-    }
+    bp_data_init();
     bp_stack_paint();
     bp_app_main();
     bp_port_reset();

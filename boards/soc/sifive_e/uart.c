@@ -1,7 +1,8 @@
-/* FE310: 16 MHz crystal, UART, and its line into the PLIC. */
+/* FE310: 16 MHz crystal and UART. */
 #include <byteprop/port.h>
 
 #include "bp_board.h"
+#include "bp_plic.h"
 
 #define PRCI_HFROSCCFG BP_REG32(0x10008000)
 #define PRCI_HFXOSCCFG BP_REG32(0x10008004)
@@ -26,11 +27,6 @@
 #define CTRL_ENABLE 1u
 #define IE_RX (1u << 1)
 
-#define PLIC_PRIORITY(n) BP_REG32(0x0C000000 + 4 * (n))
-#define PLIC_ENABLE(n) BP_REG32(0x0C002000 + 4 * ((n) / 32))
-#define PLIC_THRESHOLD BP_REG32(0x0C200000)
-#define PLIC_CLAIM BP_REG32(0x0C200004)
-
 static void start_crystal(void) {
     PRCI_HFXOSCCFG = OSC_ENABLE;
     while (!(PRCI_HFXOSCCFG & OSC_READY)) {
@@ -40,7 +36,7 @@ static void start_crystal(void) {
     PRCI_HFROSCCFG = 0;
 }
 
-static void take_received(void) {
+void bp_uart_receive(void) {
     for (;;) {
         uint32_t data = UART_RXDATA;
         if (data & RXDATA_EMPTY) {
@@ -50,8 +46,7 @@ static void take_received(void) {
     }
 }
 
-void bp_soc_init(void) {
-    uint32_t claimed;
+void bp_uart_init(void) {
     start_crystal();
     GPIO_IOF_SEL &= ~(uint32_t)BP_UART_PINS;
     GPIO_IOF_EN |= BP_UART_PINS;
@@ -59,21 +54,6 @@ void bp_soc_init(void) {
     UART_TXCTRL = CTRL_ENABLE;
     UART_RXCTRL = CTRL_ENABLE;
     UART_IE = IE_RX;
-    PLIC_PRIORITY(BP_UART_IRQ) = 1;
-    PLIC_THRESHOLD = 0;
-    PLIC_ENABLE(BP_UART_IRQ) = 1u << (BP_UART_IRQ % 32);
-    /* A reset by jump may have left an interrupt claimed. */
-    claimed = PLIC_CLAIM;
-    PLIC_CLAIM = claimed ? claimed : BP_UART_IRQ;
-    /* That interrupt may have been for bytes that are here already: QEMU does not raise it again.
-     */
-    take_received();
-}
-
-void bp_soc_irq(void) {
-    uint32_t claimed = PLIC_CLAIM;
-    take_received();
-    PLIC_CLAIM = claimed;
 }
 
 void bp_port_tx(const uint8_t *data, uint16_t n) {

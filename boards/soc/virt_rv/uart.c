@@ -1,7 +1,8 @@
-/* QEMU's RISC-V `virt` machine: a 16550 UART, and its line into the PLIC. */
+/* QEMU's RISC-V `virt` machine: a 16550 UART. */
 #include <byteprop/port.h>
 
 #include "bp_board.h"
+#include "bp_plic.h"
 
 #define REG8(address) (*(volatile uint8_t *)(uintptr_t)(address))
 
@@ -19,21 +20,15 @@
 #define LSR_RX_READY (1u << 0)
 #define LSR_TX_EMPTY (1u << 5)
 
-#define PLIC_PRIORITY(n) BP_REG32(0x0C000000 + 4 * (n))
-#define PLIC_ENABLE(n) BP_REG32(0x0C002000 + 4 * ((n) / 32))
-#define PLIC_THRESHOLD BP_REG32(0x0C200000)
-#define PLIC_CLAIM BP_REG32(0x0C200004)
-
 #define DIVISOR ((BP_UART_HZ + 8UL * BP_BAUD) / (16UL * BP_BAUD))
 
-static void take_received(void) {
+void bp_uart_receive(void) {
     while (UART_LSR & LSR_RX_READY) {
         bp_ring_put(UART_DATA);
     }
 }
 
-void bp_soc_init(void) {
-    uint32_t claimed;
+void bp_uart_init(void) {
     UART_LCR = LCR_DIVISOR;
     UART_DIVISOR_LOW = (uint8_t)DIVISOR;
     UART_DIVISOR_HIGH = (uint8_t)(DIVISOR >> 8);
@@ -41,19 +36,6 @@ void bp_soc_init(void) {
     UART_FCR = FCR_ENABLE_AND_CLEAR;
     (void)UART_DATA; /* QEMU holds further bytes back until the one before is read */
     UART_IER = IER_RX;
-    PLIC_PRIORITY(BP_UART_IRQ) = 1;
-    PLIC_THRESHOLD = 0;
-    PLIC_ENABLE(BP_UART_IRQ) = 1u << (BP_UART_IRQ % 32);
-    /* A reset by jump may have left an interrupt claimed. */
-    claimed = PLIC_CLAIM;
-    PLIC_CLAIM = claimed ? claimed : BP_UART_IRQ;
-    take_received();
-}
-
-void bp_soc_irq(void) {
-    uint32_t claimed = PLIC_CLAIM;
-    take_received();
-    PLIC_CLAIM = claimed;
 }
 
 void bp_port_tx(const uint8_t *data, uint16_t n) {
