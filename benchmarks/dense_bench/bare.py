@@ -14,6 +14,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 CSRC = ROOT / "csrc"
 MEMORY_FUNCTIONS = ROOT / "boards/arch/freestanding/mem.c"  # gcc calls them on its own
+CALIBRATION_INSTRUCTIONS = 2 * 100_000  # of calibration.h
 WARNINGS = (
     "-std=c99 -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes "
     "-Wundef -Werror"

@@ -4,6 +4,7 @@
 #include <byteprop/kernels.h>
 
 #include "bare.h"
+#include "calibration.h"
 
 enum { MAX_N_IN = 784, MAX_N_OUT = 128, WEIGHT_BYTES = 640 * 128, TABLE_BYTES = 1024 };
 
@@ -77,17 +78,6 @@ static void net_784_20_10(void) {
     bp_dense_s8(hidden, input, &first);
     bp_dense_s8(output, hidden, &second);
     bp_softmax_s8(output, output, exp_table, 10);
-}
-
-/* 2 instructions a turn, by which dense_bench.py converts ticks to instructions. */
-static void calibration(void) {
-    uint32_t turns = 100000;
-    __asm__ volatile(".syntax unified\n"
-                     "1: subs %0, #1\n"
-                     "bne 1b\n"
-                     : "+l"(turns)
-                     :
-                     : "cc");
 }
 
 static uint32_t ticks_of(void (*work)(void), uint32_t repeats) {

@@ -24,7 +24,6 @@ import bare
 import records
 
 REPEATS = 4
-CALIBRATION_INSTRUCTIONS = 2 * 100_000
 COLUMNS = ("board", "kernel", "shape", "instructions", "per_mac", "commit", "compiler", "flags")
 
 
@@ -78,7 +77,7 @@ def measure(machine: bare.Machine, flags: list[str]) -> list[Figure]:
     for line in text.splitlines():
         kernel, once, repeated = line.rsplit(" ", 2)
         ticks[kernel] = (int(repeated) - int(once)) / (REPEATS - 1)
-    ticks_per_instruction = ticks.pop("calibration") / CALIBRATION_INSTRUCTIONS
+    ticks_per_instruction = ticks.pop("calibration") / bare.CALIBRATION_INSTRUCTIONS
     return [
         Figure(*kernel.split(" "), round(count / ticks_per_instruction))
         for kernel, count in ticks.items()

@@ -5,6 +5,7 @@
 #include <byteprop/train.h>
 
 #include "bare.h"
+#include "calibration.h"
 #include "train/state.h"
 
 __asm__(".section .rodata\n"
@@ -26,17 +27,10 @@ static uint32_t memory[(MEMORY_BYTES + 3) / 4];
 static uint8_t x[INPUT_BYTES];
 static bp_train_t train;
 
-/* 2 instructions a turn, by which train_bench.py converts ticks to instructions. */
 static void calibrate(void) {
-    uint32_t turns = 100000;
     bare_ticks_start();
     uint32_t start = bare_ticks();
-    __asm__ volatile(".syntax unified\n"
-                     "1: subs %0, #1\n"
-                     "bne 1b\n"
-                     : "+l"(turns)
-                     :
-                     : "cc");
+    calibration();
     bare_number(bare_ticks() - start);
     bare_text("\n");
 }

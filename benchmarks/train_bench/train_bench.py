@@ -37,7 +37,6 @@ TRAINED = 20_000
 COUNTED = 100
 COUNTED_DENSE = 20
 RATE_Q24 = round(0.005 * 2**24)
-CALIBRATION_INSTRUCTIONS = 2 * 100_000
 COLUMNS = (
     *("cpu", "machine", "net", "inputs", "sample", "forward", "samples"),
     *("commit", "compiler", "flags"),
@@ -165,7 +164,7 @@ def measure(machine: bare.Machine, start: Start, flags: list[str]) -> Figure:
     lines = text.splitlines()
     if code or int(lines[-1]) != host_checksum(start):
         raise RuntimeError(f"{machine.name}: exit code {code}, or other weights than the host's")
-    per_instruction = int(lines[0]) / CALIBRATION_INSTRUCTIONS
+    per_instruction = int(lines[0]) / bare.CALIBRATION_INSTRUCTIONS
     ticks = np.array([line.split() for line in lines[1:-1]], np.int64) / per_instruction
     forward, sample = ticks.mean(axis=0)
     return Figure(start.net, start.inputs, sample, forward, len(ticks), ticks[:, 1].max())
