@@ -1,6 +1,6 @@
 """Boards learn, and what they learn is the host's to the bit: weights, residuals, biases, counters,
-over a clean and a lossy line and through resets. And what a microbit saves survives a reset at every
-write of its flash."""
+over a clean and a lossy line and through resets. And what a microbit saves survives a reset at
+every write of its flash."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from emulation import opened, require
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
-from faulty_line import FaultyLine
 from training_boards import (
     Task,
     classification,
@@ -34,6 +33,8 @@ from training_boards import (
     twin_digests,
     twin_results,
 )
+
+from faulty_line import FaultyLine
 
 LARGE = ("mps2-an386", "mps2-an385", "rv32-virt")
 SMALL = ("microbit", "sifive_e")
