@@ -281,11 +281,14 @@ def _train(job: _Job, session: Session, watcher: Watcher) -> _Done:
         run.run(job.options.checkpoint, None)
     except Interrupted:
         raise _interrupted(job, run) from None
-    except (LinkError, PortError):
+    except (LinkError, PortError) as error:
+        stopped = _interrupted(job, run)
         # An interrupt from the keyboard reaches an emulator as well, and then it is gone.
         if watcher.stop():
-            raise _interrupted(job, run) from None
-        raise
+            raise stopped from None
+        raise LinkError(
+            f"{error}; {stopped}, and --checkpoint {stopped.path} --resume goes on from there"
+        ) from error
     except Differs as difference:
         first = str(difference)
     board = twin.end()

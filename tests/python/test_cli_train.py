@@ -21,6 +21,7 @@ import byteprop
 import byteprop_host.train as train_module
 import byteprop_host.training_twin as twin_module
 from byteprop_host.cli import main
+from byteprop_host.errors import LinkError
 from byteprop_host.session import Session
 from byteprop_host.train import Options, TrainingInterrupted, Watcher, train
 from byteprop_host.training_data import Sources
@@ -273,6 +274,35 @@ def replace_port(running_board: Any, line: FaultyLine) -> Any:
             running_board.reset()
 
     return Behind()
+
+
+def test_board_that_goes_away_leaves_a_checkpoint(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = watched(monkeypatch)
+    asked = iter(range(10_000))
+
+    def pull_the_plug() -> bool:
+        if next(asked) == 100:
+            seen[0].running.close()
+        return False
+
+    with pytest.raises(LinkError, match=r"--checkpoint byteprop-train-host\.checkpoint --resume"):
+        train(options(), watcher=Watcher(stop=pull_the_plug), timeout=2.0)
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    file = Path("byteprop-train-host.checkpoint")
+    result = train(options(checkpoint=file, resume=True, save=(Path("whole.bpm"),)))
+    assert result.identical and same_weights("whole.bpm", fitted())
+
+
+def test_finished_training_resumed_is_the_same_again(folder: Path) -> None:
+    file = Path("done.checkpoint")
+    first = train(options(checkpoint=file))
+    again = train(options(checkpoint=file, resume=True))
+    assert again.identical and again.counters == first.counters
+    assert again.epochs == first.epochs and again.finals == first.finals
+    assert "gone on with" in again.text()
 
 
 def test_difference_is_named_and_ends_with_1(
