@@ -220,8 +220,8 @@ def saved_without_reset(device: Device) -> bool:
 
 def test_a_reset_at_every_write_leaves_the_old_or_the_new() -> None:
     """With the microbit's own flash controller. Three saves, each tried with a reset before its
-    first, second, ... flash operation until it goes through: so each slot is written while the other
-    one holds the last save, and the first slot also while it holds the one before."""
+    first, second, ... flash operation until it goes through: so each slot is written while the
+    other one holds the last save, and the first slot also while it holds the one before."""
     task = classification((4, 3, 2), 60, window=0)
     twin = Trainer(task.image, task.config)
     old: tuple[bytes, bytes] | None = None
