@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 import byteprop.reference as reference
+from byteprop._border import Border
 from byteprop.data import load_samples
 from byteprop.errors import ArgumentError
 from byteprop.graph import DType, Graph, Tensor
@@ -18,6 +19,7 @@ from byteprop.graph import DType, Graph, Tensor
 Ints = npt.NDArray[Any]
 
 DEFAULT_SAMPLES = 64
+PIXEL_SCALE = 1 / 255
 _SEED = 2026
 
 
@@ -51,7 +53,7 @@ def choose(
     n: int | None,
     *,
     labels: Path | None = None,
-    pixel_scale: float = 1 / 255,
+    pixel_scale: float = PIXEL_SCALE,
 ) -> SampleSet:
     """Samples from `data`, or generated ones when it is None; at most `n` when that is given."""
     if data is None:
@@ -85,7 +87,7 @@ def from_file(
     n: int | None,
     *,
     labels: Path | None = None,
-    pixel_scale: float = 1 / 255,
+    pixel_scale: float = PIXEL_SCALE,
 ) -> SampleSet:
     """The first `n` samples of a data file (all when None)."""
     loaded = load_samples(data, limit=n)
@@ -124,6 +126,9 @@ def _quantized(x: npt.NDArray[np.generic], tensor: Tensor, data: Path, pixel_sca
     """Device integers of data: its own integers, pixels (uint8) or real values (float)."""
     if x.dtype == tensor.dtype.numpy:
         return np.ascontiguousarray(x)
+    border = Border(tensor)
+    if x.dtype == np.uint8 and border.takes_pixels and pixel_scale == PIXEL_SCALE:
+        return np.ascontiguousarray(border.pixels(x.astype(np.uint8, copy=False)))
     if x.dtype == np.uint8:
         # float32 as a user would normalise images in training: pixel times a scale.
         x = x.astype(np.float32) * np.float32(pixel_scale)

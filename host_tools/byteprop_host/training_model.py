@@ -17,6 +17,7 @@ from byteprop._border import Border
 from byteprop.errors import ArgumentError
 from byteprop.graph import Dense, Graph
 from byteprop.samples import Samples, encode, has_classes
+from byteprop_host.samples import PIXEL_SCALE
 from byteprop_host.training_data import Parts, RawPart
 
 Range = tuple[float, float]
@@ -30,7 +31,7 @@ class Subject:
     net: str | None = None
     input_range: Range | None = None
     output_range: Range | None = None
-    pixel_scale: float = 1 / 255
+    pixel_scale: float = PIXEL_SCALE
 
     @property
     def name(self) -> str:
@@ -95,7 +96,9 @@ def _are_labels(y: npt.NDArray[Any]) -> bool:
     return flat.shape[1] == 1 and bool(np.array_equal(flat, np.trunc(flat)))
 
 
-def encode_part(model: byteprop.Model, part: RawPart, *, pixel_scale: float = 1 / 255) -> Encoded:
+def encode_part(
+    model: byteprop.Model, part: RawPart, *, pixel_scale: float = PIXEL_SCALE
+) -> Encoded:
     """A part in the model's integers. Bytes of the input's own type are taken as they are, uint8 as
     pixels, all else as real values."""
     tensor = model.graph.tensors[model.graph.inputs[0]]
@@ -112,7 +115,8 @@ def encode_part(model: byteprop.Model, part: RawPart, *, pixel_scale: float = 1 
         zeros = np.zeros((len(x), *tensor.shape[1:]), np.float32)
         answers = encode(model, zeros, y, names=names)
         return Encoded(part.name, Samples(x.view(np.uint8), answers.y), y)
-    if x.dtype == np.uint8 and not Border(tensor).takes_pixels:
+    fits = Border(tensor).takes_pixels and pixel_scale == PIXEL_SCALE
+    if x.dtype == np.uint8 and not fits:
         x = x.astype(np.float32) * np.float32(pixel_scale)
     return Encoded(part.name, encode(model, x.reshape(shape), y, names=names), y)
 

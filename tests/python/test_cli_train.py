@@ -150,6 +150,24 @@ def test_fine_tuning_keeps_frozen_layers_and_scales(
     assert result["files"] == ["a.bpm", "a.tflite", "a.h"]
 
 
+def test_verify_sees_pixels_as_training_did(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw = np.random.RandomState(2)
+    y = draw.randint(0, 4, 200)
+    x = draw.randint(0, 256, (200, 4, 4)).astype(np.uint8)
+    x[np.arange(200), y] = 255
+    np.savez("pixels.npz", x=x, y=y)
+    result = command(
+        "--net 16-12-4 --data pixels.npz --validation-split 0 --test-data pixels.npz -e 2 -o p.bpm",
+        capsys,
+    )
+    assert main(shlex.split("verify p.bpm --data pixels.npz --json --no-report --quiet")) == 0
+    verified = json.loads(capsys.readouterr().out)
+    scores = {f["part"]: f["score"]["accuracy"] for f in result["finals"]}
+    assert verified["accuracy"]["board"] == scores["training"] == scores["test"] < 1
+
+
 def test_line_is_learnt(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = command(
         "--net 1-1 --data line.npz -e 200 --input-range -10 10 --output-range -20 20 -o line.bpm",
