@@ -44,7 +44,6 @@ class TwinTrainer:
         self.plan: Plan = host.plan
         self.ticks: list[int] = []  # of every sample that was trained on
         self.results = 0
-        self.replayed = 0
         self.progress = progress
         self._device = device
         self._host = host

@@ -7,8 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from byteprop_host.console import Console
+
+if TYPE_CHECKING:
+    from byteprop_host.boards import Board
 
 EXIT_OK = 0
 EXIT_DIFFERENT = 1
@@ -30,6 +34,31 @@ class Verb:
     configure: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace, Console], int]
     has_json: bool = True
+
+
+class Reported(Protocol):
+    """A result of boards and reference that has a report."""
+
+    @property
+    def board(self) -> Board: ...
+    @property
+    def identical(self) -> bool: ...
+    def text(self) -> str: ...
+    def to_json(self) -> dict[str, Any]: ...
+
+
+def add_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="model: .tflite or .bpm")
+
+
+def add_baked_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        "-m",
+        type=Path,
+        metavar="FILE",
+        help="model to put into flash (default: none; it is uploaded later)",
+    )
 
 
 def add_board(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +89,10 @@ def add_port(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_wire_log(parser: argparse.ArgumentParser) -> None:
+def add_session(parser: argparse.ArgumentParser) -> None:
+    """The board, its line, and a record of what passes there."""
+    add_board(parser)
+    add_port(parser)
     parser.add_argument(
         "--wire-log",
         type=Path,
@@ -90,6 +122,30 @@ def add_samples(parser: argparse.ArgumentParser, *, required: bool = False) -> N
         help="real value of one step of uint8 data when the model's input is no uint8 "
         "(default: 1/255)",
     )
+
+
+def add_report(parser: argparse.ArgumentParser, verb: str) -> None:
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="HTML",
+        help=f"where the report goes (default: byteprop-{verb}-BOARD.html)",
+    )
+    parser.add_argument("--no-report", action="store_true", help="write no report")
+
+
+def tell_with_report(
+    args: argparse.Namespace, console: Console, result: Reported, write: Callable[[Path], None]
+) -> int:
+    """Writes the report unless it is not wanted, tells the result; gives the exit code."""
+    text, figures = result.text(), result.to_json() | {"report": None}
+    if not args.no_report:
+        path = args.report or Path(f"byteprop-{args.verb.name}-{result.board.name}.html")
+        write(path)
+        text += f"\nreport     {path}"
+        figures["report"] = str(path)
+    console.result(text, figures)
+    return EXIT_OK if result.identical else EXIT_DIFFERENT
 
 
 def _fraction(text: str) -> float:

@@ -6,19 +6,13 @@ import argparse
 import shutil
 from pathlib import Path
 
-from byteprop_host.commands import EXIT_OK, Verb, add_board
+from byteprop_host.commands import EXIT_OK, Verb, add_baked_model, add_board
 from byteprop_host.console import Console
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
     add_board(parser)
-    parser.add_argument(
-        "--model",
-        "-m",
-        type=Path,
-        metavar="FILE",
-        help="model to put into flash (default: none; it is uploaded later)",
-    )
+    add_baked_model(parser)
     parser.add_argument(
         "-o", "--output", type=Path, metavar="ELF", help="copy the firmware to this file"
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from byteprop_host.commands import EXIT_OK, Verb
+from byteprop_host.commands import EXIT_OK, Verb, add_file
 from byteprop_host.console import Console
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE", help="model: .tflite or .bpm")
+    add_file(parser)
     parser.add_argument(
         "-o",
         "--output",

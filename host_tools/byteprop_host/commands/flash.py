@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from byteprop_host.commands import EXIT_OK, Verb, add_board, add_port
+from byteprop_host.commands import EXIT_OK, Verb, add_baked_model, add_board, add_port
 from byteprop_host.console import Console
 
 if TYPE_CHECKING:
@@ -19,13 +18,7 @@ if TYPE_CHECKING:
 def _configure(parser: argparse.ArgumentParser) -> None:
     add_board(parser)
     add_port(parser)
-    parser.add_argument(
-        "--model",
-        "-m",
-        type=Path,
-        metavar="FILE",
-        help="model to put into flash (default: none; it is uploaded later)",
-    )
+    add_baked_model(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="show the commands that would run, and run none"
     )

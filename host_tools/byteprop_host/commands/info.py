@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from byteprop_host.commands import EXIT_OK, Verb
+from byteprop_host.commands import EXIT_OK, Verb, add_file
 from byteprop_host.console import Console, table
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE", help="model: .tflite or .bpm")
+    add_file(parser)
 
 
 def _run(args: argparse.Namespace, console: Console) -> int:

@@ -6,15 +6,13 @@ import argparse
 from pathlib import Path
 
 from byteprop.errors import ArgumentError
-from byteprop_host.commands import EXIT_OK, Verb, add_board, add_port, add_samples, add_wire_log
+from byteprop_host.commands import EXIT_OK, Verb, add_file, add_samples, add_session
 from byteprop_host.console import Console
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE", help="model: .tflite or .bpm")
-    add_board(parser)
-    add_port(parser)
-    add_wire_log(parser)
+    add_file(parser)
+    add_session(parser)
     add_samples(parser, required=True)
     parser.add_argument(
         "-o",

@@ -15,15 +15,13 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from byteprop_host.commands import (
-    EXIT_DIFFERENT,
     EXIT_INTERRUPTED,
-    EXIT_OK,
     Verb,
-    add_board,
-    add_port,
+    add_report,
     add_samples,
-    add_wire_log,
+    add_session,
     positive_int,
+    tell_with_report,
 )
 from byteprop_host.console import Console
 
@@ -41,9 +39,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--net", metavar="SIZES", help="a new network from inputs to outputs, such as 784-20-10"
     )
-    add_board(parser)
-    add_port(parser)
-    add_wire_log(parser)
+    add_session(parser)
     add_samples(parser, required=True)
     _add_parts(parser)
     _add_learning(parser)
@@ -151,13 +147,7 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
         help="renewed after every epoch, and when you interrupt",
     )
     parser.add_argument("--resume", action="store_true", help="go on from the --checkpoint")
-    parser.add_argument(
-        "--report",
-        type=Path,
-        metavar="HTML",
-        help="where the report goes (default: byteprop-train-BOARD.html)",
-    )
-    parser.add_argument("--no-report", action="store_true", help="write no report")
+    add_report(parser, "train")
 
 
 def _share(text: str) -> float:
@@ -189,13 +179,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     except TrainingInterrupted as stopped:
         console.error(f"{stopped}; go on with: {_go_on(stopped.path)}")
         return EXIT_INTERRUPTED
-    report = None
-    if not args.no_report:
-        report = args.report or Path(f"byteprop-train-{result.board.name}.html")
-        write_report(result, report)
-    text = result.text() + ("" if report is None else f"\nreport     {report}")
-    console.result(text, result.to_json() | {"report": None if report is None else str(report)})
-    return EXIT_OK if result.identical else EXIT_DIFFERENT
+    return tell_with_report(args, console, result, lambda path: write_report(result, path))
 
 
 def _options(args: argparse.Namespace) -> Options:

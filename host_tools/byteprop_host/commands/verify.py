@@ -6,22 +6,19 @@ import argparse
 from pathlib import Path
 
 from byteprop_host.commands import (
-    EXIT_DIFFERENT,
-    EXIT_OK,
     Verb,
-    add_board,
-    add_port,
+    add_file,
+    add_report,
     add_samples,
-    add_wire_log,
+    add_session,
+    tell_with_report,
 )
 from byteprop_host.console import Console
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE", help="model: .tflite or .bpm")
-    add_board(parser)
-    add_port(parser)
-    add_wire_log(parser)
+    add_file(parser)
+    add_session(parser)
     add_samples(parser)
     parser.add_argument(
         "--labels", type=Path, metavar="FILE", help="class numbers, when --data has none"
@@ -39,13 +36,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="the reference runs MODEL instead of FILE, for instance the .tflite of a .bpm",
     )
-    parser.add_argument(
-        "--report",
-        type=Path,
-        metavar="HTML",
-        help="where the report goes (default: byteprop-verify-BOARD.html)",
-    )
-    parser.add_argument("--no-report", action="store_true", help="write no report")
+    add_report(parser, "verify")
 
 
 def _run(args: argparse.Namespace, console: Console) -> int:
@@ -68,16 +59,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             wire_log=args.wire_log,
             progress=progress,
         )
-    report = None
-    if not args.no_report:
-        report = args.report or Path(f"byteprop-verify-{verdict.board.name}.html")
-        write_report(verdict, report)
-    result = verdict.to_json() | {"report": None if report is None else str(report)}
-    text = verdict.text()
-    if report is not None:
-        text += f"\nreport     {report}"
-    console.result(text, result)
-    return EXIT_OK if verdict.identical else EXIT_DIFFERENT
+    return tell_with_report(args, console, verdict, lambda path: write_report(verdict, path))
 
 
 VERB = Verb(
