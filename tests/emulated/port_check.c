@@ -40,8 +40,8 @@ static void answer(uint8_t letter) {
     case 'o':
         send_u32(bp_port_rx_overruns());
         break;
-    case 'w': /* does not read for a while */
-        wait_ticks(BP_CLOCK_HZ / 2);
+    case 'w': /* does not read for three times as long as a full window is on the line */
+        wait_ticks((uint32_t)(BP_TICK_HZ) / BP_BAUD * 30u * BP_LINK_RX_WINDOW);
         break;
     case 'r':
         bp_port_reset();
