@@ -116,9 +116,9 @@ class Lines(Callback):
         stream.flush()
 
 
-def checked(callbacks: Sequence[Callback] | Callback) -> list[Callback]:
-    """A list of callbacks, of one or several."""
-    given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks)
+def checked(callbacks: Sequence[Callback] | Callback | None) -> list[Callback]:
+    """A list of callbacks, of none, one or several."""
+    given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
     for callback in given:
         if not isinstance(callback, Callback):
             raise ArgumentError(f"callbacks: wanted byteprop.Callback, given {callback!r}")
@@ -129,4 +129,8 @@ def early_stopping_of(given: int | EarlyStopping, has_validation: bool) -> Early
     """A number is a patience; what is watched is the validation loss where there is one."""
     if isinstance(given, EarlyStopping):
         return given
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise ArgumentError(
+            f"early_stopping: wanted a number of epochs or byteprop.EarlyStopping, given {given!r}"
+        )
     return EarlyStopping("val_loss" if has_validation else "loss", patience=given)

@@ -57,7 +57,8 @@ class History:
         last = losses[-1]
         # A regression may begin far off; guessing a class cannot be worse than it is.
         falls = self.chance is None and (len(losses) == 1 or last < losses[0] / 2)
-        if last > self.limit and not falls:
+        ran_away = self.counters.get("saturated_weights", 0) > 0
+        if last > self.limit and (ran_away or not falls):
             return True
         return len(losses) > 1 and last > 2 * min(losses) and last > losses[0]
 

@@ -63,4 +63,5 @@ def _power_of_two(at_least: float) -> np.float32:
     if at_least == 0.0:
         return np.float32(1.0)
     fraction, exponent = math.frexp(at_least)
-    return np.float32(math.ldexp(1.0, exponent - (fraction == 0.5)))
+    with np.errstate(over="ignore"):  # an infinite scale is refused with the network
+        return np.float32(math.ldexp(1.0, exponent - (fraction == 0.5)))

@@ -143,9 +143,9 @@ class Model:
         validation_split: float = 0.0,
         seed: int = 0,
         shuffle: bool = True,
-        callbacks: Sequence[Callback] | Callback = (),
+        callbacks: Sequence[Callback] | Callback | None = (),
         early_stopping: int | EarlyStopping | None = None,
-        freeze: Sequence[int | str] = (),
+        freeze: Sequence[int | str] | int | str | None = (),
         rounding: str = "stochastic",
         residual: bool = True,
         momentum: float = 0.0,
@@ -350,6 +350,8 @@ class _Port:
         given = np.asarray(x)
         if given.dtype.kind not in "fiub":
             raise ArgumentError(f"{self.argument}: wanted real numbers, given dtype {given.dtype}")
+        if given.ndim == 1 and self.info.shape == (1, 1):
+            given = given[:, np.newaxis]  # samples of one number each
         self._check_shape(given)
         if given.dtype == np.uint8 and self._border.takes_pixels:
             return self._bytes(self._border.pixels(given))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from byteprop._border import Border
-from byteprop.errors import ArgumentError, TrainingWarning
+from byteprop._warn import warn
+from byteprop.errors import ArgumentError
 from byteprop.graph import Graph, Softmax, Tensor
 
 if TYPE_CHECKING:
@@ -82,10 +82,8 @@ def encode_inputs(model: Model, x: Any, name: str = "x") -> npt.NDArray[np.uint8
 
 def warn_outside(name: str, n: int, size: int, limits: tuple[float, float]) -> None:
     if n:
-        warnings.warn(
-            f"{name}: {n} of {size} values lie outside {limits[0]:g} .. {limits[1]:g} and saturate",
-            TrainingWarning,
-            stacklevel=2,
+        warn(
+            f"{name}: {n} of {size} values lie outside {limits[0]:g} .. {limits[1]:g} and saturate"
         )
 
 

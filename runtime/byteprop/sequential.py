@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from byteprop import _raw_train, graph, image
+from byteprop._arguments import MAX_SEED, integer
 from byteprop._border import Border
 from byteprop._graph_check import MAX_CLASSES, MAX_N_IN, MAX_WEIGHTS
 from byteprop._masters import Masters
-from byteprop.errors import ArgumentError, TrainingWarning
+from byteprop._warn import warn
+from byteprop.errors import ArgumentError, ModelError, TrainingError
 from byteprop.graph import Activation, DType, Graph, Op, Reshape, Softmax, Tensor
 from byteprop.initial import initial_weights, input_scale, output_scale
 from byteprop.model import Arrays, Model
@@ -32,6 +33,10 @@ DEFAULT_WINDOW = 200
 # Where the windows of training begin: outputs up to 4 and logits up to 16 in size.
 _HIDDEN_SCALE = np.float32(2.0**-6)
 _LOGIT_SCALE = np.float32(2.0**-3)
+# What a Model has and a network without scales has not.
+_WHEN_BUILT = frozenset(
+    "graph image inputs outputs layers macs _engine _ports _fast _masters".split()
+)
 
 
 @dataclass(frozen=True)
@@ -44,10 +49,7 @@ class Dense:
     name: str | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.units, bool) or not isinstance(self.units, (int, np.integer)):
-            raise ArgumentError(f"Dense.units: wanted an integer, given {self.units!r}")
-        if not 1 <= self.units <= _MAX_UNITS:
-            raise ArgumentError(f"Dense.units: wanted 1..{_MAX_UNITS}, given {self.units}")
+        integer("Dense.units", self.units, 1, _MAX_UNITS)
         if self.kind not in _ACTIVATIONS:
             raise ArgumentError(
                 f"Dense.activation: wanted {', '.join(_ACTIVATIONS)} or None, "
@@ -77,12 +79,14 @@ class Sequential(Model):
         output_range: Range | None = None,
         seed: int | None = None,
     ) -> None:
+        if isinstance(layers, Dense):
+            raise ArgumentError(f"layers: wanted a list of byteprop.Dense, given {layers!r}")
         self.specification = tuple(layers)
-        shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
+        shape = _checked_shape(input_shape)
         self._sample_shape = shape
         self._input_range = _checked_range("input_range", input_range)
         self._output_range = _checked_range("output_range", output_range)
-        self._seed = seed
+        self._seed = None if seed is None else integer("seed", seed, 0, MAX_SEED)
         self._trained = False
         self._warned = False
         _check_network(self.specification, shape)
@@ -90,10 +94,10 @@ class Sequential(Model):
             self._build(0 if seed is None else seed)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
+        if name not in _WHEN_BUILT:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         raise NotBuiltError(
-            f"{name}: this network has no scales yet; fit takes them from the data, "
+            "this network has no scales yet; fit takes them from the data, "
             "input_range= (and output_range= without a softmax) declares them"
         )
 
@@ -117,11 +121,9 @@ class Sequential(Model):
         low, high = Border(self.graph.tensors[self.graph.outputs[0]]).real_range
         at_limit = int(np.count_nonzero((answers <= low) | (answers >= high)))
         if at_limit:
-            warnings.warn(
+            warn(
                 f"{at_limit} of {answers.size} answers are at the limits of the output, "
-                f"{low:g} and {high:g}; output_range= declares wider ones",
-                TrainingWarning,
-                stacklevel=3,
+                f"{low:g} and {high:g}; output_range= declares wider ones"
             )
         return at_limit > 0
 
@@ -171,7 +173,13 @@ class Sequential(Model):
         made = _graph(
             self.specification, self._sample_shape, self._input_range, self._output_range, seed
         )
-        _raw_train.plan(image.encode(made), _raw_train.Config(seed=0))
+        try:
+            _raw_train.plan(image.encode(made), _raw_train.Config(seed=0))
+        except (ModelError, TrainingError) as error:
+            ranges = f"input_range {_words(self._input_range)}"
+            if self._output_range is not None:
+                ranges += f", output_range {_words(self._output_range)}"
+            raise ArgumentError(f"{ranges}: cannot be trained: {error}") from error
         self._adopt(made, None, None, None)
 
 
@@ -182,10 +190,27 @@ class NotBuiltError(ArgumentError, AttributeError):
 def _checked_range(name: str, given: Range | None) -> Range | None:
     if given is None:
         return None
-    low, high = (float(v) for v in given)
+    try:
+        low, high = (float(v) for v in given)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name}: wanted (low, high), given {given!r}") from None
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ArgumentError(f"{name}: wanted (low, high) with low below high, given {given}")
     return low, high
+
+
+def _words(limits: Range) -> str:
+    return f"{limits[0]:g} .. {limits[1]:g}"
+
+
+def _checked_shape(given: int | Sequence[int]) -> tuple[int, ...]:
+    try:
+        shape = tuple(np.atleast_1d(np.asarray(given)).tolist())
+    except ValueError:
+        shape = ()
+    if not 1 <= len(shape) <= 3 or any(type(d) is not int or d < 1 for d in shape):
+        raise ArgumentError(f"input_shape: wanted 1 to 3 positive integers, given {given}")
+    return shape
 
 
 def _check_network(layers: Sequence[Dense], shape: tuple[int, ...]) -> None:
@@ -209,10 +234,6 @@ def _check_network(layers: Sequence[Dense], shape: tuple[int, ...]) -> None:
         raise ArgumentError(f"softmax: {last.units} classes; {MAX_CLASSES} are supported")
     if any(layer.kind == "linear" for layer in layers[:-1]):
         raise ArgumentError("layers: a hidden layer without activation adds nothing; wanted relu")
-    if not 1 <= len(shape) <= 3 or any(
-        not isinstance(d, (int, np.integer)) or d < 1 for d in shape
-    ):
-        raise ArgumentError(f"input_shape: wanted 1 to 3 positive integers, given {shape}")
     _check_size([math.prod(shape), *(layer.units for layer in layers)])
 
 
@@ -228,7 +249,8 @@ def _check_size(widths: Sequence[int]) -> None:
 def _range_of_inputs(x: npt.NDArray[Any], shape: tuple[int, ...]) -> Range:
     if x.dtype.kind not in "fiub":
         raise ArgumentError(f"x: wanted real numbers, given dtype {x.dtype}")
-    if x.shape[1:] != shape or len(x) == 0:
+    one_feature = x.ndim == 1 and shape == (1,)
+    if not (one_feature or x.shape[1:] == shape) or len(x) == 0:
         wanted = ", ".join(["N", *map(str, shape)])
         raise ArgumentError(f"x: wanted shape ({wanted}), N at least 1, given {x.shape}")
     if x.dtype == np.uint8:

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,9 @@ import numpy.typing as npt
 
 from byteprop import _raw_train, image
 from byteprop import checkpoint as checkpoints
+from byteprop._arguments import MAX_SEED, integer
 from byteprop._masters import dense_layers, fresh_masters, read_masters, write_masters
+from byteprop._warn import warn
 from byteprop.callbacks import (
     Callback,
     EarlyStopping,
@@ -26,7 +28,7 @@ from byteprop.callbacks import (
     early_stopping_of,
 )
 from byteprop.draws import SPLIT_STREAM, permutation
-from byteprop.errors import ArgumentError, TrainingError, TrainingWarning
+from byteprop.errors import ArgumentError, TrainingError
 from byteprop.graph import Dense
 from byteprop.history import History
 from byteprop.metrics import loss_sum, loss_unit
@@ -97,7 +99,7 @@ def settings_of(
     schedule: str | Schedule,
     seed: int,
     shuffle: bool,
-    freeze: Sequence[int | str],
+    freeze: Sequence[int | str] | int | str | None,
     rounding: str,
     residual: bool,
     momentum: float,
@@ -107,10 +109,10 @@ def settings_of(
     if rounding not in _ROUNDINGS:
         raise ArgumentError(f"rounding: wanted {' or '.join(_ROUNDINGS)}, given {rounding!r}")
     config = _raw_train.Config(
-        seed=_integer("seed", seed, 0, (1 << 32) - 1),
+        seed=integer("seed", seed, 0, MAX_SEED),
         frozen=frozen_mask(model, freeze),
-        batch=_integer("batch_size", batch_size, 1, 65535),
-        window=model._default_window if window is None else _integer("window", window, 0, 65535),
+        batch=integer("batch_size", batch_size, 1, 65535),
+        window=model._default_window if window is None else integer("window", window, 0, 65535),
         nearest=rounding == "nearest",
         residual=bool(residual),
         momentum_shift=_momentum_shift(momentum),
@@ -118,7 +120,7 @@ def settings_of(
     check_trainable(model.graph, config)
     rate = default_rate(model, samples, config) if learning_rate is None else learning_rate
     return Settings(
-        epochs=_integer("epochs", epochs, 1, 1 << 20),
+        epochs=integer("epochs", epochs, 1, 1 << 20),
         rate_q24=rate_q24_of(rate),
         schedule=schedule_of(schedule),
         shuffle=bool(shuffle),
@@ -146,9 +148,9 @@ def default_rate(model: Model, samples: Samples, config: _raw_train.Config) -> f
     return rate / (1 << config.momentum_shift)
 
 
-def frozen_mask(model: Model, freeze: Sequence[int | str]) -> int:
+def frozen_mask(model: Model, freeze: Sequence[int | str] | int | str | None) -> int:
     """Bit l stands for dense layer l. A layer is told by its index in model.layers or its name."""
-    chosen = [freeze] if isinstance(freeze, (int, str)) else list(freeze)
+    chosen = [freeze] if isinstance(freeze, (int, str)) else list(freeze or ())
     order = [i for i, op in enumerate(model.graph.ops) if isinstance(op, Dense)]
     names = {model.layers[i].name: i for i in order}
     mask = 0
@@ -166,20 +168,13 @@ def frozen_mask(model: Model, freeze: Sequence[int | str]) -> int:
 def _momentum_shift(momentum: float) -> int:
     if momentum == 0:
         return 0
-    shift = -math.log2(1 - momentum) if 0 < momentum < 1 else 0.0
+    is_share = isinstance(momentum, (float, np.floating)) and 0 < momentum < 1
+    shift = -math.log2(1 - momentum) if is_share else 0.0
     if shift != int(shift) or not 1 <= shift <= 15:
         raise ArgumentError(
             f"momentum: wanted 1 - 2^-k, as 0, 0.5, 0.75, 0.875 or 0.9375, given {momentum}"
         )
     return int(shift)
-
-
-def _integer(name: str, value: Any, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise ArgumentError(f"{name}: wanted an integer, given {value!r}")
-    if not low <= value <= high:
-        raise ArgumentError(f"{name}: wanted {low}..{high}, given {value}")
-    return int(value)
 
 
 # -------------------------------------------------------------------------------------------- data
@@ -189,8 +184,8 @@ def split(
     samples: Samples, fraction: float, *, seed: int, shuffle: bool
 ) -> tuple[Samples, Samples | None]:
     """Training and validation samples. Drawn by seed; without shuffle the last ones are held."""
-    if not 0 <= fraction < 1:
-        raise ArgumentError(f"validation_split: wanted 0 <= split < 1, given {fraction}")
+    if not isinstance(fraction, (int, float, np.number)) or not 0 <= fraction < 1:
+        raise ArgumentError(f"validation_split: wanted 0 <= split < 1, given {fraction!r}")
     if fraction == 0:
         return samples, None
     n = len(samples)
@@ -355,7 +350,7 @@ class Run:
         self.epoch, self.sample = self.epoch + 1, 0
         self._loss = self._correct = 0
         if self.history.diverged and not was_diverged:
-            warnings.warn(self.history.verdict, TrainingWarning, stacklevel=5)
+            warn(self.history.verdict)
         for callback in self.callbacks:
             callback.on_epoch_end(self.epoch - 1, logs)
 
@@ -406,7 +401,7 @@ def fit(
     validation_split: float,
     seed: int,
     shuffle: bool,
-    callbacks: Sequence[Callback] | Callback,
+    callbacks: Sequence[Callback] | Callback | None,
     early_stopping: int | EarlyStopping | None,
     verbose: bool,
     checkpoint_path: checkpoints.PathLike | None,
@@ -415,7 +410,7 @@ def fit(
     **arguments: Any,
 ) -> History:
     """Model.fit; see there."""
-    _integer("seed", seed, 0, (1 << 32) - 1)
+    integer("seed", seed, 0, MAX_SEED)
     if not model._own_engine:
         raise TrainingError("fit: this model runs on another machine; train a copy of its own")
     model._prepare_fit(x, y, seed)
@@ -440,7 +435,9 @@ def fit(
     for callback in run.callbacks:
         callback.model = model
     if checkpoint_every is not None:
-        _integer("checkpoint_every", checkpoint_every, 1, 1 << 31)
+        integer("checkpoint_every", checkpoint_every, 1, 1 << 31)
+    if checkpoint_path is not None and not Path(checkpoint_path).absolute().parent.is_dir():
+        raise ArgumentError(f"checkpoint: there is no folder for {str(checkpoint_path)!r}")
     model.stop_training = False
     model._run_in_progress = run
     return run.run(checkpoint_path, checkpoint_every)

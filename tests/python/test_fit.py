@@ -401,6 +401,11 @@ def test_data_that_does_not_fit(x: Array, y: Array, words: str) -> None:
         ({"freeze": ["conv"]}, "given 'conv'"),
         ({"freeze": [0, 1]}, "all layers are frozen"),
         ({"callbacks": [3]}, "callbacks"),
+        ({"momentum": "a"}, "0.875"),
+        ({"validation_split": "a"}, "validation_split: wanted 0 <="),
+        ({"early_stopping": True}, "wanted a number of epochs"),
+        ({"early_stopping": "val_loss"}, "wanted a number of epochs"),
+        ({"checkpoint": "no/such/folder/a.bpc"}, "checkpoint: there is no folder"),
         ({"validation_data": 3}, "validation_data"),
         ({"checkpoint_every": 0}, "checkpoint_every"),
     ],
@@ -408,6 +413,13 @@ def test_data_that_does_not_fit(x: Array, y: Array, words: str) -> None:
 def test_arguments_that_do_not_fit(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(ArgumentError, match=words):
         small_net().fit(*blobs(30), **arguments)
+
+
+def test_none_stands_for_no_callbacks_and_no_frozen_layers() -> None:
+    nets = [small_net() for _ in range(2)]
+    nets[0].fit(*blobs(30))
+    nets[1].fit(*blobs(30), callbacks=None, freeze=None)
+    assert nets[0].image == nets[1].image
 
 
 def test_targets_that_do_not_fit() -> None:
@@ -466,6 +478,17 @@ def test_diverging_training_is_told() -> None:
         history = net.fit(x, y, epochs=3, learning_rate=30.0, schedule="constant")
     assert history.diverged
     assert "lower learning rate" in history.verdict
+
+
+def test_a_regression_that_ran_into_its_limits_is_told_in_the_callers_line() -> None:
+    x = noise(200, 8) / 25.6
+    net = Sequential([Dense(1)], input_shape=8)
+    with pytest.warns(TrainingWarning, match="Diverged") as warned:
+        history = net.fit(x, x[:, 0] / 10, epochs=5, learning_rate=1.0)
+    # It fell from still higher: no reason to call it learning.
+    assert history.history["loss"][-1] < history.history["loss"][0] / 2
+    assert history.diverged and history.counters["saturated_weights"] > 0
+    assert {w.filename for w in warned} == {__file__}
 
 
 def test_a_diverging_regression_is_told() -> None:

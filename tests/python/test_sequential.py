@@ -117,6 +117,29 @@ def test_without_ranges_it_says_what_it_waits_for() -> None:
     assert net.built and net.outputs[0].scale == output_scale(-3, 7)
 
 
+def test_what_it_waits_for_is_what_a_model_has() -> None:
+    net = Sequential([Dense(1)], input_shape=1)
+    before = set(vars(net))
+    net.calibrate(*line())
+    made = set(vars(net)) - before
+    unbuilt = Sequential([Dense(1)], input_shape=1)
+    for name in made:
+        with pytest.raises(ArgumentError, match="no scales yet"):
+            getattr(unbuilt, name)
+    with pytest.raises(AttributeError, match="has no attribute 'compile'"):
+        unbuilt.compile()
+
+
+def test_samples_of_one_number_need_no_second_axis() -> None:
+    x, y = line()
+    nets = [Sequential([Dense(1)], input_shape=np.int64(1)) for _ in range(2)]
+    nets[0].fit(x, y, epochs=3)
+    nets[1].fit(x[:, 0], y, epochs=3)
+    assert nets[0].image == nets[1].image
+    assert nets[0].predict(x[:, 0]).tolist() == nets[0].predict(x).tolist()
+    assert nets[0].evaluate(x[:, 0], y) == nets[0].evaluate(x, y)
+
+
 def test_images_of_several_dimensions_are_flattened() -> None:
     net = Sequential([Dense(3, "softmax")], input_shape=(4, 4), input_range=(0, 1))
     assert [type(op) for op in net.graph.ops][0::2] == [Reshape, Softmax]
@@ -186,6 +209,21 @@ def test_seeds() -> None:
         (lambda: Sequential([Dense(1)] * 17, 4), "16 at most"),
         (lambda: Sequential([Dense(1)], (70000,)), "65532 are supported"),
         (lambda: Sequential([Dense(1)], (0,)), "positive integers"),
+        (lambda: Sequential([Dense(1)], None), "positive integers"),  # type: ignore[arg-type]
+        (lambda: Sequential([Dense(1)], (True,)), "positive integers"),
+        (lambda: Sequential([Dense(1)], ((2,), 3)), "positive integers"),  # type: ignore[arg-type]
+        (lambda: Sequential(Dense(1), 4), "wanted a list"),  # type: ignore[arg-type]
+        (lambda: Sequential([Dense(1)], 4, seed=-1), r"seed: wanted 0\.\."),
+        (lambda: Sequential([Dense(1)], 4, seed="a"), "integer"),  # type: ignore[arg-type]
+        (lambda: Sequential([Dense(1)], 4, input_range=(1,)), "low, high"),  # type: ignore[arg-type]
+        (
+            lambda: Sequential([Dense(2, "softmax")], 4, input_range=(0, 1e300)),
+            r"input_range 0 .. 1e\+300: cannot be trained",
+        ),
+        (
+            lambda: Sequential([Dense(1)], 4, input_range=(0, 1), output_range=(0, 1e300)),
+            r"output_range 0 .. 1e\+300: cannot be trained",
+        ),
         (lambda: Sequential([Dense(32767)], (60000,)), "268435456 are supported"),
         (lambda: Sequential([Dense(1)], 4, input_range=(2, 1)), "low below high"),
         (lambda: Sequential([Dense(1)], 4, output_range=(0, math.nan)), "low below high"),
