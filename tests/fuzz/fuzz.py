@@ -31,7 +31,7 @@ FLAGS = (
     "-fno-sanitize-recover=all -DBP_ASSERTIONS=1"
 ).split()
 SANITIZE = "-fsanitize=fuzzer,address,undefined"
-LIBRARY = ("status.c", "model", "infer", "kernels", "isa", "link")
+LIBRARY = ("status.c", "model", "infer", "kernels", "isa", "train", "link")
 # A made-up board, small enough for every limit to be met.
 APP_DEFINES = {
     "BP_BOARD_NAME": '"fuzz"',
