@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,3 +36,14 @@ def cache_dir() -> Path:
     """Where compiled files are kept; safe to delete."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "byteprop"
+
+
+@contextmanager
+def placed_at_once(target: Path) -> Iterator[Path]:
+    """A path to write to; what is there after the block becomes `target`, so that another process
+    sees a whole file or none."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        made = Path(scratch) / target.name
+        yield made
+        made.replace(target)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import subprocess
-import tempfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from byteprop import _paths
 
 from .boards import Board, boards_root
 from .errors import BuildError, ToolMissingError
-from .firmware import Firmware, cache_dir
+from .firmware import Firmware, cache_dir, placed_at_once
 
 _NAME = "byteprop-device"
 
@@ -54,16 +53,13 @@ def _compiled(board: Board, recipe: ModuleType, cc: str, defines: Mapping[str, s
     )
     target = cache_dir() / "native" / f"{build_id:016x}" / _NAME
     if not target.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-            made = Path(scratch) / _NAME
-            try:
+        try:
+            with placed_at_once(target) as made:
                 recipe.build_host_device(
                     [cc], made, csrc=csrc, boards=boards, defines=dict(defines)
                 )
-            except subprocess.CalledProcessError as error:
-                raise BuildError(str(error.stderr).strip()) from None
-            made.replace(target)
+        except subprocess.CalledProcessError as error:
+            raise BuildError(str(error.stderr).strip()) from None
     return _firmware(board, target, build_id)
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import tempfile
 import zlib
 from pathlib import Path
 
 from ..boards import Board, Runner, boards_root
 from ..build import Firmware
 from ..errors import ToolMissingError
-from ..firmware import cache_dir
+from ..firmware import cache_dir, placed_at_once
 from .base import Plan, Probe
 from .local import ProcessBoard, ProcessRunner
 from .process import Child, Pty
@@ -29,16 +28,13 @@ def simulator() -> Path:
     cc = shutil.which("cc") or shutil.which("gcc")
     if cc is None:
         raise ToolMissingError("cc is not installed")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        made = Path(scratch) / _NAME
+    with placed_at_once(target) as made:
         command = [cc, "-std=c99", "-O2", str(source), "-lsimavr", "-o", str(made)]
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", timeout=60.0, check=False
         )
         if done.returncode:
             raise ToolMissingError(_why(done.stderr))
-        made.replace(target)
     return target
 
 
