@@ -1,5 +1,5 @@
 /* Stack bounds: the start-up code paints the free part; what keeps the paint was never used. The
- * lowest bytes are the guard, more of them than a call may leave unwritten between what it saves. */
+ * lowest bytes are the guard, more than a call may leave unwritten between what it saves. */
 #include <byteprop/port.h>
 
 #include "bp_arch.h"

@@ -1,6 +1,6 @@
 /* Flash in a file: the one that the environment variable BYTEPROP_DEVICE_FLASH names, else one
- * without a name, which lives as long as the process and survives its resets. Like the real thing it
- * is erased to ones, and writing only makes zeros of them. */
+ * without a name, which lives as long as the process and survives its resets. Like the real thing
+ * it is erased to ones, and writing only makes zeros of them. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <byteprop/port.h>

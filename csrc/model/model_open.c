@@ -190,7 +190,8 @@ static int check_tensor(const bp_tensor_t *tensor, const bp_model_t *model) {
     if (tensor->dtype != BP_DTYPE_INT8 && tensor->dtype != BP_DTYPE_UINT8) {
         return BP_E_DTYPE;
     }
-    if (tensor->rank > BP_MODEL_MAX_RANK || tensor->elems == 0 || tensor->elems != elems_of(tensor)) {
+    if (tensor->rank > BP_MODEL_MAX_RANK || tensor->elems == 0 ||
+        tensor->elems != elems_of(tensor)) {
         return BP_E_SHAPE;
     }
     if ((tensor->arena_offset & 3) != 0) {

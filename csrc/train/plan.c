@@ -20,7 +20,7 @@ typedef struct {
     uint16_t n_layers;
     total_t state;   /* bytes of state taken so far */
     total_t scratch; /* end of the scratch taken so far */
-    uint16_t widest;  /* outputs of a layer */
+    uint16_t widest; /* outputs of a layer */
 } walk_t;
 
 static uint32_t take(total_t *used, total_t bytes) {

@@ -18,9 +18,9 @@ static int32_t output_of(const bp_train_t *t, const bp_train_layer_t *layer, uin
                          const int8_t *x) {
     size_t row = (size_t)j * layer->row_stride;
     const int8_t *residual = layer->residual == 0 ? NULL : bp_train_i8(t, layer->residual) + row;
-    int64_t sum = bp_train_i32(t, layer->bias_master)[j] +
-                  bp_dot_master(bp_train_weights(t, layer) + row, residual, x, layer->x_zp,
-                                layer->n_in);
+    int64_t sum =
+        bp_train_i32(t, layer->bias_master)[j] +
+        bp_dot_master(bp_train_weights(t, layer) + row, residual, x, layer->x_zp, layer->n_in);
     return bp_real_apply(clamped_i32(sum), bp_train_to_loss(t, layer, j), OUTPUT_LIMIT);
 }
 

@@ -1,6 +1,6 @@
-/* The seam for tuned code of training, beside isa/isa.h: what is not supplied for an instruction set
- * is the portable code. Contracts in train/kernels.h; weight rows start 4-byte aligned, x may have
- * any alignment, and nothing beyond a row's n bytes may be written, nor of x read. */
+/* The seam for tuned code of training, beside isa/isa.h: what is not supplied for an instruction
+ * set is the portable code. Contracts in train/kernels.h; weight rows start 4-byte aligned, x may
+ * have any alignment, and nothing beyond a row's n bytes may be written, nor of x read. */
 #ifndef BYTEPROP_TRAIN_ISA_H
 #define BYTEPROP_TRAIN_ISA_H
 

@@ -1,5 +1,5 @@
-/* The two places for what was learnt, at the end of flash, written by the NVMC. The CPU stands still
- * while a page is erased (22 ms) or a word written (46 us). */
+/* The two places for what was learnt, at the end of flash, written by the NVMC. The CPU stands
+ * still while a page is erased (22 ms) or a word written (46 us). */
 #include <byteprop/port.h>
 
 #include "bp_board.h"
