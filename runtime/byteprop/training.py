@@ -45,6 +45,7 @@ _STEP_CLASSES, _STEP_REALS = 1.0, 0.5
 _LARGEST_BATCH_COUNTED = 32
 _ROUNDINGS = ("stochastic", "nearest")
 _FIRST_CHUNK = 64
+_CACHED_ROWS = 256
 _CHUNK_SECONDS = 0.1
 
 
@@ -135,9 +136,10 @@ def default_rate(model: Model, samples: Samples, config: _raw_train.Config) -> f
     tensor = model.graph.tensors[model.graph.inputs[0]]
     unsigned = samples.x.view(tensor.dtype.numpy)
     squares = np.zeros(len(samples), np.int64)
-    for i in range(0, len(samples), 4096):
-        values = unsigned[i : i + 4096].astype(np.int32) - tensor.zero_point
-        squares[i : i + 4096] = np.einsum("ij,ij->i", values, values, dtype=np.int64)
+    for i in range(0, len(samples), _CACHED_ROWS):
+        # Integers below 2^53: sums in float64 are exact in any order, and the quickest.
+        values = unsigned[i : i + _CACHED_ROWS].astype(np.float64) - tensor.zero_point
+        squares[i : i + _CACHED_ROWS] = np.einsum("ij,ij->i", values, values)
     scale = float(tensor.scale) ** 2
     if has_classes(model.graph):
         mean = int(squares.sum()) * scale / len(samples)
