@@ -11,12 +11,44 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
+import numpy as np
+
+import byteprop
+from byteprop._raw_train import Config
+from byteprop.image import without_names
 from byteprop_host.boards import Board, Same, Tier, all_boards
+from byteprop_host.training_plan import can_save, plan_or_none
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACE = re.compile(r"(<!-- boards: begin[^\n]*-->\n).*?(<!-- boards: end -->)", re.S)
+
+
+# What a board is asked to train, the largest first.
+NETWORKS = {"784-20-10": (784, 20, 10), "64-32-10": (64, 32, 10), "one neuron": (1, 1)}
+
+
+@cache
+def network(sizes: tuple[int, ...]) -> bytes:
+    """The image of an untrained network; a single output is a regression, else classes."""
+    *hidden, last = (byteprop.Dense(n, "relu") for n in sizes[1:])
+    last = byteprop.Dense(last.units, "softmax" if last.units > 1 else "linear")
+    net = byteprop.Sequential([*hidden, last], input_shape=(sizes[0],))
+    net.calibrate(np.ones((1, sizes[0]), np.float32), np.zeros(1, np.int64))
+    return without_names(net.image)
+
+
+def learns(board: Board) -> str:
+    """The largest of the networks that the board has RAM for, residuals included."""
+    for name, sizes in NETWORKS.items():
+        one_layer = len(sizes) == 2
+        plan = plan_or_none(board, network(sizes), Config(seed=0, window=0 if one_layer else 512))
+        if plan is not None and plan.ok:
+            saves = can_save(board) and board.tier is not Tier.HOST
+            return f"{name}, saved in its flash" if saves else name
+    return "no"
 
 
 def size(n_bytes: int) -> str:
@@ -46,11 +78,15 @@ def memory(board: Board) -> str:
 
 
 def table() -> str:
-    lines = ["| board | what | CPU | flash | RAM | run by the tests on |", "|---" * 6 + "|"]
+    lines = [
+        "| board | what | CPU | flash | RAM | learns | run by the tests on |",
+        "|---" * 7 + "|",
+    ]
     for board in all_boards():
         title = f"[{board.title}]({board.url})" if board.url else board.title
         lines.append(
-            f"| `{board.name}` | {title} | {board.cpu} {memory(board)}| {proof(board)} |"
+            f"| `{board.name}` | {title} | {board.cpu} {memory(board)}| {learns(board)} "
+            f"| {proof(board)} |"
         )
     return "\n".join(lines) + "\n"
 

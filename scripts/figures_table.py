@@ -3,7 +3,8 @@
     python3 scripts/figures_table.py            writes
     python3 scripts/figures_table.py --check    exits with 1 when README.md is out of date
 
-The last record of a board and model counts. benchmarks/run.py and benchmarks/host.py record.
+The last record of a board and model counts. benchmarks/run.py, host.py, training_accuracy.py and
+train_bench/train_bench.py record.
 """
 
 from __future__ import annotations
@@ -11,21 +12,40 @@ from __future__ import annotations
 import argparse
 import csv
 import re
+import statistics
 import sys
 from pathlib import Path
+
+from board_table import NETWORKS, network
+
+from byteprop._raw import Engine
+from byteprop._raw_train import Config, plan
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 RESULTS = ROOT / "benchmarks/results"
 MODEL = "fashion_mlp_perchannel"
+NET = "784-20-10"
+# Ways of training in README.md, as they are called there; their records are named by the key.
+WAYS = {
+    "int8 + residual, stochastic, linear decay": "**byteprop, integers**, batch 1, linear decay",
+    "the same, constant rate": "byteprop, integers, batch 1, constant rate",
+    "float32 SGD, batch 1, linear decay": "float32 SGD, batch 1, linear decay",
+    "float32 Adam, batch 32, linear decay": "float32 Adam, batch 32, linear decay",
+    "float32 Adam, batch 32, constant rate": "float32 Adam, batch 32, constant rate",
+}
 BOARDS = {"Cortex-M0": "microbit", "Cortex-M3": "mps2-an385", "Cortex-M4": "mps2-an386"}
 
 Record = dict[str, str]
 
 
-def records(name: str) -> list[Record]:
+def all_records(name: str) -> list[Record]:
     with (RESULTS / f"{name}.csv").open(newline="", encoding="utf-8") as file:
-        return [row for row in csv.DictReader(file) if row["model"] == MODEL]
+        return list(csv.DictReader(file))
+
+
+def records(name: str) -> list[Record]:
+    return [row for row in all_records(name) if row["model"] == MODEL]
 
 
 def boards_table() -> str:
@@ -53,7 +73,88 @@ def host_table() -> str:
     return "\n".join(lines) + "\n"
 
 
-TABLES = {"boards-figures": boards_table, "host-figures": host_table}
+def training_table() -> str:
+    """Instructions of a sample; the figures of others are ours too, see the text below them."""
+    found = {
+        (row["inputs"], row["cpu"]): f"{int(row['sample']):,}"
+        for row in all_records("training-instructions")
+        if row["net"] == NET
+    }
+
+    def counts(inputs: str) -> str:
+        return " | ".join(found[inputs, cpu.lower()] for cpu in BOARDS)
+
+    image = network(NETWORKS[NET])
+    memory = len(image) + Engine(image).arena_bytes + plan(image, Config(seed=0)).memory_bytes
+    return (
+        "| one sample, batch 1 | Cortex-M0 | Cortex-M3 | Cortex-M4 | RAM, weights included |\n"
+        "|---|---|---|---|---|\n"
+        f"| byteprop, images of Fashion-MNIST | {counts('images')} | {memory:,} bytes |\n"
+        f"| byteprop, no input, error or hidden output is 0 | {counts('dense')} | the same |\n"
+        "| PULP-TrainLib, float32 | 6,545,679 | 2,724,528 | 291,779 | 130,864 bytes |\n"
+        "| AIfES, float32 | 11,530,703 | 5,348,478 | 1,839,442 | 193,456 bytes |\n"
+        f"\n{_firmware_text()}\n"
+    )
+
+
+def _firmware_text() -> str:
+    added = {
+        row["board"]: f"{int(row['flash_added_bytes']):,}" for row in all_records("training-boards")
+    }
+    return (
+        f"Training adds {added['mps2-an386']} bytes of flash to the firmware for the Cortex-M4, "
+        f"{added['microbit']} to the micro:bit's."
+    )
+
+
+def accuracies() -> dict[str, list[float]]:
+    """Of the last epoch, the last record of each seed; only ways that have several seeds."""
+    found: dict[str, dict[str, float]] = {way: {} for way in WAYS}
+    for row in all_records("training-accuracy"):
+        found.get(row["way"], {})[row["seed"]] = float(row["test_accuracy"])
+    return {way: list(runs.values()) for way, runs in found.items() if len(runs) > 1}
+
+
+def learning_table() -> str:
+    lines = ["| | accuracy, mean (sd) | seeds |", "|---|---|---|"]
+    for way, values in accuracies().items():
+        spread = f"{statistics.mean(values):.4f} ({statistics.stdev(values):.4f})"
+        lines.append(f"| {WAYS[way]} | {spread} | {len(values)} |")
+    return "\n".join(lines) + "\n"
+
+
+TABLES = {
+    "boards-figures": boards_table,
+    "host-figures": host_table,
+    "training-figures": training_table,
+    "learning-figures": learning_table,
+}
+
+
+def told() -> list[str]:
+    """What the text of the promises has to say."""
+    m0, m4 = (
+        next(
+            int(row["sample"])
+            for row in reversed(all_records("training-instructions"))
+            if (row["net"], row["inputs"], row["cpu"]) == (NET, "images", cpu)
+        )
+        for cpu in ("cortex-m0", "cortex-m4")
+    )
+    means = {way: f"{statistics.mean(values):.3f}" for way, values in accuracies().items()}
+    return [
+        f"takes {round(m4, -2):,} instructions on a Cortex-M4 and {round(m0, -2):,} on a Cortex-M0",
+        f"training {plan(network(NETWORKS[NET]), Config(seed=0)).memory_bytes:,} bytes of RAM",
+        f"an accuracy of {means['int8 + residual, stochastic, linear decay']} in 20 epochs",
+        f"float32 Adam comes to {means['float32 Adam, batch 32, linear decay']}",
+        *(
+            f"{round(int(records(board)[-1]['per_inference']), -2):,} {where}"
+            for board, where in (
+                ("mps2-an386", "instructions on a Cortex-M4"),
+                ("microbit", "on a Cortex-M0"),
+            )
+        ),
+    ]
 
 
 def fill(text: str) -> str:
@@ -72,14 +173,17 @@ def main() -> int:
     arguments = parser.parse_args()
     old = README.read_text(encoding="utf-8")
     new = fill(old)
+    untold = [text for text in told() if text not in " ".join(new.split())]
+    if untold:
+        print(f"README.md: the promises do not say: {'; '.join(untold)}")
     if new == old:
-        return 0
+        return 1 if untold else 0
     if arguments.check:
         print("README.md: figures are out of date; run scripts/figures_table.py")
         return 1
     README.write_text(new, encoding="utf-8")
     print("README.md: written")
-    return 0
+    return 1 if untold else 0
 
 
 if __name__ == "__main__":
