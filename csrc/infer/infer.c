@@ -22,8 +22,12 @@ static uint32_t last_dim(const bp_tensor_t *tensor) {
 static void run_dense(uint8_t *y, const uint8_t *x, const bp_model_t *model, const bp_op_t *op,
                       const bp_tensor_t *tx, const bp_tensor_t *ty) {
     uint32_t n_out = last_dim(ty);
-    uint32_t rows = ty->elems / n_out;
-    uint32_t n_in = tx->elems / rows;
+    uint32_t rows = 1;
+    uint32_t n_in = tx->elems;
+    if (ty->elems != n_out) { /* where there is no division, two cost more than a small layer */
+        rows = ty->elems / n_out;
+        n_in /= rows;
+    }
     const bp_dense_s8_t dense = {
         .weights = rom(model, op->args[0]),
         .bias = rom(model, op->args[1]),

@@ -1,8 +1,9 @@
-/* The seam for tuned code, internal to csrc. Two primitives can be supplied for an instruction set;
- * what is not supplied is the portable one of kernels/dot_rows_s8.c.
+/* The seam for tuned code, internal to csrc. Primitives can be supplied for an instruction set;
+ * what is not supplied is the portable one of kernels/.
  *
  *   bp_dot_rows_s8_<isa>  4 rows, contract of bp_dot_rows_s8
  *   bp_dot_row_s8_<isa>   1 row, contract of bp_dot_row_s8, for the rows left over
+ *   bp_mul_high_<isa>     (a * b + 2^30) >> 31 of kernels/fixed.c, a and b not both INT32_MIN
  *
  * Weight rows start 4-byte aligned and are zero from n_in to row_stride. x may have any alignment
  * (a layer with several rows of inputs and an odd n_in), and nothing beyond its n_in bytes may be
@@ -75,7 +76,10 @@ void bp_dot_rows_s8_avx2(int32_t *acc, const int8_t *x, const uint8_t *weights, 
 #define BP_ISA_NAME "avr"
 #define BP_ISA_DOT_ROWS bp_dot_rows_s8_avr
 #define BP_ISA_DOT_ROW bp_dot_row_s8_avr
+#define BP_ISA_ROWS_ARE_SINGLE 1
 int32_t bp_dot_row_s8_avr(const int8_t *x, const uint8_t *row, uint16_t n_in);
+#define BP_ISA_MUL_HIGH bp_mul_high_avr
+int32_t bp_mul_high_avr(int32_t a, int32_t b);
 #else
 #define BP_ISA_NAME "portable"
 #define BP_ISA_DOT_ROWS bp_dot_rows_s8
@@ -85,6 +89,11 @@ int32_t bp_dot_row_s8_avr(const int8_t *x, const uint8_t *row, uint16_t n_in);
 #endif
 void BP_ISA_DOT_ROWS(int32_t *acc, const int8_t *x, const uint8_t *weights, uint16_t row_stride,
                      uint16_t n_in);
+#endif
+
+/* 1 where 4 rows cost as much as 4 times 1. */
+#ifndef BP_ISA_ROWS_ARE_SINGLE
+#define BP_ISA_ROWS_ARE_SINGLE 0
 #endif
 
 #endif

@@ -1,3 +1,4 @@
+#include "isa/isa.h"
 #include <byteprop/config.h>
 #include <byteprop/fixed.h>
 
@@ -5,18 +6,35 @@
  * fails to compile where they are not. */
 typedef char bp_arithmetic_shift_wanted[(-3 >> 1) == -2 ? 1 : -1];
 
+/* A CPU of 8 bits shifts by one bit at a time: what is in whole bytes, first and at once. */
+#if defined(__AVR__)
+#define SHIFT_WHOLE_BYTES(x, rshift)                                                               \
+    for (; (rshift) >= 8; (rshift) -= 8) {                                                         \
+        (x) >>= 8;                                                                                 \
+    }
+#else
+#define SHIFT_WHOLE_BYTES(x, rshift)
+#endif
+
 int32_t bp_round_shift_right(int32_t x, uint8_t rshift) {
     BP_ASSERT(rshift <= 31);
-    int32_t mask = (int32_t)(((uint32_t)1 << rshift) - 1);
-    int32_t half = (mask >> 1) + (x < 0);
-    return (x >> rshift) + ((x & mask) > half);
+    if (rshift == 0) {
+        return x;
+    }
+    uint32_t size = x < 0 ? 0 - (uint32_t)x : (uint32_t)x;
+    int shift = rshift - 1;
+    SHIFT_WHOLE_BYTES(size, shift)
+    size = ((size >> shift) + 1) >> 1;
+    return x < 0 ? -(int32_t)size : (int32_t)size;
 }
 
 /* (a * b + 2^30) >> 31, a and b not both INT32_MIN. Rounding half towards plus infinity equals the
  * definition's sign-dependent nudge followed by a truncating division:
  * ceil((p + 1 - 2^30) / 2^31) = floor((p + 2^30) / 2^31). */
 static int32_t mul_high(int32_t a, int32_t b) {
-#if BP_MUL_BY_HALVES
+#if defined(BP_ISA_MUL_HIGH)
+    return BP_ISA_MUL_HIGH(a, b);
+#elif BP_MUL_BY_HALVES
     int16_t a_high = (int16_t)(a >> 16);
     int16_t b_high = (int16_t)(b >> 16);
     uint16_t a_low = (uint16_t)a;
@@ -44,5 +62,8 @@ int32_t bp_requant(int32_t x, int32_t mult_q31, int8_t lshift) {
     }
     /* bp_round_shift_right, cheaper because |x| < INT32_MAX: no sum overflows. */
     x = mul_high(x, mult_q31);
-    return (((x - (x < 0)) >> (-lshift - 1)) + 1) >> 1;
+    x -= x < 0;
+    int rshift = -lshift - 1;
+    SHIFT_WHOLE_BYTES(x, rshift)
+    return ((x >> rshift) + 1) >> 1;
 }

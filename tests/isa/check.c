@@ -113,13 +113,14 @@ static int32_t defined_requant(int32_t x, int32_t mult_q31, int8_t lshift) {
     return defined_round_shift(high, right);
 }
 
+static const int32_t extremes_i32[] = {
+    INT32_MIN, INT32_MIN + 1, -0x40000000, -0x10001, -0x10000,   -0xFFFF,    -0x8000,  -1, 0,
+    1,         0x7FFF,        0x8000,      0xFFFF,   0x3FFFFFFF, 0x40000000, INT32_MAX};
+
 static int32_t any_i32(void) {
-    static const int32_t extremes[] = {
-        INT32_MIN, INT32_MIN + 1, -0x40000000, -0x10001, -0x10000,   -0xFFFF,    -0x8000,  -1, 0,
-        1,         0x7FFF,        0x8000,      0xFFFF,   0x3FFFFFFF, 0x40000000, INT32_MAX};
     uint32_t bits = random_u32();
     if (bits % 4 == 0) {
-        return extremes[(bits >> 2) % COUNT(extremes)];
+        return extremes_i32[(bits >> 2) % COUNT(extremes_i32)];
     }
     return (int32_t)random_u32() >> (bits >> 27);
 }
@@ -133,7 +134,33 @@ static int32_t any_multiplier(void) {
     return (int32_t)(bits >> 2 | 0x40000000);
 }
 
+/* Every byte of one factor all zeros, all ones or the sign alone, against every extreme. */
+static int32_t bytes_of(uint32_t pattern) {
+    static const uint8_t bytes[] = {0x00, 0xFF, 0x80};
+    uint32_t value = 0;
+    for (uint32_t i = 0; i < 4; ++i, pattern /= COUNT(bytes)) {
+        value = value << 8 | bytes[pattern % COUNT(bytes)];
+    }
+    return (int32_t)value;
+}
+
+static void check_fixed_extremes(void) {
+    for (uint32_t i = 0; i < COUNT(extremes_i32); ++i) {
+        int32_t x = extremes_i32[i];
+        for (uint32_t pattern = 0; pattern < 3 * 3 * 3 * 3; ++pattern) {
+            int32_t b = bytes_of(pattern);
+            compare("bp_mul_high_q31, extreme * 100 + bytes", i * 100 + pattern,
+                    defined_mul_high(x, b), bp_mul_high_q31(x, b));
+        }
+        for (uint8_t rshift = 0; rshift < 32; ++rshift) {
+            compare("bp_round_shift_right, extreme * 100 + bits", i * 100 + rshift,
+                    defined_round_shift(x, rshift), bp_round_shift_right(x, rshift));
+        }
+    }
+}
+
 static void check_fixed(void) {
+    check_fixed_extremes();
     for (uint32_t i = 0; i < 4000; ++i) {
         int32_t a = any_i32();
         int32_t b = any_i32();

@@ -1,4 +1,4 @@
-/* bp_dot_row_s8 and bp_dot_rows_s8 for AVR with a multiplier: 12 cycles for a product, in a sum of
+/* bp_dot_row_s8 and bp_dot_rows_s8 for AVR with a multiplier: 11 cycles for a product, in a sum of
  * 24 bits. One row after the other, because there are pointer registers for x and one row only. */
 #include "isa/isa.h"
 
@@ -13,13 +13,26 @@ enum { MAX_COLUMNS = 508 };
 #else
 #define LOAD_WEIGHT "lpm %[w], Z+\n\t"
 #endif
+#define MULTIPLY "ld %[x], X+\n\t" LOAD_WEIGHT "muls %[w], %[x]\n\t"
 #define COLUMN                                                                                     \
-    "ld %[x], X+\n\t" LOAD_WEIGHT "muls %[w], %[x]\n\t"                                            \
+    MULTIPLY                                                                                       \
     "add %A[sum], r0\n\t"                                                                          \
     "adc %B[sum], r1\n\t"                                                                          \
     "adc %C[sum], %[zero]\n\t"                                                                     \
     "sbrc r1, 7\n\t"                                                                               \
     "dec %C[sum]\n\t"
+/* Two products are added before their sign is taken. It is that of the true sum, also where that
+ * is 2^15, which 16 bits cannot hold. */
+#define TWO_COLUMNS                                                                                \
+    MULTIPLY                                                                                       \
+    "movw %[product], r0\n\t" MULTIPLY "add r0, %A[product]\n\t"                                   \
+    "adc r1, %B[product]\n\t"                                                                      \
+    "brge 5f\n\t"                                                                                  \
+    "dec %C[sum]\n"                                                                                \
+    "5:\n\t"                                                                                       \
+    "add %A[sum], r0\n\t"                                                                          \
+    "adc %B[sum], r1\n\t"                                                                          \
+    "adc %C[sum], %[zero]\n\t"
 
 /* n: 1 .. MAX_COLUMNS. */
 static __attribute__((noinline)) int32_t dot_columns(const int8_t *x, const uint8_t *row,
@@ -29,10 +42,11 @@ static __attribute__((noinline)) int32_t dot_columns(const int8_t *x, const uint
     uint32_t sum = 0;
     int8_t x_byte;
     int8_t w_byte;
+    uint16_t product;
     /* clang-format off */
     __asm__ volatile("tst %[fours]\n\t"
                      "breq 2f\n"
-                     "1:\n\t" COLUMN COLUMN COLUMN COLUMN
+                     "1:\n\t" TWO_COLUMNS TWO_COLUMNS
                      "dec %[fours]\n\t"
                      "brne 1b\n"
                      "2:\n\t"
@@ -44,7 +58,8 @@ static __attribute__((noinline)) int32_t dot_columns(const int8_t *x, const uint
                      "4:\n\t"
                      "clr r1\n\t"
                      : [sum] "+r"(sum), "+x"(x), "+z"(row), [fours] "+r"(fours),
-                       [ones] "+r"(ones), [x] "=&d"(x_byte), [w] "=&d"(w_byte)
+                       [ones] "+r"(ones), [x] "=&d"(x_byte), [w] "=&d"(w_byte),
+                       [product] "=&r"(product)
                      : [zero] "r"((uint8_t)0)
                      : "r0", "cc", "memory");
     /* clang-format on */
