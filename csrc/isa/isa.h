@@ -4,6 +4,7 @@
  *   bp_dot_rows_s8_<isa>  4 rows, contract of bp_dot_rows_s8
  *   bp_dot_row_s8_<isa>   1 row, contract of bp_dot_row_s8, for the rows left over
  *   bp_mul_high_<isa>     (a * b + 2^30) >> 31 of kernels/fixed.c, a and b not both INT32_MIN
+ *   bp_round_shift_right_<isa>  contract of bp_round_shift_right
  *
  * Weight rows start 4-byte aligned and are zero from n_in to row_stride. x may have any alignment
  * (a layer with several rows of inputs and an odd n_in), and nothing beyond its n_in bytes may be
@@ -80,6 +81,8 @@ void bp_dot_rows_s8_avx2(int32_t *acc, const int8_t *x, const uint8_t *weights, 
 int32_t bp_dot_row_s8_avr(const int8_t *x, const uint8_t *row, uint16_t n_in);
 #define BP_ISA_MUL_HIGH bp_mul_high_avr
 int32_t bp_mul_high_avr(int32_t a, int32_t b);
+#define BP_ISA_ROUND_SHIFT_RIGHT bp_round_shift_right_avr
+int32_t bp_round_shift_right_avr(int32_t x, uint8_t rshift);
 #else
 #define BP_ISA_NAME "portable"
 #define BP_ISA_DOT_ROWS bp_dot_rows_s8

@@ -6,26 +6,18 @@
  * fails to compile where they are not. */
 typedef char bp_arithmetic_shift_wanted[(-3 >> 1) == -2 ? 1 : -1];
 
-/* A CPU of 8 bits shifts by one bit at a time: what is in whole bytes, first and at once. */
-#if defined(__AVR__)
-#define SHIFT_WHOLE_BYTES(x, rshift)                                                               \
-    for (; (rshift) >= 8; (rshift) -= 8) {                                                         \
-        (x) >>= 8;                                                                                 \
-    }
-#else
-#define SHIFT_WHOLE_BYTES(x, rshift)
-#endif
-
 int32_t bp_round_shift_right(int32_t x, uint8_t rshift) {
     BP_ASSERT(rshift <= 31);
+#if defined(BP_ISA_ROUND_SHIFT_RIGHT)
+    return BP_ISA_ROUND_SHIFT_RIGHT(x, rshift);
+#else
     if (rshift == 0) {
         return x;
     }
     uint32_t size = x < 0 ? 0 - (uint32_t)x : (uint32_t)x;
-    int shift = rshift - 1;
-    SHIFT_WHOLE_BYTES(size, shift)
-    size = ((size >> shift) + 1) >> 1;
+    size = ((size >> (rshift - 1)) + 1) >> 1;
     return x < 0 ? -(int32_t)size : (int32_t)size;
+#endif
 }
 
 /* (a * b + 2^30) >> 31, a and b not both INT32_MIN. Rounding half towards plus infinity equals the
@@ -60,10 +52,11 @@ int32_t bp_requant(int32_t x, int32_t mult_q31, int8_t lshift) {
     if (lshift >= 0) {
         return mul_high((int32_t)((uint32_t)x << lshift), mult_q31);
     }
-    /* bp_round_shift_right, cheaper because |x| < INT32_MAX: no sum overflows. */
     x = mul_high(x, mult_q31);
-    x -= x < 0;
-    int rshift = -lshift - 1;
-    SHIFT_WHOLE_BYTES(x, rshift)
-    return ((x >> rshift) + 1) >> 1;
+#if defined(BP_ISA_ROUND_SHIFT_RIGHT)
+    return BP_ISA_ROUND_SHIFT_RIGHT(x, (uint8_t)-lshift);
+#else
+    /* bp_round_shift_right, cheaper because |x| < INT32_MAX: no sum overflows. */
+    return (((x - (x < 0)) >> (-lshift - 1)) + 1) >> 1;
+#endif
 }
