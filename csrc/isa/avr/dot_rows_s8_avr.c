@@ -5,8 +5,8 @@
 #ifdef BP_ISA_AVR
 #include <byteprop/config.h>
 
-/* A multiple of 4 whose sum fits 24 bits: 508 * 128 * 128 < 2^23. */
-enum { MAX_COLUMNS = 508 };
+/* A multiple of 8 whose sum fits 24 bits: 504 * 128 * 128 < 2^23. */
+enum { MAX_COLUMNS = 504 };
 
 #if BP_ROM_IS_RAM
 #define LOAD_WEIGHT "ld %[w], Z+\n\t"
@@ -37,17 +37,17 @@ enum { MAX_COLUMNS = 508 };
 /* n: 1 .. MAX_COLUMNS. */
 static __attribute__((noinline)) int32_t dot_columns(const int8_t *x, const uint8_t *row,
                                                      uint16_t n) {
-    uint8_t fours = (uint8_t)(n / 4);
-    uint8_t ones = (uint8_t)(n % 4);
+    uint8_t eights = (uint8_t)(n / 8);
+    uint8_t ones = (uint8_t)(n % 8);
     uint32_t sum = 0;
     int8_t x_byte;
     int8_t w_byte;
     uint16_t product;
     /* clang-format off */
-    __asm__ volatile("tst %[fours]\n\t"
+    __asm__ volatile("tst %[eights]\n\t"
                      "breq 2f\n"
-                     "1:\n\t" TWO_COLUMNS TWO_COLUMNS
-                     "dec %[fours]\n\t"
+                     "1:\n\t" TWO_COLUMNS TWO_COLUMNS TWO_COLUMNS TWO_COLUMNS
+                     "dec %[eights]\n\t"
                      "brne 1b\n"
                      "2:\n\t"
                      "tst %[ones]\n\t"
@@ -57,7 +57,7 @@ static __attribute__((noinline)) int32_t dot_columns(const int8_t *x, const uint
                      "brne 3b\n"
                      "4:\n\t"
                      "clr r1\n\t"
-                     : [sum] "+r"(sum), "+x"(x), "+z"(row), [fours] "+r"(fours),
+                     : [sum] "+r"(sum), "+x"(x), "+z"(row), [eights] "+r"(eights),
                        [ones] "+r"(ones), [x] "=&d"(x_byte), [w] "=&d"(w_byte),
                        [product] "=&r"(product)
                      : [zero] "r"((uint8_t)0)
