@@ -15,8 +15,8 @@ import pytest
 
 import byteprop
 from byteprop_host.compare import Comparison, Difference, LayerDifference
-from byteprop_host.references import ReferenceKind
 from byteprop_host.page import png
+from byteprop_host.references import ReferenceKind
 from byteprop_host.report import render
 from byteprop_host.verdict import Verdict
 from byteprop_host.verify import verify

@@ -2,8 +2,8 @@
 a reset of the board loses a step or applies one twice.
 
 A checkpoint is image and state, read back from the board every so many samples; samples since then
-are kept. After a loss the board goes on from the newest point that both sides know: what it saved in
-its own flash, when its checksum is one that this session was told, else the checkpoint, which is
+are kept. After a loss the board goes on from the newest point that both sides know: what it saved
+in its own flash, when its checksum is one that this session was told, else the checkpoint, which is
 uploaded. What came after is replayed, and its results have to be the ones that were there before.
 """
 
@@ -92,8 +92,8 @@ class _Open:
 class TrainingSession:
     """Training of one image on one board; the board's firmware has to be built with training.
 
-    checkpoint_every: samples between checkpoints read back over the line. save_every: samples between
-    saves to the board's own flash (0: none), which are quicker, if the board has a place for them.
+    checkpoint_every: samples between checkpoints read back over the line. save_every: samples
+    between saves to the board's own flash (0: none), which are quicker, if the board has a place for them.
     """
 
     def __init__(
@@ -259,10 +259,10 @@ class TrainingSession:
         if answer.status and len(answer.data) == _BEGUN.size:
             needed, available = _BEGUN.unpack(answer.data)
             raise FitError(
-                f"training does not fit: needs {needed} bytes of RAM for image, arena and training, "
-                f"{device.info.board} has {available}"
+                f"training does not fit: needs {needed} bytes of RAM for image, arena and "
+                f"training, {device.info.board} has {available}"
             )
-        memory, state = _BEGUN.unpack(answer.checked())
+        _, state = _BEGUN.unpack(answer.checked())
         if state != self.plan.state_bytes:
             raise LinkError(
                 f"the board plans {state} bytes of state, this byteprop {self.plan.state_bytes}; "
