@@ -93,8 +93,8 @@ class TrainingSession:
     """Training of one image on one board; the board's firmware has to be built with training.
 
     checkpoint_every: samples between checkpoints read back over the line. save_every: samples
-    between saves to the board's own flash (0: none), which are quicker, if the board has a place for
-    them.
+    between saves to the board's own flash (0: none), which are quicker, if the board has a place
+    for them.
     """
 
     def __init__(
