@@ -3,7 +3,8 @@
  * With c = 2^16 * c_high + c_low, c_low signed, the change (c * u + r) >> 16 is c_high * u + the
  * upper half of c_low * u + the carry of its lower half plus r. The master is kept as V = W + 128,
  * whose bytes are Wh and Wl + 128. A turn in which a weight would leave its bounds is done by the
- * portable code, which counts. */
+ * portable code, which counts. A turn of zeros is passed over; the last weights of a row are a turn
+ * that zeros fill up. */
 #include "train/train_isa.h"
 
 #if BP_ISA_AT_RUN_TIME
@@ -18,7 +19,7 @@ enum { TURN = 32, MASTER_OFFSET = 128 };
 
 /* What does not change within a row. */
 typedef struct {
-    __m256i x_zp, c_low, c_high, v_min, sign_bits, increment;
+    __m256i x_zp, zeros, c_low, c_high, v_min, sign_bits, increment;
 } row_t;
 
 /* States of the roundings of 16 weights, those with even and with odd places; top bits flipped, so
@@ -71,6 +72,9 @@ static inline BP_AVX2 int turn(int8_t *wh, int8_t *wl, const int8_t *x, __m256i 
     const __m256i low_bytes = _mm256_set1_epi16(0xFF);
     __m256i good = _mm256_set1_epi8(-1);
     __m256i xs = _mm256_loadu_si256((const __m256i *)(const void *)x);
+    if (_mm256_movemask_epi8(_mm256_cmpeq_epi8(xs, row->zeros)) == -1) {
+        return 1;
+    }
     __m256i high = _mm256_loadu_si256((const __m256i *)(const void *)wh);
     __m256i low = _mm256_loadu_si256((const __m256i *)(const void *)wl);
     xs = _mm256_xor_si256(xs, row->sign_bits);
@@ -105,11 +109,29 @@ static void finish(int8_t *wh, int8_t *wl, const int8_t *x, int16_t x_zp, size_t
     bp_sgd_part(wh + i, wl + i, x + i, x_zp, (uint16_t)n, c, rounding, change);
 }
 
+/* A turn of n < TURN weights; the same answer. */
+static inline BP_AVX2 int short_turn(int8_t *wh, int8_t *wl, const int8_t *x, int16_t x_zp,
+                                     size_t n, __m256i r0, __m256i r1, const row_t *row,
+                                     __m256i *sum) {
+    int8_t high[TURN] = {0}, low[TURN] = {0}, xs[TURN];
+    __builtin_memset(xs, x_zp, TURN);
+    __builtin_memcpy(xs, x, n);
+    __builtin_memcpy(high, wh, n);
+    __builtin_memcpy(low, wl, n);
+    if (!turn(high, low, xs, r0, r1, row, sum)) {
+        return 0;
+    }
+    __builtin_memcpy(wh, high, n);
+    __builtin_memcpy(wl, low, n);
+    return 1;
+}
+
 BP_AVX2 bp_row_change_t bp_sgd_row_s16_avx2(int8_t *wh, int8_t *wl, const int8_t *x, int16_t x_zp,
                                             uint16_t n, int32_t c, bp_rounding_t rounding) {
     int32_t c_high = (c + 0x8000) >> 16;
     const row_t row = {
         .x_zp = _mm256_set1_epi16((int16_t)(x_zp + 128)),
+        .zeros = _mm256_set1_epi8((int8_t)x_zp),
         .c_low = _mm256_set1_epi16((int16_t)(c - c_high * 0x10000)),
         .c_high = _mm256_set1_epi16((int16_t)c_high),
         .v_min = _mm256_set1_epi16(BP_MASTER_MIN + MASTER_OFFSET),
@@ -128,7 +150,13 @@ BP_AVX2 bp_row_change_t bp_sgd_row_s16_avx2(int8_t *wh, int8_t *wl, const int8_t
             finish(wh, wl, x, x_zp, i, TURN, c, rounding, &change);
         }
     }
-    finish(wh, wl, x, x_zp, i, n - i, c, rounding, &change);
+    if (i < n) {
+        __m256i r0 = next_rounding(&states0, row.increment);
+        __m256i r1 = next_rounding(&states1, row.increment);
+        if (!short_turn(wh + i, wl + i, x + i, x_zp, n - i, r0, r1, &row, &sum)) {
+            finish(wh, wl, x, x_zp, i, n - i, c, rounding, &change);
+        }
+    }
     change.weight_sum_change += sum_of_lanes(sum);
     return change;
 }
