@@ -99,8 +99,8 @@ def test_the_reset_button_and_the_watchdog(
 def test_a_simulator_that_dies_breaks_the_line(uno: Board) -> None:
     image = byteprop.load(MODELS / "regression_1x1.tflite").image
     with start(uno, strict(uno, image)) as running:
-        os.kill(running.pid, signal.SIGKILL)
         with serial.Serial(running.port, uno.serial.baud, timeout=5.0) as line:
+            os.kill(running.pid, signal.SIGKILL)
             with pytest.raises((serial.SerialException, OSError)):
                 line.read(100)
                 line.read(100)
