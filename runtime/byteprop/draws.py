@@ -42,8 +42,7 @@ def permutation(n: int, seed: int, round: int, stream: int = SHUFFLE_STREAM) -> 
     """0 .. n - 1 in an order that seed and round choose: Fisher and Yates, from the end."""
     order = list(range(n))
     ends = np.arange(n - 1, 0, -1, dtype=np.int64)
-    for i, j in zip(
-        ends.tolist(), below(ends + 1, draws(seed, round, stream, ends)).tolist(), strict=True
-    ):
+    others = below(ends + 1, draws(seed, round, stream, ends)).tolist()
+    for i, j in zip(range(n - 1, 0, -1), others, strict=True):
         order[i], order[j] = order[j], order[i]
     return np.array(order, np.uint32)

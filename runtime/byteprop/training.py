@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 _RATE_CLASSES, _RATE_REALS = 0.005, 0.01
 _STEP_CLASSES, _STEP_REALS = 1.0, 0.5
 _LARGEST_BATCH_COUNTED = 32
+_ELEMENTS_AT_ONCE = 1 << 15
 _ROUNDINGS = ("stochastic", "nearest")
 _FIRST_CHUNK = 64
 _CACHED_ROWS = 256
@@ -134,12 +135,7 @@ def default_rate(model: Model, samples: Samples, config: _raw_train.Config) -> f
     overshoot: by the mean square of the inputs of a sample, or the largest for real targets. For
     classes it grows with the batch up to one of 32; momentum, which adds up steps, divides it."""
     tensor = model.graph.tensors[model.graph.inputs[0]]
-    unsigned = samples.x.view(tensor.dtype.numpy)
-    squares = np.zeros(len(samples), np.int64)
-    for i in range(0, len(samples), _CACHED_ROWS):
-        # Integers below 2^53: sums in float64 are exact in any order, and the quickest.
-        values = unsigned[i : i + _CACHED_ROWS].astype(np.float64) - tensor.zero_point
-        squares[i : i + _CACHED_ROWS] = np.einsum("ij,ij->i", values, values)
+    squares = _sums_of_squares(samples.x.view(tensor.dtype.numpy), tensor.zero_point)
     scale = float(tensor.scale) ** 2
     if has_classes(model.graph):
         mean = int(squares.sum()) * scale / len(samples)
@@ -148,6 +144,18 @@ def default_rate(model: Model, samples: Samples, config: _raw_train.Config) -> f
     else:
         rate = min(_RATE_REALS, _STEP_REALS / (1 + int(squares.max()) * scale))
     return rate / (1 << config.momentum_shift)
+
+
+def _sums_of_squares(x: npt.NDArray[Any], zero_point: int) -> npt.NDArray[np.int64]:
+    """Of each row of 8-bit integers, less the zero point. In pieces that the cache holds, and
+    exact in float64."""
+    sums = np.empty(len(x), np.int64)
+    rows = max(1, _ELEMENTS_AT_ONCE // x.shape[1])
+    for i in range(0, len(x), rows):
+        values = x[i : i + rows].astype(np.float64)
+        values -= zero_point
+        sums[i : i + rows] = np.einsum("ij,ij->i", values, values)
+    return sums
 
 
 def frozen_mask(model: Model, freeze: Sequence[int | str] | int | str | None) -> int:
