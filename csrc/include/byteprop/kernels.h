@@ -62,8 +62,6 @@ void bp_softmax_s8(int8_t *y, const int8_t *x, const uint8_t *exp_q31, uint16_t 
  * mult_q31 * 2^lshift; entries d <= -diff_min only, the rest is 0. Runs where models are made, not on
  * the device. diff_min <= 0. */
 void bp_softmax_exp_table(int32_t *exp_q31, int32_t mult_q31, int8_t lshift, int32_t diff_min);
-/* One entry of that table, for d = 0 .. 255. */
-int32_t bp_softmax_exp(int32_t d, int32_t mult_q31, int8_t lshift, int32_t diff_min);
 
 /* Row-block primitive, the seam for tuned code: acc[r] = sum_i w[r * row_stride + i] * x[i] for
  * 4 rows, n_in columns. bp_dot_rows_s8 is the plain C definition. */
@@ -76,6 +74,9 @@ const char *bp_isa_name(void);
  * does not have them. */
 int bp_isa_select(const char *name);
 /* cdef: end */
+
+/* One entry of bp_softmax_exp_table, for d = 0 .. 255. */
+int32_t bp_softmax_exp(int32_t d, int32_t mult_q31, int8_t lshift, int32_t diff_min);
 
 #ifdef __cplusplus
 }

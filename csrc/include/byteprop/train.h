@@ -68,6 +68,7 @@ int bp_train_open(bp_train_t *train, uint8_t *image, uint32_t image_bytes,
  * that moment: state is state_bytes long and already at the front of the memory given to open. */
 int bp_train_resume(bp_train_t *train);
 
+/* cdef: end */
 /* One sample: forward, loss, backward, update. x: input bytes as inference takes them. label for
  * cross-entropy; target [n_out] for MSE in units of s_y * 2^-16, zero point not included. */
 int bp_train_sample(bp_train_t *train, bp_train_result_t *result, const uint8_t *x, uint16_t label,
@@ -75,6 +76,7 @@ int bp_train_sample(bp_train_t *train, bp_train_result_t *result, const uint8_t 
 /* Forward and loss alone. */
 int bp_train_evaluate(bp_train_t *train, bp_train_result_t *result, const uint8_t *x,
                       uint16_t label, const int32_t *target);
+/* cdef: begin */
 /* Does the update of a batch that is not full. No-op when nothing is pending. */
 void bp_train_flush(bp_train_t *train);
 /* Renews the image's checksum; the image is then a model that bp_model_open accepts. */
