@@ -1,12 +1,15 @@
-"""What training costs on the emulated boards, through the link: instructions of a sample's forward,
-backward and update (ticks of the TRAIN answer, counted by the emulator), flash that training adds,
-RAM. Appends to results/training-boards.csv.
+"""What training costs on the emulated boards, through the link: a sample's forward, backward and
+update (ticks of the TRAIN answer), the flash that training adds, and RAM.
 
-    python benchmarks/train_link.py
+    python benchmarks/train_link.py [--board mps2-an386] [--record]
+
+Instructions are counted under QEMU; of arduino-uno simavr counts cycles. With --record the figures
+are appended to results/training-boards.csv.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -48,7 +51,8 @@ def measure(board: Board, net: str, task: Task) -> dict[str, object]:
         # One at a time: bytes that arrive meanwhile would interrupt the CPU.
         ticks = [next(iter(list(session.train([s])))).ticks for s in task.samples]
         stats = device.stats()
-    costs = [board.instructions(t) for t in ticks]
+        cycles = running.counts_cycles
+    costs = ticks if cycles else [board.instructions(t) for t in ticks]
     known = [c for c in costs if c is not None]
     fit = train_fit(board, task.image, task.config)
     return {
@@ -57,7 +61,7 @@ def measure(board: Board, net: str, task: Task) -> dict[str, object]:
         "board": board.name,
         "net": net,
         "samples": len(ticks),
-        "unit": "instructions" if known else "none",
+        "unit": ("cycles" if cycles else "instructions") if known else "none",
         "per_sample": round(float(np.mean(known))) if known else "",
         "flash_bytes": firmware.flash_bytes,
         "flash_added_bytes": firmware.flash_bytes - without.flash_bytes,
@@ -69,7 +73,11 @@ def measure(board: Board, net: str, task: Task) -> dict[str, object]:
 
 
 def main() -> None:
-    for name in BOARDS:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--board", action="append", choices=BOARDS, help="default: all of them")
+    parser.add_argument("--record", action="store_true")
+    args = parser.parse_args()
+    for name in args.board or BOARDS:
         board = load_board(name)
         for net, task in NETS.items():
             made = task()
@@ -77,8 +85,9 @@ def main() -> None:
             if not train_fit(board, made.image, made.config).ok or (only_small and net != "1-1"):
                 continue
             row = measure(board, net, made)
-            append("training-boards", COLUMNS, [row])
-            print(row)
+            if args.record:
+                append("training-boards", COLUMNS, [row])
+            print(", ".join(f"{key} {value}" for key, value in row.items()))
 
 
 if __name__ == "__main__":
