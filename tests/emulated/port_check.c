@@ -40,7 +40,8 @@ static void answer(uint8_t letter) {
     case 'o':
         send_u32(bp_port_rx_overruns());
         break;
-    case 'w': /* does not read for three times as long as a full window is on the line */
+    case 'w': /* says so, then leaves the ring alone for three times a full window's time */
+        bp_port_tx(&letter, 1);
         wait_ticks((uint32_t)(BP_TICK_HZ) / BP_BAUD * 30u * BP_LINK_RX_WINDOW);
         break;
     case 'r':
