@@ -9,21 +9,17 @@ train_bench/train_bench.py record.
 
 from __future__ import annotations
 
-import argparse
-import csv
-import re
 import statistics
 import sys
-from pathlib import Path
 
 from board_table import NETWORKS, network
+from records_page import ROOT, Record, update
+from records_page import records as all_records
 
 from byteprop._raw import Engine
 from byteprop._raw_train import Config, plan
 
-ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
-RESULTS = ROOT / "benchmarks/results"
 MODEL = "fashion_mlp_perchannel"
 NET = "784-20-10"
 # Ways of training in README.md, as they are called there; their records are named by the key.
@@ -36,13 +32,6 @@ WAYS = {
 }
 TFLITE_M0, TFLITE_M4 = 113_482, 37_872
 BOARDS = {"Cortex-M0": "microbit", "Cortex-M3": "mps2-an385", "Cortex-M4": "mps2-an386"}
-
-Record = dict[str, str]
-
-
-def all_records(name: str) -> list[Record]:
-    with (RESULTS / f"{name}.csv").open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def records(name: str) -> list[Record]:
@@ -184,33 +173,9 @@ def _inference_text() -> str:
     )
 
 
-def fill(text: str) -> str:
-    for name, table in TABLES.items():
-        place = re.compile(rf"(<!-- {name}: begin[^\n]*-->\n).*?(<!-- {name}: end -->)", re.S)
-        if not place.search(text):
-            raise SystemExit(f"README.md has no place for {name}")
-        content = table()
-        text = place.sub(lambda m, c=content: m.group(1) + c + m.group(2), text)
-    return text
-
-
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--check", action="store_true", help="write nothing")
-    arguments = parser.parse_args()
-    old = README.read_text(encoding="utf-8")
-    new = fill(old)
-    untold = [text for text in told() if text not in " ".join(new.split())]
-    if untold:
-        print(f"README.md: the promises do not say: {'; '.join(untold)}")
-    if new == old:
-        return 1 if untold else 0
-    if arguments.check:
-        print("README.md: figures are out of date; run scripts/figures_table.py")
-        return 1
-    README.write_text(new, encoding="utf-8")
-    print("README.md: written")
-    return 1 if untold else 0
+    summary = __doc__.splitlines()[0] if __doc__ else ""
+    return update(README, TABLES, script="figures_table.py", summary=summary, told=told())
 
 
 if __name__ == "__main__":

@@ -9,25 +9,14 @@ record; training-rates.csv is what examples/fashion_mnist/choose_rate.py writes.
 
 from __future__ import annotations
 
-import argparse
-import csv
-import re
 import statistics
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from records_page import ROOT, records, update
+
 PAGE = ROOT / "docs/training.md"
-RESULTS = ROOT / "benchmarks/results"
 BYTES = {"int8 + residual": 2, "the same": 2, "int8 alone": 1, "Adam": 16, "SGD": 4}
 BATCHED_BYTES = 4  # a sum of gradients, or a velocity
-
-Record = dict[str, str]
-
-
-def records(name: str) -> list[Record]:
-    with (RESULTS / f"{name}.csv").open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def runs(name: str, figure: str) -> dict[tuple[str, str], list[float]]:
@@ -89,30 +78,9 @@ def speed_table() -> str:
 TABLES = {"accuracy": accuracy_table, "rates": rates_table, "speed": speed_table}
 
 
-def fill(text: str) -> str:
-    for name, table in TABLES.items():
-        place = re.compile(rf"(<!-- {name}: begin[^\n]*-->\n).*?(<!-- {name}: end -->)", re.S)
-        if not place.search(text):
-            raise SystemExit(f"{PAGE.name} has no place for {name}")
-        content = table()
-        text = place.sub(lambda m, c=content: m.group(1) + c + m.group(2), text)
-    return text
-
-
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--check", action="store_true", help="write nothing")
-    arguments = parser.parse_args()
-    old = PAGE.read_text(encoding="utf-8")
-    new = fill(old)
-    if new == old:
-        return 0
-    if arguments.check:
-        print(f"{PAGE.name}: figures are out of date; run scripts/training_table.py")
-        return 1
-    PAGE.write_text(new, encoding="utf-8")
-    print(f"{PAGE.name}: written")
-    return 0
+    summary = __doc__.splitlines()[0] if __doc__ else ""
+    return update(PAGE, TABLES, script="training_table.py", summary=summary)
 
 
 if __name__ == "__main__":
