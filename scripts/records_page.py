@@ -1,4 +1,4 @@
-"""Pages with tables made of benchmarks/results: what figures_table.py and training_table.py share."""
+"""Pages with tables made of benchmarks/results: what the scripts that fill them share."""
 
 from __future__ import annotations
 
