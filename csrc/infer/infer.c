@@ -15,13 +15,9 @@ static void copy(uint8_t *y, const uint8_t *x, uint32_t n) {
     }
 }
 
-static uint32_t last_dim(const bp_tensor_t *tensor) {
-    return tensor->rank == 0 ? 1 : tensor->dims[tensor->rank - 1];
-}
-
 static void run_dense(uint8_t *y, const uint8_t *x, const bp_model_t *model, const bp_op_t *op,
                       const bp_tensor_t *tx, const bp_tensor_t *ty) {
-    uint32_t n_out = last_dim(ty);
+    uint32_t n_out = bp_tensor_last_dim(ty);
     uint32_t rows = 1;
     uint32_t n_in = tx->elems;
     if (ty->elems != n_out) { /* where there is no division, two cost more than a small layer */
@@ -65,7 +61,7 @@ static void run_rescale(uint8_t *y, const uint8_t *x, const bp_op_t *op, const b
 
 static void run_softmax(uint8_t *y, const uint8_t *x, const bp_model_t *model, const bp_op_t *op,
                         const bp_tensor_t *tx) {
-    uint32_t n = last_dim(tx);
+    uint32_t n = bp_tensor_last_dim(tx);
     const uint8_t *exp_q31 = rom(model, op->args[0]);
     for (uint32_t done = 0; done < tx->elems; done += n) {
         bp_softmax_s8((int8_t *)y + done, (const int8_t *)x + done, exp_q31, (uint16_t)n);

@@ -297,7 +297,7 @@ static int check_padding(const reader_t *reader, uint32_t weights, uint32_t n_in
 
 static int check_dense(const reader_t *reader, const bp_op_t *op, const bp_tensor_t *x,
                        const bp_tensor_t *y) {
-    uint32_t n_out = y->rank == 0 ? 1 : y->dims[y->rank - 1];
+    uint32_t n_out = bp_tensor_last_dim(y);
     uint32_t rows = y->elems / n_out;
     uint32_t n_in = x->elems / rows;
     if (op->layout != BP_LAYOUT_ROWS || (op->flags & ~(BP_OP_PER_CHANNEL | BP_OP_HAS_BIAS)) != 0) {
@@ -333,7 +333,7 @@ static int check_rescale(const bp_op_t *op, const bp_tensor_t *x, const bp_tenso
 
 static int check_softmax(const reader_t *reader, const bp_op_t *op, const bp_tensor_t *x,
                          const bp_tensor_t *y) {
-    uint32_t n = x->rank == 0 ? 1 : x->dims[x->rank - 1];
+    uint32_t n = bp_tensor_last_dim(x);
     if (x->elems != y->elems || n > BP_SOFTMAX_MAX_ELEMS) {
         return BP_E_SHAPE;
     }

@@ -76,7 +76,7 @@ static int read_layer(walk_t *walk, bp_train_layer_t *layer) {
     }
     bp_model_tensor(&x, walk->model, op.input);
     bp_model_tensor(&y, walk->model, op.output);
-    uint32_t n_out = y.rank == 0 ? 1 : y.dims[y.rank - 1];
+    uint32_t n_out = bp_tensor_last_dim(&y);
     if (y.elems != n_out || n_out > MAX_LAYER_OUTPUTS || op.activation > BP_ACT_RELU_N1_TO_1) {
         return BP_E_UNSUPPORTED; /* among them: several rows that share the weights */
     }
@@ -161,7 +161,7 @@ static int check_config(const bp_train_config_t *config) {
 static int check_softmax(const walk_t *walk, const bp_op_t *op, const bp_train_layer_t *layer) {
     bp_tensor_t x;
     bp_model_tensor(&x, walk->model, op->input);
-    uint32_t n = x.rank == 0 ? 1 : x.dims[x.rank - 1];
+    uint32_t n = bp_tensor_last_dim(&x);
     return n == layer->n_out && op->args[1] == BETA_ONE_F32 ? BP_OK : BP_E_UNSUPPORTED;
 }
 

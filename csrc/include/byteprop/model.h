@@ -105,6 +105,11 @@ uint16_t bp_model_input(const bp_model_t *model, uint16_t index);
 uint16_t bp_model_output(const bp_model_t *model, uint16_t index);
 /* cdef: end */
 
+/* Elements along the last axis: a dense layer's outputs, a softmax's classes. 1 for a scalar. */
+static inline uint32_t bp_tensor_last_dim(const bp_tensor_t *tensor) {
+    return tensor->rank == 0 ? 1 : tensor->dims[tensor->rank - 1];
+}
+
 #ifdef __cplusplus
 }
 #endif
