@@ -30,7 +30,7 @@ enum {
     DATA_BYTES_AT = 48,
     NAMES_OFFSET_AT = 52,
     NAMES_BYTES_AT = 56,
-    RESERVED_AT = 60
+    BOUNDARY_OFFSET_AT = 60
 };
 
 /* Fields of records that are wanted without the rest. */
@@ -125,9 +125,6 @@ static int check_section(const bp_model_t *model, uint32_t offset, uint32_t byte
 }
 
 static int check_counts(const bp_model_t *model) {
-    if (bp_rom_u32(model->image + RESERVED_AT) != 0) {
-        return BP_E_VERSION; /* a later version may give it a meaning */
-    }
     if (model->n_tensors > BP_MODEL_MAX_TENSORS || model->n_ops > BP_MODEL_MAX_OPS ||
         model->n_inputs == 0 || model->n_inputs > model->n_tensors || model->n_outputs == 0 ||
         model->n_outputs > model->n_tensors) {
@@ -150,6 +147,12 @@ static int check_names(const bp_model_t *model) {
     return BP_ROM_U8(model->image + (size_t)(offset + bytes - 1)) == 0 ? BP_OK : BP_E_BOUNDS;
 }
 
+/* Only the host reads the constants of the float boundary, and checks them there. */
+static int check_boundary(const bp_model_t *model) {
+    uint32_t offset = bp_rom_u32(model->image + BOUNDARY_OFFSET_AT);
+    return offset == 0 ? BP_OK : check_section(model, offset, sizeof(uint32_t));
+}
+
 static int check_sections(const reader_t *reader) {
     const bp_model_t *model = reader->model;
     int status = check_counts(model);
@@ -167,6 +170,9 @@ static int check_sections(const reader_t *reader) {
     }
     if (status == BP_OK) {
         status = check_section(model, reader->data_offset, reader->data_bytes);
+    }
+    if (status == BP_OK) {
+        status = check_boundary(model);
     }
     return status == BP_OK ? check_names(model) : status;
 }

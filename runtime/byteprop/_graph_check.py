@@ -29,6 +29,7 @@ def check(graph: Graph) -> None:
     for index, tensor in enumerate(graph.tensors):
         _check_tensor(f"tensor {index} {tensor.name!r}", tensor)
     _check_order(graph)
+    _check_boundary(graph)
     _check_size(graph)
     for index, op in enumerate(graph.ops):
         x, y = graph.tensors[op.input], graph.tensors[op.output]
@@ -76,6 +77,38 @@ def _check_order(graph: Graph) -> None:
     if missing:
         index = min(missing)
         raise ModelError(f"tensor {index} {graph.tensors[index].name!r} is never written")
+
+
+def _check_boundary(graph: Graph) -> None:
+    """Float32 inputs alone are normalised, by constants that float32 arithmetic can use."""
+    for index, tensor in enumerate(graph.tensors):
+        if tensor.normalization is None:
+            continue
+        where = f"tensor {index} {tensor.name!r}"
+        if index not in graph.inputs or not tensor.float_border:
+            raise ModelError(f"{where}: expected no normalization but of a float32 input")
+        constants = (tensor.normalization.sub, tensor.normalization.mul)
+        sizes = feature_counts(tensor)
+        if any(c.dtype != np.float32 or c.ndim != 1 or len(c) not in sizes for c in constants):
+            got = ", ".join(f"{c.dtype} {list(c.shape)}" for c in constants)
+            raise ModelError(
+                f"{where}: expected a normalization of float32 [{' or '.join(map(str, sizes))}], "
+                f"got {got}"
+            )
+        if len(constants[0]) != len(constants[1]):
+            raise ModelError(
+                f"{where}: expected as many mul as sub, got {len(constants[1])} and "
+                f"{len(constants[0])}"
+            )
+        if not all(np.isfinite(c).all() for c in constants):
+            raise ModelError(f"{where}: expected a normalization by finite numbers")
+
+
+def feature_counts(tensor: Tensor) -> list[int]:
+    """How many constants a normalization of the tensor may have: one for all values of a sample,
+    or one per position along its last axis, its last two, and so on."""
+    sizes = [math.prod(tensor.shape[at:]) for at in range(len(tensor.shape), 0, -1)]
+    return sorted({1, *sizes})
 
 
 def _check_size(graph: Graph) -> None:

@@ -35,12 +35,35 @@ class Activation(IntEnum):
     RELU_0_TO_1 = 4
 
 
+@dataclass(frozen=True, eq=False)
+class Normalization:
+    """What the host does to a float32 input before it is quantised: (x - sub) * mul, each step in
+    float32, feature by feature.
+
+    sub, mul: float32 [n]. Value i of a sample takes the constants i mod n, so that n is 1, or the
+    size of a sample's last axis, its last two, and so on.
+    """
+
+    sub: npt.NDArray[np.float32]
+    mul: npt.NDArray[np.float32]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Normalization) and self._bits() == other._bits()
+
+    def __hash__(self) -> int:
+        return hash(self._bits())
+
+    def _bits(self) -> tuple[bytes, bytes]:
+        return self.sub.tobytes(), self.mul.tobytes()
+
+
 @dataclass(frozen=True)
 class Tensor:
     """An activation. real = scale * (quantised - zero_point).
 
     float_border: the file presents this input or output as float32; the host quantises or
-    dequantises it, and everything inside sees the integers.
+    dequantises it, and everything inside sees the integers. normalization: of such an input; its
+    scale and zero point then hold for the normalised values.
     """
 
     name: str
@@ -49,6 +72,7 @@ class Tensor:
     scale: np.float32
     zero_point: int
     float_border: bool = False
+    normalization: Normalization | None = None
 
     @property
     def elems(self) -> int:

@@ -23,6 +23,7 @@ from byteprop.graph import (
     Dense,
     DType,
     Graph,
+    Normalization,
     Op,
     Rescale,
     Reshape,
@@ -57,6 +58,8 @@ _CRC_FROM = 16
 _HEADER = struct.Struct("<IHHIIIIHHHHIIIIIIII")
 _TENSOR = struct.Struct("<BBH4IIIfiI")
 _ARENA_OFFSET_FIELD = 8
+_COUNT = struct.Struct("<I")
+_BOUNDARY = struct.Struct("<HHI")
 _OP = struct.Struct("<BBBBHHhh5I")
 
 
@@ -84,9 +87,12 @@ def encode(graph: Graph, *, names: bool = True) -> bytes:
         _encode_tensor(t, offset, name_pool.add(t.name))
         for t, offset in zip(graph.tensors, arena.offsets, strict=True)
     )
+    boundary = _encode_boundary(graph)
+    boundary_offset = _round_up(name_pool.start + len(name_pool.blob), _WORD)
     body = _join(
         {tensors_offset: tensors, ops_offset: ops, io_offset: io}
         | {data_offset: bytes(data.blob), name_pool.start: bytes(name_pool.blob)}
+        | ({boundary_offset: boundary} if boundary else {})
     )
     total = _round_up(_HEADER.size + len(body), _WORD)
     body = body.ljust(total - _HEADER.size, b"\0")
@@ -96,7 +102,8 @@ def encode(graph: Graph, *, names: bool = True) -> bytes:
         MAGIC, VERSION, _HEADER.size, total, 0, _features(graph), arena.arena_bytes,
         len(graph.tensors), len(graph.ops), len(graph.inputs), len(graph.outputs),
         tensors_offset, ops_offset, io_offset, data_offset, len(data.blob),
-        name_pool.start if name_pool.blob else 0, len(name_pool.blob), 0,
+        name_pool.start if name_pool.blob else 0, len(name_pool.blob),
+        boundary_offset if boundary else 0,
     )  # fmt: skip
     crc = zlib.crc32(body, zlib.crc32(header[_CRC_FROM:]))
     return header[:12] + struct.pack("<I", crc) + header[16:] + body
@@ -222,6 +229,18 @@ def _encode_tensor(t: Tensor, arena_offset: int, name_offset: int) -> bytes:
     )  # fmt: skip
 
 
+def _encode_boundary(graph: Graph) -> bytes:
+    """The section of normalizations; nothing where there are none."""
+    records = [
+        _BOUNDARY.pack(index, 0, len(t.normalization.sub))
+        + t.normalization.sub.astype("<f4").tobytes()
+        + t.normalization.mul.astype("<f4").tobytes()
+        for index, t in enumerate(graph.tensors)
+        if t.normalization is not None
+    ]
+    return _COUNT.pack(len(records)) + b"".join(records) if records else b""
+
+
 def _encode_op(graph: Graph, op: Op, data: _Pool) -> bytes:
     x, y = graph.tensors[op.input], graph.tensors[op.output]
     activation = _activation(op)
@@ -316,7 +335,7 @@ class _Header:
     data_bytes: int
     names_offset: int
     names_bytes: int
-    reserved: int
+    boundary_offset: int
 
 
 def decode(image: bytes) -> Graph:
@@ -324,9 +343,12 @@ def decode(image: bytes) -> Graph:
     for an image that no graph stands for."""
     _raw.Engine(image)
     header = _Header(*_HEADER.unpack_from(image))
+    normalizations = _decode_boundary(image[: header.total_bytes], header)
     tensors = tuple(
-        _decode_tensor(image, fields)
-        for fields in _records(image, _TENSOR, header.tensors_offset, header.n_tensors)
+        _decode_tensor(image, fields, normalizations.get(index))
+        for index, fields in enumerate(
+            _records(image, _TENSOR, header.tensors_offset, header.n_tensors)
+        )
     )
     records = list(_records(image, _OP, header.ops_offset, header.n_ops))
     ops = tuple(_decode_op(image, tensors, fields) for fields in records)
@@ -343,7 +365,31 @@ def _records(image: bytes, layout: struct.Struct, offset: int, n: int) -> Iterat
     return layout.iter_unpack(image[offset : offset + n * layout.size])
 
 
-def _decode_tensor(image: bytes, fields: tuple[int, ...]) -> Tensor:
+def _decode_boundary(image: bytes, header: _Header) -> dict[int, Normalization]:
+    """Normalizations by tensor. The C reader has checked that the count lies in the image."""
+    found: dict[int, Normalization] = {}
+    if header.boundary_offset == 0:
+        return found
+    (count,) = _COUNT.unpack_from(image, header.boundary_offset)
+    at = header.boundary_offset + _COUNT.size
+    for _ in range(count):
+        if len(image) - at < _BOUNDARY.size:
+            raise ModelError(f"{count} normalizations leave the image")
+        index, zero, n = _BOUNDARY.unpack_from(image, at)
+        at += _BOUNDARY.size
+        if index in found or index >= header.n_tensors or zero != 0:
+            raise ModelError(f"expected one normalization per tensor, got one of tensor {index}")
+        if n > (len(image) - at) // 8:
+            raise ModelError(f"the normalization of tensor {index} leaves the image")
+        sub, mul = np.frombuffer(image, "<f4", 2 * n, at).astype(np.float32).reshape(2, n)
+        found[index] = Normalization(sub, mul)
+        at += 8 * n
+    return found
+
+
+def _decode_tensor(
+    image: bytes, fields: tuple[int, ...], normalization: Normalization | None
+) -> Tensor:
     dtype, rank, flags = fields[:3]
     scale, zero_point, name_offset = fields[9:]
     return Tensor(
@@ -353,6 +399,7 @@ def _decode_tensor(image: bytes, fields: tuple[int, ...]) -> Tensor:
         scale=np.float32(scale),
         zero_point=zero_point,
         float_border=bool(flags & _FLOAT_BORDER),
+        normalization=normalization,
     )
 
 

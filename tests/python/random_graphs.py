@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from byteprop.graph import (
     Dense,
     DType,
     Graph,
+    Normalization,
     Op,
     Rescale,
     Reshape,
@@ -91,6 +92,14 @@ def graph_of_every_op() -> Graph:
     b.add(Rescale(hidden, clipped, Activation.RELU6))
     b.add(Softmax(clipped, y, np.float32(0.75)))
     return b.graph((x,), (y,))
+
+
+def normalized_graph() -> Graph:
+    """The same, with an input that is normalised by three constants of each kind."""
+    graph = graph_of_every_op()
+    constants = Normalization(np.float32([-1, 0.1, 1e5]), np.float32([2, 0, 1 / 3]))
+    first = replace(graph.tensors[0], normalization=constants)
+    return replace(graph, tensors=(first, *graph.tensors[1:]))
 
 
 scales = st.floats(2**-16, 2.0**6, width=32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import struct
 import zlib
 from dataclasses import replace
@@ -14,9 +15,26 @@ from hypothesis import strategies as st
 
 from byteprop import _raw, image, reference
 from byteprop.errors import ModelError
-from byteprop.graph import Activation, Dense, DType, Graph, Rescale, Reshape, Softmax, Tensor
+from byteprop.graph import (
+    Activation,
+    Dense,
+    DType,
+    Graph,
+    Normalization,
+    Rescale,
+    Reshape,
+    Softmax,
+    Tensor,
+)
 from byteprop.quantization import dense_multipliers
-from random_graphs import Builder, graph_of_every_op, graphs, samples, small_graph
+from random_graphs import (
+    Builder,
+    graph_of_every_op,
+    graphs,
+    normalized_graph,
+    samples,
+    small_graph,
+)
 
 
 def same(a: Graph, b: Graph) -> bool:
@@ -264,7 +282,8 @@ def test_the_largest_that_fit() -> None:
 @settings(max_examples=300, deadline=None)
 def test_damage_is_refused_and_nothing_else_happens(data: st.DataObject) -> None:
     """With a checksum that fits: whatever still opens is an image of some graph."""
-    blob = bytearray(image.encode(graph_of_every_op()))
+    graph = data.draw(st.sampled_from([graph_of_every_op(), normalized_graph()]))
+    blob = bytearray(image.encode(graph))
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, 64 + 6 * 40 + 5 * 32 + 4) | st.integers(0, len(blob) - 1))
         blob[at] = data.draw(st.integers(0, 255))
@@ -314,6 +333,66 @@ def test_names_that_are_not_text_are_refused() -> None:
     (names,) = struct.unpack_from("<I", blob, 52)
     blob[names] = 0xFF
     with pytest.raises(ModelError, match="not UTF-8"):
+        image.decode(sealed(blob))
+
+
+# --- normalization ---
+
+
+def with_normalization(sub: list[float], mul: list[float], **changes: object) -> Graph:
+    graph = graph_of_every_op()
+    constants = Normalization(np.float32(sub), np.float32(mul))
+    first = replace(graph.tensors[0], **{"normalization": constants, **changes})  # type: ignore[arg-type]
+    return replace(graph, tensors=(first, *graph.tensors[1:]))
+
+
+@pytest.mark.parametrize("n", [1, 3, 6])
+def test_a_normalization_is_carried(n: int) -> None:
+    graph = with_normalization([1.5] * n, [0.1 * (i + 1) for i in range(n)])
+    encoded = image.encode(graph)
+    plain = image.encode(graph_of_every_op())
+    assert len(encoded) == len(plain) + 4 + 8 + 8 * n
+    assert same(image.decode(encoded), graph) and not same(graph, graph_of_every_op())
+    assert image.encode(image.decode(encoded)) == encoded
+    without = image.decode(image.without_names(encoded))
+    assert without.tensors[0].normalization == graph.tensors[0].normalization
+
+
+@pytest.mark.parametrize(
+    ("graph", "message"),
+    [
+        (
+            with_normalization([1] * 2, [1] * 2),
+            r"expected .* float32 \[1 or 3 or 6\], got .* \[2\]",
+        ),
+        (with_normalization([1], [1] * 3), "expected as many mul as sub, got 3 and 1"),
+        (with_normalization([math.nan], [1]), "tensor 0 't0': expected .* by finite numbers"),
+        (with_normalization([1], [math.inf]), "expected a normalization by finite numbers"),
+        (with_normalization([1], [1], float_border=False), "but of a float32 input"),
+    ],
+)
+def test_a_normalization_that_cannot_be_is_refused(graph: Graph, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        image.encode(graph)
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "message"),
+    [
+        (0, 2, "2 normalizations leave the image"),
+        (0, 0xFFFFFFFF, "4294967295 normalizations leave the image"),
+        (4, 77, "expected one normalization per tensor, got one of tensor 77"),
+        (4, 1, "expected no normalization but of a float32 input"),
+        (8, 0x20000000, "the normalization of tensor 0 leaves the image"),
+        (8, 2, r"expected .* float32 \[1 or 3 or 6\], got"),
+        (12, 0x7F800000, "by finite numbers"),
+    ],
+)
+def test_a_damaged_boundary_section_is_refused(at: int, value: int, message: str) -> None:
+    blob = bytearray(image.encode(normalized_graph()))
+    (boundary,) = struct.unpack_from("<I", blob, 60)
+    struct.pack_into("<I", blob, boundary + at, value)
+    with pytest.raises(ModelError, match=message):
         image.decode(sealed(blob))
 
 
