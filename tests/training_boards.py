@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from byteprop import image
 from byteprop._raw import crc32
 from byteprop._raw_train import Config, Trainer
-from byteprop.graph import Activation, Dense, DType, Graph, Op, Softmax, Tensor
+from byteprop.graph import Activation, Dense, DType, Graph, Op, Rescale, Softmax, Tensor
 from byteprop_host.link import TrainResult, TrainSample
 
 FASHION = Path(__file__).resolve().parents[1] / "examples/fashion_mnist"
@@ -69,6 +69,17 @@ def classification(
     ]
     config = Config(seed, window=window, batch=batch, momentum_shift=momentum_shift)
     return Task(classifier(sizes, seed), config, samples)
+
+
+def without_biases(task: Task) -> Task:
+    """The same task for a model as converters write it: no biases of zeros, uint8 outputs."""
+    graph = image.decode(task.image)
+    ops = [replace(op, has_bias=False) if isinstance(op, Dense) else op for op in graph.ops]
+    y = graph.tensors[graph.outputs[0]]
+    n = len(graph.tensors)
+    tensors = (*graph.tensors, replace(y, dtype=DType.UINT8, zero_point=y.zero_point + 128))
+    made = Graph(tensors, (*ops, Rescale(graph.outputs[0], n)), graph.inputs, (n,))
+    return replace(task, image=image.encode(made))
 
 
 def regression(n: int, *, seed: int = 1) -> Task:

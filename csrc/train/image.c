@@ -1,7 +1,7 @@
 #include "train/state.h"
 
 /* Offsets in records, see docs/format.md. */
-enum { TENSOR_SCALE_AT = 28 };
+enum { TENSOR_SCALE_AT = 28, OP_FLAGS_AT = 3 };
 
 uint32_t bp_image_u32(const uint8_t *image, uint32_t offset) {
     const uint8_t *p = image + (size_t)offset;
@@ -13,6 +13,11 @@ void bp_image_put_u32(uint8_t *image, uint32_t offset, uint32_t value) {
     for (uint8_t i = 0; i < 4; ++i, value >>= 8) {
         p[i] = (uint8_t)value;
     }
+}
+
+void bp_image_set_has_bias(uint8_t *image, const bp_model_t *model, uint16_t op) {
+    image[(size_t)(model->ops_offset + (uint32_t)op * BP_MODEL_OP_BYTES + OP_FLAGS_AT)] |=
+        BP_OP_HAS_BIAS;
 }
 
 uint32_t bp_image_scale_offset(const bp_model_t *model, uint16_t tensor) {

@@ -80,8 +80,12 @@ int bp_train_open(bp_train_t *t, uint8_t *image, uint32_t image_bytes,
     clear(memory, needed);
     status = bp_train_lay_out(t);
     for (uint16_t l = 0; l < t->n_layers && status == BP_OK; ++l) {
+        const bp_train_layer_t *layer = bp_train_layer(t, l);
         bp_train_constants(t, bp_train_layer(t, l));
-        status = unfold_biases(t, bp_train_layer(t, l));
+        status = unfold_biases(t, layer);
+        if (!layer->frozen) {
+            bp_image_set_has_bias(image, &t->model, layer->op);
+        }
     }
     return status;
 }

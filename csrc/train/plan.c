@@ -181,6 +181,18 @@ static int walk_input(bp_train_t *t, walk_t *walk) {
     return BP_OK;
 }
 
+/* A QUANTIZE to the model's output changes no order and no loss: training passes it by. */
+static int skip_last_quantize(walk_t *walk) {
+    bp_op_t op;
+    if (BP_TRAIN_ONE_LAYER || walk->op + 1 != walk->model->n_ops ||
+        !next_is(walk, BP_OP_RESCALE, &op) || op.activation != BP_ACT_NONE) {
+        return 0;
+    }
+    walk->tensor = op.output;
+    ++walk->op;
+    return 1;
+}
+
 /* What may stand behind a layer; sets layer->last. */
 static int walk_output(bp_train_t *t, walk_t *walk, bp_train_layer_t *layer) {
     bp_op_t op;
@@ -195,6 +207,7 @@ static int walk_output(bp_train_t *t, walk_t *walk, bp_train_layer_t *layer) {
         skip_reshapes(walk);
         layer->last = 1;
     }
+    layer->last |= (uint8_t)skip_last_quantize(walk);
     int ends = walk->op == walk->model->n_ops;
     layer->last = layer->last || ends || BP_TRAIN_ONE_LAYER;
     if (layer->last && layer->activation != BP_ACT_NONE) {

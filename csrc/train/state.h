@@ -131,6 +131,8 @@ int bp_train_check_tensors(const bp_model_t *model);
 /* Fields of the image, which lies in RAM while it is trained. */
 uint32_t bp_image_u32(const uint8_t *image, uint32_t offset);
 void bp_image_put_u32(uint8_t *image, uint32_t offset, uint32_t value);
+/* A dense op that had no bias, which is one of zeros, has one from now on. */
+void bp_image_set_has_bias(uint8_t *image, const bp_model_t *model, uint16_t op);
 /* Where the scale of a tensor stands in the image. */
 uint32_t bp_image_scale_offset(const bp_model_t *model, uint16_t tensor);
 bp_real_t bp_tensor_scale(const bp_train_t *t, uint16_t tensor);

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from byteprop import _raw_train
 from byteprop._raw_train import Config
 from byteprop.errors import TrainingError
-from byteprop.graph import Dense
+from byteprop.graph import Dense, Rescale, Softmax
 from byteprop.image import decode
 from byteprop_host.boards import Board
 from byteprop_host.errors import FitError
@@ -90,11 +90,14 @@ def trains_one_layer(board: Board) -> bool:
 
 
 def _check_one_layer(board: Board, image: bytes, config: Config) -> None:
-    n = sum(isinstance(op, Dense) for op in decode(image).ops)
+    ops = decode(image).ops
+    n = sum(isinstance(op, Dense) for op in ops)
     wrong = [
         f"{given} given"
         for given, is_wrong in (
             (f"{n} layers", n > 1),
+            ("a softmax", any(isinstance(op, Softmax) for op in ops)),
+            ("a QUANTIZE", any(isinstance(op, Rescale) for op in ops)),
             (f"batches of {config.batch}", config.batch > 1),
             ("momentum", config.momentum_shift > 0),
             ("scales that move", config.window > 0),
@@ -103,7 +106,7 @@ def _check_one_layer(board: Board, image: bytes, config: Config) -> None:
     ]
     if wrong:
         raise FitError(
-            f"{board.name}: there is room for training of one dense layer, sample by sample, with "
+            f"{board.name}: its firmware trains one dense layer alone, sample by sample, with "
             f"fixed scales; {', '.join(wrong)}; {_CHOOSE}"
         )
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from byteprop import _raw_train
 from byteprop.errors import ArgumentError, TrainingError
-from byteprop.samples import encode_inputs, has_classes, labels_of, n_outputs, reals_of
+from byteprop.samples import encode_inputs, has_classes, labels_of, n_outputs, reals_of, scores
 
 if TYPE_CHECKING:
     from byteprop.model import Model
@@ -66,7 +66,7 @@ def loss_unit(model: Model) -> float:
     """What one unit of the trainer's loss of a sample is worth."""
     if has_classes(model.graph):
         return NATS_PER_UNIT
-    output = model.graph.tensors[model.graph.outputs[0]]
+    output = scores(model.graph)
     return (float(output.scale) / 65536) ** 2 / output.elems
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from byteprop._border import Border
 from byteprop._warn import warn
 from byteprop.errors import ArgumentError
-from byteprop.graph import Graph, Softmax, Tensor
+from byteprop.graph import Activation, Dense, Graph, Op, Rescale, Reshape, Softmax, Tensor
 
 if TYPE_CHECKING:
     from byteprop.model import Model
@@ -37,17 +37,33 @@ class Samples:
 
 
 def has_classes(graph: Graph) -> bool:
-    """Whether the network ends in a softmax, so that it is trained on labels."""
-    output = graph.outputs[0]
-    producer = {op.output: op for op in graph.ops}
-    while output in producer:
-        op = producer[output]
-        if isinstance(op, Softmax):
-            return True
-        if type(op).__name__ != "Reshape":
-            return False
-        output = op.input
-    return False
+    """True when the network ends in a softmax, so that it is trained on labels. A QUANTIZE of the
+    probabilities, as in a model with uint8 outputs, may follow."""
+    return isinstance(_last_op(graph), Softmax)
+
+
+def scores(graph: Graph) -> Tensor:
+    """The tensor that the loss is taken from: the output of the last dense layer."""
+    op = _last_op(graph)
+    if isinstance(op, Softmax):
+        return graph.tensors[op.input]
+    return graph.tensors[op.output if isinstance(op, Dense) else graph.outputs[0]]
+
+
+def is_quantize(op: Op) -> bool:
+    return isinstance(op, Rescale) and op.activation is Activation.NONE
+
+
+def _last_op(graph: Graph) -> Op | None:
+    """The op behind the model's first output that decides its values: no RESHAPE and no QUANTIZE
+    at the very end."""
+    producers = {op.output: op for op in graph.ops}
+    op = producers.get(graph.outputs[0])
+    if op is not None and is_quantize(op):
+        op = producers.get(op.input)
+    while isinstance(op, Reshape):
+        op = producers.get(op.input)
+    return op
 
 
 def n_outputs(graph: Graph) -> int:
@@ -61,7 +77,7 @@ def encode(model: Model, x: Any, y: Any, *, names: tuple[str, str] = ("x", "y"))
     if has_classes(model.graph):
         answers: Array = labels_of(y, n_outputs(model.graph), names[1])
     else:
-        answers = _targets(model.graph.tensors[model.graph.outputs[0]], y, names[1])
+        answers = _targets(scores(model.graph), y, names[1])
     if len(inputs) != len(answers):
         raise ArgumentError(f"{names[1]}: wanted one a sample, {len(inputs)}, given {len(answers)}")
     return Samples(inputs, answers)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from byteprop import _raw_train, image
 from byteprop.errors import TrainingError
 from byteprop.graph import Activation, Dense, Graph, Op, Rescale, Reshape, Softmax
+from byteprop.samples import is_quantize
 
 _TAKES = (
     "training takes a chain of dense layers with one row, none or relu, relu6, relu_n1_to_1 "
-    "between them, and a linear last layer, alone or with a softmax"
+    "between them, and a linear last layer, alone or with a softmax; a QUANTIZE may stand first "
+    "and last"
 )
 
 
@@ -41,8 +43,10 @@ def _problem(graph: Graph, config: _raw_train.Config) -> tuple[int, str] | None:
         return len(graph.ops) - 1 if graph.ops else 0, "there is no dense layer"
     if len(dense) > _raw_train.MAX_LAYERS:
         return dense[_raw_train.MAX_LAYERS], f"{len(dense)} dense layers are too many"
-    for place, (index, op) in enumerate(ops):
-        words = _problem_of(graph, op, place, place == len(ops) - 1, index == dense[-1])
+    if is_quantize(ops[-1][1]):
+        ops.pop()
+    for position, (index, op) in enumerate(ops):
+        words = _problem_of(graph, op, position, position == len(ops) - 1, index == dense[-1])
         if words is None and config.window and isinstance(op, Dense):
             words = _problem_with_window(graph, op, index == dense[-1])
         if words is not None:
@@ -50,11 +54,11 @@ def _problem(graph: Graph, config: _raw_train.Config) -> tuple[int, str] | None:
     return None
 
 
-def _problem_of(graph: Graph, op: Op, place: int, last: bool, last_dense: bool) -> str | None:
+def _problem_of(graph: Graph, op: Op, position: int, last: bool, last_dense: bool) -> str | None:
     if isinstance(op, Softmax):
         return None if last else "a softmax that is not the last layer"
     if isinstance(op, Rescale):
-        if place == 0 and op.activation is Activation.NONE:
+        if position == 0 and is_quantize(op):
             return None
         return "an activation or rescaling that is a layer of its own"
     if isinstance(op, Dense):

@@ -32,7 +32,7 @@ from byteprop.errors import ArgumentError, TrainingError
 from byteprop.graph import Dense
 from byteprop.history import History
 from byteprop.metrics import loss_sum, loss_unit
-from byteprop.samples import Samples, encode, has_classes, n_outputs
+from byteprop.samples import Samples, encode, has_classes, n_outputs, scores
 from byteprop.schedules import ONE_Q24, Progress, Schedule, describe, rate_q24_of, schedule_of
 from byteprop.trainable import check_trainable
 
@@ -372,7 +372,7 @@ class Run:
         if self._classes:
             logs["val_accuracy"] = float(np.mean(answers.argmax(axis=1) == held.y))
         else:
-            scale = float(self.model.graph.tensors[self.model.graph.outputs[0]].scale)
+            scale = float(scores(self.model.graph).scale)
             errors = answers - held.y * (scale / 65536)
             logs["val_rmse"] = math.sqrt(float(np.mean(np.square(errors))))
         return logs
@@ -390,7 +390,7 @@ def _hopeless(model: Model) -> float:
     """Half as much again as guessing has; errors as large as the whole range of the output."""
     if has_classes(model.graph):
         return 1.5 * math.log(max(2, n_outputs(model.graph)))
-    return (128 * float(model.graph.tensors[model.graph.outputs[0]].scale)) ** 2
+    return (128 * float(scores(model.graph).scale)) ** 2
 
 
 def _new_trainer(model: Model, config: _raw_train.Config) -> _raw_train.Trainer:

@@ -214,7 +214,7 @@ class ReferenceTrainer:
                 weights=k.Wh.astype(np.int8),
                 bias=k.b.astype(np.int32),
                 weight_scales=k.weight_scales.copy(),
-                has_bias=k.op.has_bias or bool(k.b.any()),
+                has_bias=k.op.has_bias or not k.frozen,
             )
         return replace(self._graph, tensors=tuple(self._tensors), ops=tuple(ops))
 
@@ -285,7 +285,7 @@ class ReferenceTrainer:
 
     def _dense_input(self, x: npt.NDArray[np.generic]) -> Ints:
         q = np.asarray(x).reshape(-1).astype(np.int64)
-        for op in self._graph.ops:
+        for op in self._graph.ops[: self._layers[0].op_index]:
             if isinstance(op, Rescale):
                 q = reference._rescale(op, q, self._tensors[op.input], self._tensors[op.output])
         return q
@@ -568,15 +568,17 @@ def _stays_normal(scale: np.float32, change: int) -> bool:
 
 
 def _check_chain(graph: Graph) -> None:
-    """A chain of Reshapes, at most one QUANTIZE, Dense layers and at most one Softmax, in this
-    order but for the Reshapes."""
+    """A chain of at most one QUANTIZE, Dense layers and at most one Softmax, in this order, with
+    Reshapes anywhere; the last op may be a QUANTIZE."""
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise TrainingError("a model with one input and one output can be trained")
     previous = graph.inputs[0]
     follows: tuple[type[Op], ...] = (Rescale, Dense)
     for index, op in enumerate(graph.ops):
         is_activation = isinstance(op, Rescale) and op.activation is not Activation.NONE
-        if op.input != previous or is_activation or not isinstance(op, (*follows, Reshape)):
+        is_last_quantize = isinstance(op, Rescale) and index == len(graph.ops) - 1
+        fits = isinstance(op, (*follows, Reshape)) or is_last_quantize
+        if op.input != previous or is_activation or not fits:
             raise TrainingError(f"op {index} {type(op).__name__} cannot be trained", op=index)
         if not isinstance(op, Reshape):
             follows = {Rescale: (Dense,), Dense: (Dense, Softmax), Softmax: ()}[type(op)]

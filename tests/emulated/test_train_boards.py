@@ -8,14 +8,17 @@ import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from byteprop import image
 from byteprop._raw import const
 from byteprop._raw_train import Trainer
 from byteprop.errors import ArgumentError
+from byteprop.graph import Dense
 from byteprop_host.boards import Board, load_board
 from byteprop_host.build import Firmware, build, check_train_fit, train_fit
 from byteprop_host.errors import FitError, RequestError
@@ -32,6 +35,7 @@ from training_boards import (
     shown,
     twin_digests,
     twin_results,
+    without_biases,
 )
 
 from faulty_line import FaultyLine
@@ -98,6 +102,23 @@ def test_batches_and_momentum(name: str) -> None:
         twin.flush()
         assert session.end() == twin.image
         assert session.checkpoint().state == twin.state
+
+
+@pytest.mark.parametrize("name", ["mps2-an386", "rv32-virt", "microbit", "arduino-uno"])
+def test_layers_without_bias_get_one(name: str) -> None:
+    task = regression(30) if name in TINY else classification((16, 12, 4), 40)
+    if name in TINY:  # its training knows no QUANTIZE
+        graph = image.decode(task.image)
+        bare = replace(graph, ops=(replace(graph.ops[0], has_bias=False),))
+        task = replace(task, image=image.encode(bare))
+    else:
+        task = without_biases(task)
+    twin = Trainer(task.image, task.config)
+    with begun(name, task) as (_, _, session):
+        assert shown(list(session.train(task.samples))) == twin_results(twin, task.samples)
+        trained = session.end()
+    assert trained == twin.image
+    assert all(op.has_bias for op in image.decode(trained).ops if isinstance(op, Dense))
 
 
 @pytest.mark.parametrize("name", ["mps2-an386", "microbit", "arduino-uno"])

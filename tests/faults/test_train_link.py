@@ -39,6 +39,7 @@ from training_boards import (
     shown,
     twin_digests,
     twin_results,
+    without_biases,
 )
 
 MODELS = Path(__file__).parents[1] / "data/models"
@@ -48,6 +49,7 @@ TASKS = {
     "batch": classification((64, 32, 10), 100, batch=8),
     "momentum": classification((20, 12, 4), 100, batch=3, momentum_shift=3, window=7),
     "regression": regression(300),
+    "no biases": without_biases(classification((20, 12, 4), 100, window=7)),
 }
 
 

@@ -86,6 +86,8 @@ nets = st.builds(
     hidden_scale=st.floats(2**-9, 2.0),
     logit_scale=st.floats(2**-7, 2.0),
     power_of_two=st.booleans(),
+    without_bias=st.integers(0, 7),
+    trailing_quantize=st.booleans(),
 )
 configs = st.builds(
     Config,

@@ -34,6 +34,8 @@ class Net:
     logit_scale: float = 0.25
     weight_scale: float = 0.02
     power_of_two: bool = False
+    without_bias: int = 0  # bit l: dense layer l
+    trailing_quantize: bool = False
 
 
 def graph_of(net: Net, rng: np.random.Generator) -> Graph:
@@ -71,11 +73,12 @@ def graph_of(net: Net, rng: np.random.Generator) -> Graph:
             scales = 2.0 ** np.round(np.log2(scales))
         weights = rng.integers(-net.weight_limit, net.weight_limit + 1, (n_out, n_in))
         bias = rng.integers(-net.bias_limit, net.bias_limit + 1, n_out)
+        has_bias = not net.without_bias >> number & 1
         activation = Activation.NONE if is_last else net.activation
         ops.append(
             Dense(
-                x, y, weights.astype(np.int8), bias.astype(np.int32),
-                scales.astype(np.float32), activation,
+                x, y, weights.astype(np.int8), (bias * has_bias).astype(np.int32),
+                scales.astype(np.float32), activation, has_bias,
             )
         )  # fmt: skip
         x = y
@@ -84,6 +87,12 @@ def graph_of(net: Net, rng: np.random.Generator) -> Graph:
         tensors.append(Tensor("classes", tensors[x].shape, DType.INT8, np.float32(1 / 256), -128))
         ops.append(Softmax(x, y))
         x = y
+    if net.trailing_quantize:
+        source = tensors[x]
+        zero_point = source.zero_point + 128
+        tensors.append(Tensor("bytes", source.shape, DType.UINT8, source.scale, zero_point))
+        ops.append(Rescale(x, len(tensors) - 1))
+        x = len(tensors) - 1
     return Graph(tuple(tensors), tuple(ops), (0,), (x,))
 
 
