@@ -86,11 +86,6 @@ def test_the_plain_parts_load() -> None:
             UnsupportedOpError,
             "asymmetric_quantize_inputs",
         ),
-        (
-            dense_parts(options=tb.options_of("Softmax", Beta=1.0)),
-            ModelError,
-            "options of another op",
-        ),
         (dense_parts(x={"type": tb.UINT8}), UnsupportedOpError, "'x' is UINT8"),
         (dense_parts(x={"type": tb.FLOAT32}), UnsupportedOpError, "float32, not quantised"),
         (dense_parts(x={"type": tb.INT16}), UnsupportedOpError, "input 'x' is INT16"),

@@ -63,6 +63,7 @@ class ModelBuilder:
     subgraphs: int = 1
     external_buffer: int | None = None  # index of a buffer said to lie outside the file
     modern_op_codes: bool = True  # whether the newer field of the op's code is written
+    old_op_codes: bool = True  # and the older one
     _tensors: list[_Tensor] = field(default_factory=list)
     _ops: list[_Op] = field(default_factory=list)
     _buffers: list[bytes] = field(default_factory=lambda: [b""])
@@ -145,7 +146,8 @@ class ModelBuilder:
     def _op_code(self, b: flatbuffers.Builder, op: _Op) -> int:
         custom = None if op.custom_code is None else b.CreateString(op.custom_code)
         tflite.OperatorCodeStart(b)
-        tflite.OperatorCodeAddDeprecatedBuiltinCode(b, min(op.code, 127))
+        if self.old_op_codes:
+            tflite.OperatorCodeAddDeprecatedBuiltinCode(b, min(op.code, 127))
         if self.modern_op_codes:
             tflite.OperatorCodeAddBuiltinCode(b, op.code)
         tflite.OperatorCodeAddVersion(b, op.version)

@@ -84,12 +84,11 @@ class Builder:
     def output(self, op: RawOp) -> RawTensor:
         return self.model.tensors[op.outputs[0]]
 
-    def options(self, op: RawOp, kind: type[OptionsT], type_code: int) -> OptionsT | None:
-        """The op's options, None when the file leaves them out (every field has its default)."""
-        if op.options_type == 0 or (op.options is None and op.options_type == type_code):
+    def options(self, op: RawOp, kind: type[OptionsT]) -> OptionsT | None:
+        """The op's options, None when the file leaves them out (every field has its default). That
+        they are of this kind was checked when the op was read."""
+        if op.options is None:
             return None
-        if op.options_type != type_code:
-            self.fail(op, f"options of another op (type {op.options_type}, not {type_code})")
         found: Any = kind()
         found.Init(op.options.Bytes, op.options.Pos)
         result: OptionsT = found

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tflite
+from flatbuffers.number_types import Int32Flags
 
 from byteprop.errors import ModelError
 from byteprop.importer import schema
@@ -18,6 +19,7 @@ from byteprop.importer.verify import verify
 
 SCHEMA_VERSION = 3
 NO_TENSOR = -1
+NO_OPTIONS = tflite.BuiltinOptions.NONE
 
 _TYPE_NAMES: dict[int, str] = {
     value: name for name, value in vars(tflite.TensorType).items() if isinstance(value, int)
@@ -25,6 +27,10 @@ _TYPE_NAMES: dict[int, str] = {
 _OP_NAMES: dict[int, str] = {
     value: name for name, value in vars(tflite.BuiltinOperator).items() if isinstance(value, int)
 }
+_OPTIONS_NAMES: dict[int, str] = {
+    value: name for name, value in vars(tflite.BuiltinOptions).items() if isinstance(value, int)
+}
+_BUILTIN_CODE_SLOT = 10  # in the vtable of OperatorCode
 # TensorFlow Lite's own limit.
 _MAX_RANK = 8
 _MAX_OPERANDS = 1024
@@ -83,6 +89,10 @@ def type_name(code: int) -> str:
 
 
 def op_name(code: int) -> str:
+def options_name(code: int) -> str:
+    return _OPTIONS_NAMES.get(code, f"type {code}")
+
+
     return _OP_NAMES.get(code, f"operator {code}")
 
 
@@ -107,6 +117,7 @@ def read(data: bytes) -> RawModel:
         tensors,
         tuple(_op(graph.Operators(i), i, codes, tensors) for i in range(graph.OperatorsLength())),
         _indices(graph.InputsAsNumpy(), len(tensors), "inputs of the model"),
+        model.SubgraphsLength(),
         _indices(graph.OutputsAsNumpy(), len(tensors), "outputs of the model"),
         len(data),
     )
@@ -157,12 +168,20 @@ def _quantization(parameters: tflite.QuantizationParameters, index: int) -> RawQ
 
 
 def _op_code(code: tflite.OperatorCode) -> tuple[int, str, int]:
-    # Writers put codes above 127 into the newer field, old ones know the older field alone.
-    builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    # As TensorFlow Lite: old writers fill the older field alone, others may fill the newer one
+    # alone. The package's accessor takes the older field for codes below 127, so it does not do.
+    builtin = max(_newer_code(code), code.DeprecatedBuiltinCode())
     name = op_name(builtin)
     if builtin == tflite.BuiltinOperator.CUSTOM:
         name = f"custom op {_text(code.CustomCode())[:_MAX_CUSTOM_NAME]!r}"
     return builtin, name, code.Version()
+def _newer_code(code: tflite.OperatorCode) -> int:
+    offset = code._tab.Offset(_BUILTIN_CODE_SLOT)
+    if not offset:
+        return 0
+    return int(code._tab.Get(Int32Flags, code._tab.Pos + offset))
+
+
 
 
 def _op(
@@ -177,7 +196,12 @@ def _op(
         )
     code, name, version = codes[op.OpcodeIndex()]
     options_type = op.BuiltinOptionsType()
-    known = options_type in schema.OPTIONS
+    expected = schema.OPTIONS_OF_OP.get(code)
+    if expected is not None and options_type not in (NO_OPTIONS, expected):
+        raise ModelError(
+            f"op {index}, {name}: options of another op, expected {options_name(expected)}, got "
+            f"{options_name(options_type)}"
+        )
     return RawOp(
         index=index,
         code=code,
@@ -188,7 +212,7 @@ def _op(
         ),
         outputs=_indices(op.OutputsAsNumpy(), len(tensors), f"outputs of op {index} ({name})"),
         options_type=options_type,
-        options=op.BuiltinOptions() if known else None,
+        options=op.BuiltinOptions() if options_type in schema.OPTIONS else None,
     )
 
 

@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from tflite import BuiltinOperator as Code
+from tflite import BuiltinOptions as Options
+
 
 @dataclass(frozen=True)
 class Scalar:
@@ -79,6 +82,39 @@ OPTIONS: Mapping[int, str] = MappingProxyType(
         37: "CastOptions",
         55: "ShapeOptions",
         59: "PackOptions",
+    }
+)
+
+# For each builtin op that byteprop reads, the one type of options that it may have; 0 for none.
+OPTIONS_OF_OP: Mapping[int, int] = MappingProxyType(
+    {
+        Code.ADD: Options.AddOptions,
+        Code.CAST: Options.CastOptions,
+        Code.CONCATENATION: Options.ConcatenationOptions,
+        Code.DEQUANTIZE: Options.DequantizeOptions,
+        Code.DIV: Options.DivOptions,
+        Code.EXPAND_DIMS: Options.ExpandDimsOptions,
+        Code.FLOOR_DIV: Options.FloorDivOptions,
+        Code.FULLY_CONNECTED: Options.FullyConnectedOptions,
+        Code.GATHER: Options.GatherOptions,
+        Code.MAXIMUM: Options.MaximumMinimumOptions,
+        Code.MINIMUM: Options.MaximumMinimumOptions,
+        Code.MUL: Options.MulOptions,
+        Code.PACK: Options.PackOptions,
+        Code.QUANTIZE: Options.QuantizeOptions,
+        Code.RANK: Options.RankOptions,
+        Code.REDUCE_PROD: Options.ReducerOptions,
+        Code.RELU: Options.NONE,
+        Code.RELU6: Options.NONE,
+        Code.RELU_0_TO_1: Options.NONE,
+        Code.RELU_N1_TO_1: Options.NONE,
+        Code.RESHAPE: Options.ReshapeOptions,
+        Code.SHAPE: Options.ShapeOptions,
+        Code.SLICE: Options.SliceOptions,
+        Code.SOFTMAX: Options.SoftmaxOptions,
+        Code.SQUEEZE: Options.SqueezeOptions,
+        Code.STRIDED_SLICE: Options.StridedSliceOptions,
+        Code.SUB: Options.SubOptions,
     }
 )
 

@@ -53,7 +53,7 @@ def fold_minimum(builder: Builder, op: RawOp) -> None:
 
 def fold_reduce_prod(builder: Builder, op: RawOp) -> None:
     builder.expect_operands(op, (2,))
-    options = builder.options(op, tflite.ReducerOptions, tflite.BuiltinOptions.ReducerOptions)
+    options = builder.options(op, tflite.ReducerOptions)
     array, axes = builder.numbers(op, 0), builder.numbers(op, 1)
     if array.ndim != 1 or any(int(axis) not in (0, -1) for axis in axes.reshape(-1)):
         builder.unsupported(op, "over other than the dimensions of a shape")
@@ -94,7 +94,7 @@ def _fold(
 def _expect_no_activation(builder: Builder, op: RawOp) -> None:
     kind = _OPTIONS_WITH_ACTIVATION.get(op.options_type)
     if kind is not None:
-        options = builder.options(op, kind, op.options_type)
+        options = builder.options(op, kind)
         if options is not None and options.FusedActivationFunction():
             builder.unsupported(op, "shape arithmetic with a fused activation")
 

@@ -16,9 +16,7 @@ def fold_strided_slice(builder: Builder, op: RawOp) -> None:
     begin, end, strides = (_vector(builder, op, operand) for operand in (1, 2, 3))
     if array.ndim != 1 or not len(begin) == len(end) == len(strides) == 1:
         builder.unsupported(op, f"a slice of {array.ndim} dimensions; a shape has one")
-    options = builder.options(
-        op, tflite.StridedSliceOptions, tflite.BuiltinOptions.StridedSliceOptions
-    )
+    options = builder.options(op, tflite.StridedSliceOptions)
     if options is None:
         options = tflite.StridedSliceOptions()
         builder.fail(op, "its options are missing")
@@ -49,7 +47,7 @@ def fold_slice(builder: Builder, op: RawOp) -> None:
 def fold_gather(builder: Builder, op: RawOp) -> None:
     builder.expect_operands(op, (2,))
     array, positions = builder.numbers(op, 0), builder.numbers(op, 1)
-    options = builder.options(op, tflite.GatherOptions, tflite.BuiltinOptions.GatherOptions)
+    options = builder.options(op, tflite.GatherOptions)
     axis = 0 if options is None else options.Axis()
     if array.ndim != 1 or axis not in (0, -1) or (options is not None and options.BatchDims()):
         builder.unsupported(op, f"along axis {axis} of {array.ndim} dimensions; a shape has one")

@@ -10,7 +10,7 @@ from byteprop.importer.rawmodel import RawOp
 
 
 def fold_pack(builder: Builder, op: RawOp) -> None:
-    options = builder.options(op, tflite.PackOptions, tflite.BuiltinOptions.PackOptions)
+    options = builder.options(op, tflite.PackOptions)
     if options is not None and options.ValuesCount() != len(op.inputs):
         builder.fail(op, f"{len(op.inputs)} inputs; its options say {options.ValuesCount()}")
     parts = _parts(builder, op)
@@ -20,9 +20,7 @@ def fold_pack(builder: Builder, op: RawOp) -> None:
 
 
 def fold_concatenation(builder: Builder, op: RawOp) -> None:
-    options = builder.options(
-        op, tflite.ConcatenationOptions, tflite.BuiltinOptions.ConcatenationOptions
-    )
+    options = builder.options(op, tflite.ConcatenationOptions)
     if options is not None and (options.Axis() not in (0, -1) or options.FusedActivationFunction()):
         builder.unsupported(op, "of tensors; it may build shapes only")
     parts = _parts(builder, op)

@@ -11,7 +11,7 @@ from byteprop.importer.values import Computed, FloatInput, FloatOutput
 
 
 def fold_shape(builder: Builder, op: RawOp) -> None:
-    options = builder.options(op, tflite.ShapeOptions, tflite.BuiltinOptions.ShapeOptions)
+    options = builder.options(op, tflite.ShapeOptions)
     if options is not None and options.OutType() != builder.output(op).type:
         builder.fail(op, f"its option says {type_name(options.OutType())}, its output does not")
     builder.known(op, np.array(_shape(builder, op), np.int64))

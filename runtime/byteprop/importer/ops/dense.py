@@ -50,9 +50,7 @@ def lower(builder: Builder, op: RawOp) -> None:
 
 
 def _options(builder: Builder, op: RawOp) -> tuple[Activation, bool]:
-    options = builder.options(
-        op, tflite.FullyConnectedOptions, tflite.BuiltinOptions.FullyConnectedOptions
-    )
+    options = builder.options(op, tflite.FullyConnectedOptions)
     if options is None:
         return Activation.NONE, False
     if options.WeightsFormat() != tflite.FullyConnectedOptionsWeightsFormat.DEFAULT:

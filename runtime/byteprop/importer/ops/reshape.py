@@ -34,7 +34,7 @@ def lower_expand_dims(builder: Builder, op: RawOp) -> None:
 def lower_squeeze(builder: Builder, op: RawOp) -> None:
     builder.expect_operands(op, (1,))
     shape = _shape_of(builder, op)
-    options = builder.options(op, tflite.SqueezeOptions, tflite.BuiltinOptions.SqueezeOptions)
+    options = builder.options(op, tflite.SqueezeOptions)
     listed = [] if options is None else [options.SqueezeDims(i) for i in _range(options)]
     axes = {axis if axis >= 0 else axis + len(shape) for axis in listed}
     if any(not 0 <= axis < len(shape) or shape[axis] != 1 for axis in axes):
@@ -62,7 +62,7 @@ def _wanted_shape(builder: Builder, op: RawOp) -> list[int]:
         numbers = builder.numbers(op, 1)
         if numbers.ndim == 1:
             return [int(dim) for dim in numbers]
-    options = builder.options(op, tflite.ReshapeOptions, tflite.BuiltinOptions.ReshapeOptions)
+    options = builder.options(op, tflite.ReshapeOptions)
     if options is None or options.NewShapeIsNone():
         builder.fail(op, "neither an input nor an option states the new shape")
     shape = [int(dim) for dim in options.NewShapeAsNumpy()[:9]]

@@ -39,7 +39,7 @@ def lower(builder: Builder, op: RawOp) -> None:
 
 
 def _beta(builder: Builder, op: RawOp, x_scale: np.float32) -> np.float32:
-    options = builder.options(op, tflite.SoftmaxOptions, tflite.BuiltinOptions.SoftmaxOptions)
+    options = builder.options(op, tflite.SoftmaxOptions)
     beta = np.float32(0.0 if options is None else options.Beta())
     if not (np.isfinite(beta) and beta > 0):
         builder.fail(op, f"beta is {beta}")
