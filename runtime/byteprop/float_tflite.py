@@ -29,7 +29,13 @@ _SUPPORTED = "FULLY_CONNECTED, RELU, RELU6, SOFTMAX, RESHAPE, SQUEEZE, EXPAND_DI
 def read_float_tflite(data: bytes) -> FloatNetwork:
     """The network; UnsupportedOpError names an op that is not part of such a chain, ModelError a
     file that is damaged."""
-    model = read(data)
+    return network_of(read(data))
+
+
+def network_of(model: RawModel) -> FloatNetwork:
+    """As read_float_tflite, of a file that has been read."""
+    if model.subgraphs != 1:
+        raise UnsupportedOpError(f"{model.subgraphs} subgraphs; quantize takes models of one")
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise UnsupportedOpError(
             f"{len(model.inputs)} inputs and {len(model.outputs)} outputs; quantize takes one each"
@@ -81,13 +87,13 @@ class _Chain:
             self._refuse(op, "stands behind a softmax")
         fused = self._fused(op)
         weights = self._constant(op, 1, 2)
-        n_out, n_in = weights.shape
+        n_in, n_out = weights.shape
         has_bias = len(op.inputs) > 2 and op.inputs[2] != NO_TENSOR
         bias = self._constant(op, 2, 1) if has_bias else np.zeros(n_out)
         if (self.layers and self.layers[-1].weights.shape[1] != n_in) or bias.shape != (n_out,):
             self._refuse(op, f"has {n_out}x{n_in} weights, which do not fit the layer before")
         name = self.model.tensors[op.outputs[0]].name
-        self.layers.append(FloatLayer(np.ascontiguousarray(weights.T), bias, fused, name))
+        self.layers.append(FloatLayer(weights, bias, fused, name))
 
     def _fused(self, op: RawOp) -> str:
         if op.options is None:
@@ -111,6 +117,7 @@ class _Chain:
         self.layers[-1] = replace(self.layers[-1], activation=wanted)
 
     def _constant(self, op: RawOp, operand: int, rank: int) -> Floats:
+        """A float32 constant of the file, transposed."""
         if operand >= len(op.inputs) or op.inputs[operand] == NO_TENSOR:
             self._refuse(op, f"has no input {operand}")
         raw = self.model.tensors[op.inputs[operand]]
@@ -118,10 +125,10 @@ class _Chain:
             self._refuse(op, f"takes {raw.name!r} ({raw.type_name}), not a float32 constant")
         if any(d < 1 for d in raw.shape) or raw.data.size != 4 * math.prod(raw.shape):
             self._refuse(op, f"has {raw.data.size} bytes for the shape {list(raw.shape)}")
-        values = np.frombuffer(raw.data, "<f4").reshape(raw.shape).astype(np.float64)
+        values = np.frombuffer(raw.data, "<f4").reshape(raw.shape)
         if not np.isfinite(values).all():
             self._refuse(op, f"holds numbers in {raw.name!r} that are not finite")
-        return values
+        return values.T.astype(np.float64, order="C")
 
     def _refuse(self, op: RawOp, what: str) -> NoReturn:
         raise UnsupportedOpError(

@@ -16,6 +16,8 @@ from byteprop.graph import DType, Op, Tensor
 from byteprop.importer.checks import (
     DTYPES,
     quantization_problem,
+    described,
+    is_bare,
     quoted,
     scale_and_zero,
     shape_problem,
@@ -36,28 +38,23 @@ OptionsT = TypeVar("OptionsT")
 class Builder:
     """Lowers one model; ops call it in the file's order."""
 
-    def __init__(self, model: RawModel, supported: Sequence[str]) -> None:
+    def __init__(self, model: RawModel, supported: str) -> None:
         self.model = model
         self.tensors: list[Tensor] = []
         self.ops: list[Op] = []
         self.values: dict[int, Value] = {}
         self.input_of: dict[int, int] = {}  # the file's input tensor -> the graph's
-        self._supported = ", ".join(supported)
+        self.bare: set[int] = set()  # the graph's tensors whose scale the file does not state
+        self._supported = supported
         self._constant_bytes_left = MAX_CONSTANT_REUSE * model.file_bytes
 
     # Errors. Every message names the op, its index and its output tensor.
 
-    def describe(self, op: RawOp) -> str:
-        names = ", ".join(quoted(self.model.tensors[i].name) for i in op.outputs)
-        return f"op {op.index}, {op.name} with output {names or 'none'}"
-
     def fail(self, op: RawOp, what: str) -> NoReturn:
-        raise ModelError(f"{self.describe(op)}: {what}")
+        raise ModelError(f"{described(self.model, op)}: {what}")
 
     def unsupported(self, op: RawOp, what: str) -> NoReturn:
-        raise UnsupportedOpError(
-            f"{self.describe(op)}: {what}. byteprop runs, on int8 tensors: {self._supported}"
-        )
+        raise UnsupportedOpError(f"{described(self.model, op)}: {what}. {self._supported}")
 
     # Operands.
 

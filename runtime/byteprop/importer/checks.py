@@ -9,7 +9,7 @@ import tflite
 
 from byteprop._graph_check import MAX_ELEMS, MAX_RANK
 from byteprop.graph import DType
-from byteprop.importer.rawmodel import RawTensor
+from byteprop.importer.rawmodel import RawModel, RawOp, RawTensor
 
 DTYPES = {tflite.TensorType.INT8: DType.INT8, tflite.TensorType.UINT8: DType.UINT8}
 _LIMITS = {DType.INT8: (-128, 127), DType.UINT8: (0, 255)}
@@ -20,6 +20,12 @@ def quoted(name: str) -> str:
     """A name from a file, fit for a message."""
     text = repr(name[:_NAME_IN_MESSAGES])
     return text if len(name) <= _NAME_IN_MESSAGES else f"{text[:-1]}...'"
+
+
+def described(model: RawModel, op: RawOp) -> str:
+    """An op by its index, its name and what it computes."""
+    names = ", ".join(quoted(model.tensors[i].name) for i in op.outputs)
+    return f"op {op.index}, {op.name} with output {names or 'none'}"
 
 
 def shape_problem(shape: tuple[int, ...]) -> str | None:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from tflite import BuiltinOperator as Code
 
-from byteprop.errors import ModelError
+from byteprop.errors import ModelError, UnsupportedOpError
 from byteprop.graph import Graph
 from byteprop.importer.builder import Builder
 from byteprop.importer.ends import add_inputs, graph_inputs, graph_outputs
 from byteprop.importer.folding import arithmetic, indexing, joining, shape
 from byteprop.importer.ops import activation, border, dense, reshape, softmax
-from byteprop.importer.rawmodel import RawModel, RawOp, op_name
+from byteprop.importer.rawmodel import RawModel, RawOp
+from byteprop.importer.survey import Supported, what_is_missing
 
 
 @dataclass(frozen=True)
@@ -59,15 +60,26 @@ FOLDINGS: Mapping[int, Lowering] = {
 }
 
 
-def supported_ops() -> list[str]:
-    """Names of the ops that run on tensors; the foldings serve shapes alone."""
-    return [op_name(code) for code in LOWERINGS]
+SUPPORTED = Supported(LOWERINGS.keys(), FOLDINGS.keys())
 
 
 def lower(model: RawModel) -> Graph:
+    """The graph of a file's model. UnsupportedOpError names all ops that byteprop lacks."""
+    try:
+        return _lower(model)
+    except ModelError as error:
+        whole = what_is_missing(model, SUPPORTED)
+        if whole is None:
+            raise
+        raise UnsupportedOpError(whole) from error
+
+
+def _lower(model: RawModel) -> Graph:
+    if model.subgraphs != 1:
+        raise UnsupportedOpError(f"{model.subgraphs} subgraphs, expected 1")
     if not model.inputs or not model.outputs:
         raise ModelError("the model has no inputs or no outputs")
-    builder = Builder(model, supported_ops())
+    builder = Builder(model, str(SUPPORTED))
     add_inputs(builder)
     for op in model.ops:
         _lower_op(builder, op)

@@ -82,33 +82,31 @@ class RawModel:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     file_bytes: int
+    subgraphs: int = 1  # of which this is the first
 
 
 def type_name(code: int) -> str:
     return _TYPE_NAMES.get(code, f"type {code}")
 
 
-def op_name(code: int) -> str:
 def options_name(code: int) -> str:
     return _OPTIONS_NAMES.get(code, f"type {code}")
 
 
+def op_name(code: int) -> str:
     return _OP_NAMES.get(code, f"operator {code}")
 
 
 def read(data: bytes) -> RawModel:
-    """Verifies and reads a file of one subgraph."""
+    """Verifies a file and reads its first subgraph."""
     verify(data)
     model = tflite.Model.GetRootAs(data, 0)
     if model.Version() != SCHEMA_VERSION:
         raise ModelError(
             f"schema version {model.Version()} of the .tflite file; byteprop reads {SCHEMA_VERSION}"
         )
-    if model.SubgraphsLength() != 1:
-        raise ModelError(
-            f"{model.SubgraphsLength()} subgraphs; byteprop runs models with exactly one "
-            "(no control flow, no separate initialisation)"
-        )
+    if not model.SubgraphsLength():
+        raise ModelError("0 subgraphs in the .tflite file, expected at least 1")
     graph = model.Subgraphs(0)
     buffers = [_buffer(model.Buffers(i), i) for i in range(model.BuffersLength())]
     tensors = tuple(_tensor(graph.Tensors(i), i, buffers) for i in range(graph.TensorsLength()))
@@ -117,9 +115,9 @@ def read(data: bytes) -> RawModel:
         tensors,
         tuple(_op(graph.Operators(i), i, codes, tensors) for i in range(graph.OperatorsLength())),
         _indices(graph.InputsAsNumpy(), len(tensors), "inputs of the model"),
-        model.SubgraphsLength(),
         _indices(graph.OutputsAsNumpy(), len(tensors), "outputs of the model"),
         len(data),
+        model.SubgraphsLength(),
     )
 
 
@@ -175,13 +173,13 @@ def _op_code(code: tflite.OperatorCode) -> tuple[int, str, int]:
     if builtin == tflite.BuiltinOperator.CUSTOM:
         name = f"custom op {_text(code.CustomCode())[:_MAX_CUSTOM_NAME]!r}"
     return builtin, name, code.Version()
+
+
 def _newer_code(code: tflite.OperatorCode) -> int:
     offset = code._tab.Offset(_BUILTIN_CODE_SLOT)
     if not offset:
         return 0
     return int(code._tab.Get(Int32Flags, code._tab.Pos + offset))
-
-
 
 
 def _op(

@@ -1,0 +1,141 @@
+"""All that keeps byteprop from running a file, in one message. Lowering stops at the first op that
+it does not take, which is seldom all that the file's owner has to know."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from tflite import BuiltinOperator as Code
+from tflite import TensorType
+
+from byteprop.errors import ModelError
+from byteprop.importer.checks import described
+from byteprop.importer.rawmodel import NO_TENSOR, RawModel, RawOp, RawTensor, op_name
+
+_NUMBERS = (TensorType.INT32, TensorType.INT64)
+_INTEGERS = (TensorType.INT8, TensorType.UINT8, TensorType.INT16)
+# These move or convert values; what they stand between computes.
+_PASSIVE = (Code.QUANTIZE, Code.DEQUANTIZE, Code.RESHAPE, Code.EXPAND_DIMS, Code.SQUEEZE)
+_RUNS_SUBGRAPHS = (
+    Code.CALL, Code.CALL_ONCE, Code.IF, Code.WHILE, Code.STABLEHLO_COMPOSITE, Code.STABLEHLO_WHILE,
+)  # fmt: skip
+_MOST_NAMES = 12
+_CONVERT = (
+    "convert it again with full integer quantisation (in TensorFlow's converter a "
+    "representative_dataset, and TFLITE_BUILTINS_INT8 as the only supported_ops)"
+)
+
+
+@dataclass(frozen=True)
+class Supported:
+    """The ops that run on tensors, and those that are folded away in shape arithmetic."""
+
+    on_tensors: Collection[int]
+    on_shapes: Collection[int]
+
+    def __str__(self) -> str:
+        return f"byteprop runs, on int8 tensors: {', '.join(map(op_name, self.on_tensors))}"
+
+
+def what_is_missing(model: RawModel, supported: Supported) -> str | None:
+    """What the model has that byteprop has not; None when each op for itself is supported."""
+    lacking = [op for op in model.ops if not _is_supported(model, op, supported)]
+    floats = _float_ops(model)
+    parts = [_float_part(model, floats), _subgraph_part(model), _lacking_part(model, lacking)]
+    if not any(parts):
+        return None
+    text = "; ".join(part for part in parts if part)
+    return f"{text}. {supported}" if lacking else text
+
+
+def counted(ops: Iterable[RawOp]) -> str:
+    """`CONV_2D 9, ADD 3`, in the order of the file."""
+    counts = Counter(op.name for op in ops)
+    names = [f"{name} {n}" for name, n in counts.items()]
+    if len(names) > _MOST_NAMES:
+        names[_MOST_NAMES:] = [f"and {len(names) - _MOST_NAMES} other kinds"]
+    return ", ".join(names)
+
+
+def _is_supported(model: RawModel, op: RawOp, supported: Supported) -> bool:
+    if op.code in supported.on_tensors:
+        return True
+    on_shapes = all(model.tensors[i].type in _NUMBERS for i in op.outputs)
+    return op.code in supported.on_shapes and on_shapes
+
+
+def _lacking_part(model: RawModel, lacking: list[RawOp]) -> str:
+    if not lacking:
+        return ""
+    names, first = counted(lacking), described(model, lacking[0])
+    if len(lacking) == 1:
+        return f"{names} is not supported ({first})"
+    return f"{names} are not supported (the first is {first})"
+
+
+def _subgraph_part(model: RawModel) -> str:
+    if model.subgraphs == 1:
+        return ""
+    callers = [op for op in model.ops if op.code in _RUNS_SUBGRAPHS]
+    reason = f"run by {counted(callers)}" if callers else "no op of the first runs another"
+    return f"{model.subgraphs} subgraphs, expected 1: {reason}"
+
+
+# ------------------------------------------------------------------------------------------- float
+
+
+def _float_ops(model: RawModel) -> list[RawOp]:
+    """The ops that compute in float32."""
+    return [
+        op
+        for op in model.ops
+        if op.code not in _PASSIVE and _has(model, op.outputs, (TensorType.FLOAT32,))
+    ]
+
+
+def _float_part(model: RawModel, floats: list[RawOp]) -> str:
+    if not floats:
+        return ""
+    if _has(model, model.inputs, _INTEGERS) or any(
+        op.code not in _PASSIVE and _has(model, op.outputs, _INTEGERS) for op in model.ops
+    ):
+        verb = "computes" if len(floats) == 1 else "compute"
+        return (
+            f"a partly quantised model: {counted(floats)} {verb} in float32, byteprop in integers; "
+            + _CONVERT
+        )
+    kind = _weights_kind(model, floats)
+    advice = _CONVERT
+    if kind == "float32" and _is_dense_network(model):
+        advice = "byteprop.quantize(FILE, representative_data) makes an int8 model of it"
+    return f"a {kind} model, and byteprop computes in integers: {advice}"
+
+
+def _weights_kind(model: RawModel, floats: list[RawOp]) -> str:
+    constants = [t for op in floats for t in _tensors(model, op.inputs) if t.data is not None]
+    if any(t.type in _INTEGERS and t.quantization is not None for t in constants):
+        return "hybrid (float32 activations, int8 weights)"
+    unpacked = [op for op in model.ops if op.code == Code.DEQUANTIZE]
+    if any(t.data is not None for op in unpacked for t in _tensors(model, op.inputs)):
+        return "float32 (with smaller weights, which it unpacks)"
+    return "float32"
+
+
+def _is_dense_network(model: RawModel) -> bool:
+    from byteprop.float_tflite import network_of
+
+    try:
+        network_of(model)
+    except ModelError:
+        return False
+    return True
+
+
+def _has(model: RawModel, indices: Iterable[int], types: Collection[int]) -> bool:
+    return any(t.type in types for t in _tensors(model, indices))
+
+
+def _tensors(model: RawModel, indices: Iterable[int]) -> list[RawTensor]:
+    return [model.tensors[i] for i in indices if i != NO_TENSOR]
