@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
@@ -15,9 +16,9 @@ from byteprop.errors import ModelError, UnsupportedOpError
 from byteprop.graph import DType, Op, Tensor
 from byteprop.importer.checks import (
     DTYPES,
-    quantization_problem,
     described,
     is_bare,
+    quantization_problem,
     quoted,
     scale_and_zero,
     shape_problem,
@@ -95,16 +96,18 @@ class Builder:
         """What is known of an input; None for a constant of the file."""
         raw = self.required(op, operand)
         value = self.values.get(raw.index)
-        if value is None and raw.data is None:
+        if value is None and raw.data is None and not _is_empty(raw):
             self.fail(op, f"input {operand}, {quoted(raw.name)}, is computed by no op before it")
         return value
 
     def activation(self, op: RawOp, operand: int = 0) -> int:
-        """The graph's tensor behind an input."""
+        """The graph's tensor behind an input; it has a scale."""
         value = self.value(op, operand)
-        if isinstance(value, Computed):
-            return value.index
         raw = self.required(op, operand)
+        if isinstance(value, Computed):
+            if is_bare(raw):
+                self.fail(op, quantization_problem(raw) or "")
+            return value.index
         self.unsupported(op, f"input {quoted(raw.name)} is {self._kind(raw, value)}")
 
     def numbers(self, op: RawOp, operand: int) -> npt.NDArray[np.int64]:
@@ -134,13 +137,15 @@ class Builder:
         """A constant of the file in its shape; a view of the file's bytes."""
         shape = self.shape(op, raw)
         wanted = math.prod(shape) * np.dtype(dtype).itemsize
-        if raw.data is None or raw.data.size != wanted:
-            held = 0 if raw.data is None else raw.data.size
-            self.fail(op, f"constant {quoted(raw.name)} has {held} bytes; its shape needs {wanted}")
+        data = b"" if raw.data is None else raw.data
+        if len(data) != wanted:
+            self.fail(
+                op, f"constant {quoted(raw.name)} has {len(data)} bytes; its shape needs {wanted}"
+            )
         self._constant_bytes_left -= wanted
         if self._constant_bytes_left < 0:
             self.fail(op, f"constants are used more than {MAX_CONSTANT_REUSE} times over")
-        return np.frombuffer(raw.data, dtype=dtype).reshape(shape)
+        return np.frombuffer(data, dtype=dtype).reshape(shape)
 
     def shape(self, op: RawOp, raw: RawTensor) -> tuple[int, ...]:
         if any(dim < 0 for dim in raw.shape):
@@ -170,9 +175,41 @@ class Builder:
     def result(self, op: RawOp, shape: tuple[int, ...]) -> int:
         """The graph's tensor for op's output, whose shape the op's inputs determine."""
         output = self.output(op)
-        dtype = self.dtype(op, output)
+        self.dtype(op, output)
+        return self._result(op, shape, *self.quantization(op, output))
+
+    def moved(self, op: RawOp, source: int, shape: tuple[int, ...]) -> int:
+        """As result, for an op that moves the bytes of source: where the file states no scale for
+        one of the two, it has the other's."""
+        output = self.output(op)
+        x = self.tensors[source]
+        if self.dtype(op, output) is not x.dtype:
+            self.fail(op, f"its output is {output.type_name}, its input {x.dtype.name}")
+        if is_bare(output):
+            target = self._result(op, shape, x.scale, x.zero_point)
+            if source in self.bare:
+                self.bare.add(target)
+            return target
+        target = self.result(op, shape)
+        y = self.tensors[target]
+        self._state_scale(source, y)
+        if (self.tensors[source].scale, self.tensors[source].zero_point) != (y.scale, y.zero_point):
+            self.fail(op, "its output has another scale or zero point than its input")
+        return target
+
+    def _state_scale(self, index: int, like: Tensor) -> None:
+        """A tensor without a scale has that of what is made of its bytes."""
+        made_from = {op.output: op.input for op in self.ops}
+        while index in self.bare:
+            self.bare.remove(index)
+            x = self.tensors[index]
+            self.tensors[index] = replace(x, scale=like.scale, zero_point=like.zero_point)
+            index = made_from.get(index, index)
+
+    def _result(self, op: RawOp, shape: tuple[int, ...], scale: np.float32, zero_point: int) -> int:
+        output = self.output(op)
         self.expect_shape(op, output, shape)
-        scale, zero_point = self.quantization(op, output)
+        dtype = DTYPES[output.type]
         index = self.tensor(Tensor(output.name, shape, dtype, scale, zero_point))
         self.define(op, Computed(index))
         return index
@@ -239,3 +276,8 @@ class Builder:
         if isinstance(value, FloatOutput):
             return "float32 again after a DEQUANTIZE: byteprop computes in integers"
         return f"computed when the model runs ({raw.type_name})"
+
+
+def _is_empty(raw: RawTensor) -> bool:
+    """Whether it is a list of no numbers, as the shape of a scalar: writers give it no bytes."""
+    return raw.type in _INTEGERS and 0 in raw.shape

@@ -59,6 +59,11 @@ def quantization_problem(raw: RawTensor) -> str | None:
     return None
 
 
+def is_bare(raw: RawTensor) -> bool:
+    """Whether it is an int8 or uint8 tensor without scale, which ops that move bytes can take."""
+    return raw.type in DTYPES and raw.quantization is None
+
+
 def scale_and_zero(raw: RawTensor) -> tuple[np.float32, int]:
     assert raw.quantization is not None
     return np.float32(raw.quantization.scales[0]), int(raw.quantization.zero_points[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import tflite
 
 from byteprop.errors import ModelError, UnsupportedOpError
@@ -11,6 +12,7 @@ from byteprop.graph import Reshape, Tensor
 from byteprop.importer.builder import Builder
 from byteprop.importer.checks import (
     DTYPES,
+    is_bare,
     quantization_problem,
     quoted,
     scale_and_zero,
@@ -29,10 +31,13 @@ def add_inputs(builder: Builder) -> None:
         if raw.type == tflite.TensorType.FLOAT32:
             builder.values[index] = FloatInput(index, raw.shape)
         else:
-            scale, zero_point = scale_and_zero(raw)
+            # Without a scale integers stand for themselves.
+            scale, zero_point = (np.float32(1), 0) if is_bare(raw) else scale_and_zero(raw)
             tensor = Tensor(raw.name, raw.shape, DTYPES[raw.type], scale, zero_point)
             builder.input_of[index] = builder.tensor(tensor)
             builder.values[index] = Computed(builder.input_of[index])
+            if is_bare(raw):
+                builder.bare.add(builder.input_of[index])
 
 
 def _check_input(raw: RawTensor) -> None:
@@ -42,7 +47,7 @@ def _check_input(raw: RawTensor) -> None:
                 f"input {quoted(raw.name)} is {raw.type_name}; byteprop takes INT8, UINT8, and "
                 "FLOAT32 that a QUANTIZE op turns into one of them"
             )
-        problem = quantization_problem(raw)
+        problem = None if is_bare(raw) else quantization_problem(raw)
         if problem:
             raise ModelError(f"input: {problem}")
     problem = shape_problem(raw.shape)

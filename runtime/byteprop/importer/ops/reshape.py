@@ -49,11 +49,11 @@ def _range(options: tflite.SqueezeOptions) -> range:
 
 def _shape_of(builder: Builder, op: RawOp) -> tuple[int, ...]:
     value = builder.value(op, 0)
+    if isinstance(value, Computed):
+        return builder.tensors[value.index].shape
     if isinstance(value, (FloatInput, FloatOutput)):
         return value.shape
-    if builder.is_number(op):
-        return builder.numbers(op, 0).shape
-    return builder.tensors[builder.activation(op)].shape
+    return builder.numbers(op, 0).shape
 
 
 def _wanted_shape(builder: Builder, op: RawOp) -> list[int]:
@@ -93,14 +93,6 @@ def _emit(builder: Builder, op: RawOp, shape: tuple[int, ...]) -> None:
         builder.expect_shape(op, builder.output(op), shape)
         builder.define(op, FloatOutput(value.index, shape))
     elif isinstance(value, Computed):
-        _emit_on_tensor(builder, op, value.index, shape)
+        builder.ops.append(Reshape(value.index, builder.moved(op, value.index, shape)))
     else:
         builder.known(op, builder.numbers(op, 0).reshape(shape))
-
-
-def _emit_on_tensor(builder: Builder, op: RawOp, source: int, shape: tuple[int, ...]) -> None:
-    target = builder.result(op, shape)
-    x, y = builder.tensors[source], builder.tensors[target]
-    if (x.dtype, x.scale, x.zero_point) != (y.dtype, y.scale, y.zero_point):
-        builder.fail(op, "its output has another type, scale or zero point than its input")
-    builder.ops.append(Reshape(source, target))
