@@ -149,12 +149,5 @@ def first_different_layer(
     return None
 
 
-def confusion(labels: Ints, predicted: Ints, n_classes: int) -> Ints:
-    """[true class, predicted class] counts."""
-    counts = np.zeros((n_classes, n_classes), dtype=np.int64)
-    np.add.at(counts, (labels, predicted), 1)
-    return counts
-
-
 def _position(at: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.unravel_index(at, shape)) if shape else ()

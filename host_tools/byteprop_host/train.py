@@ -19,12 +19,13 @@ from byteprop import training as fitting
 from byteprop._raw_train import Trainer
 from byteprop.callbacks import Callback, Logs, Position
 from byteprop.errors import ArgumentError
-from byteprop.graph import Dense, Graph
+from byteprop.graph import Graph
+from byteprop.history import History
+from byteprop.metrics import confusion
 from byteprop.samples import has_classes, n_outputs
 from byteprop.schedules import ONE_Q24
 from byteprop_host.boards import Board, load_board
 from byteprop_host.build import build
-from byteprop_host.compare import confusion
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.errors import HostError, LinkError, PortError
 from byteprop_host.page import grey_of, square_side
@@ -54,9 +55,8 @@ from byteprop_host.training_result import (
     TrainingResult,
 )
 from byteprop_host.training_save import check_save, save_on_board
-from byteprop_host.training_scores import Rows, baseline, class_counts, score, score_of
+from byteprop_host.training_scores import Epoch, Rows, Score, class_counts, score, score_of
 from byteprop_host.training_twin import Differs, Interrupted, TwinTrainer
-from byteprop_host.training_words import Epoch, Score, Sizes, judge, remarks
 
 SUFFIXES = (".tflite", ".bpm", ".h")
 _MAX_PICTURES = 200
@@ -235,6 +235,7 @@ class _Done:
     """What came back from the board."""
 
     epochs: tuple[Epoch, ...]
+    history: History
     resumed_at: int
     comparison: TwinComparison
     outputs: Rows
@@ -306,8 +307,9 @@ def _train(job: _Job, session: Session, watcher: Watcher) -> _Done:
         first_result=first or answered,
     )
     return _Done(
-        _epochs(run), resumed_at, comparison, outputs, tuple(twin.ticks), host, saved, seconds
-    )
+        _epochs(run), run.history, resumed_at, comparison, outputs, tuple(twin.ticks), host, saved,
+        seconds,
+    )  # fmt: skip
 
 
 def _interrupted(job: _Job, run: fitting.Run) -> TrainingInterrupted:
@@ -373,9 +375,6 @@ def _result(
     graph = with_names(image.decode(done.host.image), job.names)
     model = byteprop.Model(graph)
     files = tuple(_saved_file(model, path) for path in job.options.save)
-    finals = _finals(job, model, done)
-    by_name = {f.part: f.score for f in finals}
-    base = baseline(model, job.training)
     return TrainingResult(
         model=job.options.subject.name,
         layers=sizes_text(graph),
@@ -399,19 +398,13 @@ def _result(
                 strict=True,
             )
         ),
-        baseline=base,
+        baseline=done.history.task.baseline or 0.0,
         epochs=done.epochs,
         resumed_at=done.resumed_at,
-        finals=finals,
-        judgement=judge(
-            done.epochs,
-            by_name.get("training"),
-            by_name.get("validation"),
-            baseline=base,
-            step=float(graph.tensors[graph.outputs[0]].scale),
-        ),
+        finals=_finals(job, model, done),
+        diagnosis=done.history.diagnosis,
         counters=done.host.counters,
-        remarks=remarks(done.host.counters, _sizes(graph, config.frozen), window=config.window),
+        remarks=done.history.remarks,
         warnings=tuple(told),
         comparison=done.comparison,
         plan=job.plan,
@@ -442,17 +435,6 @@ def _finals(job: _Job, model: byteprop.Model, done: _Done) -> tuple[Final, ...]:
         by = "by the board" if by_board else "by the host, with the board's weights"
         finals.append(Final(part.name, reached, by, job.at_start[part.name]))
     return tuple(finals)
-
-
-def _sizes(graph: Graph, frozen: int) -> Sizes:
-    layers = [op.weights.shape for op in graph.ops if isinstance(op, Dense)]
-    trained = [shape for i, shape in enumerate(layers) if not frozen >> i & 1]
-    return Sizes(
-        hidden_units=sum(n_out for n_out, _ in layers[:-1]),
-        outputs=layers[-1][0],
-        rows=sum(n_out for n_out, _ in trained),
-        weights=sum(n_out * n_in for n_out, n_in in trained),
-    )
 
 
 def _given(job: _Job, model: byteprop.Model, done: _Done) -> Ints:

@@ -8,20 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
+from byteprop.diagnosis import Kind, describe
 from byteprop.graph import Dense
 from byteprop_host import page
 from byteprop_host.page import Tile
 from byteprop_host.training_result import Final, TrainingResult, headline, parameters_text
-from byteprop_host.training_words import Epoch, Fitting, Score
+from byteprop_host.training_scores import Epoch, Score
 
 MAX_UNITS = 32
 
 _WORDS = {
-    Fitting.GOOD: "Neither overfitting nor underfitting seen",
-    Fitting.OVERFIT: "Overfitting",
-    Fitting.UNDERFIT: "Underfitting",
-    Fitting.DIVERGED: "Diverged",
-    Fitting.UNKNOWN: "Overfitting cannot be told",
+    Kind.GOOD: "Neither overfitting nor underfitting seen",
+    Kind.OVERFIT: "Overfitting",
+    Kind.UNDERFIT: "Underfitting",
+    Kind.DIVERGED: "Diverged",
+    Kind.UNKNOWN: "Overfitting cannot be detected",
 }
 
 Points = Sequence[tuple[float, float]]
@@ -107,12 +108,12 @@ def _figure(score: Score) -> str:
 
 
 def _verdict(r: TrainingResult) -> str:
-    text = r.judgement.text
+    text = describe(r.diagnosis)
     told = f'<p class="finding">{escape(text[0].upper() + text[1:])}</p>'
     told += "".join(f"<p>Learnt: {escape(parameters_text(p))}</p>" for p in r.parameters)
     told += "".join(f'<p class="finding">{escape(w)}</p>' for w in r.warnings)
-    is_bad = r.judgement.kind in (Fitting.OVERFIT, Fitting.UNDERFIT, Fitting.DIVERGED)
-    return page.card(_WORDS[r.judgement.kind], told, is_bad=is_bad)
+    is_bad = r.diagnosis.kind in (Kind.OVERFIT, Kind.UNDERFIT, Kind.DIVERGED)
+    return page.card(_WORDS[r.diagnosis.kind], told, is_bad=is_bad)
 
 
 # --- curves ---

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from byteprop._raw_train import Config, Counters
+from byteprop.diagnosis import Diagnosis, Remark, describe
 from byteprop.graph import Graph
 from byteprop_host.boards import Board
 from byteprop_host.samples import Ints
 from byteprop_host.training_compare import TwinComparison
 from byteprop_host.training_plan import TrainingFit
-from byteprop_host.training_words import Epoch, Judgement, Remark, Score
+from byteprop_host.training_scores import Epoch, Score
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class TrainingResult:
     epochs: tuple[Epoch, ...]
     resumed_at: int
     finals: tuple[Final, ...]
-    judgement: Judgement
+    diagnosis: Diagnosis
     counters: Counters
     remarks: tuple[Remark, ...]
     warnings: tuple[str, ...]
@@ -159,7 +160,13 @@ class TrainingResult:
             "epochs": [asdict(e) for e in self.epochs],
             "resumed_at_epoch": self.resumed_at,
             "finals": [asdict(f) for f in self.finals],
-            "verdict": {"kind": self.judgement.kind.value, "text": self.judgement.text},
+            "verdict": {
+                "kind": self.diagnosis.kind.value,
+                "text": describe(self.diagnosis),
+                "reason": self.diagnosis.reason.value,
+                "numbers": dict(self.diagnosis.numbers),
+                "learning_rate": self.diagnosis.rate.value,
+            },
             "counters": asdict(self.counters),
             "remarks": [asdict(r) for r in self.remarks],
             "warnings": list(self.warnings),
@@ -191,7 +198,7 @@ def _text(r: TrainingResult) -> str:
     s = r.settings
     lines = [
         headline(r),
-        f"verdict    {r.judgement.text}",
+        f"verdict    {describe(r.diagnosis)}",
         *(f"{f.part:<11}{f.score} ({f.by}){_before(f)}" for f in r.finals),
         f"model      {r.model}: {r.layers}, {r.loss}",
         f"board      {r.board.name}: {r.board.title}, {r.board.cpu}",

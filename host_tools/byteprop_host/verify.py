@@ -12,13 +12,13 @@ import byteprop
 from byteprop._raw import crc32
 from byteprop.errors import ArgumentError
 from byteprop.graph import Graph
+from byteprop.metrics import confusion
 from byteprop_host.boards import Board
 from byteprop_host.compare import (
     Comparison,
     Difference,
     LayerDifference,
     compare_outputs,
-    confusion,
     first_different_layer,
 )
 from byteprop_host.console import Progress, no_progress

@@ -10,10 +10,21 @@ import numpy.typing as npt
 
 from byteprop import _raw_train
 from byteprop.errors import ArgumentError, TrainingError
-from byteprop.samples import encode_inputs, has_classes, labels_of, n_outputs, reals_of, scores
+from byteprop.graph import Graph
+from byteprop.samples import (
+    Samples,
+    encode_inputs,
+    has_classes,
+    labels_of,
+    n_outputs,
+    reals_of,
+    scores,
+)
 
 if TYPE_CHECKING:
     from byteprop.model import Model
+
+Reals = npt.NDArray[np.float32]
 
 NATS_PER_UNIT = math.log(2.0) / 256
 # Half a step of a probability: what stands for the logarithm of one that is rounded to 0.
@@ -23,30 +34,64 @@ _LEAST_PROBABILITY = 1 / 512
 def evaluate(model: Model, x: Any, y: Any) -> dict[str, float]:
     """loss and accuracy of a network that ends in a softmax, else loss and rmse."""
     inputs = encode_inputs(model, x)
-    if not has_classes(model.graph):
-        error = model._reals_of_bytes(inputs) - _same_length(
-            reals_of(y, n_outputs(model.graph)), len(inputs)
-        )
-        loss = float(np.mean(np.square(error)))
-        return {"loss": loss, "rmse": math.sqrt(loss)}
-    labels = _same_length(labels_of(y, n_outputs(model.graph)), len(inputs))
-    answers = model._reals_of_bytes(inputs)
-    correct = answers.argmax(axis=1) == labels
-    return {
-        "loss": _cross_entropy(model, inputs, labels, answers),
-        "accuracy": float(np.mean(correct)),
-    }
+    n = n_outputs(model.graph)
+    wanted = _same_length(
+        labels_of(y, n) if has_classes(model.graph) else reals_of(y, n), len(inputs)
+    )
+    return figures(model, inputs, wanted, model._reals_of_bytes(inputs))
+
+
+def figures(
+    model: Model, inputs: npt.NDArray[np.uint8], wanted: npt.NDArray[Any], answers: Reals
+) -> dict[str, float]:
+    """loss and accuracy, or loss and rmse, of answers float32 [n, outputs] to inputs uint8
+    [n, input bytes]. wanted: labels uint16 [n], or real targets [n, outputs]."""
+    found = quality(answers, wanted)
+    if "rmse" in found:
+        return {"loss": found["rmse"] ** 2, **found}
+    return {"loss": _cross_entropy(model, inputs, wanted, answers), **found}
+
+
+def quality(answers: Reals, wanted: npt.NDArray[Any]) -> dict[str, float]:
+    """accuracy of answers float32 [n, outputs] when labels [n] are expected, rmse when real targets
+    [n, outputs] are."""
+    if wanted.ndim == 1:
+        return {"accuracy": float(np.mean(answers.argmax(axis=1) == wanted))}
+    return {"rmse": math.sqrt(float(np.mean(np.square(answers - wanted))))}
+
+
+def answers_of(graph: Graph, samples: Samples) -> npt.NDArray[Any]:
+    """What the samples expect: labels [n], or real targets [n, outputs]."""
+    if has_classes(graph):
+        return samples.y
+    return samples.y * (float(scores(graph).scale) / 65536)
+
+
+def baseline(graph: Graph, samples: Samples) -> float:
+    """What no learning gives: the share of the most frequent class, or the standard deviation of
+    the targets."""
+    wanted = answers_of(graph, samples)
+    if wanted.ndim == 1:
+        return float(np.bincount(wanted).max() / len(wanted))
+    return float(np.sqrt(np.mean(np.square(wanted - wanted.mean(axis=0)))))
 
 
 def confusion_matrix(model: Model, x: Any, y: Any) -> npt.NDArray[np.int64]:
     """counts[label, answer]."""
     if not has_classes(model.graph):
-        raise ArgumentError("confusion_matrix: wanted a model that ends in a softmax")
+        raise ArgumentError("confusion_matrix: expected a model that ends in a softmax")
     classes = n_outputs(model.graph)
     inputs = encode_inputs(model, x)
-    labels = _same_length(labels_of(y, classes), len(inputs)).astype(np.int64)
-    answers = model._reals_of_bytes(inputs).argmax(axis=1)
-    counts = np.bincount(labels * classes + answers, minlength=classes * classes)
+    labels = _same_length(labels_of(y, classes), len(inputs))
+    return confusion(labels, model._reals_of_bytes(inputs).argmax(axis=1), classes)
+
+
+def confusion(
+    labels: npt.NDArray[Any], answers: npt.NDArray[Any], classes: int
+) -> npt.NDArray[np.int64]:
+    """counts[label, answer] of class numbers [n]."""
+    pairs = labels.astype(np.int64) * classes + answers
+    counts = np.bincount(pairs, minlength=classes * classes)
     return counts.reshape(classes, classes).astype(np.int64)
 
 
@@ -74,7 +119,7 @@ def _cross_entropy(
     model: Model,
     inputs: npt.NDArray[np.uint8],
     labels: npt.NDArray[np.uint16],
-    answers: npt.NDArray[np.float32],
+    answers: Reals,
 ) -> float:
     """From the logits at full resolution; from the probabilities where the trainer cannot run."""
     try:

@@ -27,11 +27,12 @@ from byteprop.callbacks import (
     checked,
     early_stopping_of,
 )
+from byteprop.diagnosis import Sizes, Task
 from byteprop.draws import SPLIT_STREAM, permutation
 from byteprop.errors import ArgumentError, TrainingError
-from byteprop.graph import Dense
+from byteprop.graph import Dense, Graph
 from byteprop.history import History
-from byteprop.metrics import loss_sum, loss_unit
+from byteprop.metrics import answers_of, baseline, loss_sum, loss_unit, quality
 from byteprop.samples import Samples, encode, has_classes, n_outputs, scores
 from byteprop.schedules import ONE_Q24, Progress, Schedule, describe, rate_q24_of, schedule_of
 from byteprop.trainable import check_trainable
@@ -230,11 +231,7 @@ class Run:
         self._classes = has_classes(model.graph)
         self._chunk = _FIRST_CHUNK
         self.history = History(
-            n_train=len(samples),
-            n_validation=0 if held is None else len(held),
-            n_weights=sum(op.weights.size for op in dense_layers(model.graph)),
-            chance=math.log(n_outputs(model.graph)) if self._classes else None,
-            limit=_hopeless(model),
+            task=_task(model.graph, samples, held), sizes=_sizes(model.graph, settings.config)
         )
 
     # Checkpoints.
@@ -368,14 +365,8 @@ class Run:
         """The loss as in training; accuracy and rmse of what inference answers."""
         results = self.trainer.run(held.x, held.y)
         logs = {"val_loss": loss_sum(results) * self._unit / len(held)}
-        answers = self.model._reals_of_bytes(held.x)
-        if self._classes:
-            logs["val_accuracy"] = float(np.mean(answers.argmax(axis=1) == held.y))
-        else:
-            scale = float(scores(self.model.graph).scale)
-            errors = answers - held.y * (scale / 65536)
-            logs["val_rmse"] = math.sqrt(float(np.mean(np.square(errors))))
-        return logs
+        found = quality(self.model._reals_of_bytes(held.x), answers_of(self.model.graph, held))
+        return logs | {f"val_{name}": value for name, value in found.items()}
 
     def adopt(self) -> None:
         """The model becomes what training has made of it so far."""
@@ -386,11 +377,35 @@ class Run:
         self.history.counters = vars(self.trainer.counters)
 
 
-def _hopeless(model: Model) -> float:
+def _task(graph: Graph, samples: Samples, held: Samples | None) -> Task:
+    classes = has_classes(graph)
+    return Task(
+        n_train=len(samples),
+        n_validation=0 if held is None else len(held),
+        baseline=baseline(graph, samples),
+        chance=math.log(n_outputs(graph)) if classes else None,
+        limit=_divergence_limit(graph),
+        step=0.0 if classes else float(graph.tensors[graph.outputs[0]].scale),
+    )
+
+
+def _divergence_limit(graph: Graph) -> float:
     """Half as much again as guessing has; errors as large as the whole range of the output."""
-    if has_classes(model.graph):
-        return 1.5 * math.log(max(2, n_outputs(model.graph)))
-    return (128 * float(scores(model.graph).scale)) ** 2
+    if has_classes(graph):
+        return 1.5 * math.log(max(2, n_outputs(graph)))
+    return (128 * float(scores(graph).scale)) ** 2
+
+
+def _sizes(graph: Graph, config: _raw_train.Config) -> Sizes:
+    shapes = [op.weights.shape for op in dense_layers(graph)]
+    trained = [shape for i, shape in enumerate(shapes) if not config.frozen >> i & 1]
+    return Sizes(
+        hidden_units=sum(n_out for n_out, _ in shapes[:-1]),
+        outputs=shapes[-1][0],
+        rows=sum(n_out for n_out, _ in trained),
+        weights=sum(n_out * n_in for n_out, n_in in trained),
+        window=config.window,
+    )
 
 
 def _new_trainer(model: Model, config: _raw_train.Config) -> _raw_train.Trainer:

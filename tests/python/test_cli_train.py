@@ -123,10 +123,24 @@ def test_figures_are_those_of_fit(folder: Path, capsys: pytest.CaptureFixture[st
         assert epoch["validation"]["loss"] == history.history["val_loss"][i]
         assert epoch["validation"]["accuracy"] == history.history["val_accuracy"][i]
     assert result["counters"] == history.counters
+    found = history.diagnosis
+    assert result["verdict"]["kind"] == found.kind.value
+    assert result["verdict"]["reason"] == found.reason.value
+    assert result["verdict"]["numbers"] == pytest.approx(dict(found.numbers))
+    assert [r["text"] for r in result["remarks"]] == [r.text for r in history.remarks]
     assert result["counters"]["samples"] == 3 * 72
     assert np.array(result["confusion"]["counts"]).sum() == 18
     assert result["confusion"]["part"] == "validation"
     assert Path(result["report"]).exists()
+
+
+def test_verdict_and_counters_do_not_contradict(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = command("--net 8-6-3 --data classes.npz --learning-rate 127 --no-report", capsys)
+    assert result["verdict"]["learning_rate"] == "lower"
+    warned = [r["counter"] for r in result["remarks"] if r["is_warning"]]
+    assert warned and all(name.startswith("saturated_") for name in warned)
 
 
 def test_fine_tuning_keeps_frozen_layers_and_scales(
@@ -178,7 +192,7 @@ def test_line_is_learnt(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert result["loss"] == "mean squared error" and result["confusion"] is None
     assert [f["part"] for f in result["finals"]] == ["training"]
     assert result["finals"][0]["score"]["rmse"] < 0.2 < result["finals"][0]["before"]["rmse"]
-    assert "overfitting cannot be told" in result["verdict"]["text"]
+    assert result["verdict"]["reason"] == "no validation"
 
 
 def test_memory_is_told_before_anything_is_built(

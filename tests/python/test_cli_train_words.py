@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from byteprop._raw_train import Config, Counters, Trainer
+from byteprop._raw_train import Config, Trainer
+from byteprop.diagnosis import describe
 from byteprop.errors import ArgumentError
 from byteprop_host.train import Options, train
 from byteprop_host.training_compare import Trained, first_difference
@@ -17,112 +18,6 @@ from byteprop_host.training_data import Sources, load_parts
 from byteprop_host.training_model import Subject
 from byteprop_host.training_report import line_chart, render
 from byteprop_host.training_result import TrainingResult
-from byteprop_host.training_words import Epoch, Fitting, Score, Sizes, judge, remarks
-
-
-def classes(n: int, accuracy: float, loss: float = 0.5) -> Score:
-    return Score(n, loss, accuracy=accuracy)
-
-
-def values(n: int, rmse: float) -> Score:
-    return Score(n, rmse**2, rmse=rmse)
-
-
-def course(training: list[float], validation: list[float] | None = None) -> list[Epoch]:
-    """Epochs with these losses."""
-    held = validation or [None] * len(training)
-    return [
-        Epoch(i + 1, 0.01, classes(1000, 0.8, a), None if b is None else classes(200, 0.8, b))
-        for i, (a, b) in enumerate(zip(training, held, strict=True))
-    ]
-
-
-FALLING = course([1.0, 0.6, 0.5, 0.49], [0.9, 0.7, 0.6, 0.6])
-
-
-@pytest.mark.parametrize(
-    ("epochs", "training", "validation", "kind", "words"),
-    [
-        (FALLING, classes(1000, 0.85), classes(1000, 0.83), Fitting.GOOD, ["85.0%", "83.0%"]),
-        (FALLING, classes(1000, 0.95), classes(1000, 0.83), Fitting.OVERFIT, ["12.0 points"]),
-        # As many points apart, but so few samples that it may be chance.
-        (FALLING, classes(40, 0.95), classes(20, 0.83), Fitting.GOOD, []),
-        (
-            course([1.0, 0.5, 0.3, 0.2], [0.8, 0.6, 0.7, 0.9]),
-            classes(1000, 0.85),
-            classes(1000, 0.84),
-            Fitting.OVERFIT,
-            ["epoch 2", "risen to 0.9"],
-        ),
-        (FALLING, classes(1000, 0.32), classes(1000, 0.31), Fitting.UNDERFIT, ["10.0%"]),
-        (
-            course([1.0, 0.8, 0.6, 0.5]),
-            classes(1000, 0.8),
-            None,
-            Fitting.UNDERFIT,
-            ["17%", "More epochs"],
-        ),
-        (course([1.0, 0.7, 2.5]), classes(1000, 0.3), None, Fitting.DIVERGED, ["--learning-rate"]),
-        (FALLING, classes(1000, 0.85), None, Fitting.UNKNOWN, ["--validation-split"]),
-        ([], None, None, Fitting.UNKNOWN, ["nothing"]),
-    ],
-)
-def test_verdict_on_classes(
-    epochs: list[Epoch],
-    training: Score | None,
-    validation: Score | None,
-    kind: Fitting,
-    words: list[str],
-) -> None:
-    verdict = judge(epochs, training, validation, baseline=0.1)
-    assert verdict.kind is kind, verdict
-    assert all(word in verdict.text for word in words), verdict
-
-
-@pytest.mark.parametrize(
-    ("training", "validation", "kind"),
-    [
-        (0.10, 0.11, Fitting.GOOD),
-        (0.10, 0.30, Fitting.OVERFIT),
-        # Within one step of the output, integers can be no better.
-        (0.01, 0.03, Fitting.GOOD),
-        (0.80, 0.80, Fitting.UNDERFIT),
-    ],
-)
-def test_verdict_on_values(training: float, validation: float, kind: Fitting) -> None:
-    epochs = [Epoch(i + 1, 0.01, values(50, training), None) for i in range(3)]
-    found = judge(epochs, values(50, training), values(50, validation), baseline=1.0, step=0.05)
-    assert found.kind is kind, found
-
-
-COUNTERS = Counters(1000, 1000, 0, 0, 0, 0, 0)
-SIZES = Sizes(hidden_units=20, outputs=10, rows=30, weights=15_880)
-
-
-@pytest.mark.parametrize(
-    ("changes", "warned", "words"),
-    [
-        ({}, set(), "no weight reached the end of its range"),
-        ({"saturated_weights": 5}, set(), "5 times"),
-        ({"saturated_weights": 20_000}, {"saturated_weights"}, "learning rate is too high"),
-        ({"saturated_activations": 100}, set(), "0.50% of the hidden values"),
-        ({"saturated_activations": 1000}, {"saturated_activations"}, "5.00% of the hidden"),
-        ({"saturated_logits": 500}, {"saturated_logits"}, "5.00% of the output values"),
-        ({"vanished": 3000}, set(), "10.00% of the rows' updates"),
-        ({"vanished": 20_000}, {"vanished"}, "learning rate is too small"),
-        ({"rescales": 1}, set(), "doubled or halved once"),
-    ],
-)
-def test_counters_in_words(changes: dict[str, int], warned: set[str], words: str) -> None:
-    told = remarks(replace(COUNTERS, **changes), SIZES, window=200)
-    assert {r.counter for r in told if r.is_warning} == warned
-    assert any(words in r.text for r in told)
-
-
-def test_scales_that_stay_are_not_told_about() -> None:
-    told = {r.counter for r in remarks(COUNTERS, SIZES, window=0)}
-    assert told == {"saturated_weights", "vanished"}
-
 
 # --- parts ---
 
@@ -257,7 +152,7 @@ def test_report_has_curves_confusion_parts_and_verdict(result: TrainingResult) -
     checker.feed(page)
     text = " ".join(checker.texts)
     assert "Same weights to the bit" in text
-    assert result.judgement.text[1:] in text
+    assert describe(result.diagnosis)[1:] in text
     for remark in result.remarks:
         assert remark.text in text
     assert f"{result.plan.training_bytes:,}" in text

@@ -474,7 +474,7 @@ def test_a_window_wants_scales_that_can_move() -> None:
 def test_diverging_training_is_told() -> None:
     x, y = blobs()
     net = small_net()
-    with pytest.warns(TrainingWarning, match="Diverged: the loss is"):
+    with pytest.warns(TrainingWarning, match="Diverged"):
         history = net.fit(x, y, epochs=3, learning_rate=30.0, schedule="constant")
     assert history.diverged
     assert "lower learning rate" in history.verdict
@@ -493,7 +493,7 @@ def test_a_regression_that_ran_into_its_limits_is_told_in_the_callers_line() -> 
 
 def test_a_diverging_regression_is_told() -> None:
     net = Sequential([Dense(1)], input_shape=(1,), input_range=(-10, 10), output_range=(-20, 20))
-    with pytest.warns(TrainingWarning, match="Diverged: the loss is"):
+    with pytest.warns(TrainingWarning, match="Diverged"):
         history = net.fit(*line(), epochs=10, learning_rate=1.0, schedule="constant")
     assert history.diverged
 

@@ -27,7 +27,7 @@ from byteprop_host.console import Console
 
 if TYPE_CHECKING:
     from byteprop_host.train import Options
-    from byteprop_host.training_words import Epoch
+    from byteprop_host.training_scores import Epoch
 
 _SAME_INTERRUPT_SECONDS = 0.5
 _MOST_LINES = 40  # of epochs, so that a thousand of them do not fill the screen
