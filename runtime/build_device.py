@@ -66,7 +66,7 @@ def host_defines(board: Mapping[str, Any], build_id: int) -> dict[str, str]:
     }
 
 
-def build_host_device(
+def host_command(
     cc: Sequence[str],
     out: Path,
     *,
@@ -74,15 +74,11 @@ def build_host_device(
     boards: Path | None = None,
     defines: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """Compiles and links `out` with the C compiler `cc` (a command and its arguments).
-
-    Returns the command that was run. Raises subprocess.CalledProcessError, with the compiler's
-    output in .stderr, or FileNotFoundError when there is no such compiler.
-    """
+    """The command that compiles and links `out` with the C compiler `cc` (with its arguments)."""
     csrc, boards = csrc or ROOT / "csrc", boards or ROOT / "boards"
     board = tomllib.loads((boards / "host/board.toml").read_text(encoding="utf-8"))
     macros = host_defines(board, host_build_id(csrc, boards)) | dict(defines or {})
-    command = [
+    return [
         *cc,
         *board["build"]["flags"],
         *(f"-D{name}={value}" for name, value in macros.items()),
@@ -92,8 +88,12 @@ def build_host_device(
         "-o",
         str(out),
     ]
-    subprocess.run(command, check=True, capture_output=True, text=True)
-    return command
+
+
+def build_host_device(cc: Sequence[str], out: Path) -> None:
+    """Compiles and links `out`. Raises subprocess.CalledProcessError, with the compiler's output in
+    .stderr, or FileNotFoundError when there is no such compiler."""
+    subprocess.run(host_command(cc, out), check=True, capture_output=True, text=True)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from html import escape
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from byteprop import _files
+from byteprop_host.console import printable_lines
 from byteprop_host.samples import Ints
 
 CLASS_LIMIT = 40
@@ -27,6 +30,11 @@ class Tile:
     name: str
     value: str
     more: str = ""
+
+
+def write(path: Path, html: str) -> None:
+    """Writes a whole page; names in it show no control characters."""
+    _files.write(path, printable_lines(html).encode())
 
 
 def page(title: str, sections: Iterable[str]) -> str:

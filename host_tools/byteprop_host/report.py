@@ -16,7 +16,7 @@ MAX_LISTED = 10
 
 def write_report(verdict: Verdict, path: Path) -> None:
     """Writes the report of `verdict` to `path`."""
-    path.write_text(render(verdict), encoding="utf-8")
+    page.write(path, render(verdict))
 
 
 def render(verdict: Verdict) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 import byteprop
+from byteprop import _files
 from byteprop.errors import ArgumentError
 from byteprop_host.boards import Board
 from byteprop_host.console import Progress, no_progress
@@ -126,9 +128,12 @@ def run_on_board(
 
 def save_outputs(answers: Answers, path: Path) -> None:
     """.npy holds one output; .npz all, as output_0, output_1, ..."""
-    if path.suffix == ".npz":
-        np.savez(path, **{f"output_{i}": y for i, y in enumerate(answers.outputs)})
-    elif len(answers.outputs) == 1:
-        np.save(path, answers.outputs[0])
-    else:
+    if path.suffix != ".npz" and len(answers.outputs) > 1:
         raise ArgumentError(f"{path}: the model has several outputs; write an .npz")
+    # NumPy would hide why a write to the file itself failed.
+    buffer = io.BytesIO()
+    if path.suffix == ".npz":
+        np.savez(buffer, **{f"output_{i}": y for i, y in enumerate(answers.outputs)})
+    else:
+        np.save(buffer, answers.outputs[0])
+    _files.write(path, buffer.getbuffer())

@@ -30,7 +30,7 @@ Points = Sequence[tuple[float, float]]
 
 def write_report(result: TrainingResult, path: Path) -> None:
     """Writes the report of `result` to `path`."""
-    path.write_text(render(result), encoding="utf-8")
+    page.write(path, render(result))
 
 
 def render(r: TrainingResult) -> str:

@@ -1,4 +1,4 @@
-"""Files of the user are replaced as a whole: the old contents stay until the new are on the disk."""
+"""Files of the user are replaced as a whole: old contents stay until the new are on the disk."""
 
 from __future__ import annotations
 
@@ -15,31 +15,22 @@ from typing import BinaryIO
 PathLike = str | os.PathLike[str]
 
 
-def write(path: PathLike, data: bytes) -> None:
-    """Writes `data` to `path`: a reader, a full disk or a kill finds the old file or the new one.
+def write(path: PathLike, data: bytes | memoryview) -> None:
+    """Writes `data` to `path`: after a full disk or a kill there is the old file or the new one.
 
-    Raises OSError with the file's name and the reason; an old file is untouched then.
-    """
-    with replacing(path) as file:
-        file.write(data)
-
-
-@contextmanager
-def replacing(path: PathLike) -> Iterator[BinaryIO]:
-    """A file to write to, which becomes `path` when the block ends without an exception.
-
-    It is made in the folder of `path`, and of the file that a link points to. Permissions of an old
-    file are kept. A device or a pipe is written to directly.
+    The file that a link points to is replaced, and permissions of an old file are kept. A device or
+    a pipe is written to directly. Raises OSError with the file's name and the reason; an old file
+    is untouched then.
     """
     with _errors_name(path):
         target = Path(os.path.realpath(path))
         mode = _mode(target)
         if mode is not None and not stat.S_ISREG(mode):
             with target.open("wb") as file:
-                yield file
+                file.write(data)
             return
         with _next_to(target) as (name, file):
-            yield file
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
             if mode is not None:

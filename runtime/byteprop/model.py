@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from byteprop import _raw, export, image
+from byteprop import _files, _raw, export, image
 from byteprop._border import Border
 from byteprop._masters import Masters
 from byteprop._summary import summary
@@ -232,7 +232,7 @@ class Model:
             raise ArgumentError(
                 f"path: wanted a file name that ends in {' or '.join(writers)}, given {str(path)!r}"
             )
-        target.write_bytes(writers[target.suffix](self))
+        _files.write(target, writers[target.suffix](self))
 
     stop_training = False
     _own_engine = True

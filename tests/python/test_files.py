@@ -1,4 +1,4 @@
-"""A file of the user is the old one or the new one: on a full disk, after a kill, after an error."""
+"""A file of the user is the old one or the new one: after a full disk, a kill or an error."""
 
 from __future__ import annotations
 
@@ -80,12 +80,15 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, full_disk: None) -> Non
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_an_exception_in_the_block_leaves_the_old_file(tmp_path: Path) -> None:
+def test_an_interrupt_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(number: int) -> None:
+        raise KeyboardInterrupt
+
     file = tmp_path / "file"
     file.write_bytes(OLD)
-    with pytest.raises(KeyboardInterrupt), _files.replacing(file) as new:
-        new.write(b"half")
-        raise KeyboardInterrupt
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        _files.write(file, b"new")
     assert file.read_bytes() == OLD
     assert list(tmp_path.iterdir()) == [file]
 

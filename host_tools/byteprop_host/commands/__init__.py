@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from byteprop import _files
 from byteprop_host.console import Console
+from byteprop_host.errors import error_text
 
 if TYPE_CHECKING:
     from byteprop_host.boards import Board
@@ -18,6 +20,12 @@ EXIT_OK = 0
 EXIT_DIFFERENT = 1
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
+EXIT_CODES = """\
+Exit codes:
+  0    done; for verify and train, every byte is equal
+  1    verify and train: a byte differs
+  2    an error; the message on stderr says what to do
+  130  interrupted (129 and 143: ended by SIGHUP or SIGTERM)"""
 
 NAMES = (
     "boards", "info", "build", "flash", "verify", "train", "run", "bench", "monitor", "convert",
@@ -134,36 +142,62 @@ def add_report(parser: argparse.ArgumentParser, verb: str) -> None:
     parser.add_argument("--no-report", action="store_true", help="write no report")
 
 
+def check_outputs(*paths: Path | None) -> None:
+    """Raises OSError for the first file that cannot be written: before the work, not after it."""
+    for path in paths:
+        if path is not None:
+            _files.check_writable(path)
+
+
 def tell_with_report(
     args: argparse.Namespace, console: Console, result: Reported, write: Callable[[Path], None]
 ) -> int:
-    """Writes the report unless it is not wanted, tells the result; gives the exit code."""
-    text, figures = result.text(), result.to_json() | {"report": None}
+    """Shows the result, which counts, then writes the report unless it is off; gives the exit code.
+
+    Text shows the result before the report is written. JSON is one value, so it comes after.
+    """
+    figures = result.to_json() | {"report": None}
+    if not console.json_mode:
+        console.result(result.text(), figures)
     if not args.no_report:
         path = args.report or Path(f"byteprop-{args.verb.name}-{result.board.name}.html")
-        write(path)
-        text += f"\nreport     {path}"
-        figures["report"] = str(path)
-    console.result(text, figures)
+        try:
+            write(path)
+        except Exception as error:
+            figures["report_error"] = error_text(error)
+            console.error(f"there is no report: {error_text(error)}")
+        else:
+            figures["report"] = str(path)
+            if not console.json_mode:
+                console.line(f"report     {path}")
+    if console.json_mode:
+        console.result("", figures)
     return EXIT_OK if result.identical else EXIT_DIFFERENT
 
 
 def _fraction(text: str) -> float:
-    value = float(Fraction(text))
+    """A number, or two with a stroke between them."""
+    top, stroke, bottom = text.partition("/")
+    divisor = float(bottom) if stroke else 1.0
+    value = float(top) / divisor if divisor else math.inf
     if not 0 < value <= 1e6:
-        raise argparse.ArgumentTypeError(f"must be positive, not {text}")
+        raise argparse.ArgumentTypeError(
+            f"expected a number above 0 and up to 1,000,000, such as 1/255, got {text}"
+        )
     return value
 
 
 def positive_seconds(text: str) -> float:
     value = float(text)
     if not 0 < value < 1e6:
-        raise argparse.ArgumentTypeError(f"must be a positive number of seconds, not {text}")
+        raise argparse.ArgumentTypeError(
+            f"expected a number of seconds above 0 and below 1,000,000, got {text}"
+        )
     return value
 
 
 def positive_int(text: str) -> int:
     value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {text}")
+    if not 1 <= value < 1 << 31:
+        raise argparse.ArgumentTypeError(f"expected 1 to {(1 << 31) - 1:,}, got {text}")
     return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from byteprop_host.commands import EXIT_OK, Verb, add_file, add_samples, add_session
+from byteprop_host.commands import EXIT_OK, Verb, add_file, add_samples, add_session, check_outputs
 from byteprop_host.console import Console, table
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace, console: Console) -> int:
     from byteprop_host.bench import bench
 
+    check_outputs(args.wire_log)
     with console.progress() as progress:
         result = bench(
             args.file,

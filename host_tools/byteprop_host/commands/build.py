@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 from pathlib import Path
 
-from byteprop_host.commands import EXIT_OK, Verb, add_baked_model, add_board
+from byteprop import _files
+from byteprop_host.commands import EXIT_OK, Verb, add_baked_model, add_board, check_outputs
 from byteprop_host.console import Console
 
 
@@ -23,6 +23,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     from byteprop_host.boards import load_board
     from byteprop_host.build import build
 
+    check_outputs(args.output)
     board = load_board(args.board)
     image = byteprop.load(args.model).image if args.model else None
     with console.progress() as progress:
@@ -31,7 +32,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
         progress(f"build {board.name}", 1, 1)
     elf = firmware.elf
     if args.output:
-        shutil.copyfile(elf, args.output)
+        _files.write(args.output, elf.read_bytes())
         elf = args.output
     console.result(
         f"{elf}: flash {firmware.flash_bytes:,} bytes (model {firmware.model_bytes:,}), "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from byteprop_host.commands import EXIT_OK, Verb, add_file
+from byteprop_host.commands import EXIT_OK, Verb, add_file, check_outputs
 from byteprop_host.console import Console
 
 
@@ -24,6 +24,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace, console: Console) -> int:
     import byteprop
 
+    check_outputs(args.output)
     model = byteprop.load(args.file)
     model.save(args.output)
     size = args.output.stat().st_size

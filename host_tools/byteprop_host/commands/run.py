@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from byteprop.errors import ArgumentError
-from byteprop_host.commands import EXIT_OK, Verb, add_file, add_samples, add_session
+from byteprop_host.commands import EXIT_OK, Verb, add_file, add_samples, add_session, check_outputs
 from byteprop_host.console import Console
 
 
@@ -29,6 +29,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
 
     if args.output.suffix not in (".npy", ".npz"):
         raise ArgumentError(f"{args.output}: outputs are written as .npy or .npz")
+    check_outputs(args.output, args.wire_log)
     with console.progress() as progress:
         answers = run_on_board(
             args.file,

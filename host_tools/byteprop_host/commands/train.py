@@ -20,6 +20,7 @@ from byteprop_host.commands import (
     add_report,
     add_samples,
     add_session,
+    check_outputs,
     positive_int,
     tell_with_report,
 )
@@ -161,6 +162,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     from byteprop_host.train import TrainingInterrupted, Watcher, train
     from byteprop_host.training_report import write_report
 
+    check_outputs(*args.save, args.checkpoint, args.report, args.wire_log)
     try:
         with console.progress() as progress, _stoppable(console) as stop:
             result = train(

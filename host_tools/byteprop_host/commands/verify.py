@@ -11,6 +11,7 @@ from byteprop_host.commands import (
     add_report,
     add_samples,
     add_session,
+    check_outputs,
     tell_with_report,
 )
 from byteprop_host.console import Console
@@ -44,6 +45,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     from byteprop_host.report import write_report
     from byteprop_host.verify import verify
 
+    check_outputs(args.report, args.wire_log)
     with console.progress() as progress:
         verdict = verify(
             args.file,
