@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from byteprop import _paths
@@ -33,7 +31,7 @@ from .fit import (
     train_fit,
     train_pool_bytes,
 )
-from .invoke import run_tool
+from .invoke import in_parallel, run_tool
 from .linking import check_sizes, link_into, memory_ld
 from .native import native_firmware
 from .recipe import PROGRAM_FOLDER, Job, Unit
@@ -200,22 +198,17 @@ def _build_id(job: Job, units: Sequence[Unit], headers: str) -> int:
 def _compile_all(
     job: Job, units: Sequence[Unit], headers: str, build_id: int, progress: Progress
 ) -> list[Path]:
-    done = 0
-    progress("compile", done, len(units))
+    progress("compile", 0, len(units))
     program = set(job.program) or set((job.csrc / PROGRAM_FOLDER).glob("*.c"))
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        futures = [
-            pool.submit(
+    return in_parallel(
+        [
+            partial(
                 _compile, job, u, headers, job.id_define(build_id) if u.source in program else ()
             )
             for u in units
-        ]
-        objects = []
-        for future in futures:
-            objects.append(future.result())
-            done += 1
-            progress("compile", done, len(units))
-    return objects
+        ],
+        lambda done: progress("compile", done, len(units)),
+    )
 
 
 def _compile(job: Job, unit: Unit, headers: str, more: tuple[str, ...]) -> Path:

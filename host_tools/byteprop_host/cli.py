@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import signal
@@ -10,51 +11,89 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Any, NoReturn
 
 from byteprop.errors import BytepropError
-from byteprop_host.commands import EXIT_ERROR, EXIT_INTERRUPTED, NAMES, Verb
-from byteprop_host.console import Console
+from byteprop_host.commands import EXIT_CODES, EXIT_ERROR, EXIT_INTERRUPTED, NAMES, Verb
+from byteprop_host.console import Console, OutputError, write
+from byteprop_host.errors import did_you_mean, error_text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
-    parser = make_parser()
-    args = parser.parse_args(argv)
-    if args.verb is None:
-        parser.print_help()
-        return EXIT_ERROR
-    console = Console(json_mode=getattr(args, "json", False), quiet=args.quiet)
+    console = Console()
+    args = argparse.Namespace(debug=False)
     try:
+        args = _parse(argv)
+        console = Console(json_mode=getattr(args, "json", False), quiet=args.quiet)
         with _signals_raise():
             return int(args.verb.run(args, console))
-    except BytepropError as error:
-        return _failed(args, console, str(error))
-    except BrokenPipeError:
-        # The reader of stdout is gone; a flush at exit would complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_ERROR
-    except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        return _failed(args, console, f"{error.strerror or error}{where}")
+    except OutputError as error:
+        _give_up_stdout()
+        return EXIT_ERROR if error.errno == errno.EPIPE else _failed(args, console, error)
     except Exception as error:
         # Exit code 1 is for differences alone.
-        message = f"unexpected {type(error).__name__}: {error}; --debug shows where it happened"
-        return _failed(args, console, message)
+        return _failed(args, console, error)
     except KeyboardInterrupt:
         console.error("interrupted; the board was let go")
         return EXIT_INTERRUPTED
 
 
-def make_parser() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
+class _Parser(argparse.ArgumentParser):
+    """Offers the nearest names, and shows arguments like all other text."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            raise argparse.ArgumentError(
+                action,
+                f"expected {', '.join(known[:-1])} or {known[-1]}, got {value!r}"
+                + did_you_mean(str(value), known),
+            )
+
+    def unknown(self, arguments: Sequence[str]) -> NoReturn:
+        """Ends the command with a message about arguments that no option takes."""
+        known = list(self._option_string_actions)
+        options = [a.partition("=")[0] for a in arguments if a.startswith("-")]
+        if options:
+            self.error(
+                "; ".join(f"{o!r} is not an option{did_you_mean(o, known)}" for o in options)
+            )
+        self.error(f"more arguments than expected: {', '.join(map(repr, arguments))}")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if not message:
+            return
+        stream = file or sys.stderr
+        try:
+            write(stream, message)
+        except OSError as error:
+            if stream is sys.stdout:
+                raise OutputError(error) from None
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = make_parser()
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        getattr(args, "parser", parser).unknown(unknown)
+    if args.verb is None:
+        parser.print_help()
+        raise SystemExit(EXIT_ERROR)
+    return args
+
+
+def make_parser() -> _Parser:
+    common = _Parser(add_help=False)
     common.add_argument("--quiet", "-q", action="store_true", help="no progress, no remarks")
     common.add_argument("--debug", action="store_true", help="show a traceback with errors")
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="byteprop",
         description="Build, flash, run and prove int8 models on microcontrollers.",
-        epilog="Example: byteprop verify model.tflite --board mps2-an386",
+        epilog="Example:\n  byteprop verify model.tflite --board mps2-an386\n\n" + EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"byteprop {_version()}")
     parser.set_defaults(verb=None)
@@ -66,21 +105,35 @@ def make_parser() -> argparse.ArgumentParser:
             parents=[common],
             help=verb.summary,
             description=verb.summary[0].upper() + verb.summary[1:] + ".",
-            epilog=f"Example:\n  {verb.example}",
+            epilog=f"Example:\n  {verb.example}\n\n{EXIT_CODES}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         verb.configure(sub)
         if verb.has_json:
-            sub.add_argument("--json", action="store_true", help="the result as JSON on stdout")
-        sub.set_defaults(verb=verb)
+            sub.add_argument(
+                "--json", action="store_true", help="the result, or the error, as JSON on stdout"
+            )
+        sub.set_defaults(verb=verb, parser=sub)
     return parser
 
 
-def _failed(args: argparse.Namespace, console: Console, message: str) -> int:
+def _failed(args: argparse.Namespace, console: Console, error: Exception) -> int:
     if args.debug:
-        traceback.print_exc()
-    console.error(message)
+        write(sys.stderr, "".join(traceback.format_exception(error)))
+    text = error_text(error)
+    if not isinstance(error, (BytepropError, OSError)) and not args.debug:
+        text += "; --debug shows where it happened"
+    console.error(text)
+    if console.json_mode:
+        # The message is on stderr already when stdout is what failed.
+        with suppress(OutputError):
+            console.result("", {"error": text, "kind": type(error).__name__})
     return EXIT_ERROR
+
+
+def _give_up_stdout() -> None:
+    """Python flushes it once more at exit, which would complain again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _version() -> str:
@@ -109,7 +162,3 @@ def _signals_raise() -> Iterator[None]:
 
 def _leave(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,12 +1,17 @@
-"""What commands show: results on stdout, everything else on stderr."""
+"""What commands show: results on stdout, everything else on stderr.
+
+All text passes through `write`, so that no name of a file, tensor, board or port reaches the
+terminal as a control sequence, and every encoding can show it.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 Progress = Callable[[str, int, int], None]
@@ -16,6 +21,41 @@ remark that may change."""
 
 def no_progress(stage: str, done: int, total: int) -> None:
     """A Progress that shows nothing."""
+
+
+class OutputError(OSError):
+    """Standard output takes no more: its reader has gone, or its disk is full."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(cause.errno, cause.strerror, "standard output")
+
+
+def printable(text: str) -> str:
+    """The text in one line, with control and invisible characters and line ends as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(_escaped(c) if unicodedata.category(c) in _UNSEEN else c for c in text)
+
+
+# Control and format characters, halves of surrogate pairs (bytes of a file name that are no UTF-8),
+# private ones, line and paragraph separators.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def printable_lines(text: str) -> str:
+    """`printable` for text of several lines."""
+    return "\n".join(map(printable, text.expandtabs().split("\n")))
+
+
+def write(stream: TextIO, text: str) -> None:
+    """Writes text that may hold anything; what the stream's encoding lacks becomes "?"."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write(printable_lines(text).encode(encoding, "replace").decode(encoding))
+    stream.flush()
 
 
 class Console:
@@ -36,19 +76,24 @@ class Console:
 
     def line(self, text: str) -> None:
         """One line of a result that grows."""
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        try:
+            write(sys.stdout, text + "\n")
+        except OSError as error:
+            raise OutputError(error) from None
 
     def note(self, text: str) -> None:
         """A remark that is no part of the result."""
         if not self.quiet:
-            self._err.write(text + "\n")
-            self._err.flush()
+            self._tell(text)
 
     def error(self, text: str) -> None:
         """An error message; shown even when quiet."""
-        self._err.write(f"byteprop: error: {text}\n")
-        self._err.flush()
+        self._tell(f"byteprop: error: {text}")
+
+    def _tell(self, text: str) -> None:
+        # The work goes on, and its exit code counts, when nobody reads the remarks.
+        with suppress(OSError):
+            write(self._err, text + "\n")
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:
@@ -71,7 +116,7 @@ class Console:
             yield no_progress
             return
         bars = RichProgress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
@@ -98,7 +143,7 @@ class _Bars:
         if now < self._next and done != total:
             return
         self._next = now + 0.05
-        text = f"{name} {remark}".rstrip()
+        text = printable(f"{name} {remark}".rstrip())
         self._bars.update(self._tasks[name], completed=done, total=total or None, description=text)
 
 
@@ -111,6 +156,7 @@ def _plain(value: object) -> object:
 
 def table(rows: list[list[str]], *, header: list[str], right: frozenset[int] = frozenset()) -> str:
     """Columns of plain text; `right` are the columns to align to the right."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(r[i]) for r in [header, *rows]) for i in range(len(header))]
 
     def line(cells: list[str]) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 from byteprop.errors import BytepropError
 
 
@@ -57,3 +60,19 @@ class FlashError(HostError):
 
 class BoardFileError(HostError):
     """A board.toml is wrong; the message names the file and the key."""
+
+
+def error_text(error: Exception) -> str:
+    """What an exception says to the user, with the name of the file where one failed."""
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}"
+    if isinstance(error, BytepropError):
+        return str(error)
+    return f"unexpected {type(error).__name__}: {error}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A question to end a message with, "; did you mean NAME?", or nothing."""
+    near = difflib.get_close_matches(name, list(known), n=2)
+    return f"; did you mean {' or '.join(near)}?" if near else ""

@@ -1,16 +1,27 @@
-"""Runs compilers and linkers."""
+"""Runs compilers and linkers, one or several at a time, and ends them when the work is given up."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
+import signal
 import subprocess
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from .errors import BuildError
 
 _SHOWN_COMMAND = 1500  # characters of a command that failed
+_TIMEOUT_SECONDS = 300.0
+
+_T = TypeVar("_T")
+_running: dict[int, subprocess.Popen[str]] = {}  # by the thread that waits for it
 
 
 class CommandFailed(BuildError):
@@ -19,19 +30,75 @@ class CommandFailed(BuildError):
         self.output = output
 
 
-def run_tool(program: Path, args: Sequence[str | Path], cwd: Path) -> None:
-    done = subprocess.run(
-        [program, *args],
+def run_tool(program: str | Path, args: Sequence[str | Path], cwd: Path) -> None:
+    """Runs a program to its end. Raises CommandFailed, with what it said and how it was called."""
+    command = [str(program), *map(str, args)]
+    with _started(command, cwd) as process:
+        try:
+            errors = process.communicate(timeout=_TIMEOUT_SECONDS)[1]
+        except subprocess.TimeoutExpired:
+            raise CommandFailed(
+                f"no end after {_TIMEOUT_SECONDS:g} s\nthe command was: {_shown(command)}", ""
+            ) from None
+    if process.returncode:
+        raise CommandFailed(f"{errors.strip()}\nthe command was: {_shown(command)}", errors)
+
+
+@contextmanager
+def _started(command: Sequence[str], cwd: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that is gone after the block, with all that it started."""
+    with subprocess.Popen(
+        command,
         cwd=cwd,
-        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        check=False,
-        timeout=300.0,
         env={**os.environ, "LC_ALL": "C"},
-    )
-    if done.returncode:
-        shown = shlex.join(str(a) for a in (program.name, *args))
-        if len(shown) > _SHOWN_COMMAND:
-            shown = f"{shown[:_SHOWN_COMMAND]} ..."
-        raise CommandFailed(f"{done.stderr.strip()}\nthe command was: {shown}", done.stderr)
+        # gcc runs cc1, as and ld: a session of its own can be ended as a whole.
+        start_new_session=True,
+    ) as process:
+        _running[threading.get_ident()] = process
+        try:
+            yield process
+        finally:
+            del _running[threading.get_ident()]
+            if process.poll() is None:
+                _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _shown(command: Sequence[str]) -> str:
+    text = shlex.join([Path(command[0]).name, *command[1:]])
+    return text if len(text) <= _SHOWN_COMMAND else f"{text[:_SHOWN_COMMAND]} ..."
+
+
+def in_parallel(jobs: Sequence[Callable[[], _T]], finished: Callable[[int], None]) -> list[_T]:
+    """Results of jobs that call `run_tool`, in their order; `finished` gets how many are done.
+
+    An error or an interrupt ends the tools that run and drops the jobs that wait.
+    """
+    threads: list[int] = []
+    with ThreadPoolExecutor(
+        os.cpu_count() or 1, initializer=lambda: threads.append(threading.get_ident())
+    ) as pool:
+        futures: list[Future[_T]] = []
+        try:
+            futures += [pool.submit(job) for job in jobs]
+            results = []
+            for future in futures:
+                results.append(future.result())
+                finished(len(results))
+            return results
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            while not all(future.done() for future in futures):
+                for process in filter(None, map(_running.get, threads)):
+                    _end(process)
+                time.sleep(0.005)
+            raise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-import subprocess
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from byteprop import _paths
 from .boards import Board, boards_root
 from .errors import BuildError, ToolMissingError
 from .firmware import Firmware, cache_dir, placed_at_once
+from .invoke import run_tool
 
 _NAME = "byteprop-device"
 
@@ -53,13 +53,11 @@ def _compiled(board: Board, recipe: ModuleType, cc: str, defines: Mapping[str, s
     )
     target = cache_dir() / "native" / f"{build_id:016x}" / _NAME
     if not target.is_file():
-        try:
-            with placed_at_once(target) as made:
-                recipe.build_host_device(
-                    [cc], made, csrc=csrc, boards=boards, defines=dict(defines)
-                )
-        except subprocess.CalledProcessError as error:
-            raise BuildError(str(error.stderr).strip()) from None
+        with placed_at_once(target) as made:
+            command = recipe.host_command(
+                [cc], made, csrc=csrc, boards=boards, defines=dict(defines)
+            )
+            run_tool(command[0], command[1:], csrc)
     return _firmware(board, target, build_id)
 
 

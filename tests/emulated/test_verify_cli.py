@@ -30,7 +30,7 @@ pytest_plugins = ["pytester"]
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "examples" / "fashion_mnist" / "t10k-1000.npz"
 FASHION = MODELS / "fashion_mlp_perchannel.tflite"
-COMMAND = [sys.executable, "-m", "byteprop_host.cli"]
+COMMAND = [sys.executable, "-m", "byteprop_host"]
 
 
 def run(arguments: list[str | Path], capsys: pytest.CaptureFixture[str]) -> tuple[int, Any]:

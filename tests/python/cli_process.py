@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-COMMAND = [sys.executable, "-m", "byteprop_host.cli"]
+COMMAND = [sys.executable, "-m", "byteprop_host"]
 PATIENCE = 60.0
 
 

@@ -211,7 +211,7 @@ def test_boards_are_listed_without_pyserial(
 
 
 def test_reader_of_stdout_that_leaves_is_no_traceback() -> None:
-    line = f"{shlex.quote(sys.executable)} -m byteprop_host.cli boards | true"
+    line = f"{shlex.quote(sys.executable)} -m byteprop_host boards | true"
     done = subprocess.run(
         ["sh", "-c", line], capture_output=True, text=True, timeout=60.0, check=False
     )
