@@ -13,6 +13,8 @@ from cffi import FFI
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADERS = ("status", "fixed", "kernels", "model", "infer", "train", "link")
+# What only the extension has: C that may use floats.
+NATIVE = ROOT / "runtime/native"
 SOURCE_FOLDERS = (".", "kernels", "isa", "isa/x86_avx2", "model", "infer", "train", "link")
 MARKED = re.compile(r"/\* cdef: begin \*/(.*?)/\* cdef: end \*/", re.DOTALL)
 
@@ -27,31 +29,40 @@ COMPILE_ARGS = (
 
 
 def declarations() -> str:
-    """The marked parts of the public headers."""
-    parts: list[str] = []
-    for name in HEADERS:
-        text = (ROOT / "csrc/include/byteprop" / f"{name}.h").read_text(encoding="utf-8")
-        parts += MARKED.findall(text)
-    return "\n".join(parts)
+    """The marked parts of the headers."""
+    headers = [ROOT / "csrc/include/byteprop" / f"{name}.h" for name in HEADERS]
+    headers += sorted(NATIVE.glob("*.h"))
+    return "\n".join("\n".join(MARKED.findall(h.read_text(encoding="utf-8"))) for h in headers)
 
 
 def sources() -> list[str]:
     """C files in a fixed order, relative to the project's folder as setuptools wants them."""
+    folders = [*(ROOT / "csrc" / folder for folder in SOURCE_FOLDERS), NATIVE]
     return [
         path.relative_to(ROOT).as_posix()
-        for folder in SOURCE_FOLDERS
-        for path in sorted((ROOT / "csrc" / folder).glob("*.c"))
+        for folder in folders
+        for path in sorted(folder.glob("*.c"))
     ]
+
+
+def depends() -> list[str]:
+    headers = [*(ROOT / "csrc").rglob("*.h"), *NATIVE.glob("*.h")]
+    return sorted(path.relative_to(ROOT).as_posix() for path in headers)
 
 
 ffibuilder = FFI()
 ffibuilder.cdef(declarations())
 ffibuilder.set_source(
     "byteprop._kernels",
-    "\n".join(f"#include <byteprop/{name}.h>" for name in HEADERS),
+    "\n".join(
+        [
+            *(f"#include <byteprop/{name}.h>" for name in HEADERS),
+            *(f'#include "{path.name}"' for path in sorted(NATIVE.glob("*.h"))),
+        ]
+    ),
     sources=sources(),
-    include_dirs=["csrc/include", "csrc"],
-    depends=[path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "csrc").rglob("*.h"))],
+    include_dirs=["csrc/include", "csrc", "runtime/native"],
+    depends=depends(),
     extra_compile_args=list(COMPILE_ARGS),
     py_limited_api=True,
 )

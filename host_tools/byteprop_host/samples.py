@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 import byteprop.reference as reference
-from byteprop._border import Border
+from byteprop._boundary import Boundary
 from byteprop.data import load_samples
 from byteprop.errors import ArgumentError
 from byteprop.graph import DType, Graph, Tensor
@@ -126,9 +126,9 @@ def _quantized(x: npt.NDArray[np.generic], tensor: Tensor, data: Path, pixel_sca
     """Device integers of data: its own integers, pixels (uint8) or real values (float)."""
     if x.dtype == tensor.dtype.numpy:
         return np.ascontiguousarray(x)
-    border = Border(tensor)
-    if x.dtype == np.uint8 and border.takes_pixels and pixel_scale == PIXEL_SCALE:
-        return np.ascontiguousarray(border.pixels(x.astype(np.uint8, copy=False)))
+    boundary = Boundary(tensor)
+    if x.dtype == np.uint8 and boundary.takes_pixels and pixel_scale == PIXEL_SCALE:
+        return np.ascontiguousarray(boundary.quantize(x, "x").integers)
     if x.dtype == np.uint8:
         # float32 as a user would normalise images in training: pixel times a scale.
         x = x.astype(np.float32) * np.float32(pixel_scale)

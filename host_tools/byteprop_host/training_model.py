@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 import byteprop
 from byteprop import image
-from byteprop._border import Border
+from byteprop._boundary import Boundary
 from byteprop.errors import ArgumentError
 from byteprop.graph import Dense, Graph
 from byteprop.samples import Samples, encode, has_classes
@@ -115,7 +115,7 @@ def encode_part(
         zeros = np.zeros((len(x), *tensor.shape[1:]), np.float32)
         answers = encode(model, zeros, y, names=names)
         return Encoded(part.name, Samples(x.view(np.uint8), answers.y), y)
-    fits = Border(tensor).takes_pixels and pixel_scale == PIXEL_SCALE
+    fits = Boundary(tensor).takes_pixels and pixel_scale == PIXEL_SCALE
     if x.dtype == np.uint8 and not fits:
         x = x.astype(np.float32) * np.float32(pixel_scale)
     return Encoded(part.name, encode(model, x.reshape(shape), y, names=names), y)

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from byteprop import _files, _raw, export, image
-from byteprop._border import Border
+from byteprop._boundary import Boundary
 from byteprop._masters import Masters
 from byteprop._summary import summary
 from byteprop.errors import ArgumentError, ModelError
-from byteprop.graph import Dense, Graph, Rescale, Tensor
+from byteprop.graph import Dense, Graph, Normalization, Rescale, Tensor
 from byteprop.importer import load_tflite
 
 if TYPE_CHECKING:
@@ -37,13 +37,15 @@ _BPM_MAGIC = image.MAGIC.to_bytes(4, "little")
 @dataclass(frozen=True)
 class TensorInfo:
     """An input or an output. real = scale * (quantised - zero_point). Where dtype is float32 the
-    model converts at its border, and scale and zero point are those it converts with."""
+    model converts at its boundary, and scale and zero point are those it converts with; an input
+    with a normalization is normalised first."""
 
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     scale: float
     zero_point: int
+    normalization: Normalization | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class Model:
         # Each in one assignment: a call from another thread sees the old model or the new one.
         self._ports = (self._engine, ins, outs)
         self._fast = _fast_path(self._engine, graph)
+        self._fast_predict = _fast_predict(self._engine, graph)
         self._masters = masters
         self.inputs = tuple(port.info for port in ins)
         self.outputs = tuple(port.info for port in outs)
@@ -123,12 +126,32 @@ class Model:
         of B takes N in multiples of B.
         """
         y = self._fast(x)
-        return self._run(x, _Port.from_file_dtype, _Port.to_file_dtype) if y is None else y
+        if y is not None:
+            return y
+        engine, ins, outs = self._ports
+        columns = [
+            port.from_file_dtype(given) for port, given in zip(ins, _split(ins, x), strict=True)
+        ]
+        return _run(engine, outs, columns, _Port.to_file_dtype)
 
     def predict(self, x: Arrays) -> Any:
-        """As run, but with real numbers: x is quantised by the scale of the input, and the answer
-        is float32."""
-        return self._run(x, _Port.from_reals, _Port.to_reals)
+        """As run, but with real numbers in the user's own units: x, of any real dtype, is
+        normalised where the model says so and quantised by the scale of the input; the answer is
+        float32. ArgumentError names the first value that is NaN or infinite."""
+        return self._predict(x)[0]
+
+    def _predict(self, x: Arrays) -> tuple[Any, int]:
+        """The answers of predict, and how many values of x saturate."""
+        found = self._fast_predict(x)
+        if found is not None:
+            return found
+        engine, ins, outs = self._ports
+        columns, outside = [], 0
+        for port, given in zip(ins, _split(ins, x), strict=True):
+            rows, n = port.from_reals(given)
+            columns.append(rows)
+            outside += n
+        return _run(engine, outs, columns, _Port.to_reals), outside
 
     def fit(
         self,
@@ -252,11 +275,14 @@ class Model:
         graph, image_bytes, masters = snapshot
         self._adopt(graph, image_bytes, None, masters)
 
-    def _ins_bytes(self, x: Any, argument: str) -> Array:
-        """uint8 [n, input bytes] of real inputs, of a model with one input."""
+    def _ins_bytes(self, x: Any, argument: str) -> tuple[Array, int]:
+        """uint8 [n, input bytes] of real inputs, of a model with one input, and how many of them
+        saturate."""
         ins = self._ports[1]
         if len(ins) != 1:
-            raise ArgumentError(f"{argument}: wanted a model with one input; it has {len(ins)}")
+            raise ArgumentError(
+                f"{argument}: expected a model with one input, got one with {len(ins)}"
+            )
         return _Port(self.graph.tensors[self.graph.inputs[0]], argument).from_reals(x)
 
     def _reals_of_bytes(self, rows: Array) -> Array:
@@ -271,25 +297,25 @@ class Model:
         )
         return f"<byteprop.Model {x} -> {y}, {len(self.layers)} ops, {self.macs} MACs>"
 
-    def _run(
-        self,
-        x: Arrays,
-        to_bytes: Callable[[_Port, Any], Array],
-        from_bytes: Callable[[_Port, Array], Array],
-    ) -> Any:
-        engine, ins, outs = self._ports
-        columns = [to_bytes(port, given) for port, given in zip(ins, _split(ins, x), strict=True)]
-        sizes = [len(c) for c in columns]
-        if len(set(sizes)) > 1:
-            raise ArgumentError(f"x: wanted as many samples in every input, given {sizes}")
-        rows = columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
-        answer = engine.run(rows)
-        outputs, start = [], 0
-        for port in outs:
-            part = np.ascontiguousarray(answer[:, start : start + port.elems])
-            outputs.append(from_bytes(port, part))
-            start += port.elems
-        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+def _run(
+    engine: BatchEngine,
+    outs: Sequence[_Port],
+    columns: Sequence[Array],
+    from_bytes: Callable[[_Port, Array], Array],
+) -> Any:
+    """Outputs of inputs as bytes [n, elems], one array per input."""
+    sizes = [len(c) for c in columns]
+    if len(set(sizes)) > 1:
+        raise ArgumentError(f"x: expected as many samples in every input, got {sizes}")
+    rows = columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
+    answer = engine.run(rows)
+    outputs, start = [], 0
+    for port in outs:
+        part = np.ascontiguousarray(answer[:, start : start + port.elems])
+        outputs.append(from_bytes(port, part))
+        start += port.elems
+    return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
 
 def _split(ins: Sequence[_Port], x: Arrays) -> Sequence[Any]:
@@ -299,22 +325,37 @@ def _split(ins: Sequence[_Port], x: Arrays) -> Sequence[Any]:
         given = f"{len(x)} items" if isinstance(x, (list, tuple)) else type(x).__name__
         names = ", ".join(port.info.name for port in ins)
         raise ArgumentError(
-            f"x: wanted a list or tuple of {len(ins)} arrays ({names}), given {given}"
+            f"x: expected a list or tuple of {len(ins)} arrays ({names}), got {given}"
         )
     return x
 
 
 def _fast_path(engine: BatchEngine, graph: Graph) -> Callable[[Any], Array | None]:
     """What answers the usual call in a microsecond or two; None sends the call the long way."""
-    borders = [graph.tensors[t] for t in (*graph.inputs, *graph.outputs)]
-    if (
-        not isinstance(engine, _raw.Engine)
-        or len(borders) != 2
-        or any(t.float_border or t.shape[:1] != (1,) for t in borders)
-    ):
+    ends = _simple_ends(engine, graph)
+    if not isinstance(engine, _raw.Engine) or ends is None or any(t.float_border for t in ends):
         return lambda x: None
-    x, y = borders
+    x, y = ends
     return engine.runner(x.dtype.numpy, x.shape[1:], y.dtype.numpy, y.shape[1:])
+
+
+def _fast_predict(
+    engine: BatchEngine, graph: Graph
+) -> Callable[[Any], tuple[npt.NDArray[np.float32], int] | None]:
+    """The same for predict."""
+    ends = _simple_ends(engine, graph)
+    if not isinstance(engine, _raw.Engine) or ends is None:
+        return lambda x: None
+    x, y = ends
+    return Boundary(x).predictor(engine, Boundary(y), x.shape[1:], y.shape[1:])
+
+
+def _simple_ends(engine: BatchEngine, graph: Graph) -> tuple[Tensor, Tensor] | None:
+    """The only input and the only output, where both have one sample per row."""
+    ends = [graph.tensors[t] for t in (*graph.inputs, *graph.outputs)]
+    if len(ends) != 2 or any(t.shape[:1] != (1,) for t in ends):
+        return None
+    return ends[0], ends[1]
 
 
 class _Port:
@@ -329,35 +370,36 @@ class _Port:
             dtype=np.dtype(np.float32) if tensor.float_border else tensor.dtype.numpy,
             scale=float(tensor.scale),
             zero_point=tensor.zero_point,
+            normalization=tensor.normalization,
         )
         self._integer = tensor.dtype.numpy
         self._float_border = tensor.float_border
-        self._border = Border(tensor)
+        self._boundary = Boundary(tensor)
 
     def from_file_dtype(self, x: Any) -> Array:
         if not isinstance(x, np.ndarray):
-            wanted = self._wanted(self.info.dtype)
-            raise ArgumentError(f"{self.argument}: wanted {wanted}, given {type(x).__name__}")
+            expected = self._expected(self.info.dtype)
+            raise ArgumentError(f"{self.argument}: expected {expected}, got {type(x).__name__}")
         if x.dtype != self.info.dtype:
             raise ArgumentError(
-                f"{self.argument}: wanted {self._wanted(self.info.dtype)}, given dtype {x.dtype}"
+                f"{self.argument}: expected {self._expected(self.info.dtype)}, got dtype {x.dtype}"
                 + self._dtype_hint()
             )
         self._check_shape(x)
-        return self._bytes(self._border.quantize(x, self.argument) if self._float_border else x)
+        if self._float_border:
+            x = self._boundary.quantize(x, self.argument).integers
+        return self._bytes(x)
 
-    def from_reals(self, x: Any) -> Array:
+    def from_reals(self, x: Any) -> tuple[Array, int]:
+        """Rows of bytes, and how many values saturate."""
         given = np.asarray(x)
         if given.dtype.kind not in "fiub":
-            raise ArgumentError(f"{self.argument}: wanted real numbers, given dtype {given.dtype}")
+            raise ArgumentError(f"{self.argument}: expected real numbers, got dtype {given.dtype}")
         if given.ndim == 1 and self.info.shape == (1, 1):
             given = given[:, np.newaxis]  # samples of one number each
         self._check_shape(given)
-        if given.dtype == np.uint8 and self._border.takes_pixels:
-            return self._bytes(self._border.pixels(given))
-        with np.errstate(over="ignore"):  # too large for float32: reported as infinite
-            reals = given.astype(np.float32, copy=False)
-        return self._bytes(self._border.quantize(reals, self.argument))
+        quantized = self._boundary.quantize(given, self.argument)
+        return self._bytes(quantized.integers), quantized.outside
 
     def to_file_dtype(self, y: Array) -> Array:
         if self._float_border:
@@ -365,7 +407,7 @@ class _Port:
         return y.view(self._integer).reshape(self._batch(y))
 
     def to_reals(self, y: Array) -> Array:
-        return self._border.dequantize(y).reshape(self._batch(y))
+        return self._boundary.dequantize(y).reshape(self._batch(y))
 
     def _bytes(self, x: Array) -> Array:
         flat = np.ascontiguousarray(x).view(np.uint8)
@@ -383,10 +425,10 @@ class _Port:
         if x.shape in (shape[1:], self.info.shape[1:]):
             hint = "; one sample needs a batch axis: x[np.newaxis]"
         raise ArgumentError(
-            f"{self.argument}: wanted {self._wanted()}, given shape {x.shape}{hint}"
+            f"{self.argument}: expected {self._expected()}, got shape {x.shape}{hint}"
         )
 
-    def _wanted(self, dtype: np.dtype[Any] | None = None) -> str:
+    def _expected(self, dtype: np.dtype[Any] | None = None) -> str:
         shape = self.info.shape or (1,)
         batch = "N" if shape[0] == 1 else f"N * {shape[0]}"
         text = ", ".join([batch, *map(str, shape[1:])]) + ("," if len(shape) == 1 else "")

@@ -14,9 +14,19 @@ import numpy as np
 import numpy.typing as npt
 
 from byteprop.errors import ArgumentError
-from byteprop.graph import Activation, Dense, DType, Graph, Op, Rescale, Softmax, Tensor
+from byteprop.graph import (
+    Activation,
+    Dense,
+    DType,
+    Graph,
+    Normalization,
+    Op,
+    Rescale,
+    Softmax,
+    Tensor,
+)
 
-__all__ = ["dequantize", "quantize", "run", "run_layers"]
+__all__ = ["dequantize", "normalize", "quantize", "run", "run_layers"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -56,6 +66,20 @@ def run_layers(
     """The output of every op, in the graph's order, as run gives the model's outputs."""
     values = _evaluate(graph, inputs)
     return [_as_output(graph.tensors[op.output], values[op.output]) for op in graph.ops]
+
+
+def normalize(x: npt.ArrayLike, constants: Normalization | None) -> npt.NDArray[np.float32]:
+    """float32 in the user's units to float32 as the input is quantised from."""
+    real = np.asarray(x, np.float32)
+    if constants is None:
+        return real
+    position = np.arange(real.size) % len(constants.sub)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        differences = (real.reshape(-1) - constants.sub[position]).astype(np.float32)
+        products: npt.NDArray[np.float32] = (differences * constants.mul[position]).astype(
+            np.float32
+        )
+    return products.reshape(real.shape)
 
 
 def quantize(

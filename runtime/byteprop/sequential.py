@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from byteprop import _raw_train, graph, image
 from byteprop._arguments import MAX_SEED, integer
-from byteprop._border import Border
+from byteprop._boundary import Boundary
 from byteprop._graph_check import MAX_CLASSES, MAX_N_IN, MAX_WEIGHTS
 from byteprop._masters import Masters
 from byteprop._warn import warn
@@ -35,7 +35,7 @@ _HIDDEN_SCALE = np.float32(2.0**-6)
 _LOGIT_SCALE = np.float32(2.0**-3)
 # What a Model has and a network without scales has not.
 _WHEN_BUILT = frozenset(
-    "graph image inputs outputs layers macs _engine _ports _fast _masters".split()
+    "graph image inputs outputs layers macs _engine _ports _fast _fast_predict _masters".split()
 )
 
 
@@ -104,21 +104,19 @@ class Sequential(Model):
     def predict(self, x: Arrays) -> Any:
         """As Model.predict; the first time that values saturate, a TrainingWarning tells how many:
         inputs outside the range of the network, or answers of a regression at its limits."""
-        answers = super().predict(x)
+        answers, outside = self._predict(x)
         if not self._warned:
-            self._warned = self._warn_of_saturation(np.asarray(x), answers)
+            self._warned = self._warn_of_saturation(x, outside, answers)
         return answers
 
-    def _warn_of_saturation(self, x: npt.NDArray[Any], answers: npt.NDArray[Any]) -> bool:
-        source = Border(self.graph.tensors[self.graph.inputs[0]])
-        if not (x.dtype == np.uint8 and source.takes_pixels):
-            outside = source.outside(x)
-            warn_outside("x", outside, x.size, source.real_range)
-            if outside:
-                return True
+    def _warn_of_saturation(self, x: Any, outside: int, answers: npt.NDArray[Any]) -> bool:
+        if outside and warn_outside(
+            "x", outside, np.size(x), self.graph.tensors[self.graph.inputs[0]]
+        ):
+            return True
         if self._classifies:
             return False
-        low, high = Border(self.graph.tensors[self.graph.outputs[0]]).real_range
+        low, high = Boundary(self.graph.tensors[self.graph.outputs[0]]).real_range
         at_limit = int(np.count_nonzero((answers <= low) | (answers >= high)))
         if at_limit:
             warn(
@@ -248,17 +246,17 @@ def _check_size(widths: Sequence[int]) -> None:
 
 def _range_of_inputs(x: npt.NDArray[Any], shape: tuple[int, ...]) -> Range:
     if x.dtype.kind not in "fiub":
-        raise ArgumentError(f"x: wanted real numbers, given dtype {x.dtype}")
+        raise ArgumentError(f"x: expected real numbers, got dtype {x.dtype}")
     one_feature = x.ndim == 1 and shape == (1,)
     if not (one_feature or x.shape[1:] == shape) or len(x) == 0:
-        wanted = ", ".join(["N", *map(str, shape)])
-        raise ArgumentError(f"x: wanted shape ({wanted}), N at least 1, given {x.shape}")
+        expected = ", ".join(["N", *map(str, shape)])
+        raise ArgumentError(f"x: expected shape ({expected}), N at least 1, got {x.shape}")
     if x.dtype == np.uint8:
         return (0.0, 1.0)
     low, high = float(x.min()), float(x.max())
     if not (math.isfinite(low) and math.isfinite(high)):
         at = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
-        raise ArgumentError(f"x: wanted finite numbers, given {x[at]} at position {at}")
+        raise ArgumentError(f"x: expected finite numbers, got {x[at]} at position {at}")
     return low, high
 
 

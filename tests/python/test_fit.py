@@ -358,8 +358,8 @@ def test_runs_from_another_thread_see_whole_models() -> None:
     ("x", "y", "words"),
     [
         (np.zeros((0, 12)), np.zeros(0), "at least 1|at least one"),
-        (np.zeros((4, 11)), np.zeros(4), r"wanted shape \(N, 12\)"),
-        (np.full((4, 12), np.nan), np.zeros(4), "finite numbers, given nan at position"),
+        (np.zeros((4, 11)), np.zeros(4), r"expected shape \(N, 12\)"),
+        (np.full((4, 12), np.nan), np.zeros(4), "finite numbers, got nan at position"),
         (np.array([[0.0] * 11 + [np.inf]]), np.zeros(1), r"inf at position \(0, 11\)"),
         (np.array([["a"] * 12]), np.zeros(1), "real numbers"),
         (np.zeros((4, 12)), np.zeros(3), "one a sample, 4, given 3"),
