@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from byteprop._formats import recognised
 from byteprop.errors import ModelError
 
 PathLike = str | os.PathLike[str]
@@ -66,7 +67,8 @@ def load(path: PathLike) -> Checkpoint:
     data = source.read_bytes()
     magic, *sizes, crc = _HEAD.unpack_from(data)
     if magic != _MAGIC:
-        raise ModelError(f"{source}: no checkpoint; it begins with {data[:4]!r}")
+        found = recognised(data, source) or f"a file that begins with {magic!r}"
+        raise ModelError(f"{source}: expected a checkpoint of a training, got {found}")
     if sum(sizes) != len(data) - _HEAD.size:
         raise ModelError(
             f"{source}: truncated: {sum(sizes)} bytes are announced, {len(data) - _HEAD.size} there"

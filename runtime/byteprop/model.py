@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from byteprop import _files, _raw, export, image
+from byteprop import _files, _formats, _raw, export, image
 from byteprop._boundary import Boundary
 from byteprop._masters import Masters
 from byteprop._summary import summary
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 Arrays = Array | Sequence[Array]
 PathLike = str | os.PathLike[str]
-
-_TFLITE_IDENTIFIER = b"TFL3"
-_BPM_MAGIC = image.MAGIC.to_bytes(4, "little")
 
 
 @dataclass(frozen=True)
@@ -441,12 +438,14 @@ class _Port:
 
 
 def load(source: PathLike | bytes | bytearray | memoryview) -> Model:
-    """A model from a file or from its bytes: .tflite, or byteprop's own .bpm. What it is, is told
-    by its content. ModelError for anything that is not a model byteprop can run."""
+    """A model from a file or from its bytes: .tflite, or byteprop's own .bpm; the content decides
+    which. ModelError for anything that is not a model byteprop can run; for a file of another kind
+    it says what the file is and how to come from it to a model."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         data, origin = bytes(source), "the given bytes"
     elif isinstance(source, (str, os.PathLike)):
-        data, origin = _read(Path(source)), str(source)
+        data = _formats.read_model(Path(source), _formats.TFLITE, _formats.IMAGE)
+        origin = str(source)
     else:
         raise ArgumentError(f"source: wanted a path or bytes, given {type(source).__name__}")
     try:
@@ -456,28 +455,12 @@ def load(source: PathLike | bytes | bytearray | memoryview) -> Model:
 
 
 def _load_bytes(data: bytes) -> Model:
-    if data[:4] == _BPM_MAGIC:
+    kind = _formats.model_kind(data)
+    if kind == _formats.IMAGE:
         return Model(image.decode(data), data)
-    if data[4:8] == _TFLITE_IDENTIFIER:
+    if kind == _formats.TFLITE:
         return Model(load_tflite(data))
-    raise ModelError(_not_a_model(data[:8], len(data)))
-
-
-def _read(path: Path) -> bytes:
-    """The file, if it begins like a model: a large file of another kind is not read."""
-    with path.open("rb") as file:
-        head = file.read(8)
-        if head[:4] == _BPM_MAGIC or head[4:8] == _TFLITE_IDENTIFIER:
-            return head + file.read()
-        size = os.fstat(file.fileno()).st_size
-    raise ModelError(f"{path}: {_not_a_model(head, size)}")
-
-
-def _not_a_model(head: bytes, size: int) -> str:
-    return (
-        f"neither a .tflite ('TFL3' at byte 4) nor a .bpm ('BPM1' at byte 0): "
-        f"{size} bytes that begin with {head!r}"
-    )
+    raise ModelError(_formats.not_a_model(data[: _formats.HEAD_BYTES], len(data)))
 
 
 def _tflite(model: Model) -> bytes:

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from byteprop import graph
-from byteprop.errors import ArgumentError, DataError
+from byteprop import _formats, graph
+from byteprop._npz import read_npz
+from byteprop.errors import ArgumentError, ModelError
 from byteprop.graph import Activation, DType, Graph, Op, Reshape, Softmax, Tensor
 from byteprop.model import Model
 
@@ -96,10 +97,7 @@ def float_network(network: Any, activations: Sequence[str] | None = None) -> Flo
     if isinstance(network, (bytes, bytearray, memoryview)):
         return _from_tflite(bytes(network), activations)
     if isinstance(network, (str, os.PathLike)):
-        path = Path(network)
-        if path.suffix == ".npz":
-            return _from_arrays(_npz(path), activations)
-        return _from_tflite(path.read_bytes(), activations)
+        return _from_file(Path(network), activations)
     if isinstance(network, Mapping):
         return _from_arrays(list(network.values()), activations)
     if isinstance(network, Sequence):
@@ -113,14 +111,14 @@ def float_network(network: Any, activations: Sequence[str] | None = None) -> Flo
 # --------------------------------------------------------------------------------------- networks
 
 
-def _npz(path: Path) -> list[Any]:
+def _from_file(path: Path, activations: Sequence[str] | None) -> FloatNetwork:
+    if path.suffix == ".npz" or _formats.is_npz(path):
+        return _from_arrays(list(read_npz(path).values()), activations)
+    data = _formats.read_model(path, _formats.TFLITE)
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return [archive[name] for name in archive.files]
-    except (ValueError, OSError, EOFError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise DataError(f"{path}: not an .npz of weights: {error}") from None
+        return _from_tflite(data, activations)
+    except ModelError as error:
+        raise type(error)(f"{path}: {error}") from error
 
 
 def _from_tflite(data: bytes, activations: Sequence[str] | None) -> FloatNetwork:
@@ -128,6 +126,8 @@ def _from_tflite(data: bytes, activations: Sequence[str] | None) -> FloatNetwork
 
     if activations is not None:
         raise ArgumentError("activations: a .tflite file has its own")
+    if _formats.model_kind(data) != _formats.TFLITE:
+        raise ModelError(_formats.not_a_model(data, len(data), (_formats.TFLITE,)))
     return read_float_tflite(data)
 
 

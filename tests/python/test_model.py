@@ -333,10 +333,11 @@ def test_loading_takes_a_copy() -> None:
 def test_what_is_no_model_is_named(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("These are notes.")
-    with pytest.raises(ModelError, match=r"notes.txt: neither a .tflite .* 16 bytes .*b'These ar'"):
+    expected = "notes.txt: expected a .tflite or .bpm model, got 16 bytes .*b'These ar'"
+    with pytest.raises(ModelError, match=expected):
         byteprop.load(path)
     for data in (b"", b"BPM", b"\0" * 64):
-        with pytest.raises(ModelError, match="given bytes: neither"):
+        with pytest.raises(ModelError, match="given bytes: expected a .tflite or .bpm model"):
             byteprop.load(data)
     with pytest.raises(ModelError, match=r"model.bpm: .*\(E_CRC\)"):
         path = tmp_path / "model.bpm"
