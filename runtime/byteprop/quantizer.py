@@ -31,8 +31,11 @@ _ACTIVATIONS = {
 }
 _CODES = range(-128, 128)
 _LARGEST_WEIGHT = 127
-_BIAS_LIMIT = 2**31 - 1
+_SUM_LIMIT = 2**31 - 1
 _CHUNK = 1024
+_BLOCK = 1 << 16
+# Weights hardly compress: beyond this a file that unpacks to more than its size is refused.
+_SMALL_ARRAYS = 4_000_000
 _IRRELEVANT_LOGIT = 12.0  # below the largest: a probability of 1 in 160,000
 
 
@@ -113,7 +116,8 @@ def float_network(network: Any, activations: Sequence[str] | None = None) -> Flo
 
 def _from_file(path: Path, activations: Sequence[str] | None) -> FloatNetwork:
     if path.suffix == ".npz" or _formats.is_npz(path):
-        return _from_arrays(list(read_npz(path).values()), activations)
+        limit = path.stat().st_size + _SMALL_ARRAYS
+        return _from_arrays(list(read_npz(path, limit=limit).values()), activations)
     data = _formats.read_model(path, _formats.TFLITE)
     try:
         return _from_tflite(data, activations)
@@ -289,27 +293,49 @@ def _scale(limits: tuple[float, float]) -> tuple[np.float32, int]:
 
 
 def _dense(layer: FloatLayer, x: Tensor, source: int) -> graph.Dense:
-    largest = np.abs(layer.weights).max(axis=0)
-    # An output without weights takes the scale of the others: its bias is all there is of it.
-    largest[largest == 0] = largest.max() if largest.max() > 0 else 1.0
-    scales = (largest / _LARGEST_WEIGHT).astype(np.float32)
-    steps = _rounded(layer.weights / scales.astype(np.float64))
-    weights = np.clip(steps, -_LARGEST_WEIGHT, _LARGEST_WEIGHT).astype(np.int8)
+    scales = _weight_scales(layer, float(x.scale))
     bias = _rounded(layer.bias / (scales.astype(np.float64) * float(x.scale)))
-    if np.abs(bias).max() > _BIAS_LIMIT:
-        at = int(np.abs(bias).argmax())
-        raise ArgumentError(
-            f"bias of output {at}, {layer.bias[at]:g}, is too large for weights up to "
-            f"{largest[at]:g} and inputs in steps of {float(x.scale):g}"
-        )
     return graph.Dense(
         input=source,
         output=source + 1,
-        weights=np.ascontiguousarray(weights.T),
+        weights=_steps(layer.weights, scales),
         bias=bias.astype(np.int32),
         weight_scales=scales,
         activation=_ACTIVATIONS[layer.activation],
     )
+
+
+def _weight_scales(layer: FloatLayer, x_scale: float) -> npt.NDArray[np.float32]:
+    """One an output: the largest weight in 127 steps, or wider where the bias, which counts in
+    steps of the input times the weights, would not fit. What is lost of the weights then is far
+    below a step of the output."""
+    largest = np.maximum(layer.weights.max(axis=0), -layer.weights.min(axis=0))
+    # An output without weights takes the scale of the others: its bias is all there is of it.
+    largest[largest == 0] = largest.max() if largest.max() > 0 else 1.0
+    largest_sum = (_CODES[-1] - _CODES[0]) * _LARGEST_WEIGHT * len(layer.weights)
+    most = max(_SUM_LIMIT - largest_sum, 1)
+    least = np.abs(layer.bias) / (most * x_scale)
+    with np.errstate(over="ignore"):
+        scales = np.maximum(largest / _LARGEST_WEIGHT, least).astype(np.float32)
+    too_large = np.flatnonzero(~np.isfinite(scales))
+    if too_large.size:
+        at = int(too_large[0])
+        raise ArgumentError(
+            f"output {at}: expected weights and bias in the range of float32, got weights up to "
+            f"{largest[at]:g}, bias {layer.bias[at]:g} for inputs in steps of {x_scale:g}"
+        )
+    return np.maximum(scales, np.finfo(np.float32).tiny)
+
+
+def _steps(weights: Floats, scales: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
+    """int8 [n_out, n_in], some rows at a time: a copy in double takes eight times as much."""
+    n_in, n_out = weights.shape
+    steps = np.empty((n_out, n_in), np.int8)
+    rows = max(1, _BLOCK // n_in)
+    for i in range(0, n_out, rows):
+        block = _rounded(weights[:, i : i + rows] / scales[i : i + rows].astype(np.float64))
+        steps[i : i + rows] = np.clip(block, -_LARGEST_WEIGHT, _LARGEST_WEIGHT).T
+    return steps
 
 
 def _rounded(x: Floats) -> Floats:

@@ -10,10 +10,13 @@ import numpy.typing as npt
 import pytest
 import tflite
 
+import builtin_ref
 import byteprop
 import tflite_builder as tb
 from byteprop.errors import ArgumentError, DataError, ModelError, UnsupportedOpError
+from byteprop.graph import Dense
 from byteprop.quantizer import FloatLayer, float_network
+from byteprop.tflite_writer import write_tflite
 from training_data import MODELS, fashion_test_images
 
 Array = npt.NDArray[Any]
@@ -124,6 +127,47 @@ def test_it_can_be_tuned_afterwards() -> None:
     assert model.evaluate(x, y)["loss"] < before
 
 
+@pytest.mark.parametrize("unit", [1.0, 1e-6, 1e-20, 1e-30])
+@pytest.mark.parametrize("weight", [1e-3, 1e-12, 1e-37, 1e-42, 0.0])
+def test_a_row_of_small_weights_keeps_its_bias(unit: float, weight: float) -> None:
+    """Its scale is widened until the bias fits 32 bits with any sum; the answer is the bias."""
+    rng = np.random.default_rng(7)
+    weights, bias = rng.normal(size=(6, 3)), np.array([0.25, -0.5, 0.1])
+    weights[:, 1] = weight * rng.uniform(-1, 1, 6)
+    x = rng.uniform(-1, 1, (50, 6)) * unit
+    layers = [weights, bias]
+    model = byteprop.quantize(layers, x, activations=["linear"])
+    expected = float_network(layers, ["linear"]).run(x)
+    dense = model.graph.ops[0]
+    assert isinstance(dense, Dense)
+    largest = 255 * np.abs(dense.weights.astype(np.int64)).sum(axis=1)
+    assert (np.abs(dense.bias.astype(np.int64)) + largest < 2**31).all()
+    # Half a step of the output, and those of six inputs through the weights.
+    assert np.abs(model.predict(x) - expected).max() <= 2 * model.outputs[0].scale
+
+
+def test_widened_rows_give_the_bytes_of_the_runtime() -> None:
+    """Of the file that the model is saved as."""
+    rng = np.random.default_rng(8)
+    weights, bias = rng.normal(size=(6, 3)), np.array([0.25, -0.5, 0.1])
+    weights[:, 2] = 1e-14
+    x = rng.uniform(-1, 1, (50, 6))
+    model = byteprop.quantize([weights, bias], x, activations=["relu"])
+    codes = rng.integers(-128, 128, (64, 6)).astype(np.int8)
+    expected = builtin_ref.run(write_tflite(model.graph), [codes])[0]
+    np.testing.assert_array_equal(model.run(codes), expected)
+
+
+def test_the_rows_that_need_no_wider_scale_keep_theirs() -> None:
+    weights = np.array([[1.0, 1e-14], [-0.5, 1e-14]])
+    x = np.eye(2)
+    model = byteprop.quantize([weights, np.array([0.1, 0.1])], x, activations=["linear"])
+    dense = model.graph.ops[0]
+    assert isinstance(dense, Dense)
+    assert dense.weight_scales[0] == np.float32(1 / 127)
+    assert not dense.weights[1].any()
+
+
 W, B = np.ones((4, 3)), np.zeros(3)
 X = np.ones((2, 4))
 
@@ -143,7 +187,7 @@ X = np.ones((2, 4))
         ([W, B], X, {"activations": ["tanh"]}, "given 'tanh'"),
         ([W, B], X, {"activations": []}, "wanted 1, one a layer"),
         ([W, B, np.ones((3, 3)), B], X, {"activations": ["softmax"] * 2}, "last layer only"),
-        ([W * 1e-9, B + 1e9], X, {}, "too large"),
+        ([W * -1e60, B], X, {"activations": ["relu"]}, "output 0: expected .* range of float32"),
         (3, X, {}, "given int"),
     ],
 )
@@ -158,7 +202,7 @@ def test_files_that_do_not_fit(tmp_path: Path) -> None:
     with pytest.raises(ModelError):
         byteprop.quantize(b"TFL3", X)
     (tmp_path / "bad.npz").write_bytes(b"no archive")
-    with pytest.raises(DataError, match="bad.npz"):
+    with pytest.raises(DataError, match="bad.npz: damaged"):
         byteprop.quantize(tmp_path / "bad.npz", X)
     with pytest.raises(FileNotFoundError):
         byteprop.quantize(tmp_path / "none.npz", X)
