@@ -53,12 +53,12 @@ _LAYOUT_ROWS = _raw.const("BP_LAYOUT_ROWS")
 _WEIGHT_ALIGNMENT = 16
 _WORD = 4
 _MAX_BYTES = 2**32 - 1
-_CRC_FROM = 16
+_CRC_AT, _CRC_FROM = 12, 16
 
 _HEADER = struct.Struct("<IHHIIIIHHHHIIIIIIII")
 _TENSOR = struct.Struct("<BBH4IIIfiI")
 _ARENA_OFFSET_FIELD = 8
-_COUNT = struct.Struct("<I")
+_COUNT = _CRC = struct.Struct("<I")
 _BOUNDARY = struct.Struct("<HHI")
 _OP = struct.Struct("<BBBBHHhh5I")
 
@@ -89,13 +89,14 @@ def encode(graph: Graph, *, names: bool = True) -> bytes:
     )
     boundary = _encode_boundary(graph)
     boundary_offset = _round_up(name_pool.start + len(name_pool.blob), _WORD)
-    body = _join(
-        {tensors_offset: tensors, ops_offset: ops, io_offset: io}
-        | {data_offset: bytes(data.blob), name_pool.start: bytes(name_pool.blob)}
-        | ({boundary_offset: boundary} if boundary else {})
-    )
-    total = _round_up(_HEADER.size + len(body), _WORD)
-    body = body.ljust(total - _HEADER.size, b"\0")
+    sections: dict[int, bytes | bytearray] = {
+        tensors_offset: tensors,
+        ops_offset: ops,
+        io_offset: io,
+    }
+    sections |= {data_offset: data.blob, name_pool.start: name_pool.blob}
+    sections |= {boundary_offset: boundary} if boundary else {}
+    total = _round_up(max(offset + len(section) for offset, section in sections.items()), _WORD)
     if total > _MAX_BYTES:
         raise ModelError(f"the model image would have {total} bytes; below 2^32 is allowed")
     header = _HEADER.pack(
@@ -105,8 +106,11 @@ def encode(graph: Graph, *, names: bool = True) -> bytes:
         name_pool.start if name_pool.blob else 0, len(name_pool.blob),
         boundary_offset if boundary else 0,
     )  # fmt: skip
-    crc = zlib.crc32(body, zlib.crc32(header[_CRC_FROM:]))
-    return header[:12] + struct.pack("<I", crc) + header[16:] + body
+    image = bytearray(total)  # the sections are copied once, for they may be large
+    for offset, section in {0: header, **sections}.items():
+        image[offset : offset + len(section)] = section
+    _CRC.pack_into(image, _CRC_AT, zlib.crc32(memoryview(image)[_CRC_FROM:]))
+    return bytes(image)
 
 
 @dataclass(frozen=True)
@@ -162,9 +166,10 @@ class _Pool:
             self._known[key] = self.append(data, alignment)
         return self._known[key]
 
-    def append(self, data: bytes, alignment: int) -> int:
+    def append(self, data: bytes | memoryview, alignment: int) -> int:
         offset = _round_up(self.end, alignment)
-        self.blob += b"\0" * (offset - self.end) + data
+        self.blob += b"\0" * (offset - self.end)
+        self.blob += data
         return offset
 
 
@@ -195,14 +200,6 @@ def _utf8(name: str) -> bytes:
 
 def _round_up(n: int, alignment: int) -> int:
     return -(-n // alignment) * alignment
-
-
-def _join(sections: dict[int, bytes]) -> bytes:
-    """The sections at their offsets, zeros between them, without the header."""
-    body = bytearray()
-    for offset, data in sorted(sections.items()):
-        body = body.ljust(offset - _HEADER.size, b"\0") + data
-    return bytes(body)
 
 
 def _features(graph: Graph) -> int:
@@ -278,11 +275,13 @@ def _dense_flags(op: Dense) -> int:
 
 def _dense_args(op: Dense, x: Tensor, y: Tensor, data: _Pool) -> tuple[int, ...]:
     n_out, n_in = op.weights.shape
-    rows = np.zeros((n_out, _round_up(n_in, _WORD)), np.int8)
-    rows[:, :n_in] = op.weights
+    rows = op.weights
+    if n_in % _WORD:
+        rows = np.zeros((n_out, _round_up(n_in, _WORD)), np.int8)
+        rows[:, :n_in] = op.weights
     mult_q31, lshift = _multiplier_blobs(op, x, y)
     return (
-        data.append(rows.tobytes(), _WEIGHT_ALIGNMENT),
+        data.append(np.ascontiguousarray(rows).data.cast("B"), _WEIGHT_ALIGNMENT),
         data.append(_fold_bias(op, x.zero_point).astype("<i4").tobytes(), _WORD),
         data.add(mult_q31, _WORD),
         data.append(lshift, 1),

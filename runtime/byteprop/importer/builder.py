@@ -29,8 +29,9 @@ from byteprop.importer.values import Computed, FloatInput, FloatOutput, Numbers,
 MAX_FOLDED_ELEMS = 64
 # Just below 2^30, so that rounding the multiplier does not lead beyond it.
 LARGEST_MULTIPLIER = 2.0**30 - 1
-# Models may use the same weights in several ops, but a small file must not turn into a huge image.
-MAX_CONSTANT_REUSE = 16
+# Several ops may use the same weights, but a small file must not turn into a huge image, where
+# each op has its own.
+MAX_SHARED_BYTES = 4_000_000
 
 _INTEGERS = {tflite.TensorType.INT32: "<i4", tflite.TensorType.INT64: "<i8"}
 OptionsT = TypeVar("OptionsT")
@@ -47,7 +48,7 @@ class Builder:
         self.input_of: dict[int, int] = {}  # the file's input tensor -> the graph's
         self.bare: set[int] = set()  # the graph's tensors whose scale the file does not state
         self._supported = supported
-        self._constant_bytes_left = MAX_CONSTANT_REUSE * model.file_bytes
+        self._constant_bytes_left = model.file_bytes + MAX_SHARED_BYTES
 
     # Errors. Every message names the op, its index and its output tensor.
 
@@ -144,7 +145,11 @@ class Builder:
             )
         self._constant_bytes_left -= wanted
         if self._constant_bytes_left < 0:
-            self.fail(op, f"constants are used more than {MAX_CONSTANT_REUSE} times over")
+            self.fail(
+                op,
+                f"constants that several ops share, expected at most {MAX_SHARED_BYTES} bytes more "
+                "than the file has, got more",
+            )
         return np.frombuffer(data, dtype=dtype).reshape(shape)
 
     def shape(self, op: RawOp, raw: RawTensor) -> tuple[int, ...]:
