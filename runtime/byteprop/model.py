@@ -30,6 +30,8 @@ Array = npt.NDArray[Any]
 Arrays = Array | Sequence[Array]
 PathLike = str | os.PathLike[str]
 
+_MOST_FAST_BYTES = 1 << 17
+
 
 @dataclass(frozen=True)
 class TensorInfo:
@@ -339,9 +341,13 @@ def _fast_path(engine: BatchEngine, graph: Graph) -> Callable[[Any], Array | Non
 def _fast_predict(
     engine: BatchEngine, graph: Graph
 ) -> Callable[[Any], tuple[npt.NDArray[np.float32], int] | None]:
-    """The same for predict."""
+    """The same for predict; its room for some samples is not taken for huge ones."""
     ends = _simple_ends(engine, graph)
-    if not isinstance(engine, _raw.Engine) or ends is None:
+    if (
+        not isinstance(engine, _raw.Engine)
+        or ends is None
+        or engine.input_bytes + engine.output_bytes > _MOST_FAST_BYTES
+    ):
         return lambda x: None
     x, y = ends
     return Boundary(x).predictor(engine, Boundary(y), x.shape[1:], y.shape[1:])
