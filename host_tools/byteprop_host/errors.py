@@ -20,6 +20,15 @@ class LinkError(HostError):
     """The board does not answer, or answers nonsense."""
 
 
+class AnswerError(LinkError):
+    """An answer that cannot be right. message and field name the part of it that is wrong."""
+
+    def __init__(self, text: str, *, message: str, field: str) -> None:
+        super().__init__(text)
+        self.message = message
+        self.field = field
+
+
 class RequestError(LinkError):
     """The board refused a request. status is its status code, by name."""
 

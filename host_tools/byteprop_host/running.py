@@ -41,11 +41,10 @@ class BoardEngine:
         device = self._session.device
         y = np.empty((len(x), self.output_bytes), np.uint8)
         self.ticks = []
-        for i, answer in enumerate(device.infer_stream(row.tobytes() for row in x)):
-            # What is too long to come with an answer is asked for, one sample at a time.
-            output = answer.output or device.infer(x[i].tobytes()).output
+        rows = (row.tobytes() for row in x)
+        for i, answer in enumerate(device.infer_stream(rows, whole=True)):
             self.ticks.append(answer.ticks)
-            y[i] = np.frombuffer(output, np.uint8)
+            y[i] = np.frombuffer(answer.output, np.uint8)
             self._progress("infer", i + 1, len(x))
         return y
 

@@ -350,9 +350,8 @@ def _answers(job: _Job, session: Session, trained: bytes, progress: Progress) ->
     device.load_image(trained)
     x = job.shown.samples.x
     got = np.empty((len(x), n_outputs(job.before)), np.uint8)
-    for i, answer in enumerate(device.infer_stream(row.tobytes() for row in x)):
-        output = answer.output or device.infer(x[i].tobytes()).output
-        got[i] = np.frombuffer(output, np.uint8)
+    for i, answer in enumerate(device.infer_stream((row.tobytes() for row in x), whole=True)):
+        got[i] = np.frombuffer(answer.output, np.uint8)
         progress("answer", i + 1, len(x))
     wanted = byteprop.load(trained)._engine.run(x)
     wrong = np.argwhere(got != wanted)

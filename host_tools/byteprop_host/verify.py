@@ -123,10 +123,10 @@ def _stream(
     """
     got = tuple(np.empty_like(w) for w in wanted)
     by_digest = 0
-    to_fetch = []
+    to_fetch: list[int] = []
     for i, answer in enumerate(device.infer_stream(_inputs(samples))):
         expected = b"".join(w[i].tobytes() for w in wanted)
-        if answer.output is not None:
+        if answer.output:
             _store(got, i, answer.output)
         elif answer.crc == crc32(expected):
             _store(got, i, expected)

@@ -18,7 +18,7 @@ def test_a_fault_is_told_and_the_board_comes_back(board: Board, cause: str) -> N
     firmware = strict(board, BP_APP_TEST_FAULTS="1", BP_ASSERTIONS="1")
     with opened(board, firmware) as (_, device):
         with pytest.raises(DeviceFaultError) as caught:
-            device._channel.request(Message.TEST_FAULT, bytes([const(CAUSES[cause])]))
+            device.session.channel.request(Message.TEST_FAULT, bytes([const(CAUSES[cause])]))
         assert caught.value.cause == cause
         if cause == "hard" and board.arch != "avr":
             memory = board.memory

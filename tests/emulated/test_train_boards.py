@@ -194,17 +194,17 @@ def test_a_baked_model_is_trained_in_ram() -> None:
     twin = Trainer(task.image, task.config)
     with opened(board, build(board, task.image, train=True)) as (_, device):
         device.select(const("BP_SOURCE_FLASH"))
-        channel = device._channel
+        channel = device.session.channel
         memory, state = struct.unpack(
             "<II", channel.request(Message.TRAIN_BEGIN, task.config.pack())
         )
         assert (memory, state) == (twin.plan.memory_bytes, twin.plan.state_bytes)
         for sample in task.samples[:10]:
-            device._submit_inputs(sample.x)
+            device.session.submit_write(const("BP_OBJ_INPUTS"), sample.x)
             channel.request(Message.TRAIN, struct.pack("<IH", sample.lr_q24 or 0, sample.y))
         twin_results(twin, task.samples[:10])
         channel.request(Message.TRAIN_END)
-        assert device._read(const("BP_OBJ_IMAGE"), 0, 0, len(task.image)) == twin.image
+        assert device.session.read(const("BP_OBJ_IMAGE"), 0, 0, len(task.image)) == twin.image
 
 
 def test_boards_without_flash_to_write_say_so() -> None:
@@ -221,19 +221,19 @@ def test_boards_without_flash_to_write_say_so() -> None:
 def restored(device: Device, task: Task, twin: Trainer) -> tuple[bytes, bytes] | None:
     """Image and state that RESTORE brings back; None when there are none."""
     try:
-        device._channel.request(Message.RESTORE)
+        device.session.channel.request(Message.RESTORE)
     except RequestError as error:
         assert error.status == "E_NO_MODEL"
         return None
     return (
-        device._read(const("BP_OBJ_IMAGE"), 0, 0, len(task.image)),
-        device._read(const("BP_OBJ_TRAIN_STATE"), 0, 0, twin.plan.state_bytes),
+        device.session.read(const("BP_OBJ_IMAGE"), 0, 0, len(task.image)),
+        device.session.read(const("BP_OBJ_TRAIN_STATE"), 0, 0, twin.plan.state_bytes),
     )
 
 
 def saved_without_reset(device: Device) -> bool:
     try:
-        device._channel.request(Message.SAVE)
+        device.session.channel.request(Message.SAVE)
     except SessionLost:
         return False
     return True
@@ -261,9 +261,9 @@ def test_a_reset_at_every_write_leaves_the_old_or_the_new() -> None:
                 twin_results(twin, [sample])
                 new = (twin.image, twin.state)
                 cut_at = struct.pack("<BI", const("BP_TEST_CUT"), cut)
-                device._channel.request(Message.TEST_FAULT, cut_at)
+                device.session.channel.request(Message.TEST_FAULT, cut_at)
                 saved = saved_without_reset(device)
-                device._ensure_session()
+                device.session.restore()
                 found = restored(device, task, twin)
                 assert found == (new if saved else old), f"reset before flash operation {cut}"
                 session._epoch = -1  # the session goes on from its own checkpoint

@@ -88,9 +88,7 @@ def test_repeated_request_is_answered_again_and_not_executed_again(line: Line) -
     more = Frame(Message.LOAD_DATA, 4, 1, payload=struct.pack("<I", 0) + b"b" * 10)
     first = line.send(begin, data, other, more)
     again = line.send(begin, data, other, more)
-    assert [a.payload for a in first] == [
-        bytes([0]) + struct.pack("<I", n) for n in (0, 60, 0, 10)
-    ]
+    assert [a.payload for a in first] == [bytes([0]) + struct.pack("<I", n) for n in (0, 60, 0, 10)]
     assert [(a.seq, a.payload) for a in again] == [(a.seq, a.payload) for a in first]
     rest = Frame(Message.LOAD_DATA, 5, 5, payload=struct.pack("<I", 10) + b"b")
     assert line.send(rest)[0].payload == bytes([0]) + struct.pack("<I", 11)
@@ -140,7 +138,7 @@ def test_free_slots_are_told_and_kept_to(line: Line) -> None:
 
 def test_sequence_numbers_wrap(port: str) -> None:
     with Device.open(port) as device:
-        channel = device._channel
+        channel = device.session.channel
         channel._next_seq = 1
         for first in range(0, 0x10010, 16):
             seqs = [channel.submit(Message.ECHO, b"%d" % (first + i)) for i in range(16)]
@@ -151,7 +149,7 @@ def test_sequence_numbers_wrap(port: str) -> None:
 
 
 def test_long_answer_is_not_repeated_from_changed_memory(loaded: Device, port: str) -> None:
-    channel = loaded._channel
+    channel = loaded.session.channel
     n = load_board("host").serial.slot_bytes + 100
     read = struct.pack("<BHIH", IMAGE, 0, 0, n)
     seq = channel.submit(Message.READ, read, long_answer=True)
@@ -194,7 +192,7 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused(name: str, loaded: Device) -> None:
     kind, payload, status = REFUSED[name]
-    answer = loaded._channel.take(loaded._channel.submit(kind, payload))
+    answer = loaded.session.channel.take(loaded.session.channel.submit(kind, payload))
     assert Status(answer.status) is status
 
 
@@ -214,7 +212,9 @@ def test_image_that_is_too_large_is_refused_with_the_numbers(port: str) -> None:
     pool = load_board("host").memory.pool_bytes
     with Device.open(port) as device:
         begin = struct.pack("<II", pool + 1, 0)
-        answer = device._channel.take(device._channel.submit(Message.LOAD_BEGIN, begin))
+        answer = device.session.channel.take(
+            device.session.channel.submit(Message.LOAD_BEGIN, begin)
+        )
         assert Status(answer.status) is Status.E_SPACE
         assert struct.unpack("<II", answer.data) == (pool + 1, pool)
         image = bytearray(byteprop.load(DIGITS).image)

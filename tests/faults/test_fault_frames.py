@@ -40,7 +40,7 @@ def provoke(running: RunningBoard, cause: str) -> DeviceFaultError:
         assert device.echo(b"before") == b"before"
         payload = bytes([const(f"BP_FAULT_{cause}")])
         with pytest.raises(DeviceFaultError) as caught:
-            device._channel.request(Message.TEST_FAULT, payload)
+            device.session.channel.request(Message.TEST_FAULT, payload)
         assert device.echo(b"after") == b"after"
     return caught.value
 

@@ -100,7 +100,7 @@ def same_as_here(device: Device, image: bytes) -> bool:
 def test_any_request_is_answered(device: Device, seed: int) -> None:
     image = byteprop.load(DIGITS).image
     r = random.Random(seed)
-    channel = device._channel
+    channel = device.session.channel
     assert same_as_here(device, image)
     statuses = set()
     for _ in range(1500):
@@ -121,7 +121,7 @@ def test_damaged_images_are_refused_or_run(device: Device, seed: int) -> None:
 
     image = byteprop.load(DIGITS).image
     r = random.Random(100 + seed)
-    channel = device._channel
+    channel = device.session.channel
     refused = 0
     for _ in range(60):
         bad = bytearray(image)

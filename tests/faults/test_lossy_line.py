@@ -141,7 +141,7 @@ def test_upload_goes_on_after_the_host_has_gone(digits: byteprop.Model) -> None:
     image = digits.image
     with running("host", image) as (target, _):
         with Device.open(target.port) as device:
-            channel = device._channel
+            channel = device.session.channel
             begin = struct.pack("<II", len(image), struct.unpack_from("<I", image, 12)[0])
             assert channel.request(Message.LOAD_BEGIN, begin) == struct.pack("<I", 0)
             first = channel.request(Message.LOAD_DATA, struct.pack("<I", 0) + image[:1000])

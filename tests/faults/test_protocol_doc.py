@@ -11,7 +11,8 @@ from byteprop_host.boards import load_board
 from byteprop_host.build import build
 from byteprop_host.flash import start
 from byteprop_host.link import Decoder, Frame, Message, encode_frame, open_transport
-from byteprop_host.link.messages import is_answer, parse_hail
+from byteprop_host.link.answers import parse_hail
+from byteprop_host.link.messages import is_answer
 
 TEXT = (Path(__file__).parents[2] / "docs/protocol.md").read_text(encoding="utf-8")
 LINE = re.compile(r"^(host|board):((?:\s+[0-9a-f]{2})+)$", re.MULTILINE)
@@ -54,9 +55,7 @@ def test_examples_are_what_the_board_answers() -> None:
 
 
 def test_messages_are_numbered_as_in_the_code() -> None:
-    told = {
-        row[1]: int(row[0], 16) for row in rows(4) if re.fullmatch(r"0x[0-9A-F]{2}", row[0])
-    }
+    told = {row[1]: int(row[0], 16) for row in rows(4) if re.fullmatch(r"0x[0-9A-F]{2}", row[0])}
     assert told == {str(m.name): int(m) for m in Message}
     assert not any(is_answer(Frame(m)) for m in Message)
 

@@ -43,6 +43,7 @@ from training_boards import (
 )
 
 MODELS = Path(__file__).parents[1] / "data/models"
+INPUTS = const("BP_OBJ_INPUTS")
 STATE = const("BP_OBJ_TRAIN_STATE")
 TASKS = {
     "classifier": classification((64, 32, 10), 300),
@@ -100,11 +101,11 @@ def test_inference_serves_between_samples(device: Device) -> None:
     task = TASKS["classifier"]
     twin = Trainer(task.image, task.config)
     session = TrainingSession(device, task.image, task.config)
-    channel = device._channel
+    channel = device.session.channel
     for sample in task.samples[:20]:
         list(session.train([sample]))
         twin_results(twin, [sample])
-        device._submit_inputs(sample.x)
+        device.session.submit_write(INPUTS, sample.x)
         answer = channel.request(Message.INFER, struct.pack("<H", 0xFFFF))
         wanted = Engine(twin.image).run(np.frombuffer(sample.x, np.uint8).reshape(1, -1))
         assert answer[8:] == wanted.tobytes()
@@ -115,9 +116,9 @@ def test_a_repeated_step_is_answered_again_and_not_done_again(device: Device) ->
     task = TASKS["classifier"]
     twin = Trainer(task.image, task.config)
     session = TrainingSession(device, task.image, task.config)
-    channel = device._channel
+    channel = device.session.channel
     sample = task.samples[0]
-    device._submit_inputs(sample.x)
+    device.session.submit_write(INPUTS, sample.x)
     payload = struct.pack("<IH", sample.lr_q24 or 0, int(str(sample.y)))
     seq = channel.submit(Message.TRAIN, payload)
     first = channel.take(seq).checked()
@@ -243,21 +244,21 @@ def test_what_is_saved_outlives_a_reset(running: RunningBoard) -> None:
     twin_results(twin, task.samples[:30])
     running.reset()
     with Device.open(running.port) as device:
-        channel = device._channel
+        channel = device.session.channel
         told = channel.request(Message.SAVED)
         assert channel.request(Message.RESTORE) == told
-        image = device._read(const("BP_OBJ_IMAGE"), 0, 0, len(task.image))
+        image = device.session.read(const("BP_OBJ_IMAGE"), 0, 0, len(task.image))
         assert image == twin.image
-        assert device._read(STATE, 0, 0, twin.plan.state_bytes) == twin.state
+        assert device.session.read(STATE, 0, 0, twin.plan.state_bytes) == twin.state
 
 
 def test_nothing_saved_is_told(device: Device) -> None:
     for kind in (Message.SAVED, Message.RESTORE):
         with pytest.raises(RequestError) as caught:
-            device._channel.request(kind)
+            device.session.channel.request(kind)
         assert caught.value.status == "E_NO_MODEL"
     with pytest.raises(RequestError) as caught:
-        device._channel.request(Message.SAVE)
+        device.session.channel.request(Message.SAVE)
     assert caught.value.status == "E_STATE"
 
 
@@ -282,7 +283,7 @@ def begin(**changes: int) -> bytes:
 )
 def test_a_bad_configuration_is_refused(device: Device, payload: bytes, status: Status) -> None:
     device.load_image(TASKS["classifier"].image)
-    channel = device._channel
+    channel = device.session.channel
     answer = channel.take(channel.submit(Message.TRAIN_BEGIN, payload))
     assert Status(answer.status) is status
     refused = channel.take(channel.submit(Message.TRAIN, b"\0" * 6))
@@ -290,7 +291,7 @@ def test_a_bad_configuration_is_refused(device: Device, payload: bytes, status: 
 
 
 def test_requests_out_of_place_are_refused(device: Device) -> None:
-    channel = device._channel
+    channel = device.session.channel
 
     def status(kind: int, payload: bytes = b"") -> Status:
         return Status(channel.take(channel.submit(kind, payload)).status)
@@ -320,7 +321,7 @@ def test_a_state_that_cannot_be_is_refused(device: Device) -> None:
     session = TrainingSession(device, task.image, task.config)
     state = session.checkpoint().state
     assert state is not None
-    session._write(STATE, state[:40] + b"\xff\xff\xff\x7f" + state[44:])
+    session._session.write(STATE, state[:40] + b"\xff\xff\xff\x7f" + state[44:])
     with pytest.raises(RequestError) as caught:
         list(session.train(task.samples[:1]))
     assert caught.value.status == "E_ARG"
@@ -334,7 +335,7 @@ def test_targets_have_to_be_as_many_as_outputs(device: Device) -> None:
     with pytest.raises(RequestError) as caught:
         list(session.train([wrong]))
     assert caught.value.status == "E_LENGTH"
-    with pytest.raises(ArgumentError, match="x: wanted 1 bytes, got 2"):
+    with pytest.raises(ArgumentError, match="x: expected 1 bytes, got 2"):
         list(session.train([TrainSample(b"ab", (1,), 1)]))
 
 
@@ -361,7 +362,7 @@ def test_a_model_that_cannot_be_trained_is_refused_with_its_op(device: Device) -
     with pytest.raises(TrainingError) as caught:
         TrainingSession(device, image, Config(1, window=5))
     device.load_image(image)
-    channel = device._channel
+    channel = device.session.channel
     answer = channel.take(channel.submit(Message.TRAIN_BEGIN, begin(window=5)))
     assert Status(answer.status) is Status.E_UNSUPPORTED
     assert struct.unpack("<H", answer.data) == (caught.value.op,)
@@ -373,7 +374,7 @@ def test_loading_ends_training_and_leaves_a_true_image(device: Device) -> None:
     session = TrainingSession(device, task.image, task.config)
     list(session.train(task.samples[:20]))
     twin_results(twin, task.samples[:20])
-    data = device._channel.request(Message.SELECT, bytes([const("BP_SOURCE_RAM")]))
+    data = device.session.channel.request(Message.SELECT, bytes([const("BP_SOURCE_RAM")]))
     assert struct.unpack_from("<I", data) == struct.unpack_from("<I", twin.image, 12)
     device.load_image(task.image)  # the untrained one again, not taken for the one that is there
-    assert device._read(const("BP_OBJ_IMAGE"), 0, 0, len(task.image)) == task.image
+    assert device.session.read(const("BP_OBJ_IMAGE"), 0, 0, len(task.image)) == task.image

@@ -1,19 +1,23 @@
 """The link to a board: frames, transport, session, wire log; specified in docs/protocol.md."""
 
-from byteprop_host.link.device import Device, InferAnswer, Selected, Stats, StreamAnswer
-from byteprop_host.link.frames import Decoder, Frame, encode_frame
-from byteprop_host.link.messages import DeviceInfo, Message
-from byteprop_host.link.training import (
-    Checkpoint,
+from byteprop_host.link.answers import (
+    DeviceInfo,
+    InferAnswer,
     Saved,
-    TrainingSession,
+    Selected,
+    Stats,
     TrainResult,
-    TrainSample,
 )
+from byteprop_host.link.device import Device
+from byteprop_host.link.frames import Decoder, Frame, encode_frame
+from byteprop_host.link.messages import Message
+from byteprop_host.link.session import BoardSession
+from byteprop_host.link.training import Checkpoint, TrainingSession, TrainSample
 from byteprop_host.link.transport import Transport, open_transport
 from byteprop_host.link.wirelog import LoggedFrame, ReplayTransport, WireLog, read_log, replay
 
 __all__ = [
+    "BoardSession",
     "Checkpoint",
     "Decoder",
     "Device",
@@ -26,7 +30,6 @@ __all__ = [
     "Saved",
     "Selected",
     "Stats",
-    "StreamAnswer",
     "TrainResult",
     "TrainSample",
     "TrainingSession",

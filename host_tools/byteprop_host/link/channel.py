@@ -17,19 +17,25 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from byteprop._raw import const, status_name, status_text
+from byteprop._raw import Status, const, status_name, status_text
 from byteprop_host.errors import LinkError, RequestError
+from byteprop_host.link.answers import (
+    DeviceInfo,
+    expect,
+    expect_between,
+    hailed_session,
+    parse_hail,
+    wrong,
+)
 from byteprop_host.link.frames import Decoder, Frame, encode_frame
 from byteprop_host.link.messages import (
     ANSWER,
     PROTOCOL_VERSION,
     PURE,
-    DeviceInfo,
     Message,
     describe,
     fault_error,
     is_answer,
-    parse_hail,
     type_name,
 )
 from byteprop_host.link.transport import Transport
@@ -41,6 +47,8 @@ _HAIL_EVERY = 0.1
 _HAIL_AT_LEAST_EVERY = 0.5
 _KEPT_RAW_BYTES = 48
 _MAX_TRANSMISSIONS = 100
+BUSY_TIMEOUTS = 10
+"""Time-outs that a board may show signs of life without answering a request."""
 SYNC_BYTES = 13
 FRAME_OVERHEAD = const("BP_LINK_HEADER_BYTES") + const("BP_LINK_CRC_BYTES") + 3
 
@@ -52,9 +60,14 @@ _LONG_LOSSES = 6
 _RETRANSMITTED_AT_ONCE = 4
 
 
+# Payloads of what the board sends unasked.
+_UNASKED_BYTES = {Message.NACK: 0, Message.NO_SESSION: 0, Message.HEARTBEAT: 2}
+
+
 class SessionLost(Exception):
-    """The session is over: the board was reset, or the frames are too long for so bad a line. What
-    is unanswered has to be asked again in a new session. Never leaves this package."""
+    """The session is over: the board was reset, it is in a session that another program has opened,
+    or the frames are too long for so bad a line. What is unanswered has to be asked again in a new
+    session. Never leaves this package."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +163,7 @@ class Channel:
         self._next_seq = 1
         self._order = 0
         self._heard = self._clock()
+        self._progress = self._heard  # when a request was answered, or the first one sent
         self._asked = self._heard
         self._timeouts = 0
         self._syncs: dict[int, int] = {}  # number of an open SYNC -> its order
@@ -184,9 +198,9 @@ class Channel:
             for frame in self._read(wait):
                 self._last_frame = frame
                 if frame.type == Message.HAIL | ANSWER:
-                    info = parse_hail(frame.payload)
-                    if info.session == session:
-                        return info
+                    other = hailed_session(frame.payload)
+                    if other is None or other == session:
+                        return parse_hail(frame.payload)
         return None
 
     def _begin(self, info: DeviceInfo) -> None:
@@ -238,8 +252,9 @@ class Channel:
             self._step()
         seq = self._next_seq
         self._next_seq = (seq + 1) & _SEQ_MASK
+        self._answers.pop(seq, None)  # of a request 65,536 ago, which nobody has asked for
         if not self._pending:
-            self._heard = self._clock()
+            self._heard = self._progress = self._clock()
         self._pending[seq] = request
         self._transmit(seq, request)
         return seq
@@ -348,6 +363,7 @@ class Channel:
     def _step(self) -> None:
         """Waits for something to happen, and handles it."""
         now = self._clock()
+        self._check_progress(now)
         since = max(self._heard, self._asked, max(p.sent for p in self._pending.values()))
         due = since + min(self._round_trip.timeout * 2.0**self._timeouts, _MAX_RTO)
         if now >= due:
@@ -356,13 +372,27 @@ class Channel:
         for frame in self._read(due - now):
             self._on_frame(frame)
 
+    def _check_progress(self, now: float) -> None:
+        """Heartbeats and the like prolong the wait, but not for ever."""
+        patience = BUSY_TIMEOUTS * self._timeout
+        if now - self._progress > patience:
+            self.established = False
+            last = "" if self._last_frame is None else f", the last: {describe(self._last_frame)}"
+            raise LinkError(
+                f"{self._transport.name}: the board has answered no request for {patience:g} s, "
+                f"though frames arrive{last}; unanswered: {self._unanswered()}. Reset the board, "
+                "or give it more time with --timeout"
+            )
+
+    def _unanswered(self) -> str:
+        return ", ".join(type_name(p.type) for p in self._pending.values())
+
     def _on_timeout(self, now: float) -> None:
         if now - self._heard > self._timeout:
             self.established = False
-            kinds = ", ".join(type_name(p.type) for p in self._pending.values())
             raise LinkError(
                 f"{self._transport.name}: the board stopped answering {self._timeout:g} s ago; "
-                f"unanswered: {kinds}. Reset the board and try again"
+                f"unanswered: {self._unanswered()}. Reset the board and try again"
             )
         self._timeouts = min(self._timeouts + 1, 6)
         self._asked = now
@@ -370,25 +400,42 @@ class Channel:
 
     def _on_frame(self, frame: Frame) -> None:
         self._last_frame = frame
-        if is_answer(frame):
-            self._on_answer(frame)
-        elif frame.type == Message.NACK:
-            self._heard = self._clock()
-            if not self._syncs:
-                self._sync()
-        elif frame.type == Message.HEARTBEAT:
-            self._heard = self._clock()
-            self._timeouts = 0
-        elif frame.type == Message.NO_SESSION:
+        try:
+            if is_answer(frame):
+                self._on_answer(frame)
+            else:
+                self._on_unasked(frame)
+        except (LinkError, SessionLost):
             self.established = False
-            raise SessionLost
-        elif frame.type == Message.FAULT:
-            self.established = False
+            raise
+
+    def _on_unasked(self, frame: Frame) -> None:
+        if frame.type == Message.FAULT:
             raise fault_error(frame.payload)
+        if frame.type not in _UNASKED_BYTES:
+            return
+        expect(frame.type, "bytes", len(frame.payload), _UNASKED_BYTES[Message(frame.type)])
+        if frame.type == Message.NO_SESSION:
+            raise SessionLost
+        self._check_session(frame)
+        self._heard = self._clock()
+        if frame.type == Message.HEARTBEAT:
+            self._timeouts = 0
+        elif not self._syncs:
+            self._sync()
+
+    def _check_session(self, frame: Frame) -> None:
+        """Whether the request that the board expects next is one of ours. If not, another program
+        has opened a session of its own."""
+        oldest = next(iter(self._pending), self._next_seq)
+        if (frame.ack - oldest) & _SEQ_MASK > (self._next_seq - oldest) & _SEQ_MASK:
+            raise SessionLost
 
     def _on_sync(self, frame: Frame) -> None:
         order = self._syncs.get(frame.seq)
         if order is not None:
+            expect(Message.SYNC, "payload", frame.payload, b"\0")
+            self._check_session(frame)
             self._heard = self._clock()
             self._timeouts = 0
             self._syncs = {n: o for n, o in self._syncs.items() if o > order}
@@ -398,11 +445,16 @@ class Channel:
         if frame.type == Message.SYNC | ANSWER:
             self._on_sync(frame)
             return
+        if frame.type == Message.HAIL | ANSWER:
+            if hailed_session(frame.payload) not in (None, self.limits.session):
+                raise SessionLost  # another program has hailed
+            return
         request = self._pending.get(frame.seq)
-        if request is None or frame.type != request.type | ANSWER or not frame.payload:
+        if request is None:
             return  # answered before
+        self._check_answer(frame, request)
         del self._pending[frame.seq]
-        self._heard = self._clock()
+        self._heard = self._progress = self._clock()
         self._timeouts = 0
         if request.is_long and request.transmissions == 1:
             self._long_losses = max(self._long_losses - 1, 0)
@@ -410,6 +462,19 @@ class Channel:
         if request.transmissions == 1:  # else it is not known which transmission was answered
             self._round_trip.measured(self._heard - request.sent)
             self._retransmit_before(request.order)
+
+    def _check_answer(self, frame: Frame, request: _Pending) -> None:
+        """What every answer has in common. Its own fields are for whoever asked."""
+        kind, limits = request.type, self.limits
+        if frame.type != kind | ANSWER:
+            raise wrong(kind, "type", f"{kind | ANSWER:#04x}", f"{frame.type:#04x}")
+        expect_between(kind, "bytes", len(frame.payload), 1, limits.max_payload)
+        expect_between(kind, "status", frame.payload[0], 0, len(Status) - 1)
+        expect_between(kind, "free slots", frame.aux, 0, limits.slots)
+        behind = (self._next_seq - frame.seq) & _SEQ_MASK
+        if not 1 <= (frame.ack - frame.seq) & _SEQ_MASK <= behind:
+            expected = f"{(frame.seq + 1) & _SEQ_MASK} to {self._next_seq}"
+            raise wrong(kind, "request expected next", expected, frame.ack)
 
 
 def _wire_bytes(payload: bytes) -> int:

@@ -1,15 +1,14 @@
-"""What the frames' payloads say; the numbers are those of byteprop/link.h."""
+"""Types of frames and their descriptions; the numbers are those of byteprop/link.h."""
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 
 from byteprop import _paths
-from byteprop._raw import const, consts, crc32, status_name, status_text
-from byteprop_host.errors import DeviceFaultError, LinkError
+from byteprop._raw import const, consts, crc32, status_name
+from byteprop_host.errors import DeviceFaultError
 from byteprop_host.link.frames import Frame
 
 ANSWER = const("BP_MSG_ANSWER")
@@ -49,7 +48,6 @@ class Message(IntEnum):
 
 
 _FAULTS = {value: name for name, value in consts("BP_FAULT_").items()}
-_TICKS = {value: name.lower() for name, value in consts("BP_TICK_").items()}
 _UNASKED = 0xF0
 
 # Requests that leave the board as it was: they may be executed again.
@@ -69,65 +67,6 @@ def type_name(number: int) -> str:
         return str(Message(number).name) + suffix
     except ValueError:
         return f"type {number:#04x}{suffix}"
-
-
-_HAIL = struct.Struct("<BBIQHHBBIIIIIIH")
-
-
-@dataclass(frozen=True)
-class DeviceInfo:
-    """What the board told when it was hailed."""
-
-    board: str
-    cpu: str
-    protocol: int
-    session: int
-    build_id: int
-    max_payload: int
-    rx_window: int
-    slots: int
-    slot_bytes: int
-    tick: str
-    tick_hz: int
-    ram_bytes: int
-    flash_bytes: int
-    pool_bytes: int
-    flash_crc32: int
-    selected_crc32: int
-
-
-def parse_hail(payload: bytes) -> DeviceInfo:
-    """Raises LinkError when it is no answer to a hail of this protocol version."""
-    if len(payload) < 2:
-        raise LinkError("the board answered the hail with nothing; flash it anew")
-    if payload[1] != PROTOCOL_VERSION:
-        raise LinkError(
-            f"the board speaks protocol version {payload[1]}, this byteprop version "
-            f"{PROTOCOL_VERSION}; flash the board anew: byteprop flash --board NAME"
-        )
-    if payload[0] != 0 or len(payload) < _HAIL.size:
-        raise LinkError(f"the board refused the hail: {status_text(payload[0])}")
-    fields = _HAIL.unpack_from(payload)
-    names = payload[const("BP_HAIL_NAMES") :].split(b"\0")
-    board, cpu = (n.decode("utf-8", "replace") for n in (*names, b"", b"")[:2])
-    return DeviceInfo(
-        board=board,
-        cpu=cpu,
-        protocol=fields[1],
-        session=fields[2],
-        build_id=fields[3],
-        max_payload=fields[4],
-        rx_window=fields[5],
-        slots=fields[6],
-        tick=_TICKS.get(fields[7], "none"),
-        tick_hz=fields[8],
-        ram_bytes=fields[9],
-        flash_bytes=fields[10],
-        pool_bytes=fields[11],
-        flash_crc32=fields[12],
-        selected_crc32=fields[13],
-        slot_bytes=fields[14],
-    )
 
 
 @lru_cache(maxsize=1)

@@ -19,23 +19,29 @@ from byteprop._raw import Engine, const, crc32
 from byteprop._raw_train import Config, Counters, plan
 from byteprop.errors import ArgumentError
 from byteprop_host.errors import FitError, LinkError, RequestError
+from byteprop_host.link.answers import (
+    Saved,
+    TrainResult,
+    expect,
+    expect_between,
+    expect_digest,
+    parse_begun,
+    parse_number,
+    parse_result,
+    parse_saved,
+    parse_space,
+)
 from byteprop_host.link.channel import SessionLost
 from byteprop_host.link.device import Device
+from byteprop_host.link.inference import INPUTS
 from byteprop_host.link.messages import Message
+from byteprop_host.link.session import IMAGE_CRC_AT, IMAGE_CRC_FROM
 
 T = TypeVar("T")
 
 _IMAGE = const("BP_OBJ_IMAGE")
 _STATE = const("BP_OBJ_TRAIN_STATE")
-_INPUTS = const("BP_OBJ_INPUTS")
-_RESULT = struct.Struct("<QHBII")
-_SAVED = struct.Struct("<IIIIIB")
-_BEGUN = struct.Struct("<II")
-_ADDRESS = struct.Struct("<BHI")
 _COUNTERS = struct.Struct("<7I")
-_IMAGE_CRC_AT = 12
-_IMAGE_CRC_FROM = 16  # what the checksum in the header covers
-_MAX_LOSSES = 20  # of a session, in a row, without a result between them
 
 
 @dataclass(frozen=True)
@@ -46,28 +52,9 @@ class TrainSample:
     y: int | Sequence[int]
     lr_q24: int | None  # None: evaluate, learn nothing
 
-
-@dataclass(frozen=True)
-class TrainResult:
-    """loss as bp_train_result_t has it; steps: updates so far; ticks: of this sample."""
-
-    loss: int
-    predicted: int
-    correct: bool
-    steps: int
-    ticks: int
-
-
-@dataclass(frozen=True)
-class Saved:
-    """What lies in the board's flash. crc32 tells one save from another."""
-
-    sequence: int
-    image_bytes: int
-    state_bytes: int
-    crc32: int
-    samples: int
-    slot: int
+    @property
+    def request(self) -> Message:
+        return Message.EVALUATE if self.lr_q24 is None else Message.TRAIN
 
 
 @dataclass(frozen=True)
@@ -77,6 +64,11 @@ class Checkpoint:
     samples: int
     image: bytes
     state: bytes | None  # None: training begins here
+
+    @property
+    def steps(self) -> int:
+        """Updates so far: the first counter of the state."""
+        return 0 if self.state is None else int(struct.unpack_from("<I", self.state)[0])
 
 
 @dataclass
@@ -112,18 +104,21 @@ class TrainingSession:
         self.results_repeated = 0  # samples that were replayed
         self.restored_from_flash = 0
         self.restored_from_host = 0
-        self._device = device
+        self._session = device.session
         self._checkpoint = resume or Checkpoint(0, bytes(image), None)
         self._checkpoint_every = checkpoint_every
         self._save_every = save_every
-        self._input_bytes = Engine(image).input_bytes
+        engine = Engine(image)
+        self._input_bytes = engine.input_bytes
+        self._output_bytes = engine.output_bytes
         self._done = self._checkpoint.samples  # training samples whose results have arrived
         self._since: deque[tuple[TrainSample, TrainResult]] = deque()  # since the checkpoint
-        self._saves: dict[int, int] = {}  # crc of a save -> samples done by then
+        self._steps = self._checkpoint.steps
+        self._saves: dict[int, Saved] = {}  # by their checksums
         self._epoch = -1
         self._begun = False
-        self._lost = 0
-        self._begin()
+        self._session.check_fits(self._checkpoint.image)
+        self._recovering(lambda: None)
 
     # --- what the callers want ---
 
@@ -137,21 +132,25 @@ class TrainingSession:
                 self._epoch = -1
 
     def _stream(self, source: Iterator[TrainSample], queue: deque[_Open]) -> Iterator[TrainResult]:
-        more = True
-        while more or queue:
-            try:
-                self._ensure()
-                self._submit_again(queue)
-                if more and not self._is_due(queue):
-                    more = self._submit_next(source, queue)
-                    if more and not self._is_answered(queue[0]):
-                        continue
-                if queue:
-                    yield self._finish(queue)
-                else:
-                    self._keep()
-            except SessionLost:
-                self._on_loss()
+        has_more = True
+
+        def advance() -> TrainResult | None:
+            """Sends one more sample; the oldest one's result, if it has arrived or is awaited."""
+            nonlocal has_more
+            self._submit_again(queue)
+            if has_more and not self._is_due(queue):
+                has_more = self._submit_next(source, queue)
+                if has_more and not self._is_answered(queue[0]):
+                    return None
+            if queue:
+                return self._finish(queue)
+            self._keep()
+            return None
+
+        while has_more or queue:
+            result = self._recovering(advance)
+            if result is not None:
+                yield result
         if self._is_due(queue):
             self._recovering(self._keep)
 
@@ -163,15 +162,15 @@ class TrainingSession:
         """CRC-32 of the image behind its header's checksum, and of the state, at this step."""
         return self._recovering(
             lambda: (
-                self._digest(_IMAGE, _IMAGE_CRC_FROM, self._image_bytes - _IMAGE_CRC_FROM),
-                self._digest(_STATE, 0, self.plan.state_bytes),
+                self._session.digest(_IMAGE, 0, IMAGE_CRC_FROM, self._image_bytes - IMAGE_CRC_FROM),
+                self._session.digest(_STATE, 0, 0, self.plan.state_bytes),
             )
         )
 
     def counters(self) -> Counters:
         """What the board counted so far."""
         return self._recovering(
-            lambda: Counters(*_COUNTERS.unpack(self._device._read(_STATE, 0, 0, _COUNTERS.size)))
+            lambda: Counters(*_COUNTERS.unpack(self._session.read(_STATE, 0, 0, _COUNTERS.size)))
         )
 
     def checkpoint(self) -> Checkpoint:
@@ -187,8 +186,7 @@ class TrainingSession:
         """Does the update of a batch that is not full, and gives the trained image. After this only
         evaluation is possible."""
         image = self._recovering(self._end)
-        self._device._image = image
-        self._device._source = const("BP_SOURCE_RAM")
+        self._session.adopt_image(image)
         return image
 
     @property
@@ -203,75 +201,57 @@ class TrainingSession:
         return len(self._checkpoint.image)
 
     def _recovering(self, action: Callable[[], T]) -> T:
-        while True:
-            try:
-                self._ensure()
-                return action()
-            except SessionLost:
-                self._on_loss()
-
-    def _on_loss(self) -> None:
-        self._device.sessions_lost += 1
-        self._lost += 1
-        if self._lost == _MAX_LOSSES:
-            raise self._device._resets_again_and_again() from None
-
-    def _begin(self) -> None:
-        self._device._check_fits(self._checkpoint.image)
-        self._recovering(lambda: None)
+        return self._session.recovering(action, self._ensure)
 
     def _ensure(self) -> None:
         """A session in which the board has learnt from exactly the samples that are done."""
-        device = self._device
-        if device._channel.established and device._channel.epoch == self._epoch:
+        session = self._session
+        session.connect()
+        if session.epoch == self._epoch:
             return
-        device._forget_model()
-        device._ensure_session()
+        session.forget_model()
         replay = self._restore_flash()
         if replay is None:
             self._upload()
             replay = list(self._since)
         self._replay(replay)
         self._begun = True
-        self._epoch = device._channel.epoch
+        self._epoch = session.epoch
 
     def _restore_flash(self) -> list[tuple[TrainSample, TrainResult]] | None:
         """What is to be replayed after what the board had saved; None when that is of no use."""
         if not self._saves:
             return None
         try:
-            saved = self._saved(Message.SAVED)
+            found = self._saved(Message.SAVED)
         except RequestError:
             return None
-        at = self._saves.get(saved.crc32)
-        if at is None or at < self._checkpoint.samples:
+        saved = self._saves.get(found.crc32)
+        if saved is None or saved.samples < self._checkpoint.samples:
             return None
-        self._saved(Message.RESTORE)
+        expect(Message.SAVED, "save", found, saved)
+        expect(Message.RESTORE, "save", self._saved(Message.RESTORE), saved)
         self.restored_from_flash += 1
-        return list(self._since)[at - self._checkpoint.samples :]
+        n = saved.samples - self._checkpoint.samples
+        self._steps = self._since[n - 1][1].steps if n else self._checkpoint.steps
+        return list(self._since)[n:]
 
     def _upload(self) -> None:
-        device = self._device
-        device._image = self._checkpoint.image
-        device._upload(None)
-        answer = device._channel.take(
-            device._channel.submit(Message.TRAIN_BEGIN, self.config.pack())
-        )
-        if answer.status and len(answer.data) == _BEGUN.size:
-            needed, available = _BEGUN.unpack(answer.data)
+        session = self._session
+        session.load(self._checkpoint.image)
+        session.release_model()
+        answer = session.channel.take(session.submit(Message.TRAIN_BEGIN, self.config.pack()))
+        space = parse_space(answer.data)
+        if answer.status and space is not None:
             raise FitError(
-                f"training does not fit: needs {needed} bytes of RAM for image, arena and "
-                f"training, {device.info.board} has {available}"
+                f"training does not fit: needs {space[0]} bytes of RAM for image, arena and "
+                f"training, {session.info.board} has {space[1]}"
             )
-        _, state = _BEGUN.unpack(answer.checked())
-        if state != self.plan.state_bytes:
-            raise LinkError(
-                f"the board plans {state} bytes of state, this byteprop {self.plan.state_bytes}; "
-                "flash the board anew"
-            )
+        parse_begun(answer.checked(), self.plan.memory_bytes, self.plan.state_bytes)
         self.restored_from_host += self._begun
+        self._steps = self._checkpoint.steps
         if self._checkpoint.state is not None:
-            self._write(_STATE, self._checkpoint.state)
+            session.write(_STATE, self._checkpoint.state)
 
     def _replay(self, samples: Iterable[tuple[TrainSample, TrainResult]]) -> None:
         queue: deque[_Open] = deque()
@@ -302,45 +282,48 @@ class TrainingSession:
         if sample is None:
             return False
         if len(sample.x) != self._input_bytes:
-            raise ArgumentError(f"x: wanted {self._input_bytes} bytes, got {len(sample.x)}")
+            raise ArgumentError(f"x: expected {self._input_bytes} bytes, got {len(sample.x)}")
         queue.append(_Open(sample))
         self._submit(queue[-1])
         return True
 
     def _submit_again(self, queue: Iterable[_Open]) -> None:
         for item in queue:
-            if item.epoch != self._device._channel.epoch:
+            if item.epoch != self._session.epoch:
                 self._submit(item)
 
     def _submit(self, item: _Open) -> None:
         sample = item.sample
         y = struct.pack("<H", sample.y) if isinstance(sample.y, int) else _targets(sample.y)
         rate = b"" if sample.lr_q24 is None else struct.pack("<I", sample.lr_q24)
-        kind = Message.EVALUATE if sample.lr_q24 is None else Message.TRAIN
-        channel = self._device._channel
-        item.seqs = [*self._device._submit_inputs(sample.x), channel.submit(kind, rate + y)]
-        item.epoch = channel.epoch
+        writes = self._session.submit_write(INPUTS, sample.x)
+        item.seqs = [*writes, self._session.submit(sample.request, rate + y)]
+        item.epoch = self._session.epoch
 
     def _is_answered(self, item: _Open) -> bool:
-        channel = self._device._channel
-        return item.epoch == channel.epoch and channel.has(item.seqs[-1])
+        return item.epoch == self._session.epoch and self._session.has(item.seqs[-1])
 
     def _take(self, item: _Open) -> TrainResult:
-        channel = self._device._channel
-        if item.epoch != channel.epoch:
+        if item.epoch != self._session.epoch:
             raise SessionLost
-        while len(item.seqs) > 1:
-            channel.take(item.seqs[0]).checked()
-            item.seqs.pop(0)
-        loss, predicted, correct, steps, ticks = _RESULT.unpack(
-            channel.take(item.seqs[0]).checked()
-        )
-        return TrainResult(loss, predicted, bool(correct), steps, ticks)
+        kind, y = item.sample.request, item.sample.y
+        self._session.finish_write(item.seqs[:-1])
+        label = y if isinstance(y, int) else None
+        data = self._session.take(item.seqs[-1])
+        result = parse_result(kind, data, label, self._output_bytes)
+        self._check_steps(kind, result.steps)
+        return result
+
+    def _check_steps(self, kind: Message, steps: int) -> None:
+        """A sample makes one update; one of a batch at most that, and evaluating none."""
+        most = self._steps + (kind == Message.TRAIN)
+        least = most if self.config.batch == 1 else self._steps
+        expect_between(kind, "steps", steps, least, most)
+        self._steps = steps
 
     def _finish(self, queue: deque[_Open]) -> TrainResult:
         result = self._take(queue[0])
         item = queue.popleft()
-        self._lost = 0
         if item.sample.lr_q24 is not None:
             self._since.append((item.sample, result))
             self._done += 1
@@ -357,7 +340,7 @@ class TrainingSession:
         return samples - self._checkpoint.samples >= self._checkpoint_every
 
     def _is_save_due(self, samples: int) -> bool:
-        last = max(self._saves.values(), default=self._checkpoint.samples)
+        last = max((s.samples for s in self._saves.values()), default=self._checkpoint.samples)
         return self._save_every > 0 and samples - last >= self._save_every
 
     def _keep(self) -> None:
@@ -368,43 +351,29 @@ class TrainingSession:
 
     def _save(self) -> Saved:
         saved = self._saved(Message.SAVE)
-        self._saves[saved.crc32] = self._done
+        expect(Message.SAVE, "image bytes", saved.image_bytes, self._image_bytes)
+        expect(Message.SAVE, "state bytes", saved.state_bytes, self.plan.state_bytes)
+        expect(Message.SAVE, "samples", saved.samples, self._done)
+        self._saves[saved.crc32] = saved
         return saved
 
     def _saved(self, kind: Message) -> Saved:
-        return Saved(*_SAVED.unpack(self._device._channel.request(kind)))
+        return parse_saved(kind, self._session.request(kind))
 
     def _read_checkpoint(self) -> None:
-        image = bytearray(self._device._read(_IMAGE, 0, 0, self._image_bytes))
-        state = self._device._read(_STATE, 0, 0, self.plan.state_bytes)
-        crc = self._digest(_IMAGE, _IMAGE_CRC_FROM, self._image_bytes - _IMAGE_CRC_FROM)
-        read = crc32(bytes(image[_IMAGE_CRC_FROM:]))
-        if (crc, self._digest(_STATE, 0, len(state))) != (read, crc32(state)):
-            raise LinkError("what was read back has another digest than the board's memory")
-        struct.pack_into("<I", image, _IMAGE_CRC_AT, crc)
+        image = bytearray(self._session.read(_IMAGE, 0, 0, self._image_bytes))
+        state = self._session.read(_STATE, 0, 0, self.plan.state_bytes)
+        struct.pack_into("<I", image, IMAGE_CRC_AT, crc32(bytes(image[IMAGE_CRC_FROM:])))
         self._checkpoint = Checkpoint(self._done, bytes(image), state)
+        self._steps = self._checkpoint.steps
         self._since.clear()
 
-    def _digest(self, obj: int, offset: int, n: int) -> int:
-        payload = _ADDRESS.pack(obj, 0, offset) + struct.pack("<I", n)
-        (crc,) = struct.unpack("<I", self._device._channel.request(Message.DIGEST, payload))
-        return int(crc)
-
-    def _write(self, obj: int, data: bytes) -> None:
-        chunk = self._device._chunk(_ADDRESS.size, len(data))
-        channel = self._device._channel
-        seqs = [
-            channel.submit(Message.WRITE, _ADDRESS.pack(obj, 0, at) + data[at : at + chunk])
-            for at in range(0, len(data), chunk)
-        ]
-        for seq in seqs:
-            channel.take(seq).checked()
-
     def _end(self) -> bytes:
-        (crc,) = struct.unpack("<I", self._device._channel.request(Message.TRAIN_END))
-        image = self._device._read(_IMAGE, 0, 0, self._image_bytes)
-        if crc32(image[_IMAGE_CRC_FROM:]) != crc:
-            raise LinkError("the trained image was read back with another checksum than told")
+        crc = parse_number(Message.TRAIN_END, self._session.request(Message.TRAIN_END))
+        image = self._session.read(_IMAGE, 0, 0, self._image_bytes)
+        in_header = struct.unpack_from("<I", image, IMAGE_CRC_AT)[0]
+        for found in (crc32(image[IMAGE_CRC_FROM:]), in_header):
+            expect_digest(Message.TRAIN_END, "image CRC", crc, found)
         self._read_checkpoint()
         return image
 

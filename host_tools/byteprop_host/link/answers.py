@@ -1,0 +1,316 @@
+"""What answers contain. Nothing in them is trusted: every field is compared with what it has to be,
+or with its bounds, and AnswerError names the first that is wrong."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from byteprop._raw import Engine, const, consts, crc32, status_text
+from byteprop_host.errors import AnswerError, LinkError
+from byteprop_host.link.messages import ANSWER, PROTOCOL_VERSION, Message, type_name
+
+MAX_OBJECT_BYTES = 1 << 24
+"""Inputs, outputs or arena of a board; more than any has, and little for a host."""
+
+_MIN_PAYLOAD = 64  # as in board.toml
+_MAX_PAYLOAD = 0xFFFF - 16
+_MIN_SLOT_BYTES = 16
+_MIN_WINDOW, _MAX_WINDOW = 32, 32768
+_MAX_NAMES_BYTES = 255
+
+_HAIL = struct.Struct("<BBIQHHBBIIIIIIH")
+_SELECTED = struct.Struct("<IIIIH")
+_INFERRED = struct.Struct("<II")
+_STATS = struct.Struct("<6I")
+STATS_BYTES = _STATS.size
+_RESULT = struct.Struct("<QHBII")
+_SAVED = struct.Struct("<IIIIIB")
+_PAIR = struct.Struct("<II")
+_U32 = struct.Struct("<I")
+_TICKS = {value: name.lower() for name, value in consts("BP_TICK_").items()}
+
+
+# --- comparing ---
+
+
+def wrong(kind: int, field: str, expected: object, got: object) -> AnswerError:
+    """The error for a field of the answer to a request of that type, or of an unasked frame."""
+    message = type_name(kind if kind >= Message.NACK else kind | ANSWER)
+    return AnswerError(
+        f"the board's {message} is wrong: {field}: expected {expected}, got {got}; its firmware is "
+        "damaged or no byteprop: flash it again with: byteprop flash --board NAME",
+        message=message,
+        field=field,
+    )
+
+
+def expect(kind: int, field: str, got: object, expected: object) -> None:
+    if got != expected:
+        raise wrong(kind, field, expected, got)
+
+
+def expect_between(kind: int, field: str, got: int, least: int, most: int) -> None:
+    if not least <= got <= most:
+        raise wrong(kind, field, f"{least} to {most}", got)
+
+
+def expect_digest(kind: int, field: str, got: int, expected: int) -> None:
+    if got != expected:
+        raise wrong(kind, field, f"{expected:#010x}", f"{got:#010x}")
+
+
+def _unpack(kind: int, layout: struct.Struct, data: bytes) -> tuple[int, ...]:
+    expect(kind, "bytes after the status", len(data), layout.size)
+    return layout.unpack(data)
+
+
+def parse_nothing(kind: int, data: bytes) -> None:
+    """Of WRITE and RESET nothing follows the status."""
+    expect(kind, "bytes after the status", len(data), 0)
+
+
+def parse_number(kind: int, data: bytes) -> int:
+    """The only field: an offset, a checksum."""
+    return _unpack(kind, _U32, data)[0]
+
+
+def parse_space(data: bytes) -> tuple[int, int] | None:
+    """Bytes needed and available, which follow E_SPACE."""
+    return _PAIR.unpack(data) if len(data) == _PAIR.size else None
+
+
+# --- HAIL ---
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """What the board reported when it was hailed."""
+
+    board: str
+    cpu: str
+    protocol: int
+    session: int
+    build_id: int
+    max_payload: int
+    rx_window: int
+    slots: int
+    slot_bytes: int
+    tick: str
+    tick_hz: int
+    ram_bytes: int
+    flash_bytes: int
+    pool_bytes: int
+    flash_crc32: int
+    selected_crc32: int
+
+
+def hailed_session(payload: bytes) -> int | None:
+    """The session that an answer to HAIL is for; None when it does not contain one."""
+    is_ours = len(payload) >= 6 and payload[0] == 0 and payload[1] == PROTOCOL_VERSION
+    return _U32.unpack_from(payload, 2)[0] if is_ours else None
+
+
+def parse_hail(payload: bytes) -> DeviceInfo:
+    """Raises LinkError when it is no answer to a hail of this protocol version."""
+    if len(payload) < 2:
+        raise wrong(Message.HAIL, "bytes", f"at least {_HAIL.size}", len(payload))
+    if payload[1] != PROTOCOL_VERSION:
+        raise LinkError(
+            f"the board speaks protocol version {payload[1]}, this byteprop version "
+            f"{PROTOCOL_VERSION}; flash the board again: byteprop flash --board NAME"
+        )
+    if payload[0] != 0:
+        raise LinkError(f"the board refused the hail: {status_text(payload[0])}")
+    names_at = const("BP_HAIL_NAMES")
+    least, most = names_at + 4, names_at + _MAX_NAMES_BYTES
+    expect_between(Message.HAIL, "bytes", len(payload), least, most)
+    fields = _HAIL.unpack_from(payload)
+    board, cpu = _names(payload[names_at:])
+    info = DeviceInfo(
+        board=board,
+        cpu=cpu,
+        protocol=fields[1],
+        session=fields[2],
+        build_id=fields[3],
+        max_payload=fields[4],
+        rx_window=fields[5],
+        slots=fields[6],
+        tick=_TICKS.get(fields[7], ""),
+        tick_hz=fields[8],
+        ram_bytes=fields[9],
+        flash_bytes=fields[10],
+        pool_bytes=fields[11],
+        flash_crc32=fields[12],
+        selected_crc32=fields[13],
+        slot_bytes=fields[14],
+    )
+    if not info.tick:
+        raise wrong(Message.HAIL, "tick", f"0 to {max(_TICKS)}", fields[7])
+    _check_limits(info, len(payload))
+    return info
+
+
+def _check_limits(info: DeviceInfo, hail_bytes: int) -> None:
+    """The bounds of board.toml; and no answer is longer than the largest payload."""
+    least = max(_MIN_PAYLOAD, hail_bytes)
+    expect_between(Message.HAIL, "largest payload", info.max_payload, least, _MAX_PAYLOAD)
+    expect_between(Message.HAIL, "receive window", info.rx_window, _MIN_WINDOW, _MAX_WINDOW)
+    expect_between(Message.HAIL, "slots", info.slots, 1, 255)
+    expect_between(Message.HAIL, "slot", info.slot_bytes, _MIN_SLOT_BYTES, info.max_payload)
+
+
+def _names(raw: bytes) -> tuple[str, str]:
+    board, _, rest = raw.partition(b"\0")
+    cpu, _, after = rest.partition(b"\0")
+    if raw.count(b"\0") != 2 or after:
+        raise wrong(Message.HAIL, "names", "two texts with a 0 after each", ascii(raw[:32]))
+    return _name("name of the board", board), _name("name of the CPU", cpu)
+
+
+def _name(field: str, raw: bytes) -> str:
+    """Names go to the terminal, so control characters and escape sequences are refused."""
+    text = raw.decode("utf-8", "replace")
+    if not text or not text.isprintable() or "\N{REPLACEMENT CHARACTER}" in text:
+        raise wrong(Message.HAIL, field, "printable text", ascii(raw[:32]))
+    return text
+
+
+# --- models and inference ---
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The model that answers, as the board sees it."""
+
+    crc32: int
+    arena_bytes: int
+    input_bytes: int
+    output_bytes: int
+    n_ops: int
+
+
+@dataclass(frozen=True)
+class InferAnswer:
+    """output: all outputs, one after the other; b"" when they were not sent because they are too
+    long to come with the answer. crc is the board's digest of them."""
+
+    output: bytes
+    ticks: int
+    crc: int
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Counters of the board since its reset; stack figures are 0 where they are not measured."""
+
+    frames: int
+    bad_frames: int
+    repeated: int
+    rx_overruns: int
+    stack_free: int
+    stack_bytes: int
+
+
+def parse_selected(kind: int, data: bytes, image: bytes | None, crc: int | None) -> Selected:
+    """image: what the board has to have selected, if known; else its checksum may be."""
+    selected = Selected(*_unpack(kind, _SELECTED, data))
+    if image is not None:
+        _check_selected(kind, selected, image)
+        return selected
+    if crc is not None:
+        expect_digest(kind, "model CRC", selected.crc32, crc)
+    for name in ("arena", "input", "output"):
+        got = getattr(selected, f"{name}_bytes")
+        expect_between(kind, f"{name} bytes", got, 0 if name == "arena" else 1, MAX_OBJECT_BYTES)
+    return selected
+
+
+def _check_selected(kind: int, got: Selected, image: bytes) -> None:
+    model = Engine(image)
+    expect_digest(kind, "model CRC", got.crc32, model.crc32)
+    expect(kind, "arena bytes", got.arena_bytes, model.arena_bytes)
+    expect(kind, "input bytes", got.input_bytes, model.input_bytes)
+    expect(kind, "output bytes", got.output_bytes, model.output_bytes)
+    expect(kind, "number of ops", got.n_ops, model.n_ops)
+
+
+def check_outputs(output: bytes, crc: int) -> None:
+    expect_digest(Message.INFER, "CRC-32 of all outputs", crc, crc32(output))
+
+
+def parse_inferred(data: bytes, n_outputs: int) -> InferAnswer:
+    """n_outputs: bytes of outputs that have to come with the answer."""
+    kind = Message.INFER
+    expect(kind, "bytes after the status", len(data), _INFERRED.size + n_outputs)
+    ticks, crc = _INFERRED.unpack_from(data)
+    answer = InferAnswer(data[_INFERRED.size :], ticks, crc)
+    if n_outputs:
+        check_outputs(answer.output, crc)
+    return answer
+
+
+def parse_partly_inferred(data: bytes) -> None:
+    """When not all ops were asked for: no digest and no outputs."""
+    answer = parse_inferred(data, 0)
+    expect_digest(Message.INFER, "CRC-32 of all outputs", answer.crc, 0)
+
+
+def parse_profile(data: bytes, n_ops: int) -> list[int]:
+    """n_ops: how many ops the answer has to contain."""
+    expect(Message.PROFILE, "bytes after the status", len(data), 4 * n_ops)
+    return list(struct.unpack(f"<{n_ops}I", data))
+
+
+def parse_stats(data: bytes) -> Stats:
+    kind = Message.STATS
+    stats = Stats(*_unpack(kind, _STATS, data))
+    expect_between(kind, "least free bytes of the stack", stats.stack_free, 0, stats.stack_bytes)
+    return stats
+
+
+# --- training ---
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """loss as bp_train_result_t has it; steps: updates so far; ticks: of this sample."""
+
+    loss: int
+    predicted: int
+    correct: bool
+    steps: int
+    ticks: int
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What is stored in the board's flash. crc32 tells one save from another."""
+
+    sequence: int
+    image_bytes: int
+    state_bytes: int
+    crc32: int
+    samples: int
+    slot: int
+
+
+def parse_begun(data: bytes, memory_bytes: int, state_bytes: int) -> None:
+    """Host and board plan the same memory, or they would learn different things."""
+    memory, state = _unpack(Message.TRAIN_BEGIN, _PAIR, data)
+    expect(Message.TRAIN_BEGIN, "memory bytes", memory, memory_bytes)
+    expect(Message.TRAIN_BEGIN, "state bytes", state, state_bytes)
+
+
+def parse_result(kind: int, data: bytes, label: int | None, n_outputs: int) -> TrainResult:
+    """label: the class of the sample; None for targets, where predicted and correct are 0."""
+    loss, predicted, correct, steps, ticks = _unpack(kind, _RESULT, data)
+    expect_between(kind, "predicted", predicted, 0, 0 if label is None else n_outputs - 1)
+    expect(kind, "correct", correct, int(predicted == label))
+    return TrainResult(loss, predicted, bool(correct), steps, ticks)
+
+
+def parse_saved(kind: int, data: bytes) -> Saved:
+    saved = Saved(*_unpack(kind, _SAVED, data))
+    expect_between(kind, "slot", saved.slot, 0, 1)
+    return saved

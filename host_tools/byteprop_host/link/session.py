@@ -1,0 +1,312 @@
+"""A session with a board: models, objects in its memory, and the one loop that recovers when the
+session is lost. Inference and training are its clients.
+
+The methods below `submit` raise SessionLost when the board was reset in the middle of them; they
+are made to be used in an action that `recovering` repeats.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import TypeVar
+
+from byteprop._raw import const, crc32
+from byteprop.errors import ArgumentError
+from byteprop_host.errors import FitError, LinkError, RequestError
+from byteprop_host.link.answers import (
+    STATS_BYTES,
+    DeviceInfo,
+    Selected,
+    Stats,
+    expect,
+    expect_between,
+    expect_digest,
+    parse_nothing,
+    parse_number,
+    parse_selected,
+    parse_space,
+    parse_stats,
+)
+from byteprop_host.link.channel import FRAME_OVERHEAD, SYNC_BYTES, Answer, Channel, SessionLost
+from byteprop_host.link.messages import Message
+from byteprop_host.link.transport import Transport
+
+Progress = Callable[[int, int], None]
+T = TypeVar("T")
+
+FLASH = const("BP_SOURCE_FLASH")
+RAM = const("BP_SOURCE_RAM")
+IMAGE_CRC_AT = 12
+IMAGE_CRC_FROM = 16  # what the checksum in the header covers
+_IMAGE_ARENA_AT = 20
+_ADDRESS = struct.Struct("<BHI")
+_U16 = struct.Struct("<H")
+_U32 = struct.Struct("<I")
+_MAX_LOST_SESSIONS = 20  # in a row, without a result between them
+
+
+class BoardSession:
+    """An open line to a board, and what the board has to be brought back to after a reset."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        baud: int = 115_200,
+        timeout: float = 10.0,
+        board: str | None = None,
+    ) -> None:
+        """board: the name that the board has to report."""
+        self.channel = Channel(transport, baud=baud, timeout=timeout)
+        self.sessions_lost = 0
+        self._transport = transport
+        self._board = board
+        self._image: bytes | None = None
+        self._source: int | None = None
+        self._selected: Selected | None = None
+        self._model_epoch = 0  # in which the model was selected
+        self.connect()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    # --- what is known ---
+
+    @property
+    def info(self) -> DeviceInfo:
+        """What the board reported when it was hailed, and the model selected since."""
+        crc = self._selected.crc32 if self._selected else self.channel.limits.selected_crc32
+        return replace(self.channel.limits, selected_crc32=crc)
+
+    @property
+    def selected(self) -> Selected:
+        if self._selected is None:
+            raise ArgumentError("no model is selected; call load_image or select first")
+        return self._selected
+
+    @property
+    def epoch(self) -> int:
+        """Counts sessions: what was asked in an older one is gone."""
+        return self.channel.epoch
+
+    # --- recovery ---
+
+    def connect(self) -> None:
+        """Hails the board unless a session is open."""
+        if self.channel.established:
+            return
+        info = self.channel.hail()
+        if self._board is not None and info.board != self._board:
+            raise LinkError(
+                f"{self._transport.name} is a {info.board} ({info.cpu}), not a {self._board}; "
+                f"give another port, or --board {info.board}"
+            )
+
+    def restore(self) -> None:
+        """An open session with the model selected that was selected before."""
+        self.connect()
+        if self._source is None or self._model_epoch == self.epoch:
+            return
+        if self._source == RAM and self._image is not None:
+            self.load(self._image)
+        else:
+            self.select(self._source, self._image)
+
+    def recovering(self, action: Callable[[], T], restore: Callable[[], object] | None = None) -> T:
+        """The action's result. The action is repeated when the session is lost in the middle of it;
+        `restore` (by default that of this class) runs before each attempt."""
+        for _ in range(_MAX_LOST_SESSIONS):
+            try:
+                (restore or self.restore)()
+                return action()
+            except SessionLost:
+                self.sessions_lost += 1
+        raise LinkError(
+            f"{self._transport.name}: the board resets itself again and again, or another program "
+            f"talks to it: {_MAX_LOST_SESSIONS} sessions were lost in a row. Is its power supply "
+            "stable? Is the port open elsewhere?"
+        )
+
+    # --- requests ---
+
+    def submit(self, kind: int, payload: bytes = b"", *, answer_bytes: int = 0) -> int:
+        """Sends a request; returns its number. answer_bytes: what may follow the status."""
+        is_long = answer_bytes + 1 > self.channel.limits.slot_bytes
+        return self.channel.submit(kind, payload, long_answer=is_long)
+
+    def take(self, seq: int) -> bytes:
+        """Waits for an answer; its bytes behind the status. RequestError when it was refused."""
+        return self.channel.take(seq).checked()
+
+    def has(self, seq: int) -> bool:
+        return self.channel.has(seq)
+
+    def request(self, kind: int, payload: bytes = b"", *, answer_bytes: int = 0) -> bytes:
+        return self.take(self.submit(kind, payload, answer_bytes=answer_bytes))
+
+    def _chunk(self, address_bytes: int, total: int) -> int:
+        """Data bytes of a frame: all when they fit one, else such that two frames fit the window,
+        so that one is received while the other is handled."""
+        most = self.channel.max_payload
+        if total > most - address_bytes:
+            window = self.channel.limits.rx_window
+            most = min(most, max((window - SYNC_BYTES) // 2 - FRAME_OVERHEAD - window // 508, 32))
+        return most - address_bytes
+
+    # --- objects in the board's memory ---
+
+    def submit_write(self, obj: int, data: bytes) -> list[int]:
+        """Sends data for a whole object (BP_OBJ_x); `finish_write` waits for the answers."""
+        chunk = self._chunk(_ADDRESS.size, len(data))
+        return [
+            self.submit(Message.WRITE, _ADDRESS.pack(obj, 0, at) + data[at : at + chunk])
+            for at in range(0, len(data), chunk)
+        ]
+
+    def finish_write(self, seqs: Iterable[int]) -> None:
+        for seq in seqs:
+            parse_nothing(Message.WRITE, self.take(seq))
+
+    def write(self, obj: int, data: bytes) -> None:
+        self.finish_write(self.submit_write(obj, data))
+
+    def read(self, obj: int, index: int, offset: int, n: int, *, crc: int | None = None) -> bytes:
+        """n bytes of an object, compared with their digest: crc, else the board is asked for it."""
+        data = b"".join(self._pieces(obj, index, offset, n))
+        expected = self.digest(obj, index, offset, n) if crc is None else crc
+        expect_digest(Message.READ, f"CRC-32 of the {n} bytes read", crc32(data), expected)
+        return data
+
+    def _pieces(self, obj: int, index: int, offset: int, n: int) -> Iterator[bytes]:
+        chunk = self.channel.max_payload - 1
+        open_requests: deque[tuple[int, int]] = deque()
+        for at in range(0, n, chunk):
+            size = min(chunk, n - at)
+            payload = _ADDRESS.pack(obj, index, offset + at) + _U16.pack(size)
+            seq = self.submit(Message.READ, payload, answer_bytes=size)
+            open_requests.append((seq, size))
+            if len(open_requests) == self.channel.limits.slots:
+                yield self._piece(*open_requests.popleft())
+        while open_requests:
+            yield self._piece(*open_requests.popleft())
+
+    def _piece(self, seq: int, size: int) -> bytes:
+        data = self.take(seq)
+        expect(Message.READ, "bytes after the status", len(data), size)
+        return data
+
+    def digest(self, obj: int, index: int, offset: int, n: int) -> int:
+        """CRC-32 of n bytes of an object."""
+        payload = _ADDRESS.pack(obj, index, offset) + _U32.pack(n)
+        return parse_number(Message.DIGEST, self.request(Message.DIGEST, payload))
+
+    # --- models ---
+
+    @property
+    def image(self) -> bytes | None:
+        """The image that is in the board's RAM, if this program has put it there."""
+        return self._image if self._source == RAM else None
+
+    def forget_model(self) -> None:
+        """No model is selected any more, nor brought back after a reset."""
+        self.release_model()
+        self._selected = None
+
+    def release_model(self) -> None:
+        """The selected model is not brought back after a reset: training changes it."""
+        self._image = None
+        self._source = None
+
+    def adopt_image(self, image: bytes) -> None:
+        """The board has this image in RAM now: it has learnt it."""
+        self._image = image
+        self._source = RAM
+        self._model_epoch = self.epoch
+
+    def check_fits(self, image: bytes) -> None:
+        """Raises FitError when image and arena are larger than the board's pool."""
+        if len(image) < _IMAGE_ARENA_AT + 4:
+            raise ArgumentError(f"image: {len(image)} bytes are no model image")
+        (arena,) = _U32.unpack_from(image, _IMAGE_ARENA_AT)
+        needed = -(-len(image) // 16) * 16 + arena
+        if needed > self.channel.limits.pool_bytes:
+            raise self._no_space(needed, self.channel.limits.pool_bytes)
+
+    def _no_space(self, needed: int, available: int) -> FitError:
+        return FitError(
+            f"the model does not fit: needs {needed} bytes of RAM for image and arena, "
+            f"{self.info.board} has {available}; bake it into flash with: byteprop build --model"
+        )
+
+    def load(self, image: bytes, progress: Progress | None = None) -> Selected:
+        """Uploads an image into RAM and selects it; resumes an earlier upload of the same one."""
+        crc = _U32.unpack_from(image, IMAGE_CRC_AT)[0]
+        begin = self.submit(Message.LOAD_BEGIN, struct.pack("<II", len(image), crc))
+        offset = parse_number(Message.LOAD_BEGIN, self._with_space(self.channel.take(begin)))
+        expect_between(Message.LOAD_BEGIN, "next offset", offset, 0, len(image))
+        self._send_image(image, offset, progress)
+        return self._take_selected(Message.LOAD_END, b"", RAM, image)
+
+    def _with_space(self, answer: Answer) -> bytes:
+        try:
+            return answer.checked()
+        except RequestError as error:
+            space = parse_space(answer.data)
+            if error.status == "E_SPACE" and space is not None:
+                raise self._no_space(*space) from None
+            raise
+
+    def _send_image(self, image: bytes, offset: int, progress: Progress | None) -> None:
+        chunk = self._chunk(_U32.size, len(image))
+        sent: deque[tuple[int, int]] = deque()  # requests, and the offsets behind their data
+        while offset < len(image) or sent:
+            if offset < len(image):
+                data = image[offset : offset + chunk]
+                seq = self.submit(Message.LOAD_DATA, _U32.pack(offset) + data)
+                offset += len(data)
+                sent.append((seq, offset))
+            while sent and (offset >= len(image) or self.has(sent[0][0])):
+                seq, end = sent.popleft()
+                done = parse_number(Message.LOAD_DATA, self.take(seq))
+                expect(Message.LOAD_DATA, "next offset", done, end)
+                if progress is not None:
+                    progress(done, len(image))
+
+    def select(self, source: int, image: bytes | None = None) -> Selected:
+        """Selects the model in flash or RAM. image: what the model has to be, if known."""
+        return self._take_selected(Message.SELECT, bytes([source]), source, image)
+
+    def _take_selected(
+        self, kind: Message, payload: bytes, source: int, image: bytes | None
+    ) -> Selected:
+        data = self._with_space(self.channel.take(self.submit(kind, payload)))
+        crc = self.channel.limits.flash_crc32 if source == FLASH else None
+        self._selected = parse_selected(kind, data, image, crc)
+        self._image = image
+        # An upload of another program cannot be brought back after a reset.
+        self._source = source if source == FLASH or image is not None else None
+        self._model_epoch = self.epoch
+        return self._selected
+
+    # --- the board itself ---
+
+    def echo(self, data: bytes) -> bytes:
+        answer = self.request(Message.ECHO, data, answer_bytes=len(data))
+        if answer != data:
+            expect(Message.ECHO, "bytes", ascii(answer[:32]), ascii(data[:32]))
+        return answer
+
+    def stats(self) -> Stats:
+        return parse_stats(self.request(Message.STATS, answer_bytes=STATS_BYTES))
+
+    def reset(self) -> None:
+        """Resets the board. The next action opens a new session and selects the model again."""
+        try:
+            if self.channel.established:
+                parse_nothing(Message.RESET, self.request(Message.RESET))
+        except SessionLost:
+            pass  # it has been reset, and only the answer was lost
+        self.channel.established = False
