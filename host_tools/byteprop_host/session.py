@@ -13,6 +13,7 @@ from byteprop_host.boards import NATIVE, Board, Tick, load_board
 from byteprop_host.build import Firmware, build, check_fit
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.errors import FitError, LinkError, PortError
+from byteprop_host.fit import baked_image
 from byteprop_host.flash import RunningBoard, runners, start
 from byteprop_host.link import Device
 from byteprop_host.ports import find_ports
@@ -87,7 +88,7 @@ def open_session(
         board, firmware, port=port, timeout=timeout, progress=progress, wire_log=wire_log
     ) as session:
         if bake:
-            selected = session.device.select(const("BP_SOURCE_FLASH"))
+            selected = session.device.select(const("BP_SOURCE_FLASH"), baked_image(image))
         else:
             selected = session.device.load_image(
                 image, progress=lambda done, total: progress("load", done, total)
@@ -122,7 +123,17 @@ def connect(
                 running.port, baud=board.serial.baud, timeout=timeout, log=log, board=board.name
             )
         )
+        check_build(device, board, firmware)
         yield Session(board, _is_emulated(board, port), firmware, running, device)
+
+
+def check_build(device: Device, board: Board, firmware: Firmware) -> None:
+    """Raises LinkError unless the board runs this very firmware. A process of ours does."""
+    if is_baked(board) and device.info.build_id != firmware.build_id:
+        raise LinkError(
+            f"{device.info.board} runs another firmware: expected build {firmware.build_id:016x}, "
+            f"got {device.info.build_id:016x}; flash it with: byteprop flash"
+        )
 
 
 def is_baked(board: Board) -> bool:

@@ -50,20 +50,22 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             return EXIT_OK
         running = start_board(board, firmware, port=port, timeout=args.timeout, progress=progress)
     with running:
-        info = _hail(running, args.timeout)
+        info = _hail(running, firmware, args.timeout)
         _tell(console, running, firmware, info)
         if port is None and not args.no_wait:
             _wait(running, console)
     return EXIT_OK
 
 
-def _hail(running: RunningBoard, timeout: float) -> DeviceInfo:
+def _hail(running: RunningBoard, firmware: Firmware, timeout: float) -> DeviceInfo:
     from byteprop_host.link import Device
+    from byteprop_host.session import check_build
 
     board = running.board
     with Device.open(
         running.port, baud=board.serial.baud, timeout=timeout, board=board.name
     ) as device:
+        check_build(device, board, firmware)
         return device.info
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-import select
+import os
+import selectors
 import socket
 import sys
 import time
@@ -63,8 +64,28 @@ def _port_error(port: str, error: Exception) -> PortError:
     return PortError(f"port {port} {advice.format(port=port)} ({name})")
 
 
+class _Readable:
+    """Waits for bytes at one file descriptor, which may have any number: select() stops at 1023."""
+
+    def __init__(self, fd: int) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(fd, selectors.EVENT_READ)
+
+    def wait(self, seconds: float) -> bool:
+        return bool(self._selector.select(seconds))
+
+    def close(self) -> None:
+        self._selector.close()
+
+
+def _wait_writable(fd: int, seconds: float) -> bool:
+    with selectors.DefaultSelector() as selector:
+        selector.register(fd, selectors.EVENT_WRITE)
+        return bool(selector.select(seconds))
+
+
 class SerialTransport:
-    """A serial port through pyserial, opened exclusively."""
+    """A serial port that pyserial has opened exclusively and set up."""
 
     def __init__(self, port: str, *, baud: int, timeout: float) -> None:
         try:
@@ -74,7 +95,13 @@ class SerialTransport:
                 "pyserial is not installed; install it with: pip install 'byteprop[host]'"
             ) from error
         self.name = port
-        self._broken: tuple[type[Exception], ...] = (serial.SerialException, OSError, TypeError)
+        self._timeout = timeout
+        self._broken: tuple[type[Exception], ...] = (
+            serial.SerialException,
+            OSError,
+            TypeError,
+            ValueError,
+        )
         try:
             self._serial: Any = serial.Serial(
                 port, baudrate=baud, timeout=0, write_timeout=timeout, exclusive=True
@@ -82,15 +109,25 @@ class SerialTransport:
             self._serial.reset_input_buffer()
         except (OSError, ValueError) as error:
             raise _port_error(port, error) from error
+        self._readable = None if sys.platform == "win32" else _Readable(self._serial.fileno())
 
     def read(self, wait: float) -> bytes:
         try:
-            if sys.platform == "win32":
+            if self._readable is None:
                 return self._read_polling(wait)
-            ready, _, _ = select.select([self._serial.fileno()], [], [], wait)
-            return bytes(self._serial.read(_CHUNK)) if ready else b""
+            return self._read_some() if self._readable.wait(wait) else b""
         except self._broken as error:
             raise _gone(f"port {self.name}", error) from error
+
+    def _read_some(self) -> bytes:
+        """pyserial's own read and write wait with select()."""
+        try:
+            data = os.read(self._serial.fileno(), _CHUNK)
+        except BlockingIOError:
+            return b""
+        if not data:
+            raise ConnectionError("it was closed by the other side")
+        return data
 
     def _read_polling(self, wait: float) -> bytes:
         deadline = time.monotonic() + wait
@@ -100,11 +137,26 @@ class SerialTransport:
 
     def write(self, data: bytes) -> None:
         try:
-            self._serial.write(data)
+            if self._readable is None:
+                self._serial.write(data)
+            else:
+                self._write_all(memoryview(data))
         except self._broken as error:
             raise _gone(f"port {self.name}", error) from error
 
+    def _write_all(self, data: memoryview) -> None:
+        fd = self._serial.fileno()
+        deadline = time.monotonic() + self._timeout
+        while data:
+            try:
+                data = data[os.write(fd, data) :]
+            except BlockingIOError:
+                if not _wait_writable(fd, max(deadline - time.monotonic(), 0.0)):
+                    raise TimeoutError(f"it takes no bytes for {self._timeout:g} s") from None
+
     def close(self) -> None:
+        if self._readable is not None:
+            self._readable.close()
         self._serial.close()
 
 
@@ -123,11 +175,11 @@ class SocketTransport:
                 f"nobody listens at {url} ({error}); start the emulator first"
             ) from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._readable = _Readable(self._socket.fileno())
 
     def read(self, wait: float) -> bytes:
         try:
-            ready, _, _ = select.select([self._socket], [], [], wait)
-            data = self._socket.recv(_CHUNK) if ready else None
+            data = self._socket.recv(_CHUNK) if self._readable.wait(wait) else None
         except (OSError, ValueError) as error:
             raise _gone(self.name, error) from error
         if data == b"":
@@ -141,4 +193,5 @@ class SocketTransport:
             raise _gone(self.name, error) from error
 
     def close(self) -> None:
+        self._readable.close()
         self._socket.close()
