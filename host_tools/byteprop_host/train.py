@@ -269,7 +269,7 @@ def _train(job: _Job, session: Session, watcher: Watcher) -> _Done:
     held = None if job.validation is None else job.validation.samples
     run = fitting.Run(job.model, job.settings, job.training.samples, held)
     if job.options.resume and job.options.checkpoint is not None:
-        run.resume(checkpoint.load(job.options.checkpoint))
+        run.resume(job.options.checkpoint)
     resumed_at = run.epoch
     twin = TwinTrainer(
         session.device, run.trainer, samples=run.trainer.counters.samples, stop=watcher.stop

@@ -85,11 +85,15 @@ class EarlyStopping(Callback):
             if self._sign * value < self._best - self.min_delta:
                 self._best, self.best_epoch = self._sign * value, epoch
 
-    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        if self.monitor not in logs:
+    def check(self, figures: Sequence[str]) -> None:
+        """ArgumentError when the monitored figure is none of those that a run measures."""
+        if self.monitor not in figures:
             raise ArgumentError(
-                f"monitor: {self.monitor!r} is not measured; there is {', '.join(logs)}"
+                f"monitor: {self.monitor!r} is not measured; there is {', '.join(figures)}"
             )
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        self.check(list(logs))
         value = self._sign * logs[self.monitor]
         if value < self._best - self.min_delta:
             self._best, self.best_epoch = value, epoch
@@ -118,11 +122,13 @@ class Lines(Callback):
 
 def checked(callbacks: Sequence[Callback] | Callback | None) -> list[Callback]:
     """A list of callbacks, of none, one or several."""
-    given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
-    for callback in given:
+    one_or_more = [callbacks] if isinstance(callbacks, Callback) else callbacks or ()
+    if not isinstance(one_or_more, (list, tuple)):
+        raise ArgumentError(f"callbacks: expected a list of byteprop.Callback, got {callbacks!r}")
+    for callback in one_or_more:
         if not isinstance(callback, Callback):
-            raise ArgumentError(f"callbacks: wanted byteprop.Callback, given {callback!r}")
-    return given
+            raise ArgumentError(f"callbacks: expected byteprop.Callback, got {callback!r}")
+    return list(one_or_more)
 
 
 def early_stopping_of(given: int | EarlyStopping, has_validation: bool) -> EarlyStopping:

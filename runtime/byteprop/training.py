@@ -8,7 +8,6 @@ import time
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +16,9 @@ import numpy.typing as npt
 from byteprop import _raw_train, image
 from byteprop import checkpoint as checkpoints
 from byteprop._arguments import MAX_SEED, integer
+from byteprop._files import PathLike, check_writable
 from byteprop._masters import dense_layers, fresh_masters, read_masters, write_masters
+from byteprop._network import difference
 from byteprop._warn import warn
 from byteprop.callbacks import (
     Callback,
@@ -29,7 +30,7 @@ from byteprop.callbacks import (
 )
 from byteprop.diagnosis import Sizes, Task
 from byteprop.draws import SPLIT_STREAM, permutation
-from byteprop.errors import ArgumentError, TrainingError
+from byteprop.errors import ArgumentError, ModelError, TrainingError
 from byteprop.graph import Dense, Graph
 from byteprop.history import History
 from byteprop.metrics import answers_of, baseline, loss_sum, loss_unit, quality
@@ -61,7 +62,7 @@ class Settings:
     shuffle: bool
     config: _raw_train.Config
 
-    def describe(self, samples: Samples) -> dict[str, Any]:
+    def describe(self, samples: Samples) -> dict[str, checkpoints.Setting]:
         """As a checkpoint keeps it."""
         return {
             "epochs": self.epochs,
@@ -237,44 +238,87 @@ class Run:
     # Checkpoints.
 
     def checkpoint(self) -> checkpoints.Checkpoint:
-        """All that is needed to go on from here."""
-        progress = {
-            "loss": self._loss,
-            "correct": self._correct,
-            "history": self.history.history,
-            "seconds": self.history.seconds,
-        }
+        """All that is needed to resume from here."""
         return checkpoints.Checkpoint(
             settings=self.settings.describe(self.samples),
             epoch=self.epoch,
             sample=self.sample,
-            progress=progress,
-            config=self.settings.config.pack(),
+            loss=self._loss,
+            correct=self._correct,
+            seconds=self.history.seconds,
+            history=self.history.history,
             image=self.trainer.image,
             state=self.trainer.state,
         )
 
-    def resume(self, found: checkpoints.Checkpoint) -> None:
-        """Goes on from a checkpoint. ArgumentError when it is of another training."""
-        wanted = self.settings.describe(self.samples)
-        different = [name for name in wanted if found.settings.get(name) != wanted[name]]
+    def resume(self, path: PathLike) -> None:
+        """Continues from a checkpoint. ArgumentError when it is of another network, other data or
+        other settings; ModelError when the file is damaged."""
+        found = checkpoints.load(path)
+        try:
+            graph = image.decode(found.image)
+        except ModelError as error:
+            raise ModelError(f"{path}: image: {error}") from None
+        self._check_same_training(path, found, graph)
+        try:
+            trainer = _raw_train.Trainer(found.image, self.settings.config, state=found.state)
+        except (ArgumentError, TrainingError) as error:
+            raise ModelError(f"{path}: state: {error}") from None
+        self.trainer = trainer
+        self.epoch, self.sample = found.epoch, found.sample
+        self._loss, self._correct = found.loss, found.correct
+        self.history.history = dict(found.history)
+        self.history.seconds = found.seconds
+
+    def _check_same_training(
+        self, path: PathLike, found: checkpoints.Checkpoint, graph: Graph
+    ) -> None:
+        moves = self.settings.config.window > 0
+        network = difference(graph, self.model.graph, scales_move=moves)
+        if network:
+            raise ArgumentError(f"resume: {path} is of another network: {network}")
+        expected = self.settings.describe(self.samples)
+        different = [name for name in expected if found.settings.get(name) != expected[name]]
         if different:
             name = different[0]
             raise ArgumentError(
-                f"resume: the checkpoint is of another training: {', '.join(different)} differ "
-                f"({name}: {found.settings.get(name)} there, {wanted[name]} here)"
+                f"resume: {path} is of another training: {', '.join(different)} differ "
+                f"({name}: {found.settings.get(name)} there, {expected[name]} here)"
             )
-        self.trainer = _raw_train.Trainer(found.image, self.settings.config, state=found.state)
-        self.epoch, self.sample = found.epoch, found.sample
-        self._loss, self._correct = found.progress["loss"], found.progress["correct"]
-        self.history.history = found.progress["history"]
-        self.history.seconds = found.progress["seconds"]
+        figures = self._figures if found.epoch else []
+        if list(found.history) != figures:
+            raise ArgumentError(
+                f"resume: {path} is of another training: its epochs have the figures "
+                f"{', '.join(found.history) or 'none'}, here they have {', '.join(figures)}"
+            )
+        n = len(self.samples)
+        if found.epoch > self.settings.epochs or found.sample >= n or found.correct > found.sample:
+            raise ModelError(
+                f"{path}: epoch, sample, correct: expected at most {self.settings.epochs} epochs "
+                f"of {n} samples, got {found.epoch}, {found.sample}, {found.correct}"
+            )
+
+    @property
+    def _figures(self) -> list[str]:
+        """Names of the figures of an epoch, in order."""
+        measures = ["loss", "accuracy" if self._classes else "rmse"]
+        training = measures if self._classes else measures[:1]
+        validation = [] if self.held is None else [f"val_{name}" for name in measures]
+        return [*training, *validation, "learning_rate"]
 
     # Training.
 
-    def run(self, path: checkpoints.PathLike | None, every: int | None) -> History:
+    def check(self) -> None:
+        """Asks the schedule and the callbacks what would end the training later. ArgumentError."""
+        self.settings.rates(0, 0, 1, len(self.samples))
+        for callback in self.callbacks:
+            if isinstance(callback, EarlyStopping):
+                callback.check(self._figures)
+
+    def run(self, path: PathLike | None, every: int | None) -> History:
         """Trains to the end, or until a callback stops. The model is brought up to date whatever
-        happens, also by an interrupt from the keyboard."""
+        happens, also by an interrupt from the keyboard; unless no sample was trained."""
+        before = self.trainer.counters.samples
         try:
             for callback in self.callbacks:
                 callback.on_train_begin()
@@ -283,13 +327,14 @@ class Run:
             while self.epoch < self.settings.epochs and not self.model.stop_training:
                 self._train_epoch(path, every)
         finally:
-            self.adopt()
+            if self.trainer.counters.samples > before or self.epoch == self.settings.epochs:
+                self.adopt()
         self.history.stopped_early = self.epoch < self.settings.epochs
         for callback in self.callbacks:
             callback.on_train_end()
         return self.history
 
-    def _train_epoch(self, path: checkpoints.PathLike | None, every: int | None) -> None:
+    def _train_epoch(self, path: PathLike | None, every: int | None) -> None:
         if self.sample == 0:
             for callback in self.callbacks:
                 callback.on_epoch_begin(self.epoch)
@@ -422,6 +467,33 @@ def fit(
     x: Any,
     y: Any,
     *,
+    checkpoint_path: PathLike | None,
+    checkpoint_every: int | None,
+    **arguments: Any,
+) -> History:
+    """Model.fit; see there. A call that is refused leaves the model as it was."""
+    before = dict(vars(model))
+    try:
+        run = _prepared(model, x, y, **arguments)
+        if checkpoint_every is not None:
+            integer("checkpoint_every", checkpoint_every, 1, 1 << 31)
+        if checkpoint_path is not None:
+            _check_checkpoint(checkpoint_path)
+    except BaseException:
+        model.__dict__ = before
+        raise
+    for callback in run.callbacks:
+        callback.model = model
+    model.stop_training = False
+    model._run_in_progress = run
+    return run.run(checkpoint_path, checkpoint_every)
+
+
+def _prepared(
+    model: Model,
+    x: Any,
+    y: Any,
+    *,
     validation_data: tuple[Any, Any] | None,
     validation_split: float,
     seed: int,
@@ -429,43 +501,41 @@ def fit(
     callbacks: Sequence[Callback] | Callback | None,
     early_stopping: int | EarlyStopping | None,
     verbose: bool,
-    checkpoint_path: checkpoints.PathLike | None,
-    checkpoint_every: int | None,
-    resume: checkpoints.PathLike | None,
+    resume: PathLike | None,
     **arguments: Any,
-) -> History:
-    """Model.fit; see there."""
+) -> Run:
+    """The run of these arguments, all of them checked."""
     integer("seed", seed, 0, MAX_SEED)
     if not model._own_engine:
-        raise TrainingError("fit: this model runs on another machine; train a copy of its own")
+        raise TrainingError("fit: this model runs on a board; train a separate copy of it here")
     model._prepare_fit(x, y, seed)
     check_trainable(model.graph, _raw_train.Config(seed=0))
     samples = encode(model, x, y)
     held = None
     if validation_data is not None:
         if validation_split:
-            raise ArgumentError("validation_split: wanted alone, not beside validation_data")
+            raise ArgumentError("validation_split: expected no validation_data with it")
         held = encode(model, *_pair(validation_data), names=("validation x", "validation y"))
     else:
         samples, held = split(samples, validation_split, seed=seed, shuffle=shuffle)
     settings = settings_of(model, samples, seed=seed, shuffle=shuffle, **arguments)
     run = Run(model, settings, samples, held)
     if resume is not None:
-        run.resume(checkpoints.load(resume))
+        run.resume(resume)
     run.callbacks = checked(callbacks)
     if early_stopping is not None:
         run.callbacks.append(early_stopping_of(early_stopping, held is not None))
     if verbose:
         run.callbacks.append(Lines())
-    for callback in run.callbacks:
-        callback.model = model
-    if checkpoint_every is not None:
-        integer("checkpoint_every", checkpoint_every, 1, 1 << 31)
-    if checkpoint_path is not None and not Path(checkpoint_path).absolute().parent.is_dir():
-        raise ArgumentError(f"checkpoint: there is no folder for {str(checkpoint_path)!r}")
-    model.stop_training = False
-    model._run_in_progress = run
-    return run.run(checkpoint_path, checkpoint_every)
+    run.check()
+    return run
+
+
+def _check_checkpoint(path: PathLike) -> None:
+    try:
+        check_writable(path)
+    except OSError as error:
+        raise ArgumentError(f"checkpoint: {error.filename!r} {error.strerror}") from None
 
 
 def _pair(given: Any) -> tuple[Any, Any]:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import struct
+import sys
+import tracemalloc
+import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from byteprop import Callback, Dense, Sequential, checkpoint
+from byteprop._network import difference
 from byteprop.errors import ArgumentError, ModelError
+from byteprop.graph import Normalization
 from training_data import blobs, line
 
 EPOCHS, SAMPLES = 3, 100
@@ -36,8 +47,8 @@ class Cut(Callback):
 
 
 def fit(model: Sequential, **arguments: Any) -> Any:
-    settings = {"epochs": EPOCHS, "seed": 4, "window": 30, **arguments}
-    return model.fit(*blobs(SAMPLES), **settings)
+    defaults = {"epochs": EPOCHS, "seed": 4, "window": 30}
+    return model.fit(*blobs(SAMPLES), **(defaults | arguments))
 
 
 def same(a: Sequential, b: Sequential) -> bool:
@@ -169,7 +180,7 @@ def test_a_failed_write_leaves_the_old_file(
     def full(_: int) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr("byteprop.checkpoint.os.fsync", full)
+    monkeypatch.setattr("byteprop._files.os.fsync", full)
     with pytest.raises(OSError, match="no space"):
         checkpoint.save(path, checkpoint.load(path))
     assert path.read_bytes() == before
@@ -180,3 +191,236 @@ def test_an_untrained_model_has_nothing_to_save(tmp_path: Path) -> None:
     model = Sequential([Dense(3, "softmax")], input_shape=(12,), input_range=(0, 1))
     with pytest.raises(ArgumentError, match="has not been trained"):
         model.save_checkpoint(tmp_path / "c")
+
+
+# --- another network ---
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ([Dense(7, "relu"), Dense(3, "softmax")], r"layer 0 is Dense \[1, 12\] -> \[1, 8\] relu"),
+        ([Dense(8, "relu"), Dense(4, "softmax")], "layer 1"),
+        ([Dense(8, "relu"), Dense(8, "relu"), Dense(3, "softmax")], "layer 1"),
+    ],
+)
+def test_another_network_is_not_resumed(tmp_path: Path, other: list[Dense], words: str) -> None:
+    path = tmp_path / "c"
+    fit(net(), checkpoint=path)
+    model = Sequential(other, input_shape=(12,), input_range=(0, 1))
+    before = model.image
+    with pytest.raises(ArgumentError, match=f"of another network: {words}"):
+        fit(model, resume=path)
+    assert model.image == before
+
+
+@pytest.mark.parametrize("window", [0, 30])
+def test_other_scales_are_not_resumed(tmp_path: Path, window: int) -> None:
+    path = tmp_path / "c"
+    x, y = blobs(SAMPLES)
+    # Reals of the same codes in another unit.
+    net().fit(x / 256, y, window=window, checkpoint=path)
+    model = Sequential([Dense(8, "relu"), Dense(3, "softmax")], (12,), input_range=(0, 3))
+    with pytest.raises(ArgumentError, match="of another network: scale of input 0 is"):
+        model.fit(x / 86, y, window=window, resume=path)
+
+
+def test_a_classifier_is_not_resumed_as_a_regression(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    fit(net(), checkpoint=path)
+    x, y = blobs(SAMPLES)
+    model = Sequential([Dense(8, "relu"), Dense(3)], 12, input_range=(0, 1), output_range=(0, 1))
+    with pytest.raises(ArgumentError, match="layer 2 is Softmax .* nothing here"):
+        model.fit(x, np.eye(3)[y], epochs=EPOCHS, seed=4, window=30, resume=path)
+
+
+def test_scales_that_training_moved_are_no_other_network(tmp_path: Path) -> None:
+    """The network of the checkpoint has doubled and halved scales."""
+    path, whole, resumed = tmp_path / "c", net(), net()
+    history = fit(whole, learning_rate=0.1, checkpoint=path)
+    assert history.counters["rescales"] > 0
+    fit(resumed, learning_rate=0.1, resume=path)
+    assert same(whole, resumed)
+
+
+def test_another_normalization_is_another_network() -> None:
+    """Also where it differs in one of many features."""
+    made = [np.zeros(5000, np.float32) for _ in range(2)]
+    made[1][2500] = 1
+    graphs = [
+        replace(net.graph, tensors=(replace(net.graph.tensors[0], normalization=n),))
+        for n in (Normalization(sub, np.ones(5000, np.float32)) for sub in made)
+        for net in [Sequential([Dense(3, "softmax")], 5000, input_range=(0, 1))]
+    ]
+    graphs = [replace(g, ops=()) for g in graphs]
+    assert difference(graphs[0], graphs[0], scales_move=True) == ""
+    assert difference(*graphs, scales_move=True).startswith("normalization of input 0")
+
+
+def test_other_figures_are_not_resumed(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    fit(net(), checkpoint=path)
+    with pytest.raises(ArgumentError, match="val_accuracy"):
+        fit(net(), resume=path, validation_data=blobs(10))
+
+
+# --- files that are not trusted ---
+
+FIELDS: list[tuple[str, Any, str]] = [
+    ("epoch", -1, "epoch"),
+    ("epoch", -(2**63), "epoch"),
+    ("epoch", 1.0, "epoch"),
+    ("epoch", 2**30, "epoch"),
+    ("epoch", 3, "history"),
+    ("sample", -(2**63), "sample"),
+    ("sample", SAMPLES, "sample"),
+    ("sample", "1", "sample"),
+    ("loss", [[]], "loss"),
+    ("loss", None, "loss"),
+    ("loss", -1, "loss"),
+    ("loss", 10**4000, "loss"),
+    ("correct", True, "correct"),
+    ("correct", 2**31, "correct"),
+    ("seconds", -1, "seconds"),
+    ("seconds", {}, "seconds"),
+    ("settings", [], "settings"),
+    ("settings", {"config": []}, "settings.config"),
+    ("figures", -5, "figures"),
+    ("figures", ["loss"] * 2, "figures"),
+    ("figures", ["loss"] * 1000, "figures"),
+    ("figures", ["loss", 3], "figures"),
+    ("figures", ["a b"], "figures"),
+    ("more", 1, "fields"),
+]
+
+
+def parts_of(data: bytes) -> list[bytes]:
+    sizes = struct.unpack_from("<4I", data, 4)
+    starts = np.cumsum([24, *sizes])
+    return [data[a : a + n] for a, n in zip(starts, sizes, strict=False)]
+
+
+def sealed(parts: list[bytes]) -> bytes:
+    """A file of these parts whose sizes and checksum are right."""
+    sizes, body = struct.pack("<4I", *map(len, parts)), b"".join(parts)
+    return b"BPC2" + sizes + struct.pack("<I", zlib.crc32(body, zlib.crc32(sizes))) + body
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A checkpoint in the middle of the second epoch."""
+    path = tmp_path_factory.mktemp("real") / "c"
+    with pytest.raises(CutError):
+        fit(net(), checkpoint=path, checkpoint_every=10, callbacks=Cut(path, 155))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(("name", "value", "words"), FIELDS, ids=lambda v: str(v)[:20])
+def test_every_field_is_checked(
+    tmp_path: Path, real: bytes, name: str, value: Any, words: str
+) -> None:
+    parts = parts_of(real)
+    description = json.loads(parts[0]) | {name: value}
+    path = tmp_path / "c"
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        path.write_bytes(sealed([json.dumps(description).encode(), *parts[1:]]))
+    finally:
+        sys.set_int_max_str_digits(limit)
+    with pytest.raises(ModelError, match=words) as caught:
+        fit(net(), resume=path)
+    assert str(path) in str(caught.value) and len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("part", "data", "words"),
+    [
+        (0, b"[" * 60_000, "description"),
+        (0, b"[" * 200_000, "description: 200000 bytes"),
+        (0, b'{"epoch": ' + b"9" * 5000 + b"}", "description"),
+        (0, b"\xff\xfe", "description"),
+        (0, b"[]", "description"),
+        (1, b"", "history"),
+        (1, b"\xff" * 24, "history"),
+        (2, b"", "image"),
+        (2, b"BPM1" + bytes(100), "image"),
+        (3, b"", "state"),
+        (3, b"\xff" * 132, "state"),
+    ],
+    ids=lambda v: str(v)[:12],
+)
+def test_every_part_is_checked(
+    tmp_path: Path, real: bytes, part: int, data: bytes, words: str
+) -> None:
+    parts = parts_of(real)
+    if part == 3 and data:
+        data = b"\xff" * len(parts[3])
+    parts[part] = data
+    path = tmp_path / "c"
+    path.write_bytes(sealed(parts))
+    with pytest.raises(ModelError, match=words) as caught:
+        fit(net(), resume=path)
+    assert str(path) in str(caught.value)
+
+
+@settings(max_examples=300, deadline=2000, suppress_health_check=list(HealthCheck))
+@given(
+    part=st.integers(0, 3),
+    places=st.lists(st.tuples(st.integers(0), st.integers(0, 255)), min_size=1, max_size=4),
+    cut=st.one_of(st.none(), st.integers(0, 4000)),
+)
+def test_mutations_raise_documented_errors_or_train(
+    tmp_path: Path, real: bytes, part: int, places: list[tuple[int, int]], cut: int | None
+) -> None:
+    parts = [bytearray(p) for p in parts_of(real)]
+    for at, value in places:
+        parts[part][at % len(parts[part])] = value
+    if part == 2:  # so that the image's own checksum does not refuse everything
+        parts[2][12:16] = struct.pack("<I", zlib.crc32(parts[2][16:]))
+    if cut is not None:
+        del parts[part][cut:]
+    path = tmp_path / "c"
+    path.write_bytes(sealed([bytes(p) for p in parts]))
+    model = net()
+    try:
+        fit(model, resume=path)
+    except (ModelError, ArgumentError) as error:
+        assert str(path) in str(error)
+
+
+HUGE = [
+    b"[" + b"[]," * 20_000 + b"[]]",
+    b"[" + b"{}," * 20_000 + b"{}]",
+    b'{"settings": {' + b",".join(b'"%d":0' % i for i in range(6000)) + b"}}",
+    b"[" + b"1e9," * 16_000 + b"0]",
+]
+
+
+@pytest.mark.parametrize("description", HUGE, ids=lambda d: d[:14].decode())
+def test_reading_takes_little_memory(tmp_path: Path, description: bytes) -> None:
+    path = tmp_path / "c"
+    path.write_bytes(sealed([description, b"", bytes(1 << 20), b""]))
+    assert peak_of(path) < 4 * path.stat().st_size + (16 << 20)
+
+
+def test_a_long_history_takes_little_memory(tmp_path: Path, real: bytes) -> None:
+    parts = parts_of(real)
+    epochs, names = 1 << 18, json.loads(parts[0])["figures"]
+    description = json.loads(parts[0]) | {"epoch": epochs}
+    path = tmp_path / "c"
+    history = np.ones((len(names), epochs)).tobytes()
+    path.write_bytes(sealed([json.dumps(description).encode(), history, *parts[2:]]))
+    assert peak_of(path) < 4 * path.stat().st_size + (16 << 20)
+    assert len(checkpoint.load(path).history["loss"]) == epochs
+
+
+def peak_of(path: Path) -> int:
+    """Most bytes that reading takes at once."""
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(ModelError):
+            checkpoint.load(path)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()

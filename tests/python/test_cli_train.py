@@ -8,6 +8,7 @@ import shlex
 import signal
 import sys
 import time
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 
 import byteprop
+import byteprop_host.commands.train as train_command
 import byteprop_host.train as train_module
 import byteprop_host.training_twin as twin_module
 from byteprop_host.cli import main
@@ -233,6 +235,42 @@ def test_checkpoint_of_another_training_is_refused(
     assert "epochs: 3 there, 4 here" in capsys.readouterr().err
 
 
+def test_checkpoint_of_another_network_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(options(checkpoint=Path("a.checkpoint")))
+    arguments = "train --data classes.npz -e 3 --validation-split 0.2 --checkpoint a.checkpoint"
+    before = Path("a.checkpoint").read_bytes()
+    assert main(shlex.split(f"{arguments} --net 8-5-3 --resume")) == 2
+    error = capsys.readouterr().err
+    assert "another network" in error and "[1, 6]" in error and "[1, 5]" in error
+    assert Path("a.checkpoint").read_bytes() == before
+    assert main(shlex.split(f"{arguments} --net 8-6-3 --resume --no-report")) == 0
+
+
+def test_hostile_checkpoint_is_an_error_with_its_file(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("a.checkpoint").write_bytes(b"BPC2" + b"\xff" * 100)
+    arguments = "train --net 8-6-3 --data classes.npz --checkpoint a.checkpoint --resume"
+    assert main(shlex.split(arguments)) == 2
+    assert "a.checkpoint: truncated" in capsys.readouterr().err
+
+
+def test_the_command_to_resume_is_that_of_the_arguments() -> None:
+    given = (
+        "--net 8-6-3 --data 'my data.npz' --freeze 0 --freeze last --input-range -1.0 1.0 "
+        "--no-shuffle --learning-rate 0.25"
+    )
+    parser = ArgumentParser()
+    train_command.VERB.configure(parser)
+    args = parser.parse_args(shlex.split(given))
+    words = shlex.split(train_command._resume_command(args, Path("c")))
+    assert words[:2] == ["byteprop", "train"]
+    again = parser.parse_args(words[2:])
+    assert vars(again) == vars(args) | {"resume": True, "checkpoint": Path("c")}
+
+
 def watched(monkeypatch: pytest.MonkeyPatch) -> list[Session]:
     """The sessions that train opens."""
     seen: list[Session] = []
@@ -374,7 +412,9 @@ def test_interrupt_keeps_a_checkpoint_and_says_how_to_go_on(folder: Path) -> Non
     assert out == "" and "Traceback" not in errors
     file = folder / "byteprop-train-host.checkpoint"
     assert file.exists()
-    assert errors.strip().endswith(f"byteprop {arguments} --checkpoint {file.name} --resume")
+    resume = shlex.split(errors.split("resume with: ")[1])
+    given = [*shlex.split(arguments.replace("-e", "--epochs")), "--checkpoint", file.name]
+    assert resume[0] == "byteprop" and sorted(resume[1:]) == sorted([*given, "--resume"])
     assert re.search(r"stopped in epoch \d+ of 100000", errors)
 
 

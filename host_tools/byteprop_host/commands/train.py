@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import shlex
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from byteprop_host.commands import (
     EXIT_INTERRUPTED,
@@ -147,7 +146,9 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="renewed after every epoch, and when you interrupt",
     )
-    parser.add_argument("--resume", action="store_true", help="go on from the --checkpoint")
+    parser.add_argument(
+        "--resume", action="store_true", help="resume from the file given with --checkpoint"
+    )
     add_report(parser, "train")
 
 
@@ -179,7 +180,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
                 ),
             )
     except TrainingInterrupted as stopped:
-        console.error(f"{stopped}; go on with: {_go_on(stopped.path)}")
+        console.error(f"{stopped}; resume with: {_resume_command(args, stopped.path)}")
         return EXIT_INTERRUPTED
     return tell_with_report(args, console, result, lambda path: write_report(result, path))
 
@@ -231,12 +232,27 @@ def _tell_epoch(console: Console, epoch: Epoch, epochs: int) -> None:
     console.note(f"epoch {epoch.number} of {epochs}: {epoch.training}{held}")
 
 
-def _go_on(path: Path) -> str:
-    """The command that goes on from the checkpoint."""
-    words = [w for w in sys.argv[1:] if w != "--resume"]
-    if "--checkpoint" not in words and not any(w.startswith("--checkpoint=") for w in words):
-        words += ["--checkpoint", str(path)]
-    return shlex.join(["byteprop", *words, "--resume"])
+def _resume_command(args: argparse.Namespace, path: Path) -> str:
+    """The command that resumes the training of these arguments from a checkpoint."""
+    parser = argparse.ArgumentParser(add_help=False)
+    _configure(parser)
+    given = vars(args) | {"checkpoint": path, "resume": True}
+    words = ["byteprop", "train"]
+    for action in parser._actions:
+        value = given[action.dest]
+        if value != action.default:
+            words += _words(action, value)
+    return shlex.join(words)
+
+
+def _words(action: argparse.Action, value: Any) -> list[str]:
+    """An option of the command line with its value or values."""
+    name = next(s for s in action.option_strings if s.startswith("--"))
+    if action.nargs == 0:
+        return [name]
+    if isinstance(value, list) and action.nargs is None:  # an option that is repeated
+        return [word for item in value for word in (name, str(item))]
+    return [name, *map(str, value)] if isinstance(value, list) else [name, str(value)]
 
 
 class _Stop:
