@@ -110,5 +110,5 @@ def round_up_4(n: int) -> int:
 
 
 def baked_image(image: bytes) -> bytes:
-    """A baked image carries no names: the host has them, and flash is dear."""
+    """The image as boards get it carries no names: the host has them, and memory is dear."""
     return without_names(image)

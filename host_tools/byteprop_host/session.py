@@ -31,6 +31,7 @@ class Session:
     running: RunningBoard
     device: Device
     source: str = ""
+    model_bytes: int = 0
     model_crc32: int = 0
     build_seconds: float = 0.0
 
@@ -74,8 +75,10 @@ def open_session(
 
     port: where the board is plugged in; without one its emulator serves, where it has one. A board
     with flash has the model baked into its firmware; `host` has the model uploaded into RAM.
+    Both get it without names.
     """
     board = board if isinstance(board, Board) else load_board(board)
+    image = baked_image(image)
     bake = is_baked(board)
     try:
         check_fit(board, image)
@@ -96,6 +99,7 @@ def open_session(
         yield replace(
             session,
             source="flash" if bake else "RAM",
+            model_bytes=len(image),
             model_crc32=selected.crc32,
             build_seconds=build_seconds,
         )

@@ -138,7 +138,8 @@ def _text(verdict: Verdict) -> str:
     f = verdict.figures
     lines = [
         _headline(verdict),
-        f"model      {verdict.model} (crc {verdict.model_crc32:08x}), in {verdict.model_source}",
+        f"model      {verdict.model} ({f.model_bytes:,} bytes, crc {verdict.model_crc32:08x}), "
+        f"in {verdict.model_source}",
         f"board      {verdict.board.name}: {verdict.board.title}, {verdict.board.cpu}",
         f"reference  {verdict.reference.name} ({verdict.reference.why})",
         f"samples    {verdict.samples.source}",

@@ -231,7 +231,7 @@ def _figures(
     return Figures(
         ram_bytes=session.firmware.ram_bytes or None,
         flash_bytes=session.firmware.flash_bytes or None,
-        model_bytes=len(model.image),
+        model_bytes=session.model_bytes,
         arena_bytes=model.arena_bytes,
         stack_used_bytes=stats.stack_bytes - stats.stack_free,
         stack_bytes=stats.stack_bytes,

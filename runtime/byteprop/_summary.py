@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from byteprop.image import without_names
+
 if TYPE_CHECKING:
     from byteprop.model import LayerInfo, Model, TensorInfo
 
@@ -25,7 +27,8 @@ def summary(model: Model) -> str:
     borders = [_border("input", info) for info in model.inputs]
     borders += [_border("output", info) for info in model.outputs]
     table = [_line(_TITLES, widths), rule, *(_line(r, widths) for r in rows), rule]
-    sizes = f"arena {model.arena_bytes:,} bytes, model image {len(model.image):,} bytes"
+    image_bytes = len(without_names(model.image))
+    sizes = f"arena {model.arena_bytes:,} bytes, model image {image_bytes:,} bytes without names"
     return "\n".join([*borders, "", *table, _line(total, widths), "", sizes])
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import shlex
+import struct
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 
 import byteprop
+from byteprop.image import without_names
 from byteprop_host.boards import load_board
 from byteprop_host.build import fit
 from byteprop_host.cli import main, make_parser
@@ -95,7 +97,7 @@ def test_info_has_the_numbers_of_the_model(capsys: pytest.CaptureFixture[str]) -
     model = byteprop.load(FASHION)
     assert result["macs"] == 784 * 20 + 20 * 10
     assert result["arena_bytes"] == model.arena_bytes
-    assert result["image_bytes"] == len(model.image)
+    assert result["image_bytes"] == len(without_names(model.image))
     assert [layer["op"] for layer in result["layers"]] == ["Reshape", "Dense", "Dense", "Softmax"]
     assert result["inputs"][0]["shape"] == [1, 28, 28]
     by_name = {b["board"]: b for b in result["boards"]}
@@ -117,6 +119,26 @@ def test_convert_writes_the_same_model(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["convert", str(FASHION), "-o", str(target), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["bytes"] == target.stat().st_size
     assert byteprop.load(target).image == byteprop.load(FASHION).image
+
+
+def test_one_model_has_one_size_and_one_crc(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those of its image without names, in every verb, from a .tflite and from a .bpm."""
+    image = tmp_path / "fashion.bpm"
+    convert = ["convert", str(FASHION), "-o", str(image)]
+    verify = ["verify", str(FASHION), "-n", "1", "--no-report"]
+    bare = without_names(byteprop.load(FASHION).image)
+    expected = (len(bare), f"{struct.unpack_from('<I', bare, 12)[0]:08x}")
+    for arguments in (convert, ["info", str(FASHION)], ["info", str(image)], verify):
+        assert main([*arguments, "--json"]) == 0
+        result = json.loads(capsys.readouterr().out)
+        size = result.get("image_bytes") or result["figures"]["model_bytes"]
+        assert (size, result["model_crc32"]) == expected
+        assert main(arguments) == 0
+        text = capsys.readouterr().out
+        assert f"{expected[0]:,} bytes, crc {expected[1]}" in text
+    assert image.stat().st_size > len(bare)
 
 
 def test_convert_names_the_suffixes_it_knows(

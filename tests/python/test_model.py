@@ -301,7 +301,8 @@ def test_summary_is_a_table(small: Model) -> None:
     assert ["0", "t1", "Dense", "1x3", "relu", "0.08", "-128", "15", "27"] in rows
     assert ["2", "t3", "Softmax", "1x4", "none", "0.00390625", "-128", "0", "0"] in rows
     assert ["total", "3", "ops", "27", "55"] in rows
-    assert lines[-1] == f"arena 12 bytes, model image {len(small.image):,} bytes"
+    size = len(image.without_names(small.image))
+    assert lines[-1] == f"arena 12 bytes, model image {size:,} bytes without names"
     assert repr(small) == "<byteprop.Model int8[1, 5] -> int8[1, 4], 3 ops, 27 MACs>"
 
 

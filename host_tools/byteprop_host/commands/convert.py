@@ -23,14 +23,21 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace, console: Console) -> int:
     import byteprop
+    from byteprop_host.model_image import model_image
 
     check_outputs(args.output)
     model = byteprop.load(args.file)
     model.save(args.output)
     size = args.output.stat().st_size
+    image = model_image(model.image)
     console.result(
-        f"{args.output}: {size:,} bytes (model image {len(model.image):,})",
-        {"output": str(args.output), "bytes": size, "image_bytes": len(model.image)},
+        f"{args.output}: {size:,} bytes (model image without names: {image.text})",
+        {
+            "output": str(args.output),
+            "bytes": size,
+            "image_bytes": len(image),
+            "model_crc32": f"{image.crc32:08x}",
+        },
     )
     return EXIT_OK
 

@@ -21,18 +21,19 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace, console: Console) -> int:
     import byteprop
     from byteprop._raw_train import Config
-    from byteprop.image import without_names
     from byteprop_host.boards import all_boards
     from byteprop_host.build import fit
     from byteprop_host.layers import layer_rows
+    from byteprop_host.model_image import model_image
     from byteprop_host.training_plan import plan_or_none
 
     model = byteprop.load(args.file)
     graph = model.graph
+    image = model_image(model.image)
     rows = layer_rows(model)
     boards = all_boards()
-    fits = [(board.name, fit(board, model.image)) for board in boards]
-    training = {b.name: plan_or_none(b, without_names(model.image), Config(seed=0)) for b in boards}
+    fits = [(board.name, fit(board, image.data)) for board in boards]
+    training = {b.name: plan_or_none(b, image.data, Config(seed=0)) for b in boards}
     text = "\n".join(
         [
             f"{args.file}",
@@ -59,7 +60,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             "",
             f"MACs   {model.macs:,}",
             f"arena  {model.arena_bytes:,} bytes of RAM",
-            f"image  {len(model.image):,} bytes of flash",
+            f"image  {image.text}, as boards have it: without names",
             f"train  {_training_text(model)}",
             "",
             table(
@@ -85,7 +86,8 @@ def _run(args: argparse.Namespace, console: Console) -> int:
         "layers": [vars(r) for r in rows],
         "macs": model.macs,
         "arena_bytes": model.arena_bytes,
-        "image_bytes": len(model.image),
+        "image_bytes": len(image),
+        "model_crc32": f"{image.crc32:08x}",
         "training": _training(model),
         "boards": [
             {
