@@ -105,6 +105,11 @@ class DeviceInfo:
     selected_crc32: int
 
 
+def requested_session(payload: bytes) -> int | None:
+    """The session that a HAIL asks for; None when it is not well-formed."""
+    return _U32.unpack_from(payload, 1)[0] if len(payload) == 5 else None
+
+
 def hailed_session(payload: bytes) -> int | None:
     """The session that an answer to HAIL is for; None when it does not contain one."""
     is_ours = len(payload) >= 6 and payload[0] == 0 and payload[1] == PROTOCOL_VERSION

@@ -1,30 +1,31 @@
-"""Wire logs: every byte of a session with its time, one JSON object a line.
+"""Wire logs: every byte of a session with its time, one JSON object per line.
 
     {"byteprop_wire_log": 1, "port": "/dev/ttyACM0"}
     {"t": 0.000121, "dir": "tx", "hex": "000201..."}
     {"t": 0.003870, "dir": "rx", "hex": "0003..."}
 
 `replay` turns a log into frames for people; `ReplayTransport` feeds it to a Device once more,
-without a board.
+without a board. Both read line by line, so a log may be longer than memory.
 """
 
 from __future__ import annotations
 
 import json
-import struct
+import math
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from byteprop_host.errors import HostError, LinkError
+from byteprop_host.link.answers import requested_session
 from byteprop_host.link.frames import Decoder, Frame
 from byteprop_host.link.messages import Message, describe
 from byteprop_host.link.transport import Transport
 
 VERSION = 1
+_MAX_LINE = 1 << 18  # what is read or written at once, in hexadecimal, is half of that
 
 
 @dataclass(frozen=True)
@@ -78,26 +79,40 @@ class WireLog:
         self._transport.close()
 
 
-def read_log(path: Path) -> list[LoggedBytes]:
+def read_log(path: Path) -> Iterator[LoggedBytes]:
     """Raises HostError naming the line if the file is no wire log. A cut last line is left out."""
-    lines = path.read_bytes().split(b"\n")
-    entries = []
-    for number, line in enumerate(lines[:-1], 1):
-        try:
-            entry = json.loads(line)
-            if number == 1:
-                if entry["byteprop_wire_log"] != VERSION:
-                    raise HostError(f"{path}: wire log of version {entry['byteprop_wire_log']}")
-                continue
-            if entry["dir"] not in ("tx", "rx"):
-                raise ValueError(entry["dir"])
-            data = bytes.fromhex(entry["hex"])
-            entries.append(LoggedBytes(float(entry["t"]), entry["dir"], data))
-        except (ValueError, KeyError, TypeError) as error:
-            raise HostError(
-                f"{path}: line {number} is not one of a wire log: it begins with {line[:16]!r}"
-            ) from error
-    return entries
+    with path.open("rb") as file:
+        number = 0
+        while (line := file.readline(_MAX_LINE)).endswith(b"\n"):
+            number += 1
+            entry = _entry(path, number, line)
+            if entry is not None:
+                yield entry
+    if number == 0 or len(line) == _MAX_LINE:
+        raise _no_line(path, number + 1, line)
+
+
+def _no_line(path: Path, number: int, line: bytes) -> HostError:
+    return HostError(
+        f"{path}, line {number}: expected a line of a wire log, got {line[:16]!r}; "
+        "--wire-log FILE records one"
+    )
+
+
+def _entry(path: Path, number: int, line: bytes) -> LoggedBytes | None:
+    """None for the header."""
+    try:
+        entry = json.loads(line)
+        if number == 1:
+            if entry["byteprop_wire_log"] != VERSION:
+                raise ValueError("version")
+            return None
+        seconds = float(entry["t"])
+        if entry["dir"] not in ("tx", "rx") or not math.isfinite(seconds):
+            raise ValueError("dir or t")
+        return LoggedBytes(seconds, entry["dir"], bytes.fromhex(entry["hex"]))
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise _no_line(path, number, line) from error
 
 
 def frames_of(entries: Iterable[LoggedBytes]) -> Iterator[LoggedFrame]:
@@ -108,9 +123,9 @@ def frames_of(entries: Iterable[LoggedBytes]) -> Iterator[LoggedFrame]:
             yield LoggedFrame(entry.time, entry.direction, frame, describe(frame))
 
 
-def replay(path: Path) -> list[LoggedFrame]:
+def replay(path: Path) -> Iterator[LoggedFrame]:
     """The frames of a log."""
-    return list(frames_of(read_log(path)))
+    return frames_of(read_log(path))
 
 
 class ReplayTransport:
@@ -121,28 +136,33 @@ class ReplayTransport:
 
     def __init__(self, path: Path) -> None:
         self.name = str(path)
-        entries = read_log(path)
-        self._entries = deque(entries)
-        self._session_ids = deque(dict.fromkeys(_session_ids(entries)))
+        self._entries = read_log(path)
+        self._session_ids = _session_ids(path)
+        self._received: bytes | None = None  # next; None at the end of the log
         self._to_send = 0  # recorded bytes that the host has yet to send before more can arrive
         self._advance()
 
     def next_session_id(self) -> int:
-        if not self._session_ids:
+        found = next(self._session_ids, None)
+        if found is None:
             raise LinkError(f"{self.name}: the wire log has no further session")
-        return self._session_ids.popleft()
+        return found
 
     def _advance(self) -> None:
-        while self._entries and self._entries[0].direction == "tx":
-            self._to_send += len(self._entries.popleft().data)
+        self._received = None
+        for entry in self._entries:
+            if entry.direction == "rx":
+                self._received = entry.data
+                return
+            self._to_send += len(entry.data)
 
     def read(self, wait: float) -> bytes:
-        if not self._entries:
+        data = self._received
+        if data is None:
             raise LinkError(f"{self.name}: the wire log ends here")
         if self._to_send > 0:
             time.sleep(min(wait, 0.001))
             return b""
-        data = self._entries.popleft().data
         self._advance()
         return data
 
@@ -150,11 +170,16 @@ class ReplayTransport:
         self._to_send -= len(data)
 
     def close(self) -> None:
-        self._entries.clear()
+        self._entries = iter(())
+        self._received = None
 
 
-def _session_ids(entries: Iterable[LoggedBytes]) -> Iterator[int]:
-    for logged in frames_of(entries):
-        frame = logged.frame
-        if logged.direction == "tx" and frame.type == Message.HAIL and len(frame.payload) == 5:
-            yield struct.unpack_from("<I", frame.payload, 1)[0]
+def _session_ids(path: Path) -> Iterator[int]:
+    """Of all hails in the log; one that was sent again counts once."""
+    last = None
+    for logged in replay(path):
+        if logged.direction == "tx" and logged.frame.type == Message.HAIL:
+            session = requested_session(logged.frame.payload)
+            if session not in (None, last):
+                last = session
+                yield session
