@@ -26,6 +26,13 @@ else:
     import tomli as tomllib
 
 SCHEMA = 1
+SERIAL_LIMITS = {
+    "rx_window": (32, 32768),
+    "max_payload": (64, 65535 - 16),
+    "slots": (1, 255),
+    "slot_bytes": (16, 65535 - 16),
+}
+"""What a board's line may be like; the link expects the same of a board's own words."""
 NATIVE = "native"  # the toolchain of a board that is a process of this computer
 
 _E = TypeVar("_E", bound=Enum)
@@ -303,10 +310,10 @@ def _serial(t: _Table) -> Serial:
     serial = Serial(
         uart=t.text("uart"),
         baud=t.integer("baud", 1),
-        rx_window=t.integer("rx_window", 32, 32768),
-        max_payload=t.integer("max_payload", 64, 65535 - 16),
-        slots=t.integer("slots", 1, 255),
-        slot_bytes=t.integer("slot_bytes", 16, 65535 - 16),
+        rx_window=t.integer("rx_window", *SERIAL_LIMITS["rx_window"]),
+        max_payload=t.integer("max_payload", *SERIAL_LIMITS["max_payload"]),
+        slots=t.integer("slots", *SERIAL_LIMITS["slots"]),
+        slot_bytes=t.integer("slot_bytes", *SERIAL_LIMITS["slot_bytes"]),
         reset_on_open=t.boolean("reset_on_open", False),
         usb=t.texts("usb", []),
     )

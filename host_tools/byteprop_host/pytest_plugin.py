@@ -84,7 +84,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=float,
         default=10.0,
         metavar="SECONDS",
-        help="how long a silent board is waited for (default: 10)",
+        help="how long to wait for a silent board (default: 10)",
     )
 
 

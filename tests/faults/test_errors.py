@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import pty
+import resource
+import socket
 import struct
 import threading
 import tty
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +21,7 @@ from byteprop_host.boards import load_board
 from byteprop_host.build import build
 from byteprop_host.errors import LinkError, PortError
 from byteprop_host.flash import RunningBoard, start
-from byteprop_host.link import Decoder, Device, Frame, Message, encode_frame
+from byteprop_host.link import Decoder, Device, Frame, Message, encode_frame, open_transport
 from byteprop_host.link import transport as transport_module
 from faulty_line import FaultyLine
 
@@ -150,6 +153,55 @@ def test_board_that_resets_again_and_again() -> None:
     with impostor(answer) as port, Device.open(port, timeout=2.0) as device:
         with pytest.raises(LinkError, match="resets itself again and again"):
             device.echo(b"hello")
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """So many open files that the next one's number is beyond what select() takes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2048:
+        pytest.skip(f"a process may have {hard} files only")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    with ExitStack() as files:
+        for _ in range(1100):
+            files.enter_context(Path(os.devnull).open())
+        yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_program_with_many_open_files(many_files: None) -> None:
+    with host_board() as running, Device.open(running.port) as device:
+        long = bytes(range(256)) * 8
+        assert [device.echo(long) for _ in range(20)] == 20 * [long]
+
+
+def test_a_socket_of_a_program_with_many_open_files(many_files: None) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def board() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(hail_answer(connection.recv(4096)))
+                connection.recv(4096)
+
+        thread = threading.Thread(target=board, daemon=True)
+        thread.start()
+        with Device.open(f"socket://127.0.0.1:{server.getsockname()[1]}") as device:
+            assert device.info.board == "board-b"
+        thread.join(5.0)
+
+
+def test_a_board_that_takes_no_bytes() -> None:
+    """A line whose buffers are full ends the wait after the time-out."""
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    with pytest.raises(LinkError, match="it takes no bytes for 0.2 s"):
+        transport = open_transport(os.ttyname(slave), baud=115_200, timeout=0.2)
+        for _ in range(100):
+            transport.write(bytes(60_000))
+    transport.close()
+    os.close(master)
+    os.close(slave)
 
 
 def test_cable_pulled_out_in_the_middle() -> None:

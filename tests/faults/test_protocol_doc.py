@@ -7,12 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from byteprop._raw import Status, const
-from byteprop_host.boards import load_board
+from byteprop_host.boards import SERIAL_LIMITS, load_board
 from byteprop_host.build import build
 from byteprop_host.flash import start
 from byteprop_host.link import Decoder, Frame, Message, encode_frame, open_transport
-from byteprop_host.link.answers import parse_hail
+from byteprop_host.link.answers import MAX_NAMES_BYTES, MAX_OBJECT_BYTES, parse_hail
+from byteprop_host.link.channel import BUSY_TIMEOUTS
 from byteprop_host.link.messages import is_answer
+from byteprop_host.link.session import MAX_LOST_SESSIONS
+from byteprop_host.link.wirelog import MAX_LINE
 
 TEXT = (Path(__file__).parents[2] / "docs/protocol.md").read_text(encoding="utf-8")
 LINE = re.compile(r"^(host|board):((?:\s+[0-9a-f]{2})+)$", re.MULTILINE)
@@ -75,6 +78,25 @@ def test_overhead_is_what_frames_take() -> None:
     assert len(told) == 8
     for n, wire, overhead in told:
         assert len(encode_frame(Frame(1, 1, 1, 1, b"\x55" * n))) == wire == n + overhead
+
+
+def numbers(row: str) -> list[int]:
+    return [int(n.replace(",", "")) for n in re.findall(r"\d[\d,]*", row)]
+
+
+def test_bounds_that_a_host_checks() -> None:
+    text = TEXT.split("## What a host must not believe")[1]
+    (hail,) = [line for line in text.splitlines() if line.startswith("| HAIL |")]
+    payload, window, slots, slot, *_ = map(numbers, hail.split("|")[2].split(";"))
+    assert payload == list(SERIAL_LIMITS["max_payload"])
+    assert window == list(SERIAL_LIMITS["rx_window"])
+    assert slots == [SERIAL_LIMITS["slots"][0]]
+    assert slot == [SERIAL_LIMITS["slot_bytes"][0]]
+    assert f"{MAX_NAMES_BYTES} bytes together" in hail
+    assert f"at most {MAX_OBJECT_BYTES >> 20} MiB" in text
+    assert f"so do {MAX_LOST_SESSIONS} sessions" in text
+    assert BUSY_TIMEOUTS == 10 and "not answered for ten time-outs" in text
+    assert f"{MAX_LINE:,} bytes" in TEXT
 
 
 def test_offset_of_the_names_in_the_hail() -> None:

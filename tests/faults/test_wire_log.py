@@ -14,6 +14,7 @@ import byteprop
 from byteprop._raw import const
 from byteprop_host.boards import load_board
 from byteprop_host.build import build
+from byteprop_host.cli import main
 from byteprop_host.errors import HostError, LinkError
 from byteprop_host.flash import start
 from byteprop_host.link import Device, Message, ReplayTransport, read_log, replay
@@ -157,6 +158,13 @@ def test_a_line_without_an_end_is_refused_early(what: str, tmp_path: Path) -> No
     path.write_text(HEADER + '["' + what * 1_000_000, encoding="utf-8")
     with at_most(16 << 20), pytest.raises(HostError, match="line 2: expected a line"):
         list(read_log(path))
+
+
+def test_monitor_names_file_and_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "nested"
+    path.write_text(HEADER + "[" * 100_000 + "\n")
+    assert main(["monitor", "--replay", str(path)]) == 2
+    assert f"error: {path}, line 2: expected a line of a wire log" in capsys.readouterr().err
 
 
 def test_a_hostile_log_ends_in_a_named_error(

@@ -93,7 +93,8 @@ def add_port(parser: argparse.ArgumentParser) -> None:
         type=positive_seconds,
         default=10.0,
         metavar="SECONDS",
-        help="how long a silent board is waited for (default: %(default)g)",
+        help="how long to wait for a silent board; one that shows signs of life without answering "
+        "gets ten times as long (default: %(default)g)",
     )
 
 

@@ -7,17 +7,13 @@ import struct
 from dataclasses import dataclass
 
 from byteprop._raw import Engine, const, consts, crc32, status_text
+from byteprop_host.boards import SERIAL_LIMITS
 from byteprop_host.errors import AnswerError, LinkError
 from byteprop_host.link.messages import ANSWER, PROTOCOL_VERSION, Message, type_name
 
 MAX_OBJECT_BYTES = 1 << 24
 """Inputs, outputs or arena of a board; more than any has, and little for a host."""
-
-_MIN_PAYLOAD = 64  # as in board.toml
-_MAX_PAYLOAD = 0xFFFF - 16
-_MIN_SLOT_BYTES = 16
-_MIN_WINDOW, _MAX_WINDOW = 32, 32768
-_MAX_NAMES_BYTES = 255
+MAX_NAMES_BYTES = 255
 
 _HAIL = struct.Struct("<BBIQHHBBIIIIIIH")
 _SELECTED = struct.Struct("<IIIIH")
@@ -128,7 +124,7 @@ def parse_hail(payload: bytes) -> DeviceInfo:
     if payload[0] != 0:
         raise LinkError(f"the board refused the hail: {status_text(payload[0])}")
     names_at = const("BP_HAIL_NAMES")
-    least, most = names_at + 4, names_at + _MAX_NAMES_BYTES
+    least, most = names_at + 4, names_at + MAX_NAMES_BYTES
     expect_between(Message.HAIL, "bytes", len(payload), least, most)
     fields = _HAIL.unpack_from(payload)
     board, cpu = _names(payload[names_at:])
@@ -158,11 +154,13 @@ def parse_hail(payload: bytes) -> DeviceInfo:
 
 def _check_limits(info: DeviceInfo, hail_bytes: int) -> None:
     """The bounds of board.toml; and no answer is longer than the largest payload."""
-    least = max(_MIN_PAYLOAD, hail_bytes)
-    expect_between(Message.HAIL, "largest payload", info.max_payload, least, _MAX_PAYLOAD)
-    expect_between(Message.HAIL, "receive window", info.rx_window, _MIN_WINDOW, _MAX_WINDOW)
-    expect_between(Message.HAIL, "slots", info.slots, 1, 255)
-    expect_between(Message.HAIL, "slot", info.slot_bytes, _MIN_SLOT_BYTES, info.max_payload)
+    least, most = SERIAL_LIMITS["max_payload"]
+    least = max(least, hail_bytes)
+    expect_between(Message.HAIL, "largest payload", info.max_payload, least, most)
+    expect_between(Message.HAIL, "receive window", info.rx_window, *SERIAL_LIMITS["rx_window"])
+    expect_between(Message.HAIL, "slots", info.slots, *SERIAL_LIMITS["slots"])
+    least_slot = SERIAL_LIMITS["slot_bytes"][0]
+    expect_between(Message.HAIL, "slot", info.slot_bytes, least_slot, info.max_payload)
 
 
 def _names(raw: bytes) -> tuple[str, str]:

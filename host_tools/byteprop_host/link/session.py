@@ -45,7 +45,7 @@ _IMAGE_ARENA_AT = 20
 _ADDRESS = struct.Struct("<BHI")
 _U16 = struct.Struct("<H")
 _U32 = struct.Struct("<I")
-_MAX_LOST_SESSIONS = 20  # in a row, without a result between them
+MAX_LOST_SESSIONS = 20  # in a row, without a result between them
 
 
 class BoardSession:
@@ -118,7 +118,7 @@ class BoardSession:
     def recovering(self, action: Callable[[], T], restore: Callable[[], object] | None = None) -> T:
         """The action's result. The action is repeated when the session is lost in the middle of it;
         `restore` (by default that of this class) runs before each attempt."""
-        for _ in range(_MAX_LOST_SESSIONS):
+        for _ in range(MAX_LOST_SESSIONS):
             try:
                 (restore or self.restore)()
                 return action()
@@ -126,7 +126,7 @@ class BoardSession:
                 self.sessions_lost += 1
         raise LinkError(
             f"{self._transport.name}: the board resets itself again and again, or another program "
-            f"talks to it: {_MAX_LOST_SESSIONS} sessions were lost in a row. Is its power supply "
+            f"talks to it: {MAX_LOST_SESSIONS} sessions were lost in a row. Is its power supply "
             "stable? Is the port open elsewhere?"
         )
 

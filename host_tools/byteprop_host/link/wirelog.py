@@ -25,7 +25,7 @@ from byteprop_host.link.messages import Message, describe
 from byteprop_host.link.transport import Transport
 
 VERSION = 1
-_MAX_LINE = 1 << 18  # what is read or written at once, in hexadecimal, is half of that
+MAX_LINE = 1 << 18  # what is read or written at once, in hexadecimal, is half of that
 
 
 @dataclass(frozen=True)
@@ -83,12 +83,12 @@ def read_log(path: Path) -> Iterator[LoggedBytes]:
     """Raises HostError naming the line if the file is no wire log. A cut last line is left out."""
     with path.open("rb") as file:
         number = 0
-        while (line := file.readline(_MAX_LINE)).endswith(b"\n"):
+        while (line := file.readline(MAX_LINE)).endswith(b"\n"):
             number += 1
             entry = _entry(path, number, line)
             if entry is not None:
                 yield entry
-    if number == 0 or len(line) == _MAX_LINE:
+    if number == 0 or len(line) == MAX_LINE:
         raise _no_line(path, number + 1, line)
 
 
