@@ -8,15 +8,14 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
 import byteprop
 from byteprop import checkpoint, image
 from byteprop import training as fitting
-from byteprop._raw_train import Trainer
 from byteprop.callbacks import Callback, Logs, Position
 from byteprop.errors import ArgumentError
 from byteprop.graph import Graph
@@ -56,7 +55,7 @@ from byteprop_host.training_result import (
 )
 from byteprop_host.training_save import check_save, save_on_board
 from byteprop_host.training_scores import Epoch, Rows, Score, class_counts, score, score_of
-from byteprop_host.training_twin import Differs, Interrupted, TwinTrainer
+from byteprop_host.training_twin import BoardMismatch, LockstepTrainer
 
 SUFFIXES = (".tflite", ".bpm", ".h")
 _MAX_PICTURES = 200
@@ -248,7 +247,7 @@ class _Done:
 class _Live(Callback):
     """Passes on what fit tells."""
 
-    def __init__(self, run: fitting.Run, watcher: Watcher) -> None:
+    def __init__(self, run: fitting.Run[LockstepTrainer], watcher: Watcher) -> None:
         self._run = run
         self._watcher = watcher
 
@@ -267,20 +266,23 @@ class _Live(Callback):
 def _train(job: _Job, session: Session, watcher: Watcher) -> _Done:
     began = time.monotonic()
     held = None if job.validation is None else job.validation.samples
-    run = fitting.Run(job.model, job.settings, job.training.samples, held)
-    if job.options.resume and job.options.checkpoint is not None:
-        run.resume(job.options.checkpoint)
-    resumed_at = run.epoch
-    twin = TwinTrainer(
-        session.device, run.trainer, samples=run.trainer.counters.samples, stop=watcher.stop
+    run = fitting.Run(
+        job.model,
+        job.settings,
+        job.training.samples,
+        held,
+        resume=job.options.checkpoint if job.options.resume else None,
+        make_trainer=partial(LockstepTrainer, session.device),
+        should_stop=watcher.stop,
     )
-    run.trainer = cast(Trainer, twin)  # all that a run uses of one
+    lockstep = run.trainer
+    resumed_at = run.epoch
     run.callbacks = [_Live(run, watcher)]
     job.model.stop_training = False
     first = ""
     try:
         run.run(job.options.checkpoint, None)
-    except Interrupted:
+    except fitting.StopRequested:
         raise _interrupted(job, run) from None
     except (LinkError, PortError) as error:
         stopped = _interrupted(job, run)
@@ -290,12 +292,14 @@ def _train(job: _Job, session: Session, watcher: Watcher) -> _Done:
         raise LinkError(
             f"{error}; {stopped}, and --checkpoint {stopped.path} --resume goes on from there"
         ) from error
-    except Differs as difference:
+    except BoardMismatch as difference:
         first = str(difference)
-    board = twin.end()
-    host = Trained(twin.image, twin.state, twin.counters)
+    board = lockstep.end()
+    host = Trained(lockstep.image, lockstep.state, lockstep.counters)
     saved = (
-        save_on_board(session.device, twin.session, board) if job.options.save_on_device else None
+        save_on_board(session.device, lockstep.session, board)
+        if job.options.save_on_device
+        else None
     )
     seconds = time.monotonic() - began
     outputs, answered = _answers(job, session, board.image, watcher.progress)
@@ -303,16 +307,16 @@ def _train(job: _Job, session: Session, watcher: Watcher) -> _Done:
         board,
         host,
         job.settings.config,
-        results=twin.results + len(job.shown),
+        results=lockstep.results + len(job.shown),
         first_result=first or answered,
     )
     return _Done(
-        _epochs(run), run.history, resumed_at, comparison, outputs, tuple(twin.ticks), host, saved,
-        seconds,
+        _epochs(run), run.history, resumed_at, comparison, outputs, tuple(lockstep.ticks), host,
+        saved, seconds,
     )  # fmt: skip
 
 
-def _interrupted(job: _Job, run: fitting.Run) -> TrainingInterrupted:
+def _interrupted(job: _Job, run: fitting.Run[LockstepTrainer]) -> TrainingInterrupted:
     path = job.options.checkpoint or Path(f"byteprop-train-{job.board.name}.checkpoint")
     checkpoint.save(path, run.checkpoint())
     return TrainingInterrupted(
@@ -322,11 +326,11 @@ def _interrupted(job: _Job, run: fitting.Run) -> TrainingInterrupted:
     )
 
 
-def _epochs(run: fitting.Run) -> tuple[Epoch, ...]:
+def _epochs(run: fitting.Run[LockstepTrainer]) -> tuple[Epoch, ...]:
     return tuple(_epoch(run, i) for i in range(len(run.history.epoch)))
 
 
-def _epoch(run: fitting.Run, i: int) -> Epoch:
+def _epoch(run: fitting.Run[LockstepTrainer], i: int) -> Epoch:
     h = run.history.history
     n = len(run.samples)
     held = None if run.held is None else _score(len(run.held), h, "val_", i)

@@ -1,8 +1,9 @@
-"""The board and the host as one trainer: every step runs on both, and every answer is compared."""
+"""Training in lockstep: every step runs on the board and on the host, and their results are
+compared."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,37 +19,22 @@ Results = npt.NDArray[Any]
 _CHECKPOINT_EVERY = 2000
 
 
-class Differs(Exception):
-    """The board answered a sample otherwise than the host; to go on would prove nothing."""
+class BoardMismatch(Exception):
+    """The board's result of a sample differs from the host's; more samples would prove nothing."""
 
 
-class Interrupted(Exception):
-    """The user wants to stop. The host's trainer stands where a checkpoint can be taken."""
+class LockstepTrainer:
+    """A `byteprop.training.StepTrainer` that makes every step on a board and on the host. image,
+    state and counters are the host's; `end` reads those of the board."""
 
-
-class TwinTrainer:
-    """Looks like `_raw_train.Trainer`. image, state and counters are the host's; `board` reads
-    those of the board. stop: asked between samples whether to raise Interrupted."""
-
-    def __init__(
-        self,
-        device: Device,
-        host: Trainer,
-        *,
-        samples: int = 0,
-        stop: Callable[[], bool] = lambda: False,
-        progress: Callable[[int, int], None] = lambda done, total: None,
-    ) -> None:
-        """samples: how many the host has learnt from."""
+    def __init__(self, device: Device, host: Trainer) -> None:
         self.config: Config = host.config
         self.plan: Plan = host.plan
         self.ticks: list[int] = []  # of every sample that was trained on
         self.results = 0
-        self.progress = progress
         self._device = device
         self._host = host
-        self._stop = stop
-        self._session = self._begin(Checkpoint(samples, host.image, host.state))
+        self._session = self._begin(Checkpoint(host.counters.samples, host.image, host.state))
 
     def _begin(self, at: Checkpoint) -> TrainingSession:
         return TrainingSession(
@@ -93,7 +79,7 @@ class TwinTrainer:
             if wrong.size:
                 i = int(wrong[0])
                 kind = "evaluated" if lr_q24 is None else "trained"
-                raise Differs(
+                raise BoardMismatch(
                     f"sample {self.results + i}, {kind}: {name} is {board[name][i]} on the board, "
                     f"{host[name][i]} on the host"
                 )
@@ -113,9 +99,6 @@ class TwinTrainer:
             results[i] = (answer.loss, answer.predicted, answer.correct)
             if rates is not None:
                 self.ticks.append(answer.ticks)
-            self.progress(i + 1, len(wanted))
-            if self._stop():
-                raise Interrupted
         return results
 
     def flush(self) -> None:

@@ -259,7 +259,7 @@ class Model:
     stop_training = False
     _own_engine = True
     _default_window = 0
-    _run_in_progress: Run | None = None
+    _run_in_progress: Run[Any] | None = None
 
     def _prepare_fit(self, x: Any, y: Any, seed: int) -> None:
         """Before training looks at the model."""

@@ -6,9 +6,9 @@ from __future__ import annotations
 import math
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +47,7 @@ _STEP_CLASSES, _STEP_REALS = 1.0, 0.5
 _LARGEST_BATCH_COUNTED = 32
 _ELEMENTS_AT_ONCE = 1 << 15
 _ROUNDINGS = ("stochastic", "nearest")
-_FIRST_CHUNK = 64
+_FIRST_CHUNK = 1
 _CACHED_ROWS = 256
 _CHUNK_SECONDS = 0.1
 
@@ -212,20 +212,61 @@ def split(
 # --------------------------------------------------------------------------------------------- fit
 
 
-class Run:
-    """One training, from its first sample to its last."""
+class StepTrainer(Protocol):
+    """Makes the steps of a run: `_raw_train.Trainer`, alone or in lockstep with a board."""
+
+    @property
+    def image(self) -> bytes: ...
+    @property
+    def state(self) -> bytes: ...
+    @property
+    def counters(self) -> _raw_train.Counters: ...
+    def run(
+        self,
+        x: npt.NDArray[np.uint8],
+        y: npt.NDArray[Any],
+        *,
+        order: npt.NDArray[np.uint32] | None = None,
+        lr_q24: npt.NDArray[np.uint32] | None = None,
+    ) -> npt.NDArray[Any]: ...
+    def flush(self) -> None: ...
+
+
+T = TypeVar("T", bound=StepTrainer)
+
+
+class StopRequested(Exception):
+    """should_stop said so. The run can be stored in a checkpoint, and resumed."""
+
+
+class Run(Generic[T]):
+    """One training, from its first sample to its last.
+
+    resume: a checkpoint to continue from. ArgumentError when it is of another network, other data
+    or other settings; ModelError when the file is damaged. make_trainer: what makes the steps, from
+    the trainer of this computer. should_stop: asked several times per second; True ends the run
+    with StopRequested.
+    """
 
     def __init__(
-        self, model: Model, settings: Settings, samples: Samples, held: Samples | None
+        self,
+        model: Model,
+        settings: Settings,
+        samples: Samples,
+        held: Samples | None,
+        *,
+        resume: PathLike | None,
+        make_trainer: Callable[[_raw_train.Trainer], T],
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.model = model
         self.settings = settings
         self.samples = samples
         self.held = held
-        self.trainer = _new_trainer(model, settings.config)
         self.epoch = 0
         self.sample = 0
         self.callbacks: list[Callback] = []
+        self._should_stop = should_stop
         self._loss = 0
         self._correct = 0
         self._unit = loss_unit(model)
@@ -234,6 +275,8 @@ class Run:
         self.history = History(
             task=_task(model.graph, samples, held), sizes=_sizes(model.graph, settings.config)
         )
+        host = _new_trainer(model, settings.config) if resume is None else self._resumed(resume)
+        self.trainer = make_trainer(host)
 
     # Checkpoints.
 
@@ -251,9 +294,7 @@ class Run:
             state=self.trainer.state,
         )
 
-    def resume(self, path: PathLike) -> None:
-        """Continues from a checkpoint. ArgumentError when it is of another network, other data or
-        other settings; ModelError when the file is damaged."""
+    def _resumed(self, path: PathLike) -> _raw_train.Trainer:
         found = checkpoints.load(path)
         try:
             graph = image.decode(found.image)
@@ -264,11 +305,11 @@ class Run:
             trainer = _raw_train.Trainer(found.image, self.settings.config, state=found.state)
         except (ArgumentError, TrainingError) as error:
             raise ModelError(f"{path}: state: {error}") from None
-        self.trainer = trainer
         self.epoch, self.sample = found.epoch, found.sample
         self._loss, self._correct = found.loss, found.correct
         self.history.history = dict(found.history)
         self.history.seconds = found.seconds
+        return trainer
 
     def _check_same_training(
         self, path: PathLike, found: checkpoints.Checkpoint, graph: Graph
@@ -292,7 +333,7 @@ class Run:
                 f"{', '.join(found.history) or 'none'}, here they have {', '.join(figures)}"
             )
         n = len(self.samples)
-        if found.epoch > self.settings.epochs or found.sample >= n or found.correct > found.sample:
+        if found.epoch > self.settings.epochs or found.sample > n or found.correct > found.sample:
             raise ModelError(
                 f"{path}: epoch, sample, correct: expected at most {self.settings.epochs} epochs "
                 f"of {n} samples, got {found.epoch}, {found.sample}, {found.correct}"
@@ -347,6 +388,7 @@ class Run:
             due = every is not None and self.sample % every == 0 and self.sample < len(order)
             if path is not None and due:
                 checkpoints.save(path, self.checkpoint())
+            self._stop_if_asked()
         self.trainer.flush()
         self._end_epoch()
         if path is not None:
@@ -366,13 +408,21 @@ class Run:
         self._correct += int(results["correct"].sum())
         self.sample += n
         self.history.seconds += seconds
-        # How many samples a chunk has changes no bit; it is for the user to see something move.
+        self._resize_chunks(seconds)
+        if self.callbacks:
+            self._tell_progress()
+
+    def _resize_chunks(self, seconds: float) -> None:
+        """How many samples a chunk has changes no bit; it decides how often callbacks are called
+        and the run can stop."""
         if seconds < _CHUNK_SECONDS:
             self._chunk = min(2 * self._chunk, 1 << 16)
         elif seconds > 4 * _CHUNK_SECONDS:
             self._chunk = max(self._chunk // 2, 1)
-        if self.callbacks:
-            self._tell_progress()
+
+    def _stop_if_asked(self) -> None:
+        if self._should_stop():
+            raise StopRequested
 
     def _tell_progress(self) -> None:
         position = Position(
@@ -408,8 +458,15 @@ class Run:
 
     def _validate(self, held: Samples) -> dict[str, float]:
         """The loss as in training; accuracy and rmse of what inference answers."""
-        results = self.trainer.run(held.x, held.y)
-        logs = {"val_loss": loss_sum(results) * self._unit / len(held)}
+        loss = at = 0
+        while at < len(held):
+            end = at + self._chunk
+            begin = time.perf_counter()
+            loss += loss_sum(self.trainer.run(held.x[at:end], held.y[at:end]))
+            self._resize_chunks(time.perf_counter() - begin)
+            self._stop_if_asked()
+            at = end
+        logs = {"val_loss": loss * self._unit / len(held)}
         found = quality(self.model._reals_of_bytes(held.x), answers_of(self.model.graph, held))
         return logs | {f"val_{name}": value for name, value in found.items()}
 
@@ -503,7 +560,7 @@ def _prepared(
     verbose: bool,
     resume: PathLike | None,
     **arguments: Any,
-) -> Run:
+) -> Run[_raw_train.Trainer]:
     """The run of these arguments, all of them checked."""
     integer("seed", seed, 0, MAX_SEED)
     if not model._own_engine:
@@ -519,9 +576,7 @@ def _prepared(
     else:
         samples, held = split(samples, validation_split, seed=seed, shuffle=shuffle)
     settings = settings_of(model, samples, seed=seed, shuffle=shuffle, **arguments)
-    run = Run(model, settings, samples, held)
-    if resume is not None:
-        run.resume(resume)
+    run = Run(model, settings, samples, held, resume=resume, make_trainer=lambda host: host)
     run.callbacks = checked(callbacks)
     if early_stopping is not None:
         run.callbacks.append(early_stopping_of(early_stopping, held is not None))

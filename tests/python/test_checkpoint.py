@@ -273,7 +273,7 @@ FIELDS: list[tuple[str, Any, str]] = [
     ("epoch", 2**30, "epoch"),
     ("epoch", 3, "history"),
     ("sample", -(2**63), "sample"),
-    ("sample", SAMPLES, "sample"),
+    ("sample", SAMPLES + 1, "sample"),
     ("sample", "1", "sample"),
     ("loss", [[]], "loss"),
     ("loss", None, "loss"),

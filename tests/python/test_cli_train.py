@@ -213,12 +213,25 @@ def test_memory_is_told_before_anything_is_built(
     assert "board has 16384" in error and "byteprop info" in error and "--no-residual" in error
 
 
-def test_interrupted_and_resumed_is_as_if_never_interrupted(folder: Path) -> None:
-    whole = train(options(save=(Path("whole.bpm"),)))
+def stop_at(ask: int) -> Watcher:
+    """Stops when it is asked so many times; chunks of an epoch have 1, 2, 4, 8 ... samples."""
     asked = iter(range(10_000))
+    return Watcher(stop=lambda: next(asked) >= ask)
+
+
+@pytest.mark.parametrize(
+    ("ask", "where"),
+    [(0, "1 of 3, after 1 of"), (3, "1 of 3, after 15 of"), (7, "1 of 3, after 72 of its 72"),
+     (8, "2 of 3, after"), (9, "2 of 3, after 72 of its 72")],
+)  # fmt: skip
+def test_interrupted_and_resumed_is_as_if_never_interrupted(
+    folder: Path, ask: int, where: str
+) -> None:
+    """Also while the validation samples are evaluated."""
+    whole = train(options(save=(Path("whole.bpm"),)))
     file = Path("training.checkpoint")
-    with pytest.raises(TrainingInterrupted, match=r"stopped in epoch 2 of 3") as stopped:
-        train(options(checkpoint=file), watcher=Watcher(stop=lambda: next(asked) > 100))
+    with pytest.raises(TrainingInterrupted, match=f"stopped in epoch {where}") as stopped:
+        train(options(checkpoint=file), watcher=stop_at(ask))
     assert stopped.value.path == file
     resumed = train(options(checkpoint=file, resume=True, save=(Path("resumed.bpm"),)))
     assert resumed.identical and resumed.counters == whole.counters
@@ -291,7 +304,7 @@ def test_reset_in_the_middle_changes_nothing(folder: Path, monkeypatch: pytest.M
     asked = iter(range(10_000))
 
     def reset_twice() -> bool:
-        if next(asked) in (50, 150):
+        if next(asked) in (4, 9):
             seen[0].running.reset()
         return False
 
@@ -353,7 +366,7 @@ def test_board_that_goes_away_leaves_a_checkpoint(
     asked = iter(range(10_000))
 
     def pull_the_plug() -> bool:
-        if next(asked) == 100:
+        if next(asked) == 4:
             seen[0].running.close()
         return False
 
