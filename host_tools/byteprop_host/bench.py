@@ -13,9 +13,9 @@ import numpy as np
 import byteprop
 from byteprop_host.boards import NATIVE, Board
 from byteprop_host.console import Progress, no_progress
+from byteprop_host.deployment import Deployment, deploy
 from byteprop_host.layers import LayerRow, layer_rows
 from byteprop_host.samples import SampleSet, batched, choose
-from byteprop_host.session import Session, open_session
 
 ROUNDS = 5
 
@@ -78,14 +78,14 @@ def bench(
     """Measures `model` on `board` over a few samples (8 generated ones by default)."""
     loaded = byteprop.load(model)
     chosen = choose(loaded.graph, data, samples or 8, pixel_scale=pixel_scale)
-    with open_session(
+    with deploy(
         board, loaded.image, port=port, timeout=timeout, progress=progress, wire_log=wire_log
-    ) as session:
-        return _measure(session, loaded, str(model), chosen, progress)
+    ) as deployment:
+        return _measure(deployment, loaded, str(model), chosen, progress)
 
 
 def _measure(
-    session: Session,
+    deployment: Deployment,
     model: byteprop.Model,
     name: str,
     samples: SampleSet,
@@ -94,19 +94,19 @@ def _measure(
     ticks = []
     profiles = []
     for i in range(samples.n):
-        ticks.append(session.device.infer(samples.bytes_of(i)).ticks)
-        profiles.append(session.device.profile())
+        ticks.append(deployment.device.infer(samples.bytes_of(i)).ticks)
+        profiles.append(deployment.device.profile())
         progress("measure", i + 1, samples.n)
-    whole = [session.cost(t) for t in ticks]
-    costs = [session.cost(float(t)) for t in np.median(profiles, axis=0)]
+    whole = [deployment.cost(t) for t in ticks]
+    costs = [deployment.cost(float(t)) for t in np.median(profiles, axis=0)]
     known = [w for w in whole if w is not None]
     median = int(np.median(known)) if known else None
-    is_host = session.board.build.toolchain == NATIVE
-    stats = session.device.stats()
+    is_host = deployment.board.build.toolchain == NATIVE
+    stats = deployment.device.stats()
     return Bench(
         model=name,
-        board=session.board,
-        unit=session.unit,
+        board=deployment.board,
+        unit=deployment.unit,
         median=median,
         minimum=min(known) if known else None,
         maximum=max(known) if known else None,
@@ -114,12 +114,12 @@ def _measure(
         macs=model.macs,
         samples=samples.n,
         layers=layer_rows(model, costs),
-        flash_bytes=session.firmware.flash_bytes or None,
-        ram_bytes=session.firmware.ram_bytes or None,
-        model_bytes=session.model_bytes,
+        flash_bytes=deployment.firmware.flash_bytes or None,
+        ram_bytes=deployment.firmware.ram_bytes or None,
+        model_bytes=deployment.model_bytes,
         arena_bytes=model.arena_bytes,
         stack_used_bytes=stats.stack_bytes - stats.stack_free,
-        sizes=session.firmware.sizes,
+        sizes=deployment.firmware.sizes,
         latency=host_latency(model, samples) if is_host else None,
     )
 

@@ -18,8 +18,8 @@ from byteprop import _files
 from byteprop.errors import ArgumentError
 from byteprop_host.boards import Board
 from byteprop_host.console import Progress, no_progress
+from byteprop_host.deployment import Deployment, deploy
 from byteprop_host.samples import batched, from_file
-from byteprop_host.session import Session, open_session
 
 Rows = npt.NDArray[np.uint8]
 
@@ -28,9 +28,9 @@ class BoardEngine:
     """Runs batches on a board. `ticks` are those of the last batch, one a sample."""
 
     def __init__(
-        self, session: Session, model: byteprop.Model, progress: Progress = no_progress
+        self, deployment: Deployment, model: byteprop.Model, progress: Progress = no_progress
     ) -> None:
-        self._session = session
+        self._deployment = deployment
         self._progress = progress
         self.arena_bytes = model.arena_bytes
         self.output_bytes = sum(model.graph.tensors[i].elems for i in model.graph.outputs)
@@ -38,7 +38,7 @@ class BoardEngine:
 
     def run(self, x: Rows) -> Rows:
         """uint8 [n, output bytes] from uint8 [n, input bytes]."""
-        device = self._session.device
+        device = self._deployment.device
         y = np.empty((len(x), self.output_bytes), np.uint8)
         self.ticks = []
         rows = (row.tobytes() for row in x)
@@ -53,11 +53,11 @@ class BoardModel(byteprop.Model):
     """A `Model` on a board: `run` and `predict` go over the line."""
 
     def __init__(
-        self, session: Session, model: byteprop.Model, progress: Progress = no_progress
+        self, deployment: Deployment, model: byteprop.Model, progress: Progress = no_progress
     ) -> None:
-        self._board_engine = BoardEngine(session, model, progress)
+        self._board_engine = BoardEngine(deployment, model, progress)
         super().__init__(model.graph, model.image, engine=self._board_engine)
-        self.session = session
+        self.deployment = deployment
 
     @property
     def ticks(self) -> Sequence[int]:
@@ -66,8 +66,8 @@ class BoardModel(byteprop.Model):
 
     @property
     def costs(self) -> Sequence[int | None]:
-        """`ticks` in the unit that `session.unit` tells."""
-        return tuple(self.session.cost(t) for t in self.ticks)
+        """`ticks` in the unit that `deployment.unit` tells."""
+        return tuple(self.deployment.cost(t) for t in self.ticks)
 
 
 @contextmanager
@@ -82,10 +82,10 @@ def load_on_board(
 ) -> Iterator[BoardModel]:
     """Builds, starts and connects; the model runs on the board until the block ends."""
     loaded = model if isinstance(model, byteprop.Model) else byteprop.load(model)
-    with open_session(
+    with deploy(
         board, loaded.image, port=port, timeout=timeout, progress=progress, wire_log=wire_log
-    ) as session:
-        yield BoardModel(session, loaded, progress)
+    ) as deployment:
+        yield BoardModel(deployment, loaded, progress)
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def run_on_board(
     ) as on_board:
         y = on_board.run(inputs[0] if len(inputs) == 1 else inputs)
     outputs = y if isinstance(y, tuple) else (y,)
-    return Answers(on_board.session.board.name, outputs, time.monotonic() - began)
+    return Answers(on_board.deployment.board.name, outputs, time.monotonic() - began)
 
 
 def save_outputs(answers: Answers, path: Path) -> None:

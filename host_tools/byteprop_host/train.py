@@ -26,10 +26,10 @@ from byteprop.schedules import ONE_Q24
 from byteprop_host.boards import Board, load_board
 from byteprop_host.build import build
 from byteprop_host.console import Progress, no_progress
+from byteprop_host.deployment import Deployment, connect
 from byteprop_host.errors import HostError, LinkError, PortError
 from byteprop_host.page import grey_of, square_side
 from byteprop_host.samples import Ints
-from byteprop_host.session import Session, connect
 from byteprop_host.training_compare import Trained, TwinComparison, compare
 from byteprop_host.training_data import Parts, Sources, load_parts
 from byteprop_host.training_model import (
@@ -263,7 +263,7 @@ class _Live(Callback):
         self._watcher.epoch(_epoch(self._run, epoch), self._run.settings.epochs)
 
 
-def _train(job: _Job, session: Session, watcher: Watcher) -> _Done:
+def _train(job: _Job, session: Deployment, watcher: Watcher) -> _Done:
     began = time.monotonic()
     held = None if job.validation is None else job.validation.samples
     run = fitting.Run(
@@ -346,7 +346,9 @@ def _score(n: int, history: dict[str, list[float]], prefix: str, i: int) -> Scor
     return Score(n, loss, rmse=rmse)
 
 
-def _answers(job: _Job, session: Session, trained: bytes, progress: Progress) -> tuple[Rows, str]:
+def _answers(
+    job: _Job, session: Deployment, trained: bytes, progress: Progress
+) -> tuple[Rows, str]:
     """What the board answers with what it has learnt, and where that is not what the host answers,
     in words."""
     device = session.device
@@ -372,7 +374,7 @@ def _answers(job: _Job, session: Session, trained: bytes, progress: Progress) ->
 
 
 def _result(
-    job: _Job, session: Session, done: _Done, told: Sequence[str], began: float
+    job: _Job, session: Deployment, done: _Done, told: Sequence[str], began: float
 ) -> TrainingResult:
     config = job.settings.config
     graph = with_names(image.decode(done.host.image), job.names)
@@ -475,7 +477,7 @@ def _parameters(model: byteprop.Model) -> tuple[Parameters, ...]:
     return tuple(Parameters(w.tolist(), b.tolist()) for w, b in layers)
 
 
-def _figures(session: Session, done: _Done, began: float) -> TrainingFigures:
+def _figures(session: Deployment, done: _Done, began: float) -> TrainingFigures:
     device = session.device
     stats = device.stats()
     ticks = done.ticks

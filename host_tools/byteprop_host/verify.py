@@ -22,11 +22,11 @@ from byteprop_host.compare import (
     first_different_layer,
 )
 from byteprop_host.console import Progress, no_progress
+from byteprop_host.deployment import Deployment, deploy
 from byteprop_host.layers import LayerRow, layer_rows
 from byteprop_host.link import Device
 from byteprop_host.references import ReferenceKind, choose_reference
 from byteprop_host.samples import Ints, SampleSet, choose
-from byteprop_host.session import Session, open_session
 from byteprop_host.verdict import Accuracy, Figures, Verdict
 
 _MEASURED_SAMPLES = 8
@@ -63,32 +63,32 @@ def verify(
     ref_began = time.monotonic()
     wanted = source.run(truth, chosen, progress=progress)
     ref_seconds = time.monotonic() - ref_began
-    with open_session(
+    with deploy(
         board, subject.image, port=port, timeout=timeout, progress=progress, wire_log=wire_log
-    ) as session:
+    ) as deployment:
         stream_began = time.monotonic()
-        got, by_digest = _stream(session.device, chosen, wanted, progress)
+        got, by_digest = _stream(deployment.device, chosen, wanted, progress)
         stream_seconds = time.monotonic() - stream_began
         comparison = compare_outputs(truth, got, wanted)
         expected = None
         if chosen.expected is not None:
             expected = compare_outputs(truth, got[:1], (chosen.expected,))
-        layer, note = _locate(session.device, truth, subject.graph, chosen, comparison, expected)
-        rows = _profiled_rows(session, subject, chosen)
+        layer, note = _locate(deployment.device, truth, subject.graph, chosen, comparison, expected)
+        rows = _profiled_rows(deployment, subject, chosen)
         figures = _figures(
-            session,
+            deployment,
             subject,
-            _quiet_ticks(session.device, chosen),
+            _quiet_ticks(deployment.device, chosen),
             stream_seconds=stream_seconds,
             seconds=time.monotonic() - began,
         )
         return Verdict(
             model=str(model),
-            model_crc32=session.model_crc32,
+            model_crc32=deployment.model_crc32,
             against=str(against) if against else None,
-            board=session.board,
-            model_source=session.source,
-            build_id=session.device.info.build_id,
+            board=deployment.board,
+            model_source=deployment.source,
+            build_id=deployment.device.info.build_id,
             samples=chosen,
             reference=source,
             reference_seconds=ref_seconds,
@@ -199,10 +199,10 @@ def _same_ops(a: Graph, b: Graph) -> bool:
 
 
 def _profiled_rows(
-    session: Session, model: byteprop.Model, samples: SampleSet
+    deployment: Deployment, model: byteprop.Model, samples: SampleSet
 ) -> tuple[LayerRow, ...]:
-    session.device.infer(samples.bytes_of(samples.n - 1))
-    costs = [session.cost(ticks) for ticks in session.device.profile()]
+    deployment.device.infer(samples.bytes_of(samples.n - 1))
+    costs = [deployment.cost(ticks) for ticks in deployment.device.profile()]
     return layer_rows(model, costs)
 
 
@@ -219,30 +219,30 @@ def _accuracy(graph: Graph, samples: SampleSet, got: Ints, wanted: Ints) -> Accu
 
 
 def _figures(
-    session: Session,
+    deployment: Deployment,
     model: byteprop.Model,
     ticks: Sequence[int],
     *,
     stream_seconds: float,
     seconds: float,
 ) -> Figures:
-    stats = session.device.stats()
-    median = session.cost(float(np.median(ticks)))
+    stats = deployment.device.stats()
+    median = deployment.cost(float(np.median(ticks)))
     return Figures(
-        ram_bytes=session.firmware.ram_bytes or None,
-        flash_bytes=session.firmware.flash_bytes or None,
-        model_bytes=session.model_bytes,
+        ram_bytes=deployment.firmware.ram_bytes or None,
+        flash_bytes=deployment.firmware.flash_bytes or None,
+        model_bytes=deployment.model_bytes,
         arena_bytes=model.arena_bytes,
         stack_used_bytes=stats.stack_bytes - stats.stack_free,
         stack_bytes=stats.stack_bytes,
-        unit=session.unit,
+        unit=deployment.unit,
         inference_median=median,
-        inference_max=session.cost(max(ticks)),
+        inference_max=deployment.cost(max(ticks)),
         inference_per_mac=median / model.macs if median is not None and model.macs else None,
         macs=model.macs,
-        wire_bytes=session.device.wire_bytes,
-        retransmissions=session.device.retransmissions,
-        build_seconds=session.build_seconds,
+        wire_bytes=deployment.device.wire_bytes,
+        retransmissions=deployment.device.retransmissions,
+        build_seconds=deployment.build_seconds,
         stream_seconds=stream_seconds,
         seconds=seconds,
     )

@@ -23,8 +23,8 @@ import byteprop_host.commands.train as train_command
 import byteprop_host.train as train_module
 import byteprop_host.training_twin as twin_module
 from byteprop_host.cli import main
+from byteprop_host.deployment import Deployment
 from byteprop_host.errors import LinkError
-from byteprop_host.session import Session
 from byteprop_host.train import Options, TrainingInterrupted, Watcher, train
 from byteprop_host.training_data import Sources
 from byteprop_host.training_model import Subject
@@ -284,13 +284,13 @@ def test_the_command_to_resume_is_that_of_the_arguments() -> None:
     assert vars(again) == vars(args) | {"resume": True, "checkpoint": Path("c")}
 
 
-def watched(monkeypatch: pytest.MonkeyPatch) -> list[Session]:
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[Deployment]:
     """The sessions that train opens."""
-    seen: list[Session] = []
+    seen: list[Deployment] = []
     real = train_module.connect
 
     @contextmanager
-    def connect(*arguments: Any, **more: Any) -> Iterator[Session]:
+    def connect(*arguments: Any, **more: Any) -> Iterator[Deployment]:
         with real(*arguments, **more) as session:
             seen.append(session)
             yield session
@@ -318,10 +318,10 @@ def test_bad_line_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch)
     real = train_module.connect
 
     @contextmanager
-    def connect(board: Any, firmware: Any, **more: Any) -> Iterator[Session]:
-        import byteprop_host.session as session_module
+    def connect(board: Any, firmware: Any, **more: Any) -> Iterator[Deployment]:
+        import byteprop_host.deployment as deployment_module
 
-        start = session_module.start_board
+        start = deployment_module.start_board
 
         def start_behind_a_bad_line(*arguments: Any, **options: Any) -> Any:
             running_board = start(*arguments, **options)
@@ -330,7 +330,7 @@ def test_bad_line_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch)
             return replace_port(running_board, line)
 
         with monkeypatch.context() as patch:
-            patch.setattr(session_module, "start_board", start_behind_a_bad_line)
+            patch.setattr(deployment_module, "start_board", start_behind_a_bad_line)
             with real(board, firmware, **more) as session:
                 yield session
 

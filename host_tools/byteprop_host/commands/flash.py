@@ -33,8 +33,8 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     import byteprop
     from byteprop_host.boards import load_board
     from byteprop_host.build import build
+    from byteprop_host.deployment import is_baked, plugged_in, start_board
     from byteprop_host.flash import plan
-    from byteprop_host.session import is_baked, plugged_in, start_board
 
     board = load_board(args.board)
     port = args.port or plugged_in(board)
@@ -58,8 +58,8 @@ def _run(args: argparse.Namespace, console: Console) -> int:
 
 
 def _hail(running: RunningBoard, firmware: Firmware, timeout: float) -> DeviceInfo:
+    from byteprop_host.deployment import check_build
     from byteprop_host.link import Device
-    from byteprop_host.session import check_build
 
     board = running.board
     with Device.open(

@@ -22,8 +22,8 @@ _PEEK_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
-class Session:
-    """What `open_session` and `connect` yield. `source`: where the model lies, "flash" or "RAM"."""
+class Deployment:
+    """What `deploy` and `connect` yield. `source`: where the model lies, "flash" or "RAM"."""
 
     board: Board
     is_emulated: bool
@@ -62,7 +62,7 @@ class Session:
 
 
 @contextmanager
-def open_session(
+def deploy(
     board: str | Path | Board,
     image: bytes,
     *,
@@ -70,7 +70,7 @@ def open_session(
     timeout: float = 10.0,
     progress: Progress = no_progress,
     wire_log: Path | None = None,
-) -> Iterator[Session]:
+) -> Iterator[Deployment]:
     """Gets `image` running on a board, and lets go of everything at the end.
 
     port: where the board is plugged in; without one its emulator serves, where it has one. A board
@@ -89,15 +89,15 @@ def open_session(
     build_seconds = time.monotonic() - began
     with connect(
         board, firmware, port=port, timeout=timeout, progress=progress, wire_log=wire_log
-    ) as session:
+    ) as deployment:
         if bake:
-            selected = session.device.select(const("BP_SOURCE_FLASH"), baked_image(image))
+            selected = deployment.device.select(const("BP_SOURCE_FLASH"), baked_image(image))
         else:
-            selected = session.device.load_image(
+            selected = deployment.device.load_image(
                 image, progress=lambda done, total: progress("load", done, total)
             )
         yield replace(
-            session,
+            deployment,
             source="flash" if bake else "RAM",
             model_bytes=len(image),
             model_crc32=selected.crc32,
@@ -114,7 +114,7 @@ def connect(
     timeout: float = 10.0,
     progress: Progress = no_progress,
     wire_log: Path | None = None,
-) -> Iterator[Session]:
+) -> Iterator[Deployment]:
     """Gets firmware running and opens the line; no model is selected yet."""
     port = port or plugged_in(board)
     with ExitStack() as stack:
@@ -128,7 +128,7 @@ def connect(
             )
         )
         check_build(device, board, firmware)
-        yield Session(board, _is_emulated(board, port), firmware, running, device)
+        yield Deployment(board, _is_emulated(board, port), firmware, running, device)
 
 
 def check_build(device: Device, board: Board, firmware: Firmware) -> None:
