@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from byteprop.normalization import describe_inputs
 from byteprop_host import page
 from byteprop_host.page import Tile
 from byteprop_host.verdict import Verdict
@@ -215,6 +216,7 @@ def _facts(v: Verdict) -> str:
         ("compared with", v.against or v.model),
         ("reference", f"{v.reference.name}: {v.reference.why}"),
         ("samples", v.samples.source),
+        ("inputs normalised", describe_inputs(v.graph) or "no"),
         ("bytes", _how_compared(v)),
         ("board", f"{v.board.name}, {v.board.vendor}, {v.board.cpu}"),
         ("build", f"{v.build_id:016x}"),

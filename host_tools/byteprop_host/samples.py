@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,10 @@ def generated(graph: Graph, n: int) -> SampleSet:
             x[i] = value
         device.append(x)
     source = f"{n} generated: all-minimum, all-maximum, zero, pseudo-random"
-    return SampleSet(source, _to_file(graph, device), tuple(device))
+    tensors = [graph.tensors[i] for i in graph.inputs]
+    return _sample_set(
+        source, [_in_units(x, t) for x, t in zip(device, tensors, strict=True)], device, tensors
+    )
 
 
 def from_file(
@@ -98,18 +101,19 @@ def from_file(
         raise ArgumentError(f"{data}: {len(x)} samples, but {len(y)} labels")
     if len(x) == 0:
         raise ArgumentError(f"{data}: holds no samples")
-    device = _to_device(graph, x, data, pixel_scale)
+    tensors = [graph.tensors[i] for i in graph.inputs]
+    parts = _parts(tensors, x, data)
+    device = [_quantized(p, t, data, pixel_scale) for p, t in zip(parts, tensors, strict=True)]
     source = f"{len(x)} from {data}"
     known, expected = (None, None) if y is None else _labels_or_outputs(graph, y, data)
     if y is not None and known is None and expected is None:
         source += f"; its {y.dtype} {list(y.shape)} are neither labels nor outputs of this model"
-    return SampleSet(source, _to_file(graph, device), tuple(device), known, expected)
+    reals = [real_units(p, t, pixel_scale) for p, t in zip(parts, tensors, strict=True)]
+    return replace(_sample_set(source, reals, device, tensors), labels=known, expected=expected)
 
 
-def _to_device(
-    graph: Graph, x: npt.NDArray[np.generic], data: Path, pixel_scale: float
-) -> list[Ints]:
-    tensors = [graph.tensors[i] for i in graph.inputs]
+def _parts(tensors: Sequence[Tensor], x: npt.NDArray[np.generic], data: Path) -> list[Ints]:
+    """The values of each input, [n, elems]."""
     flat = x.reshape(len(x), -1)
     wanted = sum(t.elems for t in tensors)
     if flat.shape[1] != wanted:
@@ -118,20 +122,20 @@ def _to_device(
             f"{data}: a sample has {flat.shape[1]} values (shape {list(x.shape[1:])}), but the "
             f"model takes {wanted} ({shapes}); give data cut for this model"
         )
-    parts = np.split(flat, np.cumsum([t.elems for t in tensors])[:-1], axis=1)
-    return [_quantized(p, t, data, pixel_scale) for p, t in zip(parts, tensors, strict=True)]
+    return np.split(flat, np.cumsum([t.elems for t in tensors])[:-1], axis=1)
 
 
 def _quantized(x: npt.NDArray[np.generic], tensor: Tensor, data: Path, pixel_scale: float) -> Ints:
-    """Device integers of data: its own integers, pixels (uint8) or real values (float)."""
+    """Device integers of data: its own integers, pixels (uint8) or real values (float). A model
+    that normalises takes real values of any type."""
+    boundary = Boundary(tensor)
+    if tensor.normalization is not None:
+        return boundary.quantize(real_units(x, tensor, pixel_scale), f"{data}: x").integers
     if x.dtype == tensor.dtype.numpy:
         return np.ascontiguousarray(x)
-    boundary = Boundary(tensor)
     if x.dtype == np.uint8 and boundary.takes_pixels and pixel_scale == PIXEL_SCALE:
         return np.ascontiguousarray(boundary.quantize(x, "x").integers)
-    if x.dtype == np.uint8:
-        # float32 as a user would normalise images in training: pixel times a scale.
-        x = x.astype(np.float32) * np.float32(pixel_scale)
+    x = real_units(x, tensor, pixel_scale)
     if x.dtype.kind == "f":
         real = x.astype(np.float32)
         if not np.isfinite(real).all():
@@ -167,16 +171,44 @@ def _labels_or_outputs(
     return None, None
 
 
-def _to_file(graph: Graph, device: Sequence[Ints]) -> tuple[npt.NDArray[np.generic], ...]:
-    """The device's integers as the model file wants its inputs."""
-    out = []
-    for index, x in zip(graph.inputs, device, strict=True):
-        tensor = graph.tensors[index]
+def _sample_set(
+    source: str,
+    reals: Sequence[npt.NDArray[np.generic]],
+    device: Sequence[Ints],
+    tensors: Sequence[Tensor],
+) -> SampleSet:
+    """With inputs as the model file takes them: reals where it normalises them, and the device's
+    integers, or what they stand for, elsewhere."""
+    taken, file = [], []
+    for real, x, tensor in zip(reals, device, tensors, strict=True):
         values: npt.NDArray[np.generic] = x
-        if tensor.float_border:
+        if tensor.normalization is not None:
+            values = real.astype(np.float32)
+            x = Boundary(tensor).quantize(values, "x").integers
+        elif tensor.float_border:
             values = reference.dequantize(x, tensor.scale, tensor.zero_point)
-        out.append(values)
-    return tuple(out)
+        taken.append(x)
+        file.append(values)
+    return SampleSet(source, tuple(file), tuple(taken))
+
+
+def real_units(x: npt.NDArray[Any], tensor: Tensor, pixel_scale: float) -> npt.NDArray[Any]:
+    """Real values: of pixels (uint8) in the range that they are usually trained in, but where the
+    model itself says what is done to its inputs."""
+    if x.dtype != np.uint8 or (tensor.normalization is not None and pixel_scale == PIXEL_SCALE):
+        return x
+    return x.astype(np.float32) * np.float32(pixel_scale)
+
+
+def _in_units(x: Ints, tensor: Tensor) -> npt.NDArray[np.float32]:
+    """Real values whose integers are about these, in the units of a model that normalises."""
+    reals = reference.dequantize(x, tensor.scale, tensor.zero_point)
+    if tensor.normalization is None:
+        return reals
+    at = np.arange(x.shape[1]) % len(tensor.normalization.sub)
+    sub, mul = tensor.normalization.sub[at], tensor.normalization.mul[at]
+    units: npt.NDArray[np.float32] = reals / np.where(mul == 0, np.float32(1), mul) + sub
+    return units
 
 
 def batched(x: Ints, tensor: Tensor) -> Ints:

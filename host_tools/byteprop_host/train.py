@@ -384,6 +384,7 @@ def _result(
         model=job.options.subject.name,
         layers=sizes_text(graph),
         loss=loss_text(graph),
+        inputs_reason=getattr(job.model, "inputs_reason", ""),
         board=job.board,
         is_emulated=session.is_emulated,
         build_id=session.device.info.build_id,

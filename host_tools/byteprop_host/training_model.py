@@ -17,7 +17,7 @@ from byteprop._boundary import Boundary
 from byteprop.errors import ArgumentError
 from byteprop.graph import Dense, Graph
 from byteprop.samples import Samples, encode, has_classes
-from byteprop_host.samples import PIXEL_SCALE
+from byteprop_host.samples import PIXEL_SCALE, real_units
 from byteprop_host.training_data import Parts, RawPart
 
 Range = tuple[float, float]
@@ -100,7 +100,7 @@ def encode_part(
     model: byteprop.Model, part: RawPart, *, pixel_scale: float = PIXEL_SCALE
 ) -> Encoded:
     """A part in the model's integers. Bytes of the input's own type are taken as they are, uint8 as
-    pixels, all else as real values."""
+    pixels, all else as real values; where the model normalises, everything is a real value."""
     tensor = model.graph.tensors[model.graph.inputs[0]]
     if part.x.shape[1] != tensor.elems:
         raise ArgumentError(
@@ -111,13 +111,14 @@ def encode_part(
     names = (f"{part.source}: x", f"{part.source}: y")
     x, y = part.x, part.y
     # What ends in a softmax takes labels in any integer type and in floats that are whole.
-    if x.dtype == tensor.dtype.numpy and x.dtype.kind == "i":
+    own_type = x.dtype == tensor.dtype.numpy and tensor.normalization is None
+    if own_type and x.dtype.kind == "i":
         zeros = np.zeros((len(x), *tensor.shape[1:]), np.float32)
         answers = encode(model, zeros, y, names=names)
         return Encoded(part.name, Samples(x.view(np.uint8), answers.y), y)
     fits = Boundary(tensor).takes_pixels and pixel_scale == PIXEL_SCALE
-    if x.dtype == np.uint8 and not fits:
-        x = x.astype(np.float32) * np.float32(pixel_scale)
+    if not fits:
+        x = real_units(x, tensor, pixel_scale)
     return Encoded(part.name, encode(model, x.reshape(shape), y, names=names), y)
 
 

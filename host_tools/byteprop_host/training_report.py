@@ -12,7 +12,13 @@ from byteprop.diagnosis import Kind, describe
 from byteprop.graph import Dense
 from byteprop_host import page
 from byteprop_host.page import Tile
-from byteprop_host.training_result import Final, TrainingResult, headline, parameters_text
+from byteprop_host.training_result import (
+    Final,
+    TrainingResult,
+    headline,
+    inputs_text,
+    parameters_text,
+)
 from byteprop_host.training_scores import Epoch, Score
 
 MAX_UNITS = 32
@@ -369,6 +375,7 @@ def _facts(r: TrainingResult) -> str:
     lines = [
         ("model", f"{r.model}: {r.layers}"),
         ("loss", r.loss),
+        ("inputs", inputs_text(r) or "as they are"),
         ("learning rate", f"{s.learning_rate:g}, {s.schedule}"),
         ("batch", f"{c.batch}"),
         ("seed", f"{c.seed}"),

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from byteprop._raw_train import Config, Counters
 from byteprop.diagnosis import Diagnosis, Remark, describe
 from byteprop.graph import Graph
+from byteprop.normalization import describe_inputs, to_json
 from byteprop_host.boards import Board
 from byteprop_host.samples import Ints
 from byteprop_host.training_compare import TwinComparison
@@ -106,6 +107,7 @@ class TrainingResult:
     model: str
     layers: str
     loss: str
+    inputs_reason: str
     board: Board
     is_emulated: bool
     build_id: int
@@ -150,6 +152,10 @@ class TrainingResult:
             "model": self.model,
             "layers": self.layers,
             "loss": self.loss,
+            "inputs": {
+                "reason": self.inputs_reason,
+                "normalization": to_json(self.after.tensors[self.after.inputs[0]].normalization),
+            },
             "board": self.board.name,
             "cpu": self.board.cpu,
             "emulated": self.is_emulated,
@@ -201,6 +207,7 @@ def _text(r: TrainingResult) -> str:
         f"verdict    {describe(r.diagnosis)}",
         *(f"{f.part:<11}{f.score} ({f.by}){_before(f)}" for f in r.finals),
         f"model      {r.model}: {r.layers}, {r.loss}",
+        *([f"inputs     {inputs_text(r)}"] if inputs_text(r) else []),
         f"board      {r.board.name}: {r.board.title}, {r.board.cpu}",
         f"settings   {s.epochs} epochs, learning rate {s.learning_rate:g} ({s.schedule}), "
         f"batch {s.config.batch}, seed {s.config.seed}{_frozen(s)}{_resumed(r)}",
@@ -221,6 +228,11 @@ def _text(r: TrainingResult) -> str:
         )
     lines += [f"written    {path}" for path in r.files]
     return "\n".join(lines)
+
+
+def inputs_text(r: TrainingResult) -> str:
+    """What is done to inputs, and why; empty for a model from a file that does nothing."""
+    return "; ".join(text for text in (r.inputs_reason, describe_inputs(r.after)) if text)
 
 
 def parameters_text(parameters: Parameters) -> str:

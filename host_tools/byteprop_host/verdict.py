@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from byteprop.graph import Graph
+from byteprop.normalization import describe_inputs, to_json
 from byteprop_host.boards import Board
 from byteprop_host.compare import Comparison, LayerDifference
 from byteprop_host.layers import LayerRow
@@ -86,6 +87,9 @@ class Verdict:
             "identical": self.identical,
             "model": self.model,
             "model_crc32": f"{self.model_crc32:08x}",
+            "normalizations": [
+                to_json(self.graph.tensors[i].normalization) for i in self.graph.inputs
+            ],
             "against": self.against,
             "board": self.board.name,
             "cpu": self.board.cpu,
@@ -144,6 +148,9 @@ def _text(verdict: Verdict) -> str:
         f"reference  {verdict.reference.name} ({verdict.reference.why})",
         f"samples    {verdict.samples.source}",
     ]
+    normalised = describe_inputs(verdict.graph)
+    if normalised:
+        lines.append(f"inputs     normalised: {normalised}")
     lines += _difference_lines(verdict)
     if verdict.accuracy is not None:
         lines.append(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from byteprop.image import without_names
+from byteprop.normalization import describe
 
 if TYPE_CHECKING:
     from byteprop.model import LayerInfo, Model, TensorInfo
@@ -18,25 +19,28 @@ _MAX_NAME = 32
 
 
 def summary(model: Model) -> str:
-    """Borders, one line a layer, totals."""
+    """Inputs and outputs, one line per layer, totals."""
     rows = [_row(layer) for layer in model.layers]
     weight_bytes = sum(layer.weight_bytes for layer in model.layers)
     total = ("total", f"{len(rows)} ops", "", "", "", "", f"{model.macs:,}", f"{weight_bytes:,}")
     widths = [max(map(len, column)) for column in zip(_TITLES, total, *rows, strict=True)]
     rule = "  ".join("-" * width for width in widths)
-    borders = [_border("input", info) for info in model.inputs]
-    borders += [_border("output", info) for info in model.outputs]
+    ends = [line for info in model.inputs for line in _end("input", info)]
+    ends += [line for info in model.outputs for line in _end("output", info)]
     table = [_line(_TITLES, widths), rule, *(_line(r, widths) for r in rows), rule]
     image_bytes = len(without_names(model.image))
     sizes = f"arena {model.arena_bytes:,} bytes, model image {image_bytes:,} bytes without names"
-    return "\n".join([*borders, "", *table, _line(total, widths), "", sizes])
+    return "\n".join([*ends, "", *table, _line(total, widths), "", sizes])
 
 
-def _border(kind: str, info: TensorInfo) -> str:
-    return (
+def _end(kind: str, info: TensorInfo) -> list[str]:
+    line = (
         f"{kind:6}  {_short(info.name)}  {info.dtype}{list(info.shape)}  "
         f"scale {info.scale:.9g}  zero point {info.zero_point}"
     )
+    if info.normalization is None:
+        return [line]
+    return [line, f"        normalised: {describe(info.normalization)}"]
 
 
 def _row(layer: LayerInfo) -> tuple[str, ...]:

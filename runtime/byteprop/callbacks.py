@@ -113,10 +113,18 @@ class Lines(Callback):
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream
 
+    def on_train_begin(self) -> None:
+        reason = getattr(self.model, "inputs_reason", "")
+        if reason:
+            self._write(f"inputs: {reason}")
+
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         figures = "  ".join(f"{name} {value:.4g}" for name, value in logs.items())
+        self._write(f"epoch {epoch + 1}  {figures}")
+
+    def _write(self, line: str) -> None:
         stream = sys.stderr if self._stream is None else self._stream
-        stream.write(f"epoch {epoch + 1}  {figures}\n")
+        stream.write(f"{line}\n")
         stream.flush()
 
 

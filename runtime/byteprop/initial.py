@@ -46,8 +46,8 @@ def input_scale(low: float, high: float) -> tuple[np.float32, int]:
     The last step may be missing: 1.0 is 255/256 in a range of 0 .. 1."""
     low, high = min(low, 0.0), max(high, 0.0)
     if low == 0.0:
-        return _power_of_two(high / 256), -128
-    scale = _power_of_two((high - low) / 256)
+        return power_of_two(high / 256), -128
+    scale = power_of_two((high - low) / 256)
     if low >= -128 * float(scale) and high <= 128 * float(scale):
         return scale, 0
     return scale, max(-128, min(127, -128 - math.floor(low / float(scale))))
@@ -55,10 +55,10 @@ def input_scale(low: float, high: float) -> tuple[np.float32, int]:
 
 def output_scale(low: float, high: float) -> np.float32:
     """Power-of-two scale that reaches low and high around a zero point of 0."""
-    return _power_of_two(max(abs(low), abs(high)) / 127)
+    return power_of_two(max(abs(low), abs(high)) / 127)
 
 
-def _power_of_two(at_least: float) -> np.float32:
+def power_of_two(at_least: float) -> np.float32:
     """The least power of two that is not below; 1 for 0."""
     if at_least == 0.0:
         return np.float32(1.0)

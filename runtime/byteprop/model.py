@@ -183,8 +183,9 @@ class Model:
         x: real numbers as predict takes them. y: class numbers for a network that ends in a
         softmax, else target values. learning_rate: of the first sample, see `schedule` for what
         follows ("linear", "constant", "cosine", "step", or an object with rates()); by default
-        0.005 for classes, times the batch up to 32, and 0.01 for target values; less where inputs
-        are large.
+        0.005 for classes (0.02 in a Sequential that normalises its inputs), times the batch up to
+        32, and 0.01 for target values; less where inputs are large. A call that is refused changes
+        nothing.
         validation_split: a share of the samples, drawn by seed, that is held out. freeze: layers
         that stay as they are, by index in `layers` or by name. rounding: "stochastic" or
         "nearest". residual: False trains the int8 weights alone, as the smallest boards do.
@@ -260,6 +261,11 @@ class Model:
     _own_engine = True
     _default_window = 0
     _run_in_progress: Run[Any] | None = None
+
+    @property
+    def _class_rate(self) -> float:
+        """The default learning rate for classes, before it is lowered for large inputs."""
+        return 0.005
 
     def _prepare_fit(self, x: Any, y: Any, seed: int) -> None:
         """Before training looks at the model."""

@@ -19,8 +19,15 @@ from byteprop._masters import Masters
 from byteprop._warn import warn
 from byteprop.errors import ArgumentError, ModelError, TrainingError
 from byteprop.graph import Activation, DType, Graph, Op, Reshape, Softmax, Tensor
-from byteprop.initial import initial_weights, input_scale, output_scale
+from byteprop.initial import initial_weights, output_scale
 from byteprop.model import Arrays, Model
+from byteprop.normalization import (
+    Declared,
+    Inputs,
+    inputs_declared,
+    inputs_of_range,
+    inputs_of_samples,
+)
 from byteprop.samples import labels_of, reals_of, warn_outside
 
 Range = tuple[float, float]
@@ -30,6 +37,8 @@ _HIDDEN = {"linear": Activation.NONE, "relu": Activation.RELU}
 _ACTIVATIONS = (*_HIDDEN, "softmax")
 # Updates between two revisions of the scales.
 DEFAULT_WINDOW = 200
+# The default rate for classes where inputs have a deviation of 1.
+UNIT_CLASS_RATE = 0.02
 # Where the windows of training begin: outputs up to 4 and logits up to 16 in size.
 _HIDDEN_SCALE = np.float32(2.0**-6)
 _LOGIT_SCALE = np.float32(2.0**-3)
@@ -68,6 +77,11 @@ class Sequential(Model):
     not given is taken from the data of the first fit; until then the network cannot be run. A
     network that ends in a softmax needs no output_range. Data of dtype uint8 are pixels: 0..255
     stand for 0 .. 255/256. seed: of the initial weights; by default that of the first fit.
+
+    normalization: what is done to inputs in float32 before they become integers. None: without an
+    input_range, the first fit normalises each feature of other data than images by its mean and
+    deviation. True: of images too. False: never. (mean, deviation), each a number or one per
+    feature, or a graph.Normalization: declared, in place of an input_range.
     """
 
     def __init__(
@@ -77,6 +91,7 @@ class Sequential(Model):
         *,
         input_range: Range | None = None,
         output_range: Range | None = None,
+        normalization: Declared | bool | None = None,
         seed: int | None = None,
     ) -> None:
         if isinstance(layers, Dense):
@@ -84,21 +99,21 @@ class Sequential(Model):
         self.specification = tuple(layers)
         shape = _checked_shape(input_shape)
         self._sample_shape = shape
-        self._input_range = _checked_range("input_range", input_range)
+        self._normalize, self._inputs = _checked_inputs(input_range, normalization, shape)
         self._output_range = _checked_range("output_range", output_range)
         self._seed = None if seed is None else integer("seed", seed, 0, MAX_SEED)
         self._trained = False
         self._warned = False
         _check_network(self.specification, shape)
-        if self._input_range is not None and (self._classifies or self._output_range is not None):
-            self._build(0 if seed is None else seed)
+        if self._inputs is not None and (self._classifies or self._output_range is not None):
+            self._build(self._inputs, self._output_range, 0 if seed is None else seed)
 
     def __getattr__(self, name: str) -> Any:
         if name not in _WHEN_BUILT:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         raise NotBuiltError(
             "this network has no scales yet; fit takes them from the data, "
-            "input_range= (and output_range= without a softmax) declares them"
+            "input_range= or normalization= (and output_range= without a softmax) declares them"
         )
 
     def predict(self, x: Arrays) -> Any:
@@ -142,16 +157,17 @@ class Sequential(Model):
         unless it has a seed of its own."""
         if self._trained:
             return
-        if self._input_range is None:
-            self._input_range = _range_of_inputs(np.asarray(x), self._sample_shape)
-        if self._output_range is None and not self._classifies:
+        inputs, output_range = self._inputs, self._output_range
+        if inputs is None:
+            inputs = inputs_of_samples(np.asarray(x), self._sample_shape, normalize=self._normalize)
+        if output_range is None and not self._classifies:
             if y is None:
-                raise ArgumentError("y: wanted target values, to take the range of outputs from")
+                raise ArgumentError("y: expected target values, to take the range of outputs from")
             reals = reals_of(y, self.specification[-1].units)
-            self._output_range = (float(reals.min()), float(reals.max()))
+            output_range = (float(reals.min()), float(reals.max()))
         if self._classifies and y is not None:
             labels_of(y, self.specification[-1].units)
-        self._build(seed if self._seed is None else self._seed)
+        self._build(inputs, output_range, seed if self._seed is None else self._seed)
 
     _default_window = DEFAULT_WINDOW
 
@@ -166,18 +182,27 @@ class Sequential(Model):
     def _classifies(self) -> bool:
         return self.specification[-1].kind == "softmax"
 
-    def _build(self, seed: int) -> None:
-        assert self._input_range is not None
-        made = _graph(
-            self.specification, self._sample_shape, self._input_range, self._output_range, seed
-        )
+    @property
+    def _class_rate(self) -> float:
+        unit = self._inputs is not None and self._inputs.has_unit_deviation
+        return UNIT_CLASS_RATE if unit else super()._class_rate
+
+    @property
+    def inputs_reason(self) -> str:
+        """Why inputs are taken as they are, or normalised; empty until that is known."""
+        return "" if self._inputs is None else self._inputs.reason
+
+    def _build(self, inputs: Inputs, output_range: Range | None, seed: int) -> None:
+        """Changes the network only when all of it is well."""
+        made = _graph(self.specification, self._sample_shape, inputs, output_range, seed)
         try:
             _raw_train.plan(image.encode(made), _raw_train.Config(seed=0))
         except (ModelError, TrainingError) as error:
-            ranges = f"input_range {_words(self._input_range)}"
-            if self._output_range is not None:
-                ranges += f", output_range {_words(self._output_range)}"
-            raise ArgumentError(f"{ranges}: cannot be trained: {error}") from error
+            outputs = "" if output_range is None else f", output_range {_words(output_range)}"
+            raise ArgumentError(
+                f"inputs ({inputs.reason}){outputs}: cannot be trained: {error}"
+            ) from error
+        self._inputs, self._output_range = inputs, output_range
         self._adopt(made, None, None, None)
 
 
@@ -195,6 +220,21 @@ def _checked_range(name: str, given: Range | None) -> Range | None:
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ArgumentError(f"{name}: wanted (low, high) with low below high, given {given}")
     return low, high
+
+
+def _checked_inputs(
+    input_range: Range | None, normalization: Declared | bool | None, shape: tuple[int, ...]
+) -> tuple[bool | None, Inputs | None]:
+    """Whether to normalise, None for where it is needed; and what was declared."""
+    limits = _checked_range("input_range", input_range)
+    if normalization is None or isinstance(normalization, bool):
+        if normalization and limits is not None:
+            raise ArgumentError("input_range: expected alone, or normalization without it")
+        reason = "" if limits is None else f"input_range {_words(limits)}"
+        return normalization, None if limits is None else inputs_of_range(limits, reason)
+    if limits is not None:
+        raise ArgumentError("input_range: expected alone, or normalization without it")
+    return True, inputs_declared(normalization, shape)
 
 
 def _words(limits: Range) -> str:
@@ -244,31 +284,20 @@ def _check_size(widths: Sequence[int]) -> None:
         raise ArgumentError(f"layers: {weights} weights; {MAX_WEIGHTS} are supported")
 
 
-def _range_of_inputs(x: npt.NDArray[Any], shape: tuple[int, ...]) -> Range:
-    if x.dtype.kind not in "fiub":
-        raise ArgumentError(f"x: expected real numbers, got dtype {x.dtype}")
-    one_feature = x.ndim == 1 and shape == (1,)
-    if not (one_feature or x.shape[1:] == shape) or len(x) == 0:
-        expected = ", ".join(["N", *map(str, shape)])
-        raise ArgumentError(f"x: expected shape ({expected}), N at least 1, got {x.shape}")
-    if x.dtype == np.uint8:
-        return (0.0, 1.0)
-    low, high = float(x.min()), float(x.max())
-    if not (math.isfinite(low) and math.isfinite(high)):
-        at = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
-        raise ArgumentError(f"x: expected finite numbers, got {x[at]} at position {at}")
-    return low, high
-
-
 def _graph(
     layers: Sequence[Dense],
     shape: tuple[int, ...],
-    input_range: Range,
+    inputs: Inputs,
     output_range: Range | None,
     seed: int,
 ) -> Graph:
-    scale, zero_point = input_scale(*input_range)
-    tensors = [Tensor("input", (1, *shape), DType.INT8, scale, zero_point)]
+    scale, zero_point = inputs.scale, inputs.zero_point
+    tensors = [
+        Tensor(
+            "input", (1, *shape), DType.INT8, scale, zero_point,
+            float_border=inputs.normalization is not None, normalization=inputs.normalization,
+        )
+    ]  # fmt: skip
     ops: list[Op] = []
     if len(shape) > 1:
         flat = (1, math.prod(shape))

@@ -41,8 +41,8 @@ from byteprop.trainable import check_trainable
 if TYPE_CHECKING:
     from byteprop.model import Model
 
-# Default rates; the lower ones keep the step on one sample below what would overshoot it.
-_RATE_CLASSES, _RATE_REALS = 0.005, 0.01
+# The default rate for target values; the steps keep that on one sample below what would overshoot.
+_RATE_REALS = 0.01
 _STEP_CLASSES, _STEP_REALS = 1.0, 0.5
 _LARGEST_BATCH_COUNTED = 32
 _ELEMENTS_AT_ONCE = 1 << 15
@@ -133,15 +133,16 @@ def settings_of(
 
 
 def default_rate(model: Model, samples: Samples, config: _raw_train.Config) -> float:
-    """0.005 for classes and 0.01 for real targets; less where inputs are so large that a step would
-    overshoot: by the mean square of the inputs of a sample, or the largest for real targets. For
-    classes it grows with the batch up to one of 32; momentum, which adds up steps, divides it."""
+    """The model's for classes and 0.01 for real targets; less where inputs are so large that a step
+    would overshoot: by the mean square of the inputs of a sample, or the largest for real targets.
+    For classes it grows with the batch up to one of 32; momentum, which adds up steps, divides
+    it."""
     tensor = model.graph.tensors[model.graph.inputs[0]]
     squares = _sums_of_squares(samples.x.view(tensor.dtype.numpy), tensor.zero_point)
     scale = float(tensor.scale) ** 2
     if has_classes(model.graph):
         mean = int(squares.sum()) * scale / len(samples)
-        rate = min(_RATE_CLASSES, _STEP_CLASSES / max(mean, 1e-9))
+        rate = min(model._class_rate, _STEP_CLASSES / max(mean, 1e-9))
         rate *= min(config.batch, _LARGEST_BATCH_COUNTED)
     else:
         rate = min(_RATE_REALS, _STEP_REALS / (1 + int(squares.max()) * scale))
@@ -192,21 +193,22 @@ def _momentum_shift(momentum: float) -> int:
 # -------------------------------------------------------------------------------------------- data
 
 
-def split(
-    samples: Samples, fraction: float, *, seed: int, shuffle: bool
-) -> tuple[Samples, Samples | None]:
-    """Training and validation samples. Drawn by seed; without shuffle the last ones are held."""
+def split_indices(
+    n: int, fraction: float, *, seed: int, shuffle: bool
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    """Which of n samples are for training and for validation, in the order in which they were
+    given. Drawn by seed; without shuffle the last ones are for validation."""
     if not isinstance(fraction, (int, float, np.number)) or not 0 <= fraction < 1:
         raise ArgumentError(f"validation_split: wanted 0 <= split < 1, given {fraction!r}")
+    order = np.arange(n, dtype=np.uint32)
     if fraction == 0:
-        return samples, None
-    n = len(samples)
+        return order, order[:0]
     held = math.floor(n * fraction + 0.5)
     if not 1 <= held < n:
         raise ArgumentError(f"validation_split: {fraction} of {n} samples leaves one part empty")
-    order = permutation(n, seed, 0, SPLIT_STREAM) if shuffle else np.arange(n, dtype=np.uint32)
-    # Those kept stay in the order in which they were given.
-    return samples.take(np.sort(order[: n - held])), samples.take(np.sort(order[n - held :]))
+    if shuffle:
+        order = permutation(n, seed, 0, SPLIT_STREAM)
+    return np.sort(order[: n - held]), np.sort(order[n - held :])
 
 
 # --------------------------------------------------------------------------------------------- fit
@@ -565,7 +567,12 @@ def _prepared(
     integer("seed", seed, 0, MAX_SEED)
     if not model._own_engine:
         raise TrainingError("fit: this model runs on a board; train a separate copy of it here")
-    model._prepare_fit(x, y, seed)
+    x, y = np.asarray(x), np.asarray(y)
+    n = len(x) if x.ndim else 0
+    training, validation = split_indices(n, validation_split, seed=seed, shuffle=shuffle)
+    # What is measured on samples is measured on those that are trained on.
+    cut = validation.size and y.shape[:1] == (n,)
+    model._prepare_fit(*((x[training], y[training]) if cut else (x, y)), seed)
     check_trainable(model.graph, _raw_train.Config(seed=0))
     samples = encode(model, x, y)
     held = None
@@ -573,8 +580,8 @@ def _prepared(
         if validation_split:
             raise ArgumentError("validation_split: expected no validation_data with it")
         held = encode(model, *_pair(validation_data), names=("validation x", "validation y"))
-    else:
-        samples, held = split(samples, validation_split, seed=seed, shuffle=shuffle)
+    elif validation.size:
+        samples, held = samples.take(training), samples.take(validation)
     settings = settings_of(model, samples, seed=seed, shuffle=shuffle, **arguments)
     run = Run(model, settings, samples, held, resume=resume, make_trainer=lambda host: host)
     run.callbacks = checked(callbacks)

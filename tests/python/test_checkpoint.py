@@ -219,7 +219,7 @@ def test_other_scales_are_not_resumed(tmp_path: Path, window: int) -> None:
     path = tmp_path / "c"
     x, y = blobs(SAMPLES)
     # Reals of the same codes in another unit.
-    net().fit(x / 256, y, window=window, checkpoint=path)
+    net().fit(x, y, window=window, checkpoint=path)
     model = Sequential([Dense(8, "relu"), Dense(3, "softmax")], (12,), input_range=(0, 3))
     with pytest.raises(ArgumentError, match="of another network: scale of input 0 is"):
         model.fit(x / 86, y, window=window, resume=path)

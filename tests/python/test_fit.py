@@ -177,7 +177,7 @@ def test_default_rates_of_classes(arguments: dict[str, Any], rate: float) -> Non
 def test_default_rates_of_a_regression_fall_where_inputs_are_large(
     size: float, rate: float
 ) -> None:
-    net = Sequential([Dense(1)], input_shape=(1,), output_range=(-1, 1))
+    net = Sequential([Dense(1)], (1,), input_range=(-size, 0), output_range=(-1, 1))
     history = net.fit(np.array([[0.0], [-size]]), np.array([0.0, 1.0]), schedule="constant")
     assert history.history["learning_rate"] == [round(rate * 2**24) / 2**24]
 
@@ -550,7 +550,7 @@ def test_diverging_training_is_told() -> None:
 
 def test_a_regression_that_ran_into_its_limits_is_told_in_the_callers_line() -> None:
     x = noise(200, 8) / 25.6
-    net = Sequential([Dense(1)], input_shape=8)
+    net = Sequential([Dense(1)], input_shape=8, input_range=(0, 10))
     with pytest.warns(TrainingWarning, match="Diverged") as warned:
         history = net.fit(x, x[:, 0] / 10, epochs=5, learning_rate=1.0)
     # It fell from still higher: no reason to call it learning.

@@ -218,7 +218,7 @@ def test_seeds() -> None:
         (lambda: Sequential([Dense(1)], 4, input_range=(1,)), "low, high"),  # type: ignore[arg-type]
         (
             lambda: Sequential([Dense(2, "softmax")], 4, input_range=(0, 1e300)),
-            r"input_range 0 .. 1e\+300: cannot be trained",
+            r"input_range 0 .. 1e\+300\): cannot be trained",
         ),
         (
             lambda: Sequential([Dense(1)], 4, input_range=(0, 1), output_range=(0, 1e300)),

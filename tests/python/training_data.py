@@ -42,3 +42,19 @@ def fashion_test_images() -> tuple[Array, Array]:
     samples = load_samples(ROOT / "examples" / "fashion_mnist" / "t10k-1000.npz")
     assert samples.y is not None
     return samples.x.reshape(len(samples.x), -1), samples.y
+
+
+def adc(n: int = 400, bits: int = 10) -> tuple[Array, Array]:
+    """Eight channels of a converter, float32 counts, around a pattern of each of four classes."""
+    y = np.arange(n) % 4
+    largest = (1 << bits) - 1
+    patterns = noise(4, 8, seed=9).astype(np.int64) * largest // 255
+    spread = (noise(n, 8, seed=10).astype(np.int64) - 128) * largest // 2048
+    return np.clip(patterns[y] + spread, 0, largest).astype(np.float32), y
+
+
+def weather(n: int = 600) -> tuple[Array, Array]:
+    """Degrees Celsius, pascals, and a share of humidity, float64; classes 0 and 1 by all three."""
+    warm, pressed, humid = ((noise(n, 3, seed=11) / 127.5 - 1).T)[:3]
+    x = np.stack([20 + 15 * warm, 101325 + 1500 * pressed, 0.5 + 0.4 * humid], axis=1)
+    return x, (warm - pressed + humid > 0).astype(np.int64)

@@ -136,6 +136,8 @@ def _trains(plan: TrainingFit | None) -> str:
 
 
 def _border(graph: Graph, index: int) -> dict[str, Any]:
+    from byteprop.normalization import to_json
+
     tensor = graph.tensors[index]
     return {
         "name": tensor.name,
@@ -143,10 +145,13 @@ def _border(graph: Graph, index: int) -> dict[str, Any]:
         "dtype": "float32" if tensor.float_border else tensor.dtype.name.lower(),
         "scale": float(tensor.scale),
         "zero_point": tensor.zero_point,
+        "normalization": to_json(tensor.normalization),
     }
 
 
 def _borders(word: str, graph: Graph, indices: tuple[int, ...]) -> list[str]:
+    from byteprop.normalization import describe
+
     lines = []
     for index in indices:
         b = _border(graph, index)
@@ -154,6 +159,9 @@ def _borders(word: str, graph: Graph, indices: tuple[int, ...]) -> list[str]:
             f"{word:<7}{b['name']}: {b['dtype']} {list(b['shape'])}, "
             f"scale {b['scale']:.6g}, zero point {b['zero_point']}"
         )
+        normalization = graph.tensors[index].normalization
+        if normalization is not None:
+            lines.append(f"       normalised: {describe(normalization)}")
     return lines
 
 
