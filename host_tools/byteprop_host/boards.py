@@ -8,9 +8,11 @@ every key.
 from __future__ import annotations
 
 import os
+import re
+import reprlib
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,12 +20,7 @@ from typing import Any, TypeVar
 from byteprop import _paths
 from byteprop.errors import ArgumentError
 
-from .errors import BoardFileError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from .errors import BoardFileError, ToolMissingError, did_you_mean
 
 SCHEMA = 1
 SERIAL_LIMITS = {
@@ -34,6 +31,9 @@ SERIAL_LIMITS = {
 }
 """What a board's line may be like; the link expects the same of a board's own words."""
 NATIVE = "native"  # the toolchain of a board that is a process of this computer
+PLACEHOLDERS = ("elf", "hex", "bin", "port", "baud")  # of a runner's arguments, between braces
+
+_MAX_BYTES = 1 << 20  # of a board.toml; those that come with byteprop have 2,000
 
 _E = TypeVar("_E", bound=Enum)
 
@@ -70,7 +70,6 @@ class Memory:
     flash_bytes: int
     flash_origin: int
     flash_page_bytes: int
-    flash_erase_value: int
     ram_bytes: int
     ram_origin: int
     stack_bytes: int  # reserved for the stack
@@ -96,13 +95,11 @@ class Clock:
 class Serial:
     """`[serial]`: the line, and the sizes that the firmware's link is built with."""
 
-    uart: str
     baud: int
     rx_window: int  # bytes the receive ring holds
     max_payload: int  # of one frame
     slots: int  # answers kept for repeated requests
     slot_bytes: int  # payload of a kept answer
-    reset_on_open: bool  # opening the port resets the board
     usb: tuple[str, ...]  # "vvvv:pppp" in hexadecimal
 
 
@@ -166,7 +163,6 @@ class Board:
     cpu: str
     isa: str  # folder of csrc/isa that suits the CPU, or ""
     tier: Tier
-    quirks: tuple[str, ...]
     memory: Memory
     clock: Clock
     serial: Serial
@@ -193,8 +189,17 @@ class _Table:
         self._where = where
 
     def error(self, key: str, text: str) -> BoardFileError:
-        name = f"{self._where}.{key}" if self._where else key
-        return BoardFileError(f"{self._file}: {name} {text}")
+        """The error of a key; `text` goes on after its name."""
+        return BoardFileError(f"{self._file}: {self._path(key)} {text}")
+
+    def wrong(self, key: str, expected: str, got: object) -> BoardFileError:
+        return BoardFileError(
+            f"{self._file}: {self._path(key)}: expected {expected}, got {_shown(got)}"
+        )
+
+    def _path(self, key: str) -> str:
+        key = _cut(key)
+        return f"{self._where}.{key}" if self._where else key
 
     def _take(self, key: str, default: object = ...) -> Any:
         if key in self._values:
@@ -204,28 +209,45 @@ class _Table:
         return default
 
     def text(self, key: str, default: object = ...) -> str:
+        """A string; one that must be there is not empty."""
         value = self._take(key, default)
-        if not isinstance(value, str):
-            raise self.error(key, f"must be a string, not {value!r}")
+        if not _is_text(value) or not (value or default is not ...):
+            raise self.wrong(key, "a string in one line", value)
+        return str(value)
+
+    def word(self, key: str) -> str:
+        """A string that becomes a string of C."""
+        value = self.text(key)
+        if '"' in value or "\\" in value:
+            raise self.wrong(key, "a string without quotes and backslashes", value)
         return value
 
     def integer(self, key: str, low: int = 0, high: int = 2**32 - 1, default: object = ...) -> int:
         value = self._take(key, default)
         if type(value) is not int or not low <= value <= high:
-            raise self.error(key, f"must be an integer from {low} to {high}, not {value!r}")
+            raise self.wrong(key, f"an integer from {low} to {high}", value)
         return value
 
     def boolean(self, key: str, default: object = ...) -> bool:
         value = self._take(key, default)
         if type(value) is not bool:
-            raise self.error(key, f"must be true or false, not {value!r}")
+            raise self.wrong(key, "true or false", value)
         return value
 
     def texts(self, key: str, default: object = ...) -> tuple[str, ...]:
         value = self._take(key, default)
-        if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-            raise self.error(key, f"must be a list of strings, not {value!r}")
+        if not isinstance(value, list) or not all(map(_is_text, value)):
+            raise self.wrong(key, "a list of strings, each in one line", value)
         return tuple(value)
+
+    def arguments(self, key: str, known: Sequence[str], default: object = ...) -> tuple[str, ...]:
+        """A list of strings with placeholders of `known` in braces."""
+        args = self.texts(key, default)
+        for name in re.findall(r"\{(\w+)\}", " ".join(args)):
+            if name not in known:
+                braced = ["{" + k + "}" for k in known]
+                raise self.wrong(key, f"placeholders of {', '.join(braced)}", "{" + name + "}")
+        return args
 
     def choice(self, key: str, kind: type[_E]) -> _E:
         value = self.text(key)
@@ -233,18 +255,18 @@ class _Table:
             return kind(value)
         except ValueError:
             names = ", ".join(member.value for member in kind)
-            raise self.error(key, f"must be one of {names}, not {value!r}") from None
+            raise self.wrong(key, f"one of {names}", value) from None
 
     def table(self, key: str, default: object = ...) -> _Table:
         value = self._take(key, default)
         if not isinstance(value, dict):
-            raise self.error(key, f"must be a table, not {value!r}")
-        return _Table(value, self._file, f"{self._where}.{key}" if self._where else key)
+            raise self.wrong(key, "a table", value)
+        return _Table(value, self._file, self._path(key))
 
     def tables(self, key: str) -> list[_Table]:
         value = self._take(key)
         if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
-            raise self.error(key, f"must be an array of tables, not {value!r}")
+            raise self.wrong(key, "an array of tables", value)
         return [_Table(v, self._file, f"{key}[{i}]") for i, v in enumerate(value)]
 
     def has(self, key: str) -> bool:
@@ -253,9 +275,26 @@ class _Table:
     def remaining_texts(self) -> dict[str, str]:
         return {key: self.text(key) for key in sorted(self._values)}
 
-    def finish(self) -> None:
+    def finish(self, known: Sequence[str] = ()) -> None:
         for key in self._values:
-            raise self.error(key, "is not a key of board.toml")
+            raise self.error(key, f"is not a key of board.toml{did_you_mean(key, known)}")
+
+
+def _is_text(value: object) -> bool:
+    """Control characters would end up in commands and messages."""
+    return isinstance(value, str) and (value.isprintable() or not value)
+
+
+def _shown(value: object) -> str:
+    """The beginning of a value from a file, however long or deep it is."""
+    try:
+        return _cut(reprlib.repr(value))
+    except ValueError:  # too many digits
+        return "a number of thousands of digits"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:80]}..."
 
 
 def _memory(t: _Table) -> Memory:
@@ -263,7 +302,6 @@ def _memory(t: _Table) -> Memory:
         flash_bytes=t.integer("flash_bytes", 1),
         flash_origin=t.integer("flash_origin"),
         flash_page_bytes=t.integer("flash_page_bytes", 1),
-        flash_erase_value=t.integer("flash_erase_value", 0, 255),
         ram_bytes=t.integer("ram_bytes", 1),
         ram_origin=t.integer("ram_origin"),
         stack_bytes=t.integer("stack_bytes", 1),
@@ -286,18 +324,22 @@ def _memory(t: _Table) -> Memory:
     if memory.train_ram_bytes > memory.ram_bytes:
         raise t.error("train_ram_bytes", "is more than ram_bytes")
     if memory.pool_bytes % 4:
-        raise t.error("pool_bytes", f"must be a multiple of 4, not {memory.pool_bytes}")
-    t.finish()
+        raise t.wrong("pool_bytes", "a multiple of 4", memory.pool_bytes)
+    for kind in ("flash", "ram"):
+        end = getattr(memory, f"{kind}_origin") + getattr(memory, f"{kind}_bytes")
+        if end > 1 << 32:
+            raise t.error(f"{kind}_bytes", f"and {kind}_origin reach beyond 32 bits: {end:#x}")
+    t.finish(_names(Memory))
     return memory
 
 
 def _clock(t: _Table) -> Clock:
     clock = Clock(
-        hz=t.integer("hz"), tick=t.choice("tick", Tick), tick_hz=t.integer("tick_hz", default=0)
+        hz=t.integer("hz", 1), tick=t.choice("tick", Tick), tick_hz=t.integer("tick_hz", default=0)
     )
     if clock.tick is not Tick.NONE and not clock.tick_hz:
         raise t.error("tick_hz", "must not be 0 when there is a tick")
-    t.finish()
+    t.finish(_names(Clock))
     return clock
 
 
@@ -308,21 +350,19 @@ def _is_usb_id(text: str) -> bool:
 
 def _serial(t: _Table) -> Serial:
     serial = Serial(
-        uart=t.text("uart"),
         baud=t.integer("baud", 1),
         rx_window=t.integer("rx_window", *SERIAL_LIMITS["rx_window"]),
         max_payload=t.integer("max_payload", *SERIAL_LIMITS["max_payload"]),
         slots=t.integer("slots", *SERIAL_LIMITS["slots"]),
         slot_bytes=t.integer("slot_bytes", *SERIAL_LIMITS["slot_bytes"]),
-        reset_on_open=t.boolean("reset_on_open", False),
         usb=t.texts("usb", []),
     )
     for usb in serial.usb:
         if not _is_usb_id(usb):
-            raise t.error("usb", f'must hold ids such as "0d28:0204", not {usb!r}')
+            raise t.wrong("usb", 'ids such as "0d28:0204"', usb)
     if serial.rx_window & (serial.rx_window - 1):
-        raise t.error("rx_window", f"must be a power of two, not {serial.rx_window}")
-    t.finish()
+        raise t.wrong("rx_window", "a power of two", serial.rx_window)
+    t.finish(_names(Serial))
     return serial
 
 
@@ -341,7 +381,7 @@ def _build(t: _Table) -> BuildSettings:
         defines=defines.remaining_texts(),
         train_defines=train_defines.remaining_texts(),
     )
-    t.finish()
+    t.finish(_names(BuildSettings))
     return build
 
 
@@ -357,20 +397,20 @@ def _runner(t: _Table) -> Runner:
             kind=kind,
             name=t.text("name", program),
             program=program,
-            flash=t.texts("flash"),
-            reset=t.texts("reset", []),
+            flash=t.arguments("flash", PLACEHOLDERS),
+            reset=t.arguments("reset", PLACEHOLDERS, []),
             install=t.text("install"),
         )
     else:
-        raise t.error("kind", f"must be one of qemu, simavr, native, command, not {kind!r}")
-    t.finish()
+        raise t.wrong("kind", "one of qemu, simavr, native, command", kind)
+    t.finish(_names(Runner))
     return runner
 
 
 def _emulator(t: _Table) -> Emulator:
     emulator = Emulator(
         program=t.text("program"),
-        args=t.texts("args"),
+        args=t.arguments("args", ("elf",)),
         same=t.choice("same", Same),
         install=t.text("install"),
         icount=t.boolean("icount", True),
@@ -380,31 +420,24 @@ def _emulator(t: _Table) -> Emulator:
     )
     if not any("{elf}" in arg for arg in emulator.args):
         raise t.error("args", "must hold {elf}")
-    t.finish()
+    t.finish(_names(Emulator))
     return emulator
 
 
 def parse_board(file: Path) -> Board:
     """Reads and checks one board.toml. Raises BoardFileError naming file and key."""
-    try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BoardFileError(f"{file}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BoardFileError(f"{file}: is not TOML: {error}") from None
-    root = _Table(values, file, "")
+    root = _Table(_read_toml(file), file, "")
     root.integer("schema", SCHEMA, SCHEMA)
     t = root.table("board")
     board = Board(
-        name=t.text("name"),
+        name=t.word("name"),
         title=t.text("title"),
         vendor=t.text("vendor"),
         url=t.text("url"),
         arch=t.text("arch"),
-        cpu=t.text("cpu"),
+        cpu=t.word("cpu"),
         isa=t.text("isa", ""),
         tier=t.choice("tier", Tier),
-        quirks=t.texts("quirks", []),
         memory=_memory(root.table("memory")),
         clock=_clock(root.table("clock")),
         serial=_serial(root.table("serial")),
@@ -413,8 +446,8 @@ def parse_board(file: Path) -> Board:
         emulator=_emulator(root.table("emulator")) if root.has("emulator") else None,
         folder=file.resolve().parent,
     )
-    t.finish()
-    root.finish()
+    t.finish(_names(Board))
+    root.finish(("schema", "board", "memory", "clock", "serial", "build", "runner", "emulator"))
     if board.name != board.folder.name:
         raise t.error("name", f"must be the name of its folder, {board.folder.name!r}")
     if not board.runners:
@@ -424,14 +457,47 @@ def parse_board(file: Path) -> Board:
     return board
 
 
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        if sys.version_info >= (3, 11):
+            import tomllib
+        else:
+            import tomli as tomllib
+    except ImportError:
+        raise ToolMissingError(
+            "tomli is not installed, and Python 3.10 needs it to read board descriptions: "
+            'pip install "byteprop[host]"'
+        ) from None
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise BoardFileError(f"{file}: cannot be read: {error.strerror}") from None
+    if len(data) > _MAX_BYTES:
+        raise BoardFileError(f"{file}: expected at most {_MAX_BYTES:,} bytes, got more")
+    try:
+        return tomllib.loads(data.decode())
+    except RecursionError:
+        raise BoardFileError(f"{file}: is nested too deeply") from None
+    except ValueError as error:  # TOML and UTF-8 that are none, and numbers without end
+        raise BoardFileError(f"{file}: is not TOML: {_cut(str(error))}") from None
+
+
+def _names(record: type) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(record))
+
+
 def boards_root() -> Path:
     """The folder boards/ that comes with byteprop: the wheel's, else the checkout's."""
     return _paths.boards()
 
 
 def _roots() -> list[Path]:
-    extra = os.environ.get("BYTEPROP_BOARDS", "")
-    return [Path(p) for p in extra.split(os.pathsep) if p] + [boards_root()]
+    extra = [Path(p) for p in os.environ.get("BYTEPROP_BOARDS", "").split(os.pathsep) if p]
+    for folder in extra:
+        if not folder.is_dir():
+            raise BoardFileError(f"BYTEPROP_BOARDS: expected folders, got {str(folder)!r}")
+    return [*extra, boards_root()]
 
 
 def _files() -> dict[str, Path]:
@@ -453,7 +519,10 @@ def with_runner(board: Board, name: str) -> Board:
     chosen = tuple(r for r in board.runners if r.name == name)
     if not chosen:
         known = ", ".join(r.name for r in board.runners)
-        raise ArgumentError(f"board {board.name} has no runner {name!r}; it has: {known}")
+        raise ArgumentError(
+            f"board {board.name} has no runner {name!r}; it has: {known}"
+            + did_you_mean(name, [r.name for r in board.runners])
+        )
     return replace(board, runners=chosen)
 
 
@@ -471,6 +540,8 @@ def load_board(name: str | Path) -> Board:
         return parse_board(path)
     files = _files()
     if str(name) not in files:
-        known = ", ".join(sorted(files))
-        raise ArgumentError(f"board {str(name)!r} is not known; known boards: {known}")
+        raise ArgumentError(
+            f"board {str(name)!r} is not known; known boards: {', '.join(sorted(files))}"
+            + did_you_mean(str(name), files)
+        )
     return parse_board(files[str(name)])

@@ -31,21 +31,33 @@ class CommandFailed(BuildError):
 
 
 def run_tool(program: str | Path, args: Sequence[str | Path], cwd: Path) -> None:
-    """Runs a program to its end. Raises CommandFailed, with what it said and how it was called."""
+    """Runs a compiler or linker to its end. Raises CommandFailed, with what it said and how it was
+    called."""
     command = [str(program), *map(str, args)]
+    try:
+        done = finish(command, timeout=_TIMEOUT_SECONDS, cwd=cwd)
+    except subprocess.TimeoutExpired:
+        raise CommandFailed(
+            f"no end after {_TIMEOUT_SECONDS:g} s\nthe command was: {_shown(command)}", ""
+        ) from None
+    if done.returncode:
+        raise CommandFailed(
+            f"{done.stderr.strip()}\nthe command was: {_shown(command)}", done.stderr
+        )
+
+
+def finish(
+    command: Sequence[str], *, timeout: float, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end, or to that of the time, an error or an interrupt; nothing that it
+    started goes on. Raises OSError when it cannot be started, and subprocess.TimeoutExpired."""
     with _started(command, cwd) as process:
-        try:
-            errors = process.communicate(timeout=_TIMEOUT_SECONDS)[1]
-        except subprocess.TimeoutExpired:
-            raise CommandFailed(
-                f"no end after {_TIMEOUT_SECONDS:g} s\nthe command was: {_shown(command)}", ""
-            ) from None
-    if process.returncode:
-        raise CommandFailed(f"{errors.strip()}\nthe command was: {_shown(command)}", errors)
+        out, errors = process.communicate(timeout=timeout)
+    return subprocess.CompletedProcess(command, process.returncode, out, errors)
 
 
 @contextmanager
-def _started(command: Sequence[str], cwd: Path) -> Iterator[subprocess.Popen[str]]:
+def _started(command: Sequence[str], cwd: Path | None) -> Iterator[subprocess.Popen[str]]:
     """A process that is gone after the block, with all that it started."""
     with subprocess.Popen(
         command,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,11 @@ from byteprop.errors import ArgumentError
 from byteprop_host.boards import Board, Tick, all_boards, boards_root, load_board, parse_board
 from byteprop_host.errors import BoardFileError
 
+COMMAND = 'kind = "command"\nprogram = "tool"\ninstall = "x"\nflash = ["{}"]'
 GOOD = (boards_root() / "mps2-an386" / "board.toml").read_text(encoding="utf-8")
+
+
+MODEL = Path(__file__).parents[1] / "data/models/digits_mlp.tflite"
 
 
 def _write(folder: Path, text: str, name: str = "mps2-an386") -> Path:
@@ -54,27 +61,52 @@ def test_ticks_become_instructions() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("schema = 1", "schema = 2", "schema must be an integer from 1 to 1, not 2"),
+        ("schema = 1", "schema = 2", "schema: expected an integer from 1 to 1, got 2"),
         ("schema = 1", "", "schema is missing"),
-        ('cpu = "Cortex-M4"', "cpu = 4", "board.cpu must be a string, not 4"),
+        ('cpu = "Cortex-M4"', "cpu = 4", "board.cpu: expected a string in one line, got 4"),
         ('cpu = "Cortex-M4"', "", "board.cpu is missing"),
+        ('cpu = "Cortex-M4"', 'cpu = ""', "board.cpu: expected a string in one line, got ''"),
+        ('cpu = "Cortex-M4"', r'cpu = "\u001b[2J"', "board.cpu: expected a string in one line"),
+        ('cpu = "Cortex-M4"', "cpu = 'a\"b'", "board.cpu: expected a string without quotes"),
+        (
+            'cpu = "Cortex-M4"',
+            f"cpu = 0x{'f' * 9000}",
+            "board.cpu: expected .* thousands of digits",
+        ),
+        ("schema = 1", f"schema = {'9' * 9000}", "is not TOML: "),
+        ("schema = 1", f"schema = {'[' * 9000}", "is nested too deeply"),
+        ("schema = 1", f"schema = {'{a=' * 9000}", "is nested too deeply"),
+        ("schema = 1", "schema = 1\n" + "#" * (1 << 20), "expected at most 1,048,576 bytes"),
+        (
+            "flash_origin = 0x0",
+            "flash_origin = 0xFFFFFFF0 # 0x0",
+            "memory.flash_bytes and flash_origin",
+        ),
+        ("ram_bytes =", "ram_byte =", "memory.ram_bytes is missing"),
+        ("slots = 4", "slots = 4\nslotbytes = 1", "serial.slotbytes is not a key .*; did you mean"),
+        (
+            '"-kernel", "{elf}"',
+            '"{elf}", "{hex}"',
+            r"emulator.args: expected placeholders of {elf}",
+        ),
+        ('kind = "qemu"', COMMAND.format("{hxe}"), r"runner\[0\].flash: expected placeholders"),
         ('cpu = "Cortex-M4"', 'cpu = "x"\nspeed = 3', "board.speed is not a key of board.toml"),
-        ('tier = "emulated"', 'tier = "gold"', "board.tier must be one of host, emulated,"),
+        ('tier = "emulated"', 'tier = "gold"', "board.tier: expected one of host, emulated,"),
         ('name = "mps2-an386"', 'name = "other"', "board.name must be the name of its folder"),
-        ("ram_bytes = 4_194_304", "ram_bytes = -1", "memory.ram_bytes must be an integer from"),
-        ("ram_bytes = 4_194_304", "ram_bytes = true", "memory.ram_bytes must be an integer from"),
+        ("ram_bytes = 4_194_304", "ram_bytes = -1", "memory.ram_bytes: expected an integer from"),
+        ("ram_bytes = 4_194_304", "ram_bytes = true", "memory.ram_bytes: expected an integer from"),
         ("pool_bytes = 1_048_576", "pool_bytes = 9_000_000", "memory.pool_bytes and firmware_ram"),
-        ("pool_bytes = 1_048_576", "pool_bytes = 6", "memory.pool_bytes must be a multiple of 4"),
-        ("rx_window = 2048", "rx_window = 2000", "serial.rx_window must be a power of two"),
-        ("slots = 4", 'slots = 4\nusb = ["12"]', "serial.usb must hold ids such as"),
-        ("slots = 4", "slots = 4\nusb = 7", "serial.usb must be a list of strings, not 7"),
+        ("pool_bytes = 1_048_576", "pool_bytes = 6", "memory.pool_bytes: expected a multiple of 4"),
+        ("rx_window = 2048", "rx_window = 2000", "serial.rx_window: expected a power of two"),
+        ("slots = 4", 'slots = 4\nusb = ["12"]', "serial.usb: expected ids such as"),
+        ("slots = 4", "slots = 4\nusb = 7", "serial.usb: expected a list of strings.*, got 7"),
         ("tick_hz = 25_000_000", "tick_hz = 0", "clock.tick_hz must not be 0"),
-        ('BP_UART_IRQ = "0"', "BP_UART_IRQ = 0", "build.defines.BP_UART_IRQ must be a string"),
-        ('kind = "qemu"', 'kind = "magic"', r"runner\[0\].kind must be one of qemu, simavr, nat"),
+        ('BP_UART_IRQ = "0"', "BP_UART_IRQ = 0", "build.defines.BP_UART_IRQ: expected a string"),
+        ('kind = "qemu"', 'kind = "magic"', r"runner\[0\].kind: expected one of qemu, simavr, nat"),
         ('kind = "qemu"', 'kind = "simavr"', r"runner\[0\].mcu is missing"),
         ('kind = "qemu"', 'kind = "command"', r"runner\[0\].program is missing"),
         ('"-kernel", "{elf}"', '"-kernel"', r"emulator.args must hold \{elf\}"),
-        ("[[runner]]", "[runner]", "runner must be an array of tables"),
+        ("[[runner]]", "[runner]", "runner: expected an array of tables"),
         ("schema = 1", "schema = 1 1", "is not TOML"),
     ],
 )
@@ -114,6 +146,69 @@ def test_a_board_with_one_of_its_runners() -> None:
         assert (board.name, board.memory) == (whole.name, whole.memory)
     with pytest.raises(ArgumentError, match="arduino-uno has no runner 'bochs'; it has: simavr"):
         load_board("arduino-uno:bochs")
+    with pytest.raises(ArgumentError, match=r"avrdude; did you mean simavr\?"):
+        load_board("arduino-uno:simvar")
+
+
+def test_an_unknown_board_offers_the_nearest() -> None:
+    close = {"microbt": "microbit", "micro:bit": "microbit", "mps2-an3866": "mps2-an386"}
+    for typed, meant in close.items():
+        with pytest.raises(ArgumentError, match=rf"known boards: .*; did you mean {meant}"):
+            load_board(typed)
+    with pytest.raises(ArgumentError, match="known boards: [a-z0-9-_, ]*$"):
+        load_board("qqqqqq")
+
+
+def test_a_folder_of_boards_must_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BYTEPROP_BOARDS", str(tmp_path / "none"))
+    with pytest.raises(BoardFileError, match="BYTEPROP_BOARDS: expected folders, got .*none'"):
+        all_boards()
+
+
+HOSTILE = ["", "7", "-1", "1e400", "nan", "true", '"text"', '""', r'"\u0000"', "[]", "[[]]", "{}",
+    "[1, 2]", '["a", 7]', "99999999999999999999999", "1979-05-27", '{ a = "b" }', "[{}]",
+    '"{elf} {x}"', r'["\u001b]0;"]']  # fmt: skip
+
+
+def test_no_change_of_one_value_gives_another_error(tmp_path: Path) -> None:
+    """Every value of a board with all tables, replaced by every kind of another."""
+    text = (boards_root() / "microbit" / "board.toml").read_text(encoding="utf-8")
+    good = 0
+    for line in re.findall(r"^[a-z_A-Z]+ = .*$", text, re.M):
+        key = line.partition(" = ")[0]
+        for value in HOSTILE:
+            file = _write(tmp_path, text.replace(line, f"{key} = {value}", 1), "microbit")
+            try:
+                parse_board(file)
+                good += 1
+            except BoardFileError as error:
+                assert str(file) in str(error)
+                assert len(str(error)) < len(str(file)) + 300
+    assert 0 < good < 200  # free texts may be anything
+
+
+def test_python_310_needs_tomli(tmp_path: Path) -> None:
+    """As Python 3.10 is without the extra `host`: no tomli, no pyserial, no rich."""
+    program = """
+import sys
+sys.version_info = (3, 10, 14, "final", 0)
+for name in ("tomli", "tomllib", "serial", "rich"):
+    sys.modules[name] = None
+from byteprop_host.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+    for verb in (["boards"], ["info", str(MODEL)], ["verify", str(MODEL)]):
+        done = subprocess.run(
+            [sys.executable, "-c", program, *verb],
+            capture_output=True,
+            text=True,
+            timeout=60.0,
+            check=False,
+            cwd=tmp_path,
+        )
+        assert done.returncode == 2
+        assert done.stderr.endswith('pip install "byteprop[host]"\n'), done.stderr
+        assert done.stderr.count("\n") == 1
 
 
 def test_an_unreadable_file(tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ import byteprop
 from byteprop.errors import ArgumentError
 from byteprop.image import without_names
 from byteprop_host import build as build_module
-from byteprop_host.boards import Board, load_board
+from byteprop_host.boards import Board, all_boards, load_board
 from byteprop_host.build import arena_bytes, build, check_fit, fit
 from byteprop_host.elf import flash_image, intel_hex, read_elf
 from byteprop_host.errors import BuildError, FitError, FlashError, ToolMissingError
 from byteprop_host.firmware import Firmware, cache_dir
-from byteprop_host.flash import choose, plan, runners, start
+from byteprop_host.flash import CommandRunner, Plan, choose, plan, runners, start
 
 MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
 
@@ -125,7 +125,7 @@ def test_plans_of_the_microbit(firmware: Firmware) -> None:
     by_name = {r.name: r for r in runners(board)}
     assert list(by_name) == ["qemu", "pyocd", "openocd"]
     assert by_name["pyocd"].plan(firmware, None).commands == (
-        ("pyocd", "flash", "--target", "nrf51", hexa),
+        ("pyocd", "flash", "-W", "--target", "nrf51", hexa),
     )
     openocd = by_name["openocd"].plan(firmware, "/dev/ttyACM0").text()
     assert openocd.startswith("openocd -f interface/cmsis-dap.cfg -f target/nrf51.cfg")
@@ -171,13 +171,53 @@ def test_a_cable_tool_is_run_with_its_arguments(tmp_path: Path) -> None:
     with start(board, firmware, port="/dev/ttyX", write=False):
         pass
     written = (tmp_path / "log").read_text(encoding="ascii").splitlines()
-    assert written == [f"{firmware.binary} 115200 /dev/ttyX", "reset --target nrf51"]
+    assert written == [f"{firmware.binary} 115200 /dev/ttyX", "reset -W --target nrf51"]
 
 
 def test_a_cable_tool_that_fails_is_quoted(tmp_path: Path) -> None:
-    board = _board_with_command(tmp_path, "echo no probe found >&2; exit 3\n")
-    with pytest.raises(FlashError, match="(?s)flashtool.*ended with code 3: no probe found"):
+    board = _board_with_command(
+        tmp_path, "seq 100 >&2; echo no probe found >&2; echo remarks; exit 3\n"
+    )
+    with pytest.raises(FlashError) as caught:
         start(board, _firmware(board, tmp_path), port="/dev/ttyX")
+    first, *quoted, last = str(caught.value).splitlines()
+    assert first == "microbit: tool ended with code 3; is the board plugged in?"
+    assert quoted == [*map(str, range(90, 101)), "no probe found"]
+    assert last.startswith(f"the command was: {tmp_path}/flashtool ")
+
+
+def test_a_cable_tool_that_waits_for_ever_is_ended(tmp_path: Path) -> None:
+    """And so is what it started: a shell's child keeps the pipes open."""
+    board = _board_with_command(tmp_path, "sleep 1000; true\n")
+    runner = CommandRunner(board, board.runners[0])
+    with pytest.raises(FlashError, match=r"has not ended after 0.2 s; is the board plugged in\?"):
+        runner.run(Plan("tool", ((str(tmp_path / "flashtool"),),)), 0.2)
+
+
+def test_a_cable_tool_that_cannot_be_started(tmp_path: Path) -> None:
+    board = _board_with_command(tmp_path, "")
+    (tmp_path / "flashtool").chmod(0o644)
+    runner = CommandRunner(board, board.runners[0])
+    with pytest.raises(FlashError, match="tool cannot be started: Permission denied"):
+        runner.run(Plan("tool", ((str(tmp_path / "flashtool"),),)), 1.0)
+    (tmp_path / "flashtool").unlink()
+    with pytest.raises(ToolMissingError, match="flashtool is not installed: pip install pyocd"):
+        runner.run(Plan("tool", ((str(tmp_path / "flashtool"),),)), 1.0)
+
+
+def test_values_are_filled_in_once(tmp_path: Path) -> None:
+    board = _board_with_command(tmp_path, "")
+    firmware = _firmware(board, tmp_path)
+    text = plan(board, replace(firmware, binary=Path("{port}")), port="/dev/ttyX").commands[0]
+    assert text[1:] == ("{port}", "115200", "/dev/ttyX")
+
+
+def test_flash_tools_of_our_boards_end_without_a_board() -> None:
+    """pyocd waits for a probe unless it gets -W."""
+    for board in all_boards():
+        for runner in board.runners:
+            if runner.program == "pyocd":
+                assert "-W" in runner.flash and "-W" in runner.reset
 
 
 def test_wrong_choices_are_named(firmware: Firmware) -> None:

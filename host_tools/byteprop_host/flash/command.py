@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..boards import Board, Runner
 from ..build import Firmware
 from ..errors import FlashError, ToolMissingError
+from ..invoke import finish
 from .base import Plan, Probe, StartedBoard, probe_program
 
-_PLACEHOLDERS = ("elf", "hex", "bin", "port", "baud")
+_LAST_LINES = 12  # of a tool that failed
 
 
 class CableBoard(StartedBoard):
@@ -27,7 +29,7 @@ class CableBoard(StartedBoard):
         self._timeout = timeout
 
     def reset(self) -> None:
-        _run(self._runner.reset_plan(self._firmware, self.port), self._timeout)
+        self._runner.run(self._runner.reset_plan(self._firmware, self.port), self._timeout)
 
     def close(self) -> None:
         pass
@@ -58,25 +60,20 @@ class CommandRunner:
         return self._filled(self._runner.reset, firmware, port)
 
     def _filled(self, args: Sequence[str], firmware: Firmware, port: str | None) -> Plan:
-        values = {
+        values: dict[str, object] = {
             "elf": firmware.elf,
             "hex": firmware.hex,
             "bin": firmware.binary,
             "port": port,
             "baud": self.board.serial.baud,
         }
-        command = [self._runner.program]
-        for arg in args:
-            for name in _PLACEHOLDERS:
-                if "{" + name + "}" not in arg:
-                    continue
-                if values[name] is None:
-                    raise FlashError(
-                        f"{self.board.name}: {self.name} needs a {name}; give --{name}"
-                    )
-                arg = arg.replace("{" + name + "}", str(values[name]))
-            command.append(arg)
-        return Plan(self.name, (tuple(command),))
+        filled = (re.sub(r"\{(\w+)\}", lambda m: self._value(values, m[1]), arg) for arg in args)
+        return Plan(self.name, ((self._runner.program, *filled),))
+
+    def _value(self, values: Mapping[str, object], name: str) -> str:
+        if values[name] is None:
+            raise FlashError(f"{self.board.name}: {self.name} needs a {name}; give --{name}")
+        return str(values[name])
 
     def start(
         self,
@@ -95,26 +92,35 @@ class CommandRunner:
         if write:
             probe = self.probe()
             if not probe.available:
-                raise ToolMissingError(f"{probe.detail}; install it: {probe.install}")
-            _run(plan, max(timeout, 60.0))
+                raise self._missing()
+            self.run(plan, max(timeout, 60.0))
         return CableBoard(self, firmware, plan, port, timeout)
 
+    def run(self, plan: Plan, timeout: float) -> None:
+        """Runs the commands of a plan; each may take `timeout` seconds."""
+        for command in plan.commands:
+            try:
+                done = finish(command, timeout=timeout)
+            except FileNotFoundError:
+                raise self._missing() from None
+            except OSError as error:
+                raise self._failed(f"cannot be started: {error.strerror}", plan) from None
+            except subprocess.TimeoutExpired:
+                raise self._failed(f"has not ended after {timeout:g} s", plan) from None
+            if done.returncode:
+                raise self._failed(
+                    f"ended with code {done.returncode}", plan, done.stderr or done.stdout
+                )
 
-def _run(plan: Plan, timeout: float) -> None:
-    for command in plan.commands:
-        try:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                check=False,
-                timeout=timeout,
-            )
-        except FileNotFoundError:
-            raise ToolMissingError(f"{command[0]} is not installed") from None
-        except subprocess.TimeoutExpired:
-            raise FlashError(f"no end after {timeout:g} s: {plan.text()}") from None
-        if done.returncode:
-            said = (done.stderr.strip() or done.stdout.strip())[-2000:]
-            raise FlashError(f"{plan.text()}\nended with code {done.returncode}: {said}")
+    def _missing(self) -> ToolMissingError:
+        return ToolMissingError(
+            f"{self.board.name}: {self._runner.program} is not installed: {self._runner.install}"
+        )
+
+    def _failed(self, what: str, plan: Plan, said: str = "") -> FlashError:
+        last = "\n".join(said.strip().splitlines()[-_LAST_LINES:])
+        return FlashError(
+            f"{self.board.name}: {self.name} {what}; is the board plugged in?"
+            + (f"\n{last}" if last else "")
+            + f"\nthe command was: {plan.text()}"
+        )
