@@ -23,17 +23,18 @@ sys.path[:0] = [
 from records import append, commit  # noqa: E402
 from training_boards import Task, classification, regression  # noqa: E402
 
-from byteprop_host.boards import Board, load_board  # noqa: E402
+from byteprop_host.boards import Board, all_boards, load_board  # noqa: E402
 from byteprop_host.build import build, compiler, train_fit  # noqa: E402
 from byteprop_host.flash import start  # noqa: E402
 from byteprop_host.link import Device, TrainingSession  # noqa: E402
+from byteprop_host.training_plan import can_train, trains_one_layer  # noqa: E402
 
 NETS = {
     "784-20-10": lambda: classification((784, 20, 10), 20, window=0),
     "64-32-10": lambda: classification((64, 32, 10), 40, window=0),
     "1-1": lambda: regression(30),
 }
-BOARDS = ("mps2-an386", "mps2-an385", "microbit", "rv32-virt", "sifive_e", "arduino-uno")
+BOARDS = [b.name for b in all_boards() if b.emulator is not None and can_train(b)]
 COLUMNS = (
     "commit", "compiler", "board", "net", "samples", "unit", "per_sample", "flash_bytes",
     "flash_added_bytes", "ram_bytes", "image_bytes", "training_bytes", "stack_used_bytes",
@@ -81,8 +82,8 @@ def main() -> None:
         board = load_board(name)
         for net, task in NETS.items():
             made = task()
-            only_small = board.build.train_defines.get("BP_TRAIN_ONE_LAYER") == "1"
-            if not train_fit(board, made.image, made.config).ok or (only_small and net != "1-1"):
+            is_too_deep = trains_one_layer(board) and net != "1-1"
+            if is_too_deep or not train_fit(board, made.image, made.config).ok:
                 continue
             row = measure(board, net, made)
             if args.record:

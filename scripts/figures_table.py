@@ -18,6 +18,7 @@ from records_page import records as all_records
 
 from byteprop._raw import Engine
 from byteprop._raw_train import Config, plan
+from byteprop_host.boards import all_boards
 
 README = ROOT / "README.md"
 MODEL = "fashion_mlp_perchannel"
@@ -31,7 +32,7 @@ WAYS = {
     "float32 Adam, batch 32, constant rate": "float32 Adam, batch 32, constant rate",
 }
 TFLITE_M0, TFLITE_M4 = 113_482, 37_872
-BOARDS = {"Cortex-M0": "microbit", "Cortex-M3": "mps2-an385", "Cortex-M4": "mps2-an386"}
+CPUS = ("Cortex-M0", "Cortex-M3", "Cortex-M4")
 
 
 def records(name: str) -> list[Record]:
@@ -40,7 +41,8 @@ def records(name: str) -> list[Record]:
 
 def boards_table() -> str:
     """The same 784-20-10 network; the figures of others are ours too, see the text below them."""
-    ours = {cpu: records(board)[-1] for cpu, board in BOARDS.items()}
+    boards = {board.cpu: board.name for board in all_boards()}
+    ours = {cpu: records(boards[cpu])[-1] for cpu in CPUS}
     m4 = ours["Cortex-M4"]
     counts = " | ".join(f"{int(row['per_inference']):,}" for row in ours.values())
     flash = f"{int(m4['program_flash_bytes']):,}, link and model reader included"
@@ -96,7 +98,7 @@ def training_table() -> str:
     }
 
     def counts(inputs: str) -> str:
-        return " | ".join(found[inputs, cpu.lower()] for cpu in BOARDS)
+        return " | ".join(found[inputs, cpu.lower()] for cpu in CPUS)
 
     image = network(NETWORKS[NET])
     memory = len(image) + Engine(image).arena_bytes + plan(image, Config(seed=0)).memory_bytes

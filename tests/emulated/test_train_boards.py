@@ -19,11 +19,12 @@ from byteprop._raw import const
 from byteprop._raw_train import Trainer
 from byteprop.errors import ArgumentError
 from byteprop.graph import Dense
-from byteprop_host.boards import Board, load_board
+from byteprop_host.boards import Board, all_boards, load_board
 from byteprop_host.build import Firmware, build, check_train_fit, train_fit
 from byteprop_host.errors import FitError, RequestError
 from byteprop_host.link import Device, Message, TrainingSession
 from byteprop_host.link.channel import SessionLost
+from byteprop_host.training_plan import can_train, trains_one_layer
 from emulation import opened, require
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -40,18 +41,18 @@ from training_boards import (
 
 from faulty_line import FaultyLine
 
-LARGE = ("mps2-an386", "mps2-an385", "rv32-virt")
-SMALL = ("microbit", "sifive_e")
-TINY = ("arduino-uno",)
-BOARDS = (*LARGE, *SMALL, *TINY)
+BOARDS = [b.name for b in all_boards() if b.emulator is not None and can_train(b)]
 
 
 def task_of(name: str, n: int | None = None) -> Task:
-    if name in TINY:
+    """The largest of three networks that the board can train."""
+    board = load_board(name)
+    if trains_one_layer(board):
         return regression(n or 300)
-    if name in SMALL:
-        return classification((64, 32, 10), n or 150, window=40)
-    return classification((784, 20, 10), n or 60, window=25)
+    large = classification((784, 20, 10), n or 60, window=25)
+    if train_fit(board, large.image, large.config).ok:
+        return large
+    return classification((64, 32, 10), n or 150, window=40)
 
 
 def firmware_of(board: Board, **defines: str) -> Firmware:
@@ -93,8 +94,11 @@ def test_a_board_learns_the_hosts_bits(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["mps2-an386", "rv32-virt", "microbit"])
 def test_batches_and_momentum(name: str) -> None:
-    sizes = (16, 12, 4) if name in SMALL else (64, 32, 10)
-    task = classification(sizes, 40, batch=6, momentum_shift=3, window=3)
+    large, small = (
+        classification(sizes, 40, batch=6, momentum_shift=3, window=3)
+        for sizes in ((64, 32, 10), (16, 12, 4))
+    )
+    task = large if train_fit(load_board(name), large.image, large.config).ok else small
     twin = Trainer(task.image, task.config)
     with begun(name, task) as (_, _, session):
         assert shown(list(session.train(task.samples))) == twin_results(twin, task.samples)
@@ -106,13 +110,13 @@ def test_batches_and_momentum(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["mps2-an386", "rv32-virt", "microbit", "arduino-uno"])
 def test_layers_without_bias_get_one(name: str) -> None:
-    task = regression(30) if name in TINY else classification((16, 12, 4), 40)
-    if name in TINY:  # its training knows no QUANTIZE
+    if trains_one_layer(load_board(name)):  # its training knows no QUANTIZE
+        task = regression(30)
         graph = image.decode(task.image)
         bare = replace(graph, ops=(replace(graph.ops[0], has_bias=False),))
         task = replace(task, image=image.encode(bare))
     else:
-        task = without_biases(task)
+        task = without_biases(classification((16, 12, 4), 40))
     twin = Trainer(task.image, task.config)
     with begun(name, task) as (_, _, session):
         assert shown(list(session.train(task.samples))) == twin_results(twin, task.samples)
