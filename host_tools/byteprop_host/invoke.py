@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +19,7 @@ from .errors import BuildError
 
 _SHOWN_COMMAND = 1500  # characters of a command that failed
 _TIMEOUT_SECONDS = 300.0
+_WAKE_SECONDS = 0.1
 
 _T = TypeVar("_T")
 _running: dict[int, subprocess.Popen[str]] = {}  # by the thread that waits for it
@@ -95,22 +96,34 @@ def in_parallel(jobs: Sequence[Callable[[], _T]], finished: Callable[[int], None
 
     An error or an interrupt ends the tools that run and drops the jobs that wait.
     """
-    threads: list[int] = []
-    with ThreadPoolExecutor(
-        os.cpu_count() or 1, initializer=lambda: threads.append(threading.get_ident())
-    ) as pool:
-        futures: list[Future[_T]] = []
+    stopped = threading.Event()
+    busy: set[int] = set()  # threads
+
+    def guarded(job: Callable[[], _T]) -> _T:
+        busy.add(threading.get_ident())
         try:
-            futures += [pool.submit(job) for job in jobs]
+            if stopped.is_set():
+                raise CancelledError
+            return job()
+        finally:
+            busy.discard(threading.get_ident())
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        try:
+            futures = [pool.submit(guarded, job) for job in jobs]
             results = []
             for future in futures:
+                # A signal that comes just before a wait without an end would not wake it.
+                while not wait([future], timeout=_WAKE_SECONDS).done:
+                    pass
                 results.append(future.result())
                 finished(len(results))
             return results
         except BaseException:
+            stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
-            while not all(future.done() for future in futures):
-                for process in filter(None, map(_running.get, threads)):
+            while busy:
+                for process in filter(None, map(_running.get, tuple(busy))):
                     _end(process)
                 time.sleep(0.005)
             raise
