@@ -1,15 +1,18 @@
 """Builds and runs the libFuzzer targets under AddressSanitizer and UndefinedBehaviorSanitizer.
 
-    python3 tests/fuzz/fuzz.py [TARGET ...] [--seconds 30]
+    python3 tests/fuzz/fuzz.py [TARGET ...] [--seconds 30] [--corpus FOLDER]
 
 Seeds are made from the models of the tests when it runs. An input that crashes is kept in
-tests/fuzz/regressions/TARGET/ and from then on tried first, by this script and by the tests.
+tests/fuzz/regressions/TARGET/ and from then on tried first, by this script and by the tests. With
+--corpus, what a run has found is the start of the next one.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
+import resource
 import shutil
 import struct
 import subprocess
@@ -17,7 +20,7 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -47,6 +50,9 @@ APP_DEFINES = {
     "BP_POOL_BYTES": "32768",
     "BP_BUILD_ID": "1",
     "BP_BAKED_MODEL": "0",
+    "BP_APP_TRAIN": "1",
+    "BP_SAVE_SLOT_BYTES": "16384",
+    "BP_FLASH_PAGE_BYTES": "1024",
 }
 
 
@@ -55,6 +61,16 @@ class Target:
     name: str
     parts: tuple[str, ...]  # of csrc
     max_bytes: int = 4096
+    defines: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What libFuzzer did. edges: covered and all, of the instrumented code."""
+
+    executions: int
+    edges: tuple[int, int]
+    cpu_seconds: float
 
 
 TARGETS = {
@@ -62,7 +78,8 @@ TARGETS = {
     for target in (
         Target("model", LIBRARY, max_bytes=24_000),
         Target("link", ("status.c", "link")),
-        Target("app", (*LIBRARY, "app"), max_bytes=16_000),
+        Target("train", LIBRARY, max_bytes=8_000),
+        Target("app", (*LIBRARY, "app"), max_bytes=16_000, defines=APP_DEFINES),
     )
 }
 
@@ -104,13 +121,13 @@ def build(target: Target, folder: Path) -> Path:
     program = folder / f"fuzz_{target.name}"
     harness = HERE / f"fuzz_{target.name}.c"
     if target.name == "app":
-        defines = [f"-D{name}={value}" for name, value in APP_DEFINES.items()]
+        defines = [f"-D{name}={value}" for name, value in target.defines.items()]
         sanitize = "-fsanitize=fuzzer-no-link,address,undefined"
         library = folder / "libfuzzed_app.so"
         clang(sanitize, "-shared", "-fPIC", *defines, *sources(target), "-o", library)
         # -rdynamic: the library finds bp_port_* in the program.
         where = ["-rdynamic", f"-Wl,-rpath,{folder}"]
-        clang(SANITIZE, harness, library, *where, "-o", program)
+        clang(SANITIZE, *defines, harness, library, *where, "-o", program)
     else:
         clang(SANITIZE, harness, HERE / "assert_failed.c", *sources(target), "-o", program)
     return program
@@ -149,30 +166,106 @@ def link_seeds() -> Iterable[bytes]:
     yield b"\0\0noise" + frame(0x04, 4, b"")[:-3] + frame(0x04, 4, b"")
 
 
+def trainable_images() -> list[bytes]:
+    """Small networks of every kind that training takes."""
+    sys.path.insert(0, str(ROOT / "tests/python"))
+    import numpy as np
+    from training_case import Net, graph_of
+
+    from byteprop import image
+
+    networks = (
+        Net((6, 5, 3)),
+        Net((5, 4, 3, 2), classifier=False),
+        Net((33, 40, 9)),
+        Net((7, 5, 4), per_channel=True, zero_points=True),
+        Net((6, 4, 3), leading_quantize=True, reshape=True),
+        Net((3, 1), classifier=False, zero_points=True),
+    )
+    made = [image.encode(graph_of(net, np.random.default_rng(1))) for net in networks]
+    return made + [data for data in model_images() if len(data) < 8_000]
+
+
+CONFIGS = (  # seed, frozen, batch, window, flags, momentum
+    struct.pack("<IIHHBB", 1, 0, 1, 0, 0, 0),
+    struct.pack("<IIHHBB", 7, 0, 1, 2, 0, 0),
+    struct.pack("<IIHHBB", 7, 0, 3, 2, 0, 3),
+    struct.pack("<IIHHBB", 9, 1, 1, 0, 1, 0),
+    struct.pack("<IIHHBB", 9, 0, 2, 3, 2, 1),
+)
+
+
+def train_seeds() -> Iterable[bytes]:
+    """As fuzz_train.c reads them."""
+    for image in trainable_images():
+        for config in CONFIGS:
+            for state in (b"", b"\0" * 40 + bytes(range(60))):
+                head = config + bytes([7]) + struct.pack("<IH", 90_000, len(state))
+                yield head + state + image
+
+
+def request(kind: int, payload: bytes = b"", control: int = 0) -> bytes:
+    """A request as fuzz_app.c reads it."""
+    return bytes([control, kind]) + struct.pack("<H", len(payload)) + payload
+
+
+def load_requests(image: bytes) -> bytes:
+    load = request(0x10, struct.pack("<II", len(image), zlib.crc32(image[16:])))
+    for offset in range(0, len(image), 200):
+        load += request(0x11, struct.pack("<I", offset) + image[offset : offset + 200])
+    return load + request(0x12)
+
+
+HAIL = request(0x01, b"\x01\x12\x34\x56\x78")
+CUT, SAVED, FLASH = 16, 32, 64  # of fuzz_app.c
+
+
+def infer_seed(image: bytes) -> bytes:
+    infer = request(0x20, struct.pack("<BHI", 0, 0, 0) + b"\x05") + request(0x23, b"\xff\xff")
+    read = request(0x21, struct.pack("<BHIH", 1, 0, 0, 1)) + request(0x24, b"\0\0")
+    digest = request(0x22, struct.pack("<BHII", 3, 0, 0, 64))
+    return HAIL + load_requests(image) + infer + read + digest
+
+
+def train_requests(image: bytes, config: bytes) -> bytes:
+    """Trains, reads and writes the state, evaluates, ends."""
+    import byteprop
+
+    model = byteprop.load(image)
+    classes = any(type(op).__name__ == "Softmax" for op in model.graph.ops)
+    outputs = model.graph.tensors[model.graph.outputs[0]].shape[-1]
+    wanted = b"\x01\x00" if classes else struct.pack(f"<{outputs}i", *range(0, 999 * outputs, 999))
+    sample = request(0x20, struct.pack("<BHI", 0, 0, 0) + b"\x05\x80\x70")
+    sample += request(0x31, struct.pack("<I", 80_000) + wanted)
+    state = request(0x21, struct.pack("<BHIH", 4, 0, 0, 60))
+    state += request(0x20, struct.pack("<BHI", 4, 0, 28) + b"\0" * 12)
+    begin = request(0x30, config + b"\0\0")
+    return begin + sample * 3 + state + sample + request(0x32, wanted) + request(0x33)
+
+
 def app_seeds() -> Iterable[bytes]:
-    """Requests as fuzz_app.c reads them; small models are loaded and run."""
-
-    def request(kind: int, payload: bytes = b"") -> bytes:
-        return bytes([0, kind]) + struct.pack("<H", len(payload)) + payload
-
-    hail = request(0x01, b"\x01\x12\x34\x56\x78")
-    yield hail + request(0x02, b"hello") + request(0x04)
+    """Small models are loaded and run, trained, saved and brought back."""
+    yield HAIL + request(0x02, b"hello") + request(0x04)
     for image in model_images():
-        if len(image) > 12_000:
-            continue
-        load = request(0x10, struct.pack("<II", len(image), zlib.crc32(image[16:])))
-        for offset in range(0, len(image), 200):
-            load += request(0x11, struct.pack("<I", offset) + image[offset : offset + 200])
-        load += request(0x12)
-        infer = request(0x20, struct.pack("<BHI", 0, 0, 0) + b"\x05") + request(0x23, b"\xff\xff")
-        read = request(0x21, struct.pack("<BHIH", 1, 0, 0, 1)) + request(0x24, b"\0\0")
-        digest = request(0x22, struct.pack("<BHII", 3, 0, 0, 64))
-        yield hail + load + infer + read + digest
+        if len(image) <= 12_000:
+            yield infer_seed(image)
+    save, restore, saved = request(0x40), request(0x41), request(0x42)
+    for number, image in enumerate(trainable_images()):
+        for config in CONFIGS:
+            begin = HAIL + load_requests(image) + train_requests(image, config)
+            yield begin + save + saved + restore + request(0x33)
+            cut = request(0, struct.pack("<H", 3 + 40 * number), CUT)
+            yield begin + save + cut + save + HAIL + restore + save + request(0x03) + HAIL + restore
+            flip = request(0, struct.pack("<BHI", 0, 2, 1), FLASH)
+            yield begin + save + save + flip + saved + restore
+            head = struct.pack("<BBH", 1, 5, len(image)) + config + b"\0\0"
+            yield HAIL + request(0, head + image + b"\0" * 300, SAVED) + restore + save
 
 
 def write_seeds(target: Target, folder: Path) -> None:
     folder.mkdir(parents=True)
-    seeds = {"model": model_images, "link": link_seeds, "app": app_seeds}[target.name]()
+    makers = {"model": model_images, "link": link_seeds, "train": train_seeds, "app": app_seeds}
+    seeds = makers[target.name]()
     for index, seed in enumerate(seeds):
         (folder / f"seed_{index}").write_bytes(seed)
 
@@ -209,14 +302,23 @@ def replay(target: Target, program: Path) -> int:
     return len(paths)
 
 
-def fuzz(target: Target, program: Path, folder: Path, seconds: int) -> int:
-    """Runs the target on new inputs; returns how many it ran. Keeps one that crashes."""
+def edges(said: str) -> tuple[int, int]:
+    """Covered and all: libFuzzer counts those of each instrumented module when it starts."""
+    covered = re.findall(r"\bcov: (\d+)", said)
+    modules = re.search(r"Loaded \d+ PC tables? \((\d+) PCs\)", said)
+    if not covered or modules is None:
+        raise FuzzError(f"libFuzzer did not say what it covered:\n{said[-2000:]}")
+    return int(covered[-1]), int(modules[1])
+
+
+def fuzz(target: Target, program: Path, folder: Path, seconds: int, corpus: Path) -> Run:
+    """Runs the target on new inputs, which stay in corpus. Keeps one that crashes."""
     write_seeds(target, folder / "seeds")
     kept = REGRESSIONS / target.name
-    new = folder / "corpus"
-    new.mkdir()
+    corpus.mkdir(parents=True, exist_ok=True)
     artifacts = folder / "artifacts"
     artifacts.mkdir()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     try:
         said = run(
             program,
@@ -224,8 +326,7 @@ def fuzz(target: Target, program: Path, folder: Path, seconds: int) -> int:
             f"-max_len={target.max_bytes}",
             f"-artifact_prefix={artifacts}/",
             "-print_final_stats=1",
-            "-verbosity=0",
-            str(new),
+            str(corpus),
             str(folder / "seeds"),
             timeout=seconds + 120,
         )
@@ -236,16 +337,18 @@ def fuzz(target: Target, program: Path, folder: Path, seconds: int) -> int:
             shutil.copy(path, kept / path.name)
         names = ", ".join(path.name for path in found)
         raise FuzzError(f"{error}\nkept in {kept.relative_to(ROOT)}: {names}") from None
-    for line in said.splitlines():
-        if line.startswith("stat::number_of_executed_units:"):
-            return int(line.split()[1])
-    raise FuzzError(f"{program.name} did not say how many inputs it ran:\n{said}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    executions = re.search(r"stat::number_of_executed_units:\s*(\d+)", said)
+    if executions is None:
+        raise FuzzError(f"{program.name} did not say how many inputs it ran:\n{said[-2000:]}")
+    return Run(int(executions[1]), edges(said), after.ru_utime - before.ru_utime)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
     parser.add_argument("--seconds", type=int, default=30, help="for each target (default: 30)")
+    parser.add_argument("--corpus", type=Path, help="folder that keeps inputs for the next run")
     arguments = parser.parse_args()
     why_not = missing()
     if why_not is not None:
@@ -256,8 +359,13 @@ def main() -> int:
             target, folder = TARGETS[name], Path(temporary)
             program = build(target, folder)
             old = replay(target, program)
-            ran = fuzz(target, program, folder, arguments.seconds)
-            print(f"{name}: {old} old inputs and {ran:,} new ones, no crash")
+            corpus = (arguments.corpus or folder / "corpus") / name
+            done = fuzz(target, program, folder, arguments.seconds, corpus)
+            print(
+                f"{name}: {old} old inputs and {done.executions:,} new ones, no crash; "
+                f"{done.edges[0]:,} of {done.edges[1]:,} edges, {done.cpu_seconds:.0f} s of CPU",
+                flush=True,
+            )
     return 0
 
 

@@ -1,12 +1,10 @@
 /* The codec of the link: any bytes into the receiver, at several capacities; what comes out as a
  * frame must lie in the buffer and survive a round trip through the sender. */
-#include <byteprop/link.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { MAX_WIRE_BYTES = 1 << 16 };
+#include "fuzz_common.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+enum { MAX_WIRE_BYTES = 1 << 16 };
 
 static uint8_t wire[MAX_WIRE_BYTES * 2];
 static uint32_t wire_bytes;
@@ -17,12 +15,6 @@ static void write_wire(const uint8_t *data, uint16_t n) {
     }
     memcpy(wire + wire_bytes, data, n);
     wire_bytes += n;
-}
-
-static void check(int condition) {
-    if (!condition) {
-        abort();
-    }
 }
 
 static void round_trip(const bp_frame_t *frame) {

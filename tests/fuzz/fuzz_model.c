@@ -2,28 +2,14 @@
  * every record can be read and inference stays inside image and arena. Image and arena are allocated
  * to the byte, so that the sanitizers see the first step outside. */
 #include <byteprop/infer.h>
-#include <byteprop/link.h>
 #include <byteprop/model.h>
-#include <stdlib.h>
+#include <byteprop/status.h>
 #include <string.h>
 
-enum { TOTAL_AT = 8, CRC_AT = 12, CRC_FROM = 16 };
+#include "fuzz_common.h"
+
 /* More would only make the fuzzer slow; the reader's own limits are the same above it. */
 #define MAX_ARENA_BYTES (1u << 20)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void put_u32(uint8_t *p, uint32_t value) {
-    for (int i = 0; i < 4; ++i) {
-        p[i] = (uint8_t)(value >> (8 * i));
-    }
-}
-
-static void check(int condition) {
-    if (!condition) {
-        abort();
-    }
-}
 
 static void read_records(const bp_model_t *model) {
     bp_tensor_t tensor;
@@ -92,8 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     /* The same with length and checksum put right, or no mutation would ever pass them. */
     uint8_t *valid = malloc(size);
     memcpy(valid, data, size);
-    put_u32(valid + TOTAL_AT, (uint32_t)size);
-    put_u32(valid + CRC_AT, bp_crc32(0, valid + CRC_FROM, (uint32_t)(size - CRC_FROM)));
+    seal_image(valid, size);
     open_and_run(valid, size);
     free(valid);
     return 0;
