@@ -12,10 +12,15 @@ from pathlib import Path
 from cffi import FFI
 
 ROOT = Path(__file__).resolve().parent.parent
-HEADERS = ("status", "fixed", "kernels", "model", "infer", "train", "link")
+HEADERS = ("status", "crc32", "fixed", "kernels", "model", "infer", "train", "link")
 # What only the extension has: C that may use floats.
 NATIVE = ROOT / "runtime/native"
-SOURCE_FOLDERS = (".", "kernels", "isa", "isa/x86_avx2", "model", "infer", "train", "link")
+SOURCE_FOLDERS = (
+    *(".", "kernels", "isa", "isa/x86_avx2", "model", "infer"),
+    *("train", "train/kernels", "link"),
+)
+# A list of macros in the header; cffi takes the values from the compiler.
+STATUS_TYPE = "typedef enum { BP_OK, ... } bp_status_t;"
 MARKED = re.compile(r"/\* cdef: begin \*/(.*?)/\* cdef: end \*/", re.DOTALL)
 
 # -fwrapv and -DNDEBUG come with CPython's own flags; the C tests build without them.
@@ -29,10 +34,11 @@ COMPILE_ARGS = (
 
 
 def declarations() -> str:
-    """The marked parts of the headers."""
+    """The marked parts of the headers, as a C parser without a preprocessor understands them."""
     headers = [ROOT / "csrc/include/byteprop" / f"{name}.h" for name in HEADERS]
     headers += sorted(NATIVE.glob("*.h"))
-    return "\n".join("\n".join(MARKED.findall(h.read_text(encoding="utf-8"))) for h in headers)
+    parts = ["\n".join(MARKED.findall(h.read_text(encoding="utf-8"))) for h in headers]
+    return "\n".join([STATUS_TYPE, *parts]).replace("BP_MUST_CHECK ", "")
 
 
 def sources() -> list[str]:

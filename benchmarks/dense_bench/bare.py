@@ -89,8 +89,8 @@ def kernel_sources() -> list[Path]:
 def training_sources() -> list[Path]:
     """What a program that trains needs beside the kernels."""
     folders = ("train", "model", "infer")
-    parts = [path for folder in folders for path in sorted((CSRC / folder).glob("*.c"))]
-    return [*parts, CSRC / "link/crc32.c", CSRC / "status.c"]
+    parts = [path for folder in folders for path in sorted((CSRC / folder).rglob("*.c"))]
+    return [*parts, *sorted(CSRC.glob("*.c"))]
 
 
 def build(

@@ -1,7 +1,7 @@
 /* Counts the instructions of training samples: prints raw SysTick ticks of a loop of known length,
  * then of every sample "evaluate train", then the checksum of image and state, which the host's
  * must equal. train_bench.py makes what is embedded here, and figures of what is printed. */
-#include <byteprop/link.h>
+#include <byteprop/crc32.h>
 #include <byteprop/train.h>
 
 #include "bare.h"

@@ -3,6 +3,7 @@
 #define BYTEPROP_APP_H
 
 #include <byteprop/config.h>
+#include <byteprop/crc32.h>
 #include <byteprop/infer.h>
 #include <byteprop/link.h>
 #include <byteprop/model.h>

@@ -1,6 +1,6 @@
 #include "slots.h"
 
-#include <byteprop/link.h>
+#include <byteprop/crc32.h>
 #include <byteprop/port.h>
 
 #if BP_SAVE_SLOT_BYTES > 0

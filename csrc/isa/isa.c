@@ -14,27 +14,35 @@ static bool same_text(const char *a, const char *b) {
 
 #if BP_ISA_AT_RUN_TIME
 
-static const bp_isa_t portable = {"portable", bp_dot_rows_s8, bp_dot_row_s8};
-static const bp_isa_t avx2 = {"avx2", bp_dot_rows_s8_avx2, bp_dot_row_s8};
+static const bp_isa_t avx2 = {"avx2", bp_dot_rows_s8_avx2, bp_dot_row_s8, bp_sgd_row_s16_avx2,
+                              bp_dense_backward_s8_avx2};
+static const bp_isa_t portable = {"portable", bp_dot_rows_s8, bp_dot_row_s8, bp_sgd_row_s16,
+                                  bp_dense_backward_s8};
 
-/* Best first; NULL where the CPU lacks it. */
-static const bp_isa_t *candidate(int index) {
-    switch (index) {
-    case 0:
-        return __builtin_cpu_supports("avx2") ? &avx2 : NULL;
-    default:
-        return &portable;
-    }
+/* All there are, best first. A new one is a line here. */
+static const bp_isa_t *const all[] = {&avx2, &portable};
+
+static bool is_supported(const bp_isa_t *isa) {
+    return isa == &portable || (isa == &avx2 && __builtin_cpu_supports("avx2"));
 }
-enum { CANDIDATES = 2 };
+
+/* Those that this CPU can run; NULL from the end on. */
+static const bp_isa_t *candidate(int index) {
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; ++i) {
+        if (is_supported(all[i]) && index-- == 0) {
+            return all[i];
+        }
+    }
+    return NULL;
+}
 
 static const bp_isa_t *in_use;
 
 /* Threads that come here first at the same time all store the same pointer. */
 const bp_isa_t *bp_isa(void) {
     const bp_isa_t *isa = __atomic_load_n(&in_use, __ATOMIC_ACQUIRE);
-    for (int i = 0; isa == NULL; ++i) {
-        isa = candidate(i);
+    if (isa == NULL) {
+        isa = candidate(0);
         __atomic_store_n(&in_use, isa, __ATOMIC_RELEASE);
     }
     return isa;
@@ -44,10 +52,15 @@ const char *bp_isa_name(void) {
     return bp_isa()->name;
 }
 
+const char *bp_isa_available(int index) {
+    const bp_isa_t *isa = candidate(index);
+    return isa == NULL ? NULL : isa->name;
+}
+
 int bp_isa_select(const char *name) {
-    for (int i = 0; i < CANDIDATES; ++i) {
-        const bp_isa_t *isa = candidate(i);
-        if (isa != NULL && same_text(name, isa->name)) {
+    const bp_isa_t *isa;
+    for (int i = 0; (isa = candidate(i)) != NULL; ++i) {
+        if (same_text(name, isa->name)) {
             __atomic_store_n(&in_use, isa, __ATOMIC_RELEASE);
             return BP_OK;
         }
@@ -59,6 +72,10 @@ int bp_isa_select(const char *name) {
 
 const char *bp_isa_name(void) {
     return BP_ISA_NAME;
+}
+
+const char *bp_isa_available(int index) {
+    return index == 0 ? BP_ISA_NAME : NULL;
 }
 
 int bp_isa_select(const char *name) {

@@ -1,5 +1,6 @@
 /* Sending a frame without a buffer: the groups of COBS are found by looking ahead over header,
  * payload and CRC where they lie, and written from there. */
+#include <byteprop/crc32.h>
 #include <byteprop/link.h>
 
 #define MAX_GROUP_BYTES 254u

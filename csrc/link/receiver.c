@@ -1,5 +1,6 @@
 /* From bytes of the wire to frames. A zero ends a frame and begins the next, so that after any
  * garbage the first whole frame is found again. */
+#include <byteprop/crc32.h>
 #include <byteprop/link.h>
 
 #define FRAME_MIN_BYTES (BP_LINK_HEADER_BYTES + BP_LINK_CRC_BYTES)

@@ -1,6 +1,6 @@
 #include <byteprop/config.h>
+#include <byteprop/crc32.h>
 #include <byteprop/kernels.h>
-#include <byteprop/link.h>
 #include <byteprop/model.h>
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
+#include "isa/isa.h"
+#include "train/kernels/kernels.h"
 #include "train/state.h"
-#include "train/train_isa.h"
 
 enum { MAX_BACKWARD_ROWS = 511 };
 #define BACKWARD_LIMIT ((int32_t)1 << 15)
@@ -19,15 +20,15 @@ static void shift_all(int32_t *scaled, uint16_t n, uint8_t rshift) {
     }
 }
 
-/* Brings the rows' errors to one scale, small enough for their sum over the rows, in a copy because
- * the layer's update still wants them; returns by how many bits they were shifted. */
-static uint8_t prepare(const bp_train_t *t, const bp_train_layer_t *layer, int32_t *scaled) {
+/* Brings the rows' errors to one scale, small enough for their sum over the rows, in a copy,
+ * because the layer's update needs them as they are; returns by how many bits they were shifted. */
+static uint8_t scale_errors(const bp_train_t *t, const bp_train_layer_t *layer, int32_t *scaled) {
     const int32_t *delta = bp_train_i32(t, layer->delta);
     for (uint16_t j = 0; j < layer->n_out; ++j) {
         scaled[j] = delta[j];
     }
     uint8_t shift = 0;
-    if (layer->last && !bp_train_is_classifier(t)) {
+    if (layer->last && !bp_train_has_classes(t)) {
         shift = bp_block_scale(scaled, layer->n_out);
     }
     for (uint16_t j = 0; layer->per_channel && j < layer->n_out; ++j) {
@@ -53,11 +54,12 @@ static void mask_inactive(const bp_train_t *t, const bp_train_layer_t *below, in
 }
 
 bp_real_t bp_train_backward(const bp_train_t *t, uint16_t l, bp_real_t unit) {
+    BP_ISA_BEGIN
     const bp_train_layer_t *layer = bp_train_layer(t, l);
     const bp_train_layer_t *below = bp_train_layer(t, (uint16_t)(l - 1));
     int32_t *dx = bp_train_i32(t, below->delta);
     int32_t *scaled = bp_train_i32(t, t->backward);
-    uint8_t shift = prepare(t, layer, scaled);
+    uint8_t shift = scale_errors(t, layer, scaled);
     BP_ISA_BACKWARD(dx, scaled, bp_train_weights(t, layer), layer->row_stride, layer->n_in,
                     layer->n_out);
     mask_inactive(t, below, dx);

@@ -1,8 +1,8 @@
 #include "train/state.h"
 
 /* Training writes weights, biases, shifts, scales, tensor records and the softmax's table, relying
- * on what the model reader found in them. So nothing in the image may lie in two places at once but
- * multipliers, which are only read. */
+ * on what the model reader found in them. So nothing in the image may overlap but multipliers,
+ * which are only read. */
 
 enum { SECTIONS = 5, PARTS = 5, MULTIPLIERS = 2 };
 enum { NAMES_OFFSET_AT = 52, NAMES_BYTES_AT = 56, TABLE_BYTES = 1024 };
@@ -65,7 +65,7 @@ static int overlap(region_t a, region_t b) {
     return b.bytes != 0 && a.begin < b.begin + b.bytes && b.begin < a.begin + a.bytes;
 }
 
-int bp_train_check_regions(const bp_model_t *model) {
+bp_status_t bp_train_check_regions(const bp_model_t *model) {
     uint32_t n = SECTIONS + (uint32_t)PARTS * model->n_ops;
     for (uint32_t i = 0; i < n; ++i) {
         region_t region = region_at(model, i);
@@ -81,8 +81,8 @@ int bp_train_check_regions(const bp_model_t *model) {
     return BP_OK;
 }
 
-/* With a window scales of tensors change; a tensor that is written twice would take part in two. */
-int bp_train_check_tensors(const bp_model_t *model) {
+/* Rescaling changes scales of tensors; a tensor that is written twice would have two. */
+bp_status_t bp_train_check_tensors(const bp_model_t *model) {
     bp_op_t op, before;
     for (uint16_t i = 0; i < model->n_ops; ++i) {
         bp_model_op(&op, model, i);

@@ -1,6 +1,6 @@
 #include <byteprop/train.h>
 
-#include "train/kernels.h"
+#include "train/kernels/kernels.h"
 
 /* The finaliser of MurmurHash3: every bit of the input moves every bit of the output. */
 static uint32_t avalanche(uint32_t h) {

@@ -1,37 +1,85 @@
 #include <byteprop/infer.h>
+#include <byteprop/kernels.h>
 
 #include "train/state.h"
 
 /* One sample: forward, loss, backward, update. docs/numerics.md has the equations. */
 
-static int forward_and_loss(const bp_train_t *t, bp_train_result_t *result, bp_real_t *unit,
-                            const int8_t *x, uint16_t label, const int32_t *target, int training) {
-    uint16_t last = (uint16_t)(t->n_layers - 1);
-    int classes = bp_train_is_classifier(t);
-    if (classes ? label >= bp_train_layer(t, last)->n_out : target == NULL) {
-        return BP_E_ARG;
-    }
-    bp_train_forward(t, x, training);
-    const int8_t *features = bp_train_input(t, last, x);
-    *unit = classes ? bp_train_cross_entropy(t, result, features, label, training)
-                    : bp_train_squared_error(t, result, features, target);
-    return BP_OK;
+int bp_train_is_classifier(const bp_train_t *t) {
+    return bp_train_has_classes(t);
 }
 
-/* A leading QUANTIZE; else the input is used where it is. */
-static const int8_t *quantized(const bp_train_t *t, const uint8_t *x) {
-    if (BP_TRAIN_ONE_LAYER || t->rescale_op == BP_TRAIN_NONE) {
+/* ---- forward ---- */
+
+/* The input after a leading QUANTIZE; else the input is used where it is. */
+static const int8_t *quantize_input(const bp_train_t *t, const uint8_t *x) {
+    if (!BP_TRAIN_HAS_QUANTIZE || t->rescale_op == BP_TRAIN_NONE) {
         return (const int8_t *)x;
     }
     bp_infer_op((uint8_t *)bp_train_i8(t, t->input), x, &t->model, t->rescale_op);
     return bp_train_i8(t, t->input);
 }
 
-int bp_train_evaluate(bp_train_t *t, bp_train_result_t *result, const uint8_t *x, uint16_t label,
-                      const int32_t *target) {
-    bp_real_t unit;
-    return forward_and_loss(t, result, &unit, quantized(t, x), label, target, 0);
+/* Exactly what inference does. */
+static void run_layer(const bp_train_t *t, const bp_train_layer_t *layer, int8_t *y,
+                      const int8_t *x) {
+    const bp_dense_s8_t dense = {
+        .weights = t->image + (size_t)layer->weights,
+        .bias = t->image + (size_t)layer->bias,
+        .mult_q31 = t->image + (size_t)layer->mult_q31,
+        .lshift = t->image + (size_t)layer->lshift,
+        .n_in = layer->n_in,
+        .n_out = layer->n_out,
+        .row_stride = layer->row_stride,
+        .per_channel = layer->per_channel,
+        .y_zp = layer->y_zp,
+        .y_min = layer->y_min,
+        .y_max = layer->y_max,
+    };
+    bp_dense_s8(y, x, &dense);
 }
+
+static void record_outputs(const bp_train_t *t, const bp_train_layer_t *layer, const int8_t *y) {
+    for (uint16_t j = 0; j < layer->n_out; ++j) {
+        bp_train_record_range(bp_train_range(t, layer), (int32_t)y[j] - layer->y_zp,
+                              y[j] == layer->y_max);
+    }
+}
+
+/* All layers but the last, which belongs to the loss. */
+static void forward(const bp_train_t *t, const int8_t *x, int training) {
+    for (uint16_t l = 0; BP_TRAIN_HAS_HIDDEN_LAYERS && l + 1 < t->n_layers; ++l) {
+        const bp_train_layer_t *layer = bp_train_layer(t, l);
+        int8_t *y = bp_train_i8(t, layer->y);
+        run_layer(t, layer, y, bp_train_input(t, l, x));
+        if (training && bp_train_has_window(t)) {
+            record_outputs(t, layer, y);
+        }
+    }
+}
+
+static bp_status_t forward_and_loss(const bp_train_t *t, bp_train_result_t *result, bp_real_t *unit,
+                                    const int8_t *x, uint16_t label, const int32_t *target,
+                                    int training) {
+    uint16_t last = (uint16_t)(t->n_layers - 1);
+    int classes = bp_train_has_classes(t);
+    if (classes ? label >= bp_train_layer(t, last)->n_out : target == NULL) {
+        return BP_E_ARG;
+    }
+    forward(t, x, training);
+    const int8_t *features = bp_train_input(t, last, x);
+    *unit = classes ? bp_train_cross_entropy(t, result, features, label, training)
+                    : bp_train_squared_error(t, result, features, target);
+    return BP_OK;
+}
+
+bp_status_t bp_train_evaluate(bp_train_t *t, bp_train_result_t *result, const uint8_t *x,
+                              uint16_t label, const int32_t *target) {
+    bp_real_t unit;
+    return forward_and_loss(t, result, &unit, quantize_input(t, x), label, target, 0);
+}
+
+/* ---- learning ---- */
 
 static void decay_velocities(const bp_train_t *t) {
     for (uint16_t l = t->lowest; l < t->n_layers; ++l) {
@@ -51,7 +99,7 @@ static void finish_step(bp_train_t *t) {
     head->batch_fill = 0;
     ++head->counters.steps;
     if (bp_train_has_window(t) && ++head->window_steps >= t->config.window) {
-        bp_train_window(t);
+        bp_train_rescale(t);
     }
 }
 
@@ -66,7 +114,7 @@ static void learn_layers(const bp_train_t *t, const int8_t *x, bp_real_t unit, b
     for (uint16_t l = t->n_layers; l > t->lowest;) {
         --l;
         /* The errors go down before the weights change. */
-        int goes_down = !BP_TRAIN_ONE_LAYER && l > t->lowest;
+        int goes_down = BP_TRAIN_HAS_HIDDEN_LAYERS && l > t->lowest;
         bp_real_t below = goes_down ? bp_train_backward(t, l, unit) : unit;
         if (!bp_train_layer(t, l)->frozen) {
             bp_train_learn(t, l, bp_train_input(t, l, x), bp_real_mul(rate, unit));
@@ -75,15 +123,12 @@ static void learn_layers(const bp_train_t *t, const int8_t *x, bp_real_t unit, b
     }
 }
 
-int bp_train_sample(bp_train_t *t, bp_train_result_t *result, const uint8_t *x, uint16_t label,
-                    const int32_t *target, uint32_t lr_q24) {
+bp_status_t bp_train_sample(bp_train_t *t, bp_train_result_t *result, const uint8_t *x,
+                            uint16_t label, const int32_t *target, uint32_t lr_q24) {
     bp_train_head_t *head = bp_train_head(t);
     bp_real_t unit;
-    const int8_t *input = quantized(t, x);
-    int status = forward_and_loss(t, result, &unit, input, label, target, 1);
-    if (status != BP_OK) {
-        return status;
-    }
+    const int8_t *input = quantize_input(t, x);
+    BP_TRY(forward_and_loss(t, result, &unit, input, label, target, 1));
     if (t->config.momentum_shift != 0 && head->batch_fill == 0) {
         decay_velocities(t);
     }
@@ -102,9 +147,9 @@ void bp_train_flush(bp_train_t *t) {
     }
 }
 
-int bp_train_run(bp_train_t *t, bp_train_result_t *results, const uint8_t *x,
-                 const uint16_t *labels, const int32_t *targets, const uint32_t *order,
-                 const uint32_t *lr_q24, uint32_t n) {
+bp_status_t bp_train_run(bp_train_t *t, bp_train_result_t *results, const uint8_t *x,
+                         const uint16_t *labels, const int32_t *targets, const uint32_t *order,
+                         const uint32_t *lr_q24, uint32_t n) {
     uint32_t x_bytes = bp_infer_input_bytes(&t->model);
     uint16_t n_out = bp_train_layer(t, (uint16_t)(t->n_layers - 1))->n_out;
     for (uint32_t k = 0; k < n; ++k) {
@@ -112,12 +157,8 @@ int bp_train_run(bp_train_t *t, bp_train_result_t *results, const uint8_t *x,
         const uint8_t *sample = x + i * (size_t)x_bytes;
         uint16_t label = labels == NULL ? 0 : labels[i];
         const int32_t *target = targets == NULL ? NULL : targets + i * n_out;
-        int status = lr_q24 == NULL
-                         ? bp_train_evaluate(t, results + k, sample, label, target)
-                         : bp_train_sample(t, results + k, sample, label, target, lr_q24[k]);
-        if (status != BP_OK) {
-            return status;
-        }
+        BP_TRY(lr_q24 == NULL ? bp_train_evaluate(t, results + k, sample, label, target)
+                              : bp_train_sample(t, results + k, sample, label, target, lr_q24[k]));
     }
     return BP_OK;
 }

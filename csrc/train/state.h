@@ -1,4 +1,4 @@
-/* What training keeps: internal to csrc (the device program declares a bp_train_t). */
+/* The records of training, internal to csrc/train, and the steps of a sample in their order. */
 #ifndef BYTEPROP_TRAIN_STATE_H
 #define BYTEPROP_TRAIN_STATE_H
 
@@ -7,17 +7,25 @@
 
 #include "train/real.h"
 
-/* Firmware for the smallest boards leaves out what the regression of one layer, sample by sample,
- * does not need: other models and configurations are E_UNSUPPORTED there. */
+/* Firmware for the smallest boards is built with BP_TRAIN_ONE_LAYER and leaves out what the
+ * regression of one layer, sample by sample, does not need. Other models and configurations are
+ * E_UNSUPPORTED there. */
 #ifndef BP_TRAIN_ONE_LAYER
 #define BP_TRAIN_ONE_LAYER 0
 #endif
+enum {
+    BP_TRAIN_HAS_HIDDEN_LAYERS = !BP_TRAIN_ONE_LAYER,
+    BP_TRAIN_HAS_CLASSES = !BP_TRAIN_ONE_LAYER,  /* a softmax behind the last layer */
+    BP_TRAIN_HAS_QUANTIZE = !BP_TRAIN_ONE_LAYER, /* of the model's input or output */
+    BP_TRAIN_HAS_BATCHES = !BP_TRAIN_ONE_LAYER,  /* and momentum */
+    BP_TRAIN_HAS_RESCALING = !BP_TRAIN_ONE_LAYER
+};
 
 #define BP_TRAIN_NONE 0xFFFF /* an int of 16 bits could not be an enumerator of it */
 
-/* One dense layer. Places are offsets, in the image or in the memory, so that the record has the
- * same size on every machine, as its last field sees to. In the memory 0 stands for nothing: the
- * counters lie there. */
+/* One dense layer. Its data are named by offsets, in the image or in the memory, so that the record
+ * has the same size on every machine; the padding at its end sees to that, too. Offset 0 in the
+ * memory means 'absent': the counters are stored there. */
 typedef struct {
     /* image */
     uint32_t weights;
@@ -34,7 +42,7 @@ typedef struct {
     /* memory, scratch */
     uint32_t y;     /* int8 [n_out]; the last layer has none */
     uint32_t delta; /* int32 [n_out] */
-    /* What follows from the scales (constants.c); of row 0 where there is one scale a row. */
+    /* What follows from the scales (rescale.c); of row 0 where there is one scale per row. */
     bp_real_t weight_scale; /* the largest */
     bp_real_t weight_step;  /* s_x / s_w * 2^24 */
     bp_real_t bias_step;    /* 2^8 / (s_x * s_w) */
@@ -53,7 +61,7 @@ typedef struct {
     uint8_t activation;
     uint8_t frozen;
     uint8_t last;
-    uint8_t filler[3];
+    uint8_t padding[3];
 } bp_train_layer_t;
 
 typedef char bp_train_layer_has_one_size[sizeof(bp_train_layer_t) == 104 ? 1 : -1];
@@ -94,11 +102,11 @@ static inline bp_train_head_t *bp_train_head(const bp_train_t *t) {
 static inline bp_train_layer_t *bp_train_layer(const bp_train_t *t, uint16_t index) {
     return (bp_train_layer_t *)(void *)(t->memory + (size_t)t->layers) + index;
 }
-static inline int32_t *bp_train_i32(const bp_train_t *t, uint32_t place) {
-    return (int32_t *)(void *)(t->memory + (size_t)place);
+static inline int32_t *bp_train_i32(const bp_train_t *t, uint32_t offset) {
+    return (int32_t *)(void *)(t->memory + (size_t)offset);
 }
-static inline int8_t *bp_train_i8(const bp_train_t *t, uint32_t place) {
-    return (int8_t *)(t->memory + (size_t)place);
+static inline int8_t *bp_train_i8(const bp_train_t *t, uint32_t offset) {
+    return (int8_t *)(t->memory + (size_t)offset);
 }
 static inline bp_range_t *bp_train_range(const bp_train_t *t, const bp_train_layer_t *layer) {
     return (bp_range_t *)(void *)(t->memory + (size_t)layer->range);
@@ -111,64 +119,81 @@ static inline int8_t *bp_train_weights(const bp_train_t *t, const bp_train_layer
 static inline const int8_t *bp_train_input(const bp_train_t *t, uint16_t l, const int8_t *x) {
     return l == 0 ? x : bp_train_i8(t, bp_train_layer(t, (uint16_t)(l - 1))->y);
 }
-static inline int bp_train_is_classifier(const bp_train_t *t) {
-    return !BP_TRAIN_ONE_LAYER && t->softmax_op != BP_TRAIN_NONE;
+static inline int bp_train_has_classes(const bp_train_t *t) {
+    return BP_TRAIN_HAS_CLASSES && t->softmax_op != BP_TRAIN_NONE;
 }
 static inline int bp_train_has_window(const bp_train_t *t) {
-    return !BP_TRAIN_ONE_LAYER && t->config.window != 0;
+    return BP_TRAIN_HAS_RESCALING && t->config.window != 0;
 }
 static inline int bp_train_has_gradient(const bp_train_layer_t *layer) {
-    return !BP_TRAIN_ONE_LAYER && layer->gradient != 0;
+    return BP_TRAIN_HAS_BATCHES && layer->gradient != 0;
+}
+/* An output's distance from its zero point, and whether it saturated. */
+static inline void bp_train_record_range(bp_range_t *range, int32_t used, int saturated) {
+    range->saturated += saturated != 0;
+    range->largest = used > range->largest ? used : range->largest;
 }
 
-/* Fills the layers' records; model, config, memory and state_bytes are set (plan.c). */
-int bp_train_lay_out(bp_train_t *t);
-/* What training writes in the image lies apart from everything else there (regions.c). */
-int bp_train_check_regions(const bp_model_t *model);
-/* No tensor is written by two ops (regions.c). */
-int bp_train_check_tensors(const bp_model_t *model);
+/* ---- layout.c, regions.c ---- */
 
-/* Fields of the image, which lies in RAM while it is trained. */
+/* Fills what the trainer needs to know of memory: bytes, layers. When the model cannot be trained,
+ * *op is the index of the op that is the reason. */
+bp_status_t bp_train_plan_memory(bp_train_t *t, uint16_t *op, const bp_model_t *model,
+                                 const bp_train_config_t *config);
+/* Fills the layers' records of a planned trainer; its model, config and memory are set. */
+void bp_train_place_layers(bp_train_t *t);
+/* E_BOUNDS unless what training writes in the image is stored apart from everything else there. */
+bp_status_t bp_train_check_regions(const bp_model_t *model);
+/* E_UNSUPPORTED if a tensor is written by two ops. */
+bp_status_t bp_train_check_tensors(const bp_model_t *model);
+
+/* ---- image.c: fields of the image, which is in RAM while it is trained ---- */
+
 uint32_t bp_image_u32(const uint8_t *image, uint32_t offset);
 void bp_image_put_u32(uint8_t *image, uint32_t offset, uint32_t value);
-/* A dense op that had no bias, which is one of zeros, has one from now on. */
+/* Marks a dense op as one with a bias; until then it may have had none, which is one of zeros. */
 void bp_image_set_has_bias(uint8_t *image, const bp_model_t *model, uint16_t op);
-/* Where the scale of a tensor stands in the image. */
+/* Offset of a tensor's scale in the image. */
 uint32_t bp_image_scale_offset(const bp_model_t *model, uint16_t tensor);
 bp_real_t bp_tensor_scale(const bp_train_t *t, uint16_t tensor);
 /* Scale of row j's weights. */
 bp_real_t bp_weight_scale(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j);
 
-/* Derives a layer's constants from its scales. */
-void bp_train_constants(const bp_train_t *t, bp_train_layer_t *layer);
-/* The same multipliers for row j: of the layer, or derived where there is one scale a row. */
-bp_real_t bp_train_weight_step(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j);
-bp_real_t bp_train_bias_step(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j);
-bp_real_t bp_train_to_loss(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j);
+/* ---- the steps of one sample, in order. training: 0 changes no state ---- */
 
-/* Bias as the accumulator takes it, from its master: (B + 128) >> 8. Masters stay within the limit,
- * so that this never leaves 24 bits. */
-#define BP_MASTER_LIMIT (INT32_MAX - 255)
-int32_t bp_bias_of(int32_t master);
-/* Writes the folded biases of a layer anew, from masters and weights. */
-void bp_train_fold_biases(const bp_train_t *t, const bp_train_layer_t *layer);
-
-/* The parts of a sample, in their order. training: 0 leaves no trace. */
-void bp_train_forward(const bp_train_t *t, const int8_t *x, int training);
-/* Leaves the error in the last layer's delta and returns its unit. */
+/* loss.c: leaves the error in the last layer's delta and returns its unit. */
 bp_real_t bp_train_cross_entropy(const bp_train_t *t, bp_train_result_t *result, const int8_t *x,
                                  uint16_t label, int training);
 bp_real_t bp_train_squared_error(const bp_train_t *t, bp_train_result_t *result, const int8_t *x,
                                  const int32_t *target);
-/* From the errors of layer l to those of the layer below; returns their unit. */
+/* backward.c: from the errors of layer l to those of the layer below; returns their unit. */
 bp_real_t bp_train_backward(const bp_train_t *t, uint16_t l, bp_real_t unit);
-/* A layer's part of the sample: updates it, or adds to its gradient. rate: of this sample, in the
- * unit of the errors. */
+/* update.c: a layer's part of the sample: updates it, or adds to its gradient. rate: of this
+ * sample, in the unit of the errors. */
 void bp_train_learn(const bp_train_t *t, uint16_t l, const int8_t *x, bp_real_t rate);
 /* Updates a layer from its gradient or velocity. */
 void bp_train_apply_gradient(const bp_train_t *t, uint16_t l);
 void bp_train_decay(const bp_train_t *t, const bp_train_layer_t *layer);
-/* Revises the scales when a window has ended (window.c). */
-void bp_train_window(bp_train_t *t);
+/* rescale.c: revises the scales at the end of a window. */
+void bp_train_rescale(bp_train_t *t);
+
+/* ---- biases (update.c) ---- */
+
+/* Masters stay within this, so that the bias that the accumulator takes, (master + 128) >> 8, never
+ * leaves 24 bits. */
+#define BP_MASTER_LIMIT (INT32_MAX - 255)
+/* Writes a layer's folded biases, from masters and weights. */
+void bp_train_fold_biases(const bp_train_t *t, const bp_train_layer_t *layer);
+/* The masters of a layer from the image's folded biases. E_PARAM if one leaves no room. */
+bp_status_t bp_train_unfold_biases(const bp_train_t *t, const bp_train_layer_t *layer);
+
+/* ---- constants (rescale.c) ---- */
+
+/* Derives a layer's constants from its scales. */
+void bp_train_constants(const bp_train_t *t, bp_train_layer_t *layer);
+/* The same multipliers for row j: of the layer, or derived where there is one scale per row. */
+bp_real_t bp_train_weight_step(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j);
+bp_real_t bp_train_bias_step(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j);
+bp_real_t bp_train_to_loss(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j);
 
 #endif

@@ -1,8 +1,67 @@
+#include "isa/isa.h"
+#include "train/kernels/kernels.h"
 #include "train/state.h"
-#include "train/train_isa.h"
 
 #define STEP_LIMIT ((int32_t)1 << 22)
 #define BIAS_STEP_LIMIT ((int32_t)1 << 30)
+/* A bias beyond this leaves its master no room. */
+enum { BIAS_BITS = 23 };
+
+/* ---- biases ---- */
+
+static int32_t sum_of_row(const int8_t *weights, uint16_t n) {
+    int32_t sum = 0;
+    for (uint16_t i = 0; i < n; ++i) {
+        sum += weights[i];
+    }
+    return sum;
+}
+
+/* The bias that the accumulator takes. */
+static int32_t bias_of(int32_t master) {
+    return (int32_t)(((int64_t)master + 128) >> 8);
+}
+
+void bp_train_fold_biases(const bp_train_t *t, const bp_train_layer_t *layer) {
+    const int32_t *master = bp_train_i32(t, layer->bias_master);
+    const int8_t *row = bp_train_weights(t, layer);
+    uint32_t x_zp = (uint32_t)(int32_t)layer->x_zp;
+    for (uint16_t j = 0; j < layer->n_out; ++j, row += layer->row_stride) {
+        uint32_t sum = (uint32_t)sum_of_row(row, layer->n_in);
+        bp_image_put_u32(t->image, layer->bias + (uint32_t)4 * j,
+                         (uint32_t)bias_of(master[j]) - x_zp * sum);
+    }
+}
+
+bp_status_t bp_train_unfold_biases(const bp_train_t *t, const bp_train_layer_t *layer) {
+    int32_t *master = bp_train_i32(t, layer->bias_master);
+    const int8_t *row = bp_train_weights(t, layer);
+    uint32_t x_zp = (uint32_t)(int32_t)layer->x_zp;
+    for (uint16_t j = 0; j < layer->n_out; ++j, row += layer->row_stride) {
+        uint32_t folded = bp_image_u32(t->image, layer->bias + (uint32_t)4 * j);
+        int32_t bias = (int32_t)(folded + x_zp * (uint32_t)sum_of_row(row, layer->n_in));
+        if (bias >= (int32_t)1 << BIAS_BITS || bias <= -((int32_t)1 << BIAS_BITS)) {
+            return BP_E_PARAM;
+        }
+        master[j] = bias * 256;
+    }
+    return BP_OK;
+}
+
+static void set_bias(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j, int32_t change,
+                     int32_t weight_sum_change) {
+    int32_t *master = bp_train_i32(t, layer->bias_master) + j;
+    uint32_t at = layer->bias + (uint32_t)4 * j;
+    int32_t before = bias_of(*master);
+    *master = bp_saturated((int64_t)*master - change, BP_MASTER_LIMIT);
+    uint32_t moved = (uint32_t)bias_of(*master) - (uint32_t)before -
+                     (uint32_t)(int32_t)layer->x_zp * (uint32_t)weight_sum_change;
+    if (moved != 0) {
+        bp_image_put_u32(t->image, at, bp_image_u32(t->image, at) + moved);
+    }
+}
+
+/* ---- rows ---- */
 
 /* From a row's error to the change of its weights (per unit of input) and of its bias. */
 typedef struct {
@@ -10,24 +69,11 @@ typedef struct {
     bp_real_t bias;
 } step_t;
 
-static step_t step_of(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j,
-                      bp_real_t rate) {
+static step_t make_step(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j,
+                        bp_real_t rate) {
     step_t step = {bp_real_mul(bp_train_weight_step(t, layer, j), rate),
                    bp_real_mul(bp_train_bias_step(t, layer, j), rate)};
     return step;
-}
-
-static void set_bias(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j, int32_t change,
-                     int32_t weight_sum_change) {
-    int32_t *master = bp_train_i32(t, layer->bias_master) + j;
-    uint32_t place = layer->bias + (uint32_t)4 * j;
-    int32_t before = bp_bias_of(*master);
-    *master = bp_saturated((int64_t)*master - change, BP_MASTER_LIMIT);
-    uint32_t moved = (uint32_t)bp_bias_of(*master) - (uint32_t)before -
-                     (uint32_t)(int32_t)layer->x_zp * (uint32_t)weight_sum_change;
-    if (moved != 0) {
-        bp_image_put_u32(t->image, place, bp_image_u32(t->image, place) + moved);
-    }
 }
 
 static bp_rounding_t rounding_of(const bp_train_t *t, uint16_t l, uint16_t j) {
@@ -41,6 +87,7 @@ static int8_t *residual_row(const bp_train_t *t, const bp_train_layer_t *layer, 
 
 static bp_row_change_t change_row(const bp_train_t *t, uint16_t l, uint16_t j, const int8_t *x,
                                   int32_t c) {
+    BP_ISA_BEGIN
     const bp_train_layer_t *layer = bp_train_layer(t, l);
     size_t row = (size_t)j * layer->row_stride;
     int8_t *wh = bp_train_weights(t, layer) + row;
@@ -74,13 +121,13 @@ static void accumulate_row(const bp_train_t *t, const bp_train_layer_t *layer, u
 void bp_train_learn(const bp_train_t *t, uint16_t l, const int8_t *x, bp_real_t rate) {
     const bp_train_layer_t *layer = bp_train_layer(t, l);
     const int32_t *delta = bp_train_i32(t, layer->delta);
-    step_t step = step_of(t, layer, 0, rate);
+    step_t step = make_step(t, layer, 0, rate);
     for (uint16_t j = 0; j < layer->n_out; ++j) {
         if (delta[j] == 0) {
             continue;
         }
         if (layer->per_channel) {
-            step = step_of(t, layer, j, rate);
+            step = make_step(t, layer, j, rate);
         }
         int32_t c = bp_real_apply(delta[j], step.weight, STEP_LIMIT);
         int32_t bias_change = bp_real_apply(delta[j], step.bias, BIAS_STEP_LIMIT);
@@ -92,6 +139,8 @@ void bp_train_learn(const bp_train_t *t, uint16_t l, const int8_t *x, bp_real_t 
         }
     }
 }
+
+/* ---- batches and momentum ---- */
 
 static void clear_row(int32_t *g, uint16_t n, int32_t *bias) {
     for (uint16_t i = 0; i < n; ++i) {

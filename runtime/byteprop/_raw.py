@@ -77,6 +77,14 @@ def isa_name() -> str:
     return _text(lib.bp_isa_name())
 
 
+def isa_names() -> list[str]:
+    """All instruction sets that isa_select takes on this CPU, best first, "portable" last."""
+    names: list[str] = []
+    while (name := lib.bp_isa_available(len(names))) != ffi.NULL:
+        names.append(_text(name))
+    return names
+
+
 def isa_select(name: str) -> bool:
     """Uses the primitives of that instruction set from now on; False when they cannot be had."""
     return lib.bp_isa_select(name.encode()) == _OK

@@ -1,7 +1,7 @@
 #include "demo_image.h"
 
+#include <byteprop/crc32.h>
 #include <byteprop/kernels.h>
-#include <byteprop/link.h>
 #include <byteprop/model.h>
 #include <string.h>
 

@@ -1,5 +1,6 @@
 /* The link's codec: bufferless sending equals encoding, the receiver takes what was sent and
  * nothing else, and never writes beyond its buffer. */
+#include <byteprop/crc32.h>
 #include <byteprop/link.h>
 #include <string.h>
 

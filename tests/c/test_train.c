@@ -1,7 +1,7 @@
 /* Training that is given what nobody should give: images whose parts lie over each other or cannot
  * be trained, states that no training leaves. Refused, or trained within bounds; the sanitizers
  * watch. */
-#include <byteprop/link.h>
+#include <byteprop/crc32.h>
 #include <byteprop/train.h>
 #include <string.h>
 
@@ -36,7 +36,7 @@ static int plan_status(const uint8_t *image, uint32_t bytes, const bp_train_conf
     uint32_t memory, state;
     uint16_t op;
     int status = bp_model_open(&model, image, bytes);
-    return status == BP_OK ? bp_train_plan(&memory, &state, &op, &model, config) : -status;
+    return status == BP_OK ? (int)bp_train_plan(&memory, &state, &op, &model, config) : -status;
 }
 
 /* The plan's answer for a net with one word of its image replaced. */
@@ -134,8 +134,8 @@ static int open_session(session_t *s, const train_net_t *net, const bp_train_con
     CHECK_EQ(bp_model_open(&model, s->image, s->image_bytes), BP_OK);
     int status = bp_train_plan(&s->memory_bytes, &s->state_bytes, &op, &model, config);
     s->memory = exact_bytes(s->memory_bytes);
-    return status == BP_OK ? bp_train_open(&s->train, s->image, s->image_bytes, config, s->memory,
-                                           s->memory_bytes)
+    return status == BP_OK ? (int)bp_train_open(&s->train, s->image, s->image_bytes, config,
+                                                s->memory, s->memory_bytes)
                            : status;
 }
 

@@ -113,7 +113,7 @@ static int go_on_from_copy(run_t *run, uint8_t *copy, uint32_t room) {
     for (uint32_t i = 0; i < run->state_bytes; ++i) {
         run->memory[i] = copy[i];
     }
-    return status == BP_OK ? bp_train_resume(&run->train) : status;
+    return status == BP_OK ? (int)bp_train_resume(&run->train) : status;
 }
 
 static int train(run_t *run, uint32_t *digest, uint32_t first, uint32_t end) {

@@ -26,10 +26,10 @@ static int print_all(const char *isa, int resume) {
 }
 
 int main(void) {
-    static const char *const isas[] = {"portable", "avx2"};
-    for (size_t i = 0; i < sizeof isas / sizeof isas[0]; ++i) {
-        for (int resume = 0; resume < 2 && bp_isa_select(isas[i]) == BP_OK; ++resume) {
-            if (print_all(isas[i], resume) != -1) {
+    const char *isa;
+    for (int i = 0; (isa = bp_isa_available(i)) != NULL; ++i) {
+        for (int resume = 0; resume < 2; ++resume) {
+            if (bp_isa_select(isa) != BP_OK || print_all(isa, resume) != -1) {
                 return 1;
             }
         }

@@ -1,7 +1,7 @@
 #include "train_image.h"
 
+#include <byteprop/crc32.h>
 #include <byteprop/kernels.h>
-#include <byteprop/link.h>
 #include <byteprop/model.h>
 #include <byteprop/train.h>
 #include <stddef.h>

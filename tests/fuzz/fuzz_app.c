@@ -1,5 +1,5 @@
-/* The device program with a made-up port, whose flash is simulated. The input is a list of requests,
- * which are framed here, so that they pass the checksum and reach the program:
+/* The device program with a made-up port, whose flash is simulated. The input is a list of
+ * requests, which are framed here, so that they pass the checksum and reach the program:
  *
  *     control u8, type u8, length u16, payload
  *
@@ -14,6 +14,7 @@
  * each input, as a reset would, so that an input that crashes does so again on its own. A reset
  * within an input does the same, and flash outlives it. */
 #define _GNU_SOURCE
+#include <byteprop/link.h>
 #include <byteprop/port.h>
 #include <byteprop/status.h>
 #include <link.h>

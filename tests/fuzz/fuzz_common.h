@@ -2,7 +2,7 @@
 #ifndef BYTEPROP_FUZZ_COMMON_H
 #define BYTEPROP_FUZZ_COMMON_H
 
-#include <byteprop/link.h>
+#include <byteprop/crc32.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* The codec of the link: any bytes into the receiver, at several capacities; what comes out as a
  * frame must lie in the buffer and survive a round trip through the sender. */
+#include <byteprop/link.h>
 #include <string.h>
 
 #include "fuzz_common.h"

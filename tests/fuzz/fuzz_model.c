@@ -1,6 +1,6 @@
 /* Any bytes as a model image: the reader must refuse them with a status or accept an image on which
- * every record can be read and inference stays inside image and arena. Image and arena are allocated
- * to the byte, so that the sanitizers see the first step outside. */
+ * every record can be read and inference stays inside image and arena. Image and arena are
+ * allocated to the byte, so that the sanitizers see the first step outside. */
 #include <byteprop/infer.h>
 #include <byteprop/model.h>
 #include <byteprop/status.h>

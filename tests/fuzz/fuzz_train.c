@@ -2,9 +2,10 @@
  *
  *     configuration 14 bytes, samples u8, rate u32, state bytes u16, state, image
  *
- * What may be trained at all must stay inside image and memory, both allocated to the byte, and must
- * leave a model that the reader accepts. The same input then runs twice more, with the portable code
- * and with a state block that moves to another trainer half-way, and every byte must be equal. */
+ * What may be trained at all must stay inside image and memory, both allocated to the byte, and
+ * must leave a model that the reader accepts. The same input then runs twice more, with the
+ * portable code and with a state block that moves to another trainer half-way, and every byte must
+ * be equal. */
 #include <byteprop/infer.h>
 #include <byteprop/kernels.h>
 #include <byteprop/status.h>
@@ -170,8 +171,7 @@ static void check_equal(const run_t *a, const run_t *b, uint32_t image_bytes) {
     check(memcmp(a->memory, b->memory, a->state_bytes) == 0);
 }
 
-static void run_again(const run_t *first, const case_t *input, const bp_model_t *model,
-                      int moves) {
+static void run_again(const run_t *first, const case_t *input, const bp_model_t *model, int moves) {
     run_t again;
     check(run_case(&again, input, model, moves));
     check_equal(first, &again, input->image_bytes);

@@ -227,6 +227,72 @@ static void check_dense(check_buffer_t *buffer, uint32_t n_in, uint32_t n_out,
     compare("bp_dense_s8 beyond y, n_out", n_out, 77, y[n_out]);
 }
 
+static bp_rounding_t any_rounding(uint32_t variant) {
+    bp_rounding_t rounding = {0x80000000u, 0};
+    if (variant % 3 != 0) {
+        rounding.state = random_u32();
+        rounding.increment = 0x9E3779B9u;
+    }
+    return rounding;
+}
+
+static void check_row_change(uint32_t n, bp_row_change_t wanted, bp_row_change_t given) {
+    compare("sgd_row, sum of weights, n", n, wanted.weight_sum_change, given.weight_sum_change);
+    compare("sgd_row, saturated, n", n, (int32_t)wanted.saturated, (int32_t)given.saturated);
+}
+
+/* Against the plain C in copies; the bytes behind a row must stay. */
+static void check_sgd_row(check_buffer_t *buffer, uint32_t n) {
+    BP_ISA_BEGIN
+    enum { MOST = 80 };
+    static int8_t high[MOST], low[MOST];
+    for (uint32_t variant = 0; variant < 3 * PATTERNS; ++variant) {
+        uint32_t offset = variant % 4;
+        int8_t *x = (int8_t *)buffer(0, offset + n) + offset;
+        int8_t *wh = (int8_t *)buffer(1, n + 4);
+        int8_t *wl = (int8_t *)buffer(2, n + 4);
+        /* Few steps leave the bounds of a weight, or most do. */
+        int32_t c = (int32_t)(random_u32() % 0x800001) - 0x400000;
+        c = variant % 2 ? c >> 6 : c;
+        int16_t x_zp =
+            (int16_t)(variant % PATTERNS == 3 ? -128 : (int32_t)(random_u32() % 256) - 128);
+        bp_rounding_t rounding = any_rounding(variant);
+        fill_x(x, n, variant % PATTERNS);
+        for (uint32_t i = 0; i < n + 4; ++i) {
+            wh[i] = high[i] = (int8_t)((int32_t)(random_u32() % 255) - 127);
+            wl[i] = low[i] = byte_of(RANDOM_BYTES);
+        }
+        bp_row_change_t wanted = bp_sgd_row_s16(high, low, x, x_zp, (uint16_t)n, c, rounding);
+        bp_row_change_t given = BP_ISA_SGD_ROW(wh, wl, x, x_zp, (uint16_t)n, c, rounding);
+        check_row_change(n, wanted, given);
+        for (uint32_t i = 0; i < n + 4; ++i) {
+            compare("sgd_row, n", n, 256 * high[i] + low[i], 256 * wh[i] + wl[i]);
+        }
+    }
+}
+
+static void check_backward(check_buffer_t *buffer, uint32_t n_in, uint32_t n_out) {
+    BP_ISA_BEGIN
+    uint32_t row_stride = (n_in + 3) / 4 * 4;
+    uint8_t *weights = buffer(1, n_out * row_stride);
+    int32_t *delta = (int32_t *)(void *)buffer(0, 4 * n_out);
+    int32_t *dx = (int32_t *)(void *)buffer(2, 4 * n_in);
+    fill_rows(weights, n_out, n_in, row_stride, RANDOM_BYTES);
+    for (uint32_t j = 0; j < n_out; ++j) {
+        uint32_t bits = random_u32();
+        delta[j] = bits % 8 == 0 ? 32768 : bits % 8 == 1 ? 0 : (int32_t)(bits >> 16) - 32768;
+    }
+    BP_ISA_BACKWARD(dx, delta, (const int8_t *)weights, (uint16_t)row_stride, (uint16_t)n_in,
+                    (uint16_t)n_out);
+    for (uint32_t i = 0; i < n_in; ++i) {
+        int32_t sum = 0;
+        for (uint32_t j = 0; j < n_out; ++j) {
+            sum += delta[j] * (int8_t)weights[j * row_stride + i];
+        }
+        compare("backward, n_in * 100 + n_out", n_in * 100 + n_out, sum, dx[i]);
+    }
+}
+
 uint32_t check_all(check_buffer_t *buffer, check_report_t *report) {
     report_difference = report;
     random_state = 1;
@@ -238,6 +304,10 @@ uint32_t check_all(check_buffer_t *buffer, check_report_t *report) {
     check_dot_rows(buffer, 784, 0);
     check_dot_rows(buffer, CHECK_X_BYTES - 5, 0);
     check_fixed();
+    for (uint32_t n = 1; n <= 70; ++n) {
+        check_sgd_row(buffer, n);
+        check_backward(buffer, n, 1 + n % 37);
+    }
     for (uint32_t n_out = 1; n_out <= MAX_DENSE_OUT; ++n_out) {
         for (uint32_t n_in = 1; n_in <= MAX_DENSE_IN; n_in += 13) {
             check_dense(buffer, n_in, n_out, 0);

@@ -4,13 +4,19 @@
 
 #include <stdint.h>
 
-/* Gives a buffer of n bytes, 4-byte aligned; slot 0 for x, 1 for weights. A buffer is in use until
- * its slot is asked for again. Where the platform can, reading beyond the end is caught. */
+/* Gives a buffer of n bytes, 4-byte aligned; slot 0 for x, 1 for weights, 2 for residuals or errors
+ * of the layer below. A buffer is in use until its slot is asked for again. Where the platform can,
+ * reading beyond the end is caught. */
 typedef uint8_t *check_buffer_t(uint32_t slot, uint32_t n);
 /* Called for every difference with what differs and a number that tells the case. */
 typedef void check_report_t(const char *what, uint32_t number);
 
-enum { CHECK_SLOTS = 2, CHECK_X_BYTES = 1024, CHECK_WEIGHT_BYTES = 4 * 1024 };
+enum {
+    CHECK_SLOTS = 3,
+    CHECK_X_BYTES = 1024,
+    CHECK_WEIGHT_BYTES = 4 * 1024,
+    CHECK_MORE_BYTES = 320
+};
 
 /* Returns the number of comparisons; every one that fails is reported. */
 uint32_t check_all(check_buffer_t *buffer, check_report_t *report);

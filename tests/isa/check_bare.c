@@ -5,14 +5,19 @@
 
 #include <byteprop/kernels.h>
 
-static uint32_t storage[(CHECK_X_BYTES + CHECK_WEIGHT_BYTES) / 4];
+static uint32_t storage[(CHECK_X_BYTES + CHECK_WEIGHT_BYTES + CHECK_MORE_BYTES) / 4];
 static int differences;
 
 static uint8_t *buffer(uint32_t slot, uint32_t n) {
-    if (n > (slot == 0 ? CHECK_X_BYTES : CHECK_WEIGHT_BYTES)) {
+    static const uint32_t sizes[] = {CHECK_X_BYTES, CHECK_WEIGHT_BYTES, CHECK_MORE_BYTES};
+    uint8_t *start = (uint8_t *)storage;
+    if (n > sizes[slot]) {
         return 0; /* a fault, which the test sees */
     }
-    return (uint8_t *)storage + (slot == 0 ? 0 : CHECK_X_BYTES);
+    while (slot != 0) {
+        start += sizes[--slot];
+    }
+    return start;
 }
 
 static void report(const char *what, uint32_t number) {

@@ -56,24 +56,45 @@ def test_host_equals_definition_under_sanitizers(by_halves: int, tmp_path: Path)
     if compiler is None:
         pytest.skip("not installed: gcc or clang")
     program = tmp_path / "check"
-    # Tuned code of training calls the plain C definitions, which link the rest.
-    library = [*bare.kernel_sources(), *bare.training_sources()]
-    sources = [HERE / "check.c", HERE / "check_host.c", *library]
+    sources = [HERE / "check.c", HERE / "check_host.c", *bare.kernel_sources()]
     includes = [f"-I{ROOT / 'csrc'}", f"-I{ROOT / 'csrc/include'}"]
     flags = ["-std=c99", "-g", "-O1", *SANITIZERS, f"-DBP_MUL_BY_HALVES={by_halves}"]
     build = [compiler, *flags, *includes, *map(str, sources), "-o", str(program)]
     subprocess.run(build, check=True, timeout=120)
     result = subprocess.run([str(program)], capture_output=True, text=True, timeout=120)
     text = result.stdout + result.stderr
-    expect_same(text, result.returncode, available_isas())
+    expect_same(text, result.returncode, _raw.isa_names())
 
 
-def available_isas() -> list[str]:
-    """Instruction sets that the extension can use on this CPU, the plain C definition first."""
-    before = _raw.isa_name()
-    names = [name for name in ("portable", "avx2") if _raw.isa_select(name)]
-    assert _raw.isa_select(before)
-    return names
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_library_links_without_training(compiler: str, tmp_path: Path) -> None:
+    """Even where unused sections stay: nothing below training refers to it."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"not installed: {compiler}")
+    main = tmp_path / "main.c"
+    main.write_text(
+        "#include <byteprop/infer.h>\n#include <byteprop/kernels.h>\n"
+        "int main(void) { return bp_isa_name()[0] == 0; }\n"
+    )
+    csrc = ROOT / "csrc"
+    upper = {"train", "link", "app"}
+    library = [p for p in csrc.rglob("*.c") if p.relative_to(csrc).parts[0] not in upper]
+    flags = ["-std=c99", "-O1", f"-I{csrc}", f"-I{csrc / 'include'}", "-Wl,--no-gc-sections"]
+    files = map(str, (main, *library))
+    result = subprocess.run(
+        [compiler, *flags, *files, "-o", str(tmp_path / "program")],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    subprocess.run([str(tmp_path / "program")], check=True, timeout=30)
+
+
+def test_available_isas_can_be_selected(restored_isa: None) -> None:
+    names = _raw.isa_names()
+    assert names[-1] == "portable"
+    for name in names:
+        assert _raw.isa_select(name)
+        assert _raw.isa_name() == name
 
 
 @pytest.fixture
@@ -91,7 +112,7 @@ def test_unknown_isa_changes_nothing(restored_isa: None) -> None:
 
 @pytest.mark.parametrize("n_in", [1, 3, 4, 7, 8, 15, 16, 17, 31, 32, 100, 784, 1023])
 def test_extension_gives_the_same_layer_with_every_isa(n_in: int, restored_isa: None) -> None:
-    names = available_isas()
+    names = _raw.isa_names()
     if len(names) < 2:
         pytest.skip("this CPU has no tuned primitives: only the plain C definition runs")
     random = np.random.default_rng(n_in)

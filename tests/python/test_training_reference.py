@@ -25,7 +25,7 @@ TRAINABLE = [a for a in Activation if a is not Activation.RELU_0_TO_1]
 RATE = 1 << 17  # 2^-7
 
 
-isas = [name for name in ("portable", "avx2") if _raw.isa_select(name)]
+isas = _raw.isa_names()
 
 
 @pytest.fixture(params=isas, scope="module", autouse=True)

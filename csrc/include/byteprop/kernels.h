@@ -70,6 +70,8 @@ void bp_dot_rows_s8(int32_t *acc, const int8_t *x, const uint8_t *weights, uint1
 
 /* Which row-block primitives bp_dense_s8 uses: "portable", or an instruction set's name. */
 const char *bp_isa_name(void);
+/* All that this build has and this CPU can run, best first; NULL from the end on. */
+const char *bp_isa_available(int index);
 /* Picks others, for tests and measurements. BP_OK, or BP_E_UNSUPPORTED when this build or this CPU
  * does not have them. */
 int bp_isa_select(const char *name);

@@ -119,9 +119,6 @@ enum { BP_TICK_NONE = 0, BP_TICK_CYCLES = 1, BP_TICK_TIMER = 2, BP_TICK_INSTRUCT
  * 46 name of the board, 0, name of the CPU, 0 */
 enum { BP_HAIL_NAMES = 46 };
 
-/* zlib's CRC-32 of n bytes, continued from crc (0 to begin). */
-uint32_t bp_crc32(uint32_t crc, const uint8_t *data, uint32_t n);
-
 /* COBS. Encodes n bytes to at most n + n / 254 + 1 bytes without a zero; returns how many. dst and
  * src must not overlap. */
 uint32_t bp_cobs_encode(uint8_t *dst, const uint8_t *src, uint32_t n);
@@ -129,9 +126,6 @@ uint32_t bp_cobs_encode(uint8_t *dst, const uint8_t *src, uint32_t n);
  * not COBS. */
 uint32_t bp_cobs_decode(uint8_t *dst, const uint8_t *src, uint32_t n);
 /* cdef: end */
-
-/* Same as bp_crc32, of ROM. */
-uint32_t bp_crc32_rom(uint32_t crc, const uint8_t *data, uint32_t n);
 
 typedef struct {
     uint8_t type;

@@ -1,4 +1,4 @@
-/* Status codes: what every border of the library (model reader, inference, link) answers with. */
+/* Status codes: what the model reader, training and the link return. */
 #ifndef BYTEPROP_STATUS_H
 #define BYTEPROP_STATUS_H
 
@@ -34,6 +34,22 @@ extern "C" {
 #define BP_STATUS_ENUM(name, text) BP_##name,
 typedef enum { BP_STATUS_LIST(BP_STATUS_ENUM) BP_STATUS_COUNT_ } bp_status_t;
 #undef BP_STATUS_ENUM
+
+/* For functions whose status may not be ignored. */
+#if defined(__GNUC__)
+#define BP_MUST_CHECK __attribute__((warn_unused_result))
+#else
+#define BP_MUST_CHECK
+#endif
+
+/* Returns the status of a step to the caller unless it is BP_OK. */
+#define BP_TRY(step)                                                                               \
+    do {                                                                                           \
+        const bp_status_t bp_try_status_ = (step);                                                 \
+        if (bp_try_status_ != BP_OK) {                                                             \
+            return bp_try_status_;                                                                 \
+        }                                                                                          \
+    } while (0)
 
 /* cdef: begin */
 /* Number of status codes; codes are 0 .. bp_status_count() - 1 and 0 is success. */

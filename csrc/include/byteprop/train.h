@@ -1,4 +1,4 @@
-/* Training: one sample at a time, in integers, on a model image that lies in RAM. The equations are
+/* Training: one sample at a time, in integers, on a model image in RAM. The equations are
  * in docs/numerics.md. The image's int8 weights are the inference weights and stay so: after every
  * update the image is a valid model but for its checksum, which bp_train_seal renews. */
 #ifndef BYTEPROP_TRAIN_H
@@ -25,20 +25,20 @@ enum { BP_TRAIN_MAX_LAYERS = 16, BP_TRAIN_CONFIG_BYTES = 16 };
 typedef struct {
     uint32_t seed;
     uint32_t frozen; /* bit l: dense layer l is not trained */
-    uint16_t batch;  /* samples an update, >= 1; above 1 costs 4 bytes a weight */
+    uint16_t batch;  /* samples per update, >= 1; above 1 costs 4 bytes per weight */
     uint16_t window; /* updates between revisions of the scales; 0: scales stay as they are */
     uint8_t flags;
-    uint8_t momentum_shift; /* 0: none; k: velocity decays by 2^-k an update, 4 bytes a weight */
+    uint8_t momentum_shift; /* 0: none; k: velocity decays by 2^-k per update, 4 bytes per weight */
 } bp_train_config_t;
 
-/* What training did so far. */
+/* Counters of a training. */
 typedef struct {
     uint32_t steps; /* updates */
     uint32_t samples;
     uint32_t saturated_weights;
     uint32_t saturated_activations; /* counted when window > 0 */
     uint32_t saturated_logits;      /* counted when window > 0 */
-    uint32_t vanished; /* rows whose whole update was rounded to nothing though delta was not 0 */
+    uint32_t vanished; /* rows whose whole update was rounded to 0 although delta was not 0 */
     uint32_t rescales; /* scales doubled or halved */
 } bp_train_counters_t;
 
@@ -49,46 +49,51 @@ typedef struct {
 } bp_train_result_t;
 
 /* Bytes of memory that training of this model takes beyond the image. *state_bytes: the part that
- * must survive (residuals, bias masters, velocities, counters), which lies at its front and is the
+ * must survive (residuals, bias masters, velocities, counters), which is at its front and the
  * same on every machine; *memory_bytes: all. E_UNSUPPORTED, E_PARAM or E_ARG when it cannot be
  * trained; then *layer is the op's index. */
-int bp_train_plan(uint32_t *memory_bytes, uint32_t *state_bytes, uint16_t *layer,
-                  const bp_model_t *model, const bp_train_config_t *config);
+BP_MUST_CHECK bp_status_t bp_train_plan(uint32_t *memory_bytes, uint32_t *state_bytes,
+                                        uint16_t *layer, const bp_model_t *model,
+                                        const bp_train_config_t *config);
 
-/* Its inside belongs to csrc/train. It takes at most BP_TRAIN_BYTES, aligned as pointers are. */
+/* Private to csrc/train. It takes at most BP_TRAIN_BYTES, aligned as pointers are. */
 typedef struct bp_train bp_train_t;
 enum { BP_TRAIN_BYTES = 128 };
 uint32_t bp_train_sizeof(void);
 
 /* Begins training of the image (RAM, 4-byte aligned, opened before). memory: as planned, 4-byte
  * aligned. Residuals are 0, bias masters come from the image, counters are 0. */
-int bp_train_open(bp_train_t *train, uint8_t *image, uint32_t image_bytes,
-                  const bp_train_config_t *config, uint8_t *memory, uint32_t memory_bytes);
-/* Goes on from a state block that was copied from another machine or from flash, with the image of
- * that moment: state is state_bytes long and already at the front of the memory given to open. */
-int bp_train_resume(bp_train_t *train);
+BP_MUST_CHECK bp_status_t bp_train_open(bp_train_t *train, uint8_t *image, uint32_t image_bytes,
+                                        const bp_train_config_t *config, uint8_t *memory,
+                                        uint32_t memory_bytes);
+/* Continues from a state block that was copied from another machine or from flash, with the image
+ * of that moment: state is state_bytes long and already at the front of the memory given to open.
+ */
+BP_MUST_CHECK bp_status_t bp_train_resume(bp_train_t *train);
 
 /* cdef: end */
 /* One sample: forward, loss, backward, update. x: input bytes as inference takes them. label for
  * cross-entropy; target [n_out] for MSE in units of s_y * 2^-16, zero point not included. */
-int bp_train_sample(bp_train_t *train, bp_train_result_t *result, const uint8_t *x, uint16_t label,
-                    const int32_t *target, uint32_t lr_q24);
-/* Forward and loss alone. */
-int bp_train_evaluate(bp_train_t *train, bp_train_result_t *result, const uint8_t *x,
-                      uint16_t label, const int32_t *target);
+bp_status_t bp_train_sample(bp_train_t *train, bp_train_result_t *result, const uint8_t *x,
+                            uint16_t label, const int32_t *target, uint32_t lr_q24);
+/* Forward and loss only. */
+bp_status_t bp_train_evaluate(bp_train_t *train, bp_train_result_t *result, const uint8_t *x,
+                              uint16_t label, const int32_t *target);
 /* cdef: begin */
 /* Does the update of a batch that is not full. No-op when nothing is pending. */
 void bp_train_flush(bp_train_t *train);
 /* Renews the image's checksum; the image is then a model that bp_model_open accepts. */
 void bp_train_seal(bp_train_t *train);
 void bp_train_counters(bp_train_counters_t *counters, const bp_train_t *train);
+/* 1 when samples have labels, for cross-entropy; 0 when they have targets. */
+int bp_train_is_classifier(const bp_train_t *train);
 
 /* n samples: those of x, labels or targets that order names, or the first n when order is NULL.
- * lr_q24 has one rate a sample; NULL evaluates without learning. results: [n]. Stops at the first
+ * lr_q24 has one rate per sample; NULL evaluates without learning. results: [n]. Stops at the first
  * status that is not BP_OK and returns it. */
-int bp_train_run(bp_train_t *train, bp_train_result_t *results, const uint8_t *x,
-                 const uint16_t *labels, const int32_t *targets, const uint32_t *order,
-                 const uint32_t *lr_q24, uint32_t n);
+bp_status_t bp_train_run(bp_train_t *train, bp_train_result_t *results, const uint8_t *x,
+                         const uint16_t *labels, const int32_t *targets, const uint32_t *order,
+                         const uint32_t *lr_q24, uint32_t n);
 /* The rounding generator: one draw for (seed, step, layer, row). Also initial weights and shuffles.
  */
 uint32_t bp_train_draw(uint32_t seed, uint32_t step, uint32_t layer, uint32_t row);

@@ -1,10 +1,9 @@
 /* bp_sgd_row_s16 for Cortex-M0, M0+ and M23: 27 instructions a weight, 7 where the input is zero.
  * Assembly, because gcc 12 does not leave the constants of a row in the high registers. A weight
  * that would leave its bounds is left to portable code, which counts. */
-#include "train/train_isa.h"
+#include "isa/isa.h"
 
 #ifdef BP_ISA_ARMV6M
-#include "train/sgd.h"
 
 /* What the assembly loads into r0 .. r4 and r8 .. r12, in this order. */
 typedef struct {

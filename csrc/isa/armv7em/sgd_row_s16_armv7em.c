@@ -6,10 +6,9 @@
  * upper half of state. The master is kept as V = W + 128, whose bytes are Wh and Wl + 128; its
  * upper bound is that of 16 bits. A turn in which a weight would leave its bounds is left to
  * portable code, which counts: it is told by a new Wh of 127, -127 or -128. */
-#include "train/train_isa.h"
+#include "isa/isa.h"
 
 #ifdef BP_ISA_ARMV7EM
-#include "train/sgd.h"
 
 /* What the assembly loads into r1 .. r9, in this order, and the sum. */
 typedef struct {

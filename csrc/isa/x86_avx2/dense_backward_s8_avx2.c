@@ -1,6 +1,6 @@
 /* bp_dense_backward_s8 for x86-64 with AVX2: 16 columns at a time over all rows. Errors may be
  * +32768, one too many for 16-bit products, so the products have 32 bits. */
-#include "train/train_isa.h"
+#include "isa/isa.h"
 
 #if BP_ISA_AT_RUN_TIME
 #include <immintrin.h>

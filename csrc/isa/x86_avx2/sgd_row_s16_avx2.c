@@ -5,13 +5,11 @@
  * whose bytes are Wh and Wl + 128. A turn in which a weight would leave its bounds is done by the
  * portable code, which counts. A turn of zeros is passed over; the last weights of a row are a turn
  * that zeros fill up. */
-#include "train/train_isa.h"
+#include "isa/isa.h"
 
 #if BP_ISA_AT_RUN_TIME
 #include <immintrin.h>
 #include <stddef.h>
-
-#include "train/sgd.h"
 
 #define BP_AVX2 __attribute__((target("avx2")))
 

@@ -1,22 +1,12 @@
-/* The kernels of training. They trust their arguments: bp_train_plan has checked what comes from
- * outside. docs/numerics.md has the equations. Weights lie in RAM here, in the planes Wh (the
- * inference weights) and Wl (the residuals): W = 256 * Wh + Wl. */
-#ifndef BYTEPROP_TRAIN_KERNELS_H
-#define BYTEPROP_TRAIN_KERNELS_H
+/* The arithmetic of training: pure functions, which trust their arguments, because bp_train_plan
+ * has checked what comes from outside. docs/numerics.md has the equations. Those that tuned code
+ * may replace are in isa/primitives.h, with the planes in which weights are stored. */
+#ifndef BYTEPROP_TRAIN_KERNELS_KERNELS_H
+#define BYTEPROP_TRAIN_KERNELS_KERNELS_H
 
 #include <stdint.h>
 
-/* Rounding: r_i = upper bits of state + i * increment; increment 0 rounds to nearest. */
-typedef struct {
-    uint32_t state;
-    uint32_t increment;
-} bp_rounding_t;
-
-/* What an update did to a row. */
-typedef struct {
-    int32_t weight_sum_change; /* of the Wh plane */
-    uint32_t saturated;        /* weights that met their bounds */
-} bp_row_change_t;
+#include "isa/primitives.h"
 
 /* Rounding of row `row` of dense layer `layer` in update `step`. */
 bp_rounding_t bp_rounding_of(uint32_t seed, uint32_t step, uint32_t layer, uint32_t row,
@@ -35,19 +25,10 @@ void bp_dense_acc_s8(int32_t *acc, const int8_t *x, const uint8_t *weights, cons
 int64_t bp_dot_master(const int8_t *wh, const int8_t *wl, const int8_t *x, int16_t x_zp,
                       uint16_t n);
 
-/* dx[i] = sum_j delta[j] * w[j][i] over n_out rows. The sum fits: for the least k with 511 * 2^k >=
- * n_out, |delta| <= 2^(15 - k), and 511 * 128 * 32768 < 2^31. Rows are filled up to row_stride, a
- * multiple of 4, with what may be read. */
-void bp_dense_backward_s8(int32_t *dx, const int32_t *delta, const int8_t *weights,
-                          uint16_t row_stride, uint16_t n_in, uint16_t n_out);
-
 /* Shifts delta right, rounding, until it fits int16; returns by how much. */
 uint8_t bp_block_scale(int32_t *delta, uint16_t n);
 
-/* One row of the SGD step: W -= (c * (x - x_zp) + r) >> 16, 16 random bits. |c| <= 2^22. */
-bp_row_change_t bp_sgd_row_s16(int8_t *wh, int8_t *wl, const int8_t *x, int16_t x_zp, uint16_t n,
-                               int32_t c, bp_rounding_t rounding);
-/* The same without residuals: Wh -= (c * (x - x_zp) + r) >> 24, 24 random bits. */
+/* bp_sgd_row_s16 without residuals: wh -= (c * (x - x_zp) + r) >> 24, 24 random bits. */
 bp_row_change_t bp_sgd_row_s8(int8_t *wh, const int8_t *x, int16_t x_zp, uint16_t n, int32_t c,
                               bp_rounding_t rounding);
 /* The same from a gradient that was summed up: g in place of c * (x - x_zp), |g| <= 2^31 - 65536.

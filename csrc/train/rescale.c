@@ -1,14 +1,76 @@
 #include <byteprop/fixed.h>
 #include <byteprop/kernels.h>
 
-#include "train/kernels.h"
+#include "train/kernels/kernels.h"
 #include "train/state.h"
 
-/* Revision of the scales at the end of a window: powers of two up or down, so nothing but the last
- * bit of what is halved is lost. Every place of the image that follows from a scale follows. */
+/* What follows from the scales, and their revision at the end of a window: powers of two up or
+ * down, so nothing but the last bit of what is halved is lost. Every field of the image that
+ * depends on a scale changes with it. */
+
+/* ---- constants ---- */
+
+/* log2(e) */
+static const bp_real_t log2_of_e = {1549082005, 1};
+
+static bp_real_t product_scale(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j) {
+    return bp_real_mul(bp_tensor_scale(t, layer->x_tensor), bp_weight_scale(t, layer, j));
+}
+
+static bp_real_t weight_step(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j) {
+    bp_real_t s_x = bp_tensor_scale(t, layer->x_tensor);
+    return bp_real_scale(bp_real_div(s_x, bp_weight_scale(t, layer, j)), 24);
+}
+
+static bp_real_t bias_step(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j) {
+    bp_real_t one = bp_real_from_u32(1);
+    return bp_real_scale(bp_real_div(one, product_scale(t, layer, j)), 8);
+}
+
+/* Cross-entropy: to 1/256 of log2. MSE: to the output's scale, 16 bits below its point. */
+static bp_real_t to_loss(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j) {
+    bp_real_t product = product_scale(t, layer, j);
+    return bp_real_scale(bp_train_has_classes(t)
+                             ? bp_real_mul(product, log2_of_e)
+                             : bp_real_div(product, bp_tensor_scale(t, layer->y_tensor)),
+                         8);
+}
+
+static bp_real_t largest_weight_scale(const bp_train_t *t, const bp_train_layer_t *layer) {
+    uint32_t largest = 0;
+    uint16_t n = layer->per_channel ? layer->n_out : 1;
+    for (uint16_t j = 0; j < n; ++j) {
+        /* Positive floats are ordered as their bits are. */
+        uint32_t bits = bp_image_u32(t->image, layer->weight_scales + (uint32_t)4 * j);
+        largest = bits > largest ? bits : largest;
+    }
+    return bp_real_from_f32(largest);
+}
+
+void bp_train_constants(const bp_train_t *t, bp_train_layer_t *layer) {
+    layer->weight_scale = largest_weight_scale(t, layer);
+    layer->weight_step = weight_step(t, layer, 0);
+    layer->bias_step = bias_step(t, layer, 0);
+    layer->to_loss = to_loss(t, layer, 0);
+}
+
+bp_real_t bp_train_weight_step(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j) {
+    return layer->per_channel ? weight_step(t, layer, j) : layer->weight_step;
+}
+
+bp_real_t bp_train_bias_step(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j) {
+    return layer->per_channel ? bias_step(t, layer, j) : layer->bias_step;
+}
+
+bp_real_t bp_train_to_loss(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j) {
+    return layer->per_channel ? to_loss(t, layer, j) : layer->to_loss;
+}
+
+/* ---- steps of a power of two ---- */
 
 enum { MIN_LSHIFT = -31, MAX_LSHIFT = 30 };
-/* Largest values used below which a range is halved: of 255 and of 127. */
+/* If the largest value used stays below this, the scale is halved (full range: 255 hidden, 127
+ * logits). */
 enum { HIDDEN_TOO_LITTLE = 120, LOGITS_TOO_LITTLE = 60 };
 /* More than one output in 1024 saturated is too many. */
 enum { TOLERATED_SATURATIONS = 1024 };
@@ -36,13 +98,13 @@ static void shift(const bp_train_t *t, const bp_train_layer_t *layer, int8_t by)
     *lshift = (uint8_t)((int8_t)*lshift + by);
 }
 
-static void scale_f32(const bp_train_t *t, uint32_t place, int8_t exponent) {
-    uint32_t bits = bp_image_u32(t->image, place) + (uint32_t)((int32_t)exponent * 0x800000);
-    bp_image_put_u32(t->image, place, bits);
+static void scale_f32(const bp_train_t *t, uint32_t offset, int8_t exponent) {
+    uint32_t bits = bp_image_u32(t->image, offset) + (uint32_t)((int32_t)exponent * 0x800000);
+    bp_image_put_u32(t->image, offset, bits);
 }
 
-static int can_scale_f32(const bp_train_t *t, uint32_t place, int8_t exponent) {
-    int32_t biased = (int32_t)(bp_image_u32(t->image, place) >> 23) + exponent;
+static int can_scale_f32(const bp_train_t *t, uint32_t offset, int8_t exponent) {
+    int32_t biased = (int32_t)(bp_image_u32(t->image, offset) >> 23) + exponent;
     return biased >= 1 && biased <= 254;
 }
 
@@ -162,13 +224,13 @@ static void scale_output(const bp_train_t *t, const bp_train_layer_t *layer, int
 static int rescale_output(const bp_train_t *t, uint16_t l, int8_t exponent) {
     const bp_train_layer_t *layer = bp_train_layer(t, l);
     const bp_train_layer_t *next = layer->last ? NULL : bp_train_layer(t, (uint16_t)(l + 1));
-    uint32_t place = bp_image_scale_offset(&t->model, layer->y_tensor);
-    if (!can_shift(t, layer, (int8_t)-exponent) || !can_scale_f32(t, place, exponent) ||
+    uint32_t offset = bp_image_scale_offset(&t->model, layer->y_tensor);
+    if (!can_shift(t, layer, (int8_t)-exponent) || !can_scale_f32(t, offset, exponent) ||
         (next != NULL && !can_shift(t, next, exponent))) {
         return 0;
     }
     if (next == NULL) {
-        uint32_t bits = bp_image_u32(t->image, place) + (uint32_t)((int32_t)exponent * 0x800000);
+        uint32_t bits = bp_image_u32(t->image, offset) + (uint32_t)((int32_t)exponent * 0x800000);
         if (!renew_softmax(t, bits)) {
             return 0;
         }
@@ -185,7 +247,7 @@ static int revise_output(const bp_train_t *t, uint16_t l) {
     const bp_train_layer_t *layer = bp_train_layer(t, l);
     const bp_range_t *range = bp_train_range(t, layer);
     uint64_t outputs = (uint64_t)bp_train_head(t)->window_samples * layer->n_out;
-    if (layer->last && !bp_train_is_classifier(t)) {
+    if (layer->last && !bp_train_has_classes(t)) {
         return 0; /* the range of an output that is compared with targets was declared */
     }
     if ((uint64_t)range->saturated * TOLERATED_SATURATIONS > outputs) {
@@ -195,7 +257,7 @@ static int revise_output(const bp_train_t *t, uint16_t l) {
     return range->largest > 0 && range->largest < too_little ? rescale_output(t, l, -1) : 0;
 }
 
-void bp_train_window(bp_train_t *t) {
+void bp_train_rescale(bp_train_t *t) {
     bp_train_head_t *head = bp_train_head(t);
     for (uint16_t l = 0; l < t->n_layers; ++l) {
         const bp_train_layer_t *layer = bp_train_layer(t, l);

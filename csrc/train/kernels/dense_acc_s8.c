@@ -2,7 +2,7 @@
 #include <byteprop/fixed.h>
 
 #include "isa/isa.h"
-#include "train/kernels.h"
+#include "train/kernels/kernels.h"
 
 enum { BLOCK_ROWS = 4 };
 

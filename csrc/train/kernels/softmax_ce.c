@@ -1,6 +1,6 @@
 #include <byteprop/config.h>
 
-#include "train/kernels.h"
+#include "train/kernels/kernels.h"
 
 /* round(32768 * 2^(-i / 256)) */
 static const uint16_t exp2_q15[256] BP_TABLE = {

@@ -1,6 +1,10 @@
+#include <byteprop/config.h>
+
 #include "train/state.h"
 
-/* Lays out the memory of training. The same walk plans (nothing is written) and opens. */
+/* The memory of training: state | scratch | records of the layers. One walk over the ops finds the
+ * layers and takes memory for them. It runs once to plan, when nothing is written, and once to fill
+ * the records. */
 
 enum { MAX_LAYER_OUTPUTS = 32767, MAX_MOMENTUM_SHIFT = 15 };
 #define BETA_ONE_F32 0x3F800000u
@@ -24,9 +28,9 @@ typedef struct {
 } walk_t;
 
 static uint32_t take(total_t *used, total_t bytes) {
-    total_t place = *used;
-    *used = (place + bytes + 3) & ~(total_t)3;
-    return (uint32_t)place;
+    total_t offset = *used;
+    *used = (offset + bytes + 3) & ~(total_t)3;
+    return (uint32_t)offset;
 }
 
 static int is_normal_f32(uint32_t bits) {
@@ -50,7 +54,8 @@ static void skip_reshapes(walk_t *walk) {
     }
 }
 
-static int check_scales(const walk_t *walk, const bp_op_t *op, const bp_train_layer_t *layer) {
+static bp_status_t check_scales(const walk_t *walk, const bp_op_t *op,
+                                const bp_train_layer_t *layer) {
     bp_tensor_t x, y;
     bp_model_tensor(&x, walk->model, op->input);
     bp_model_tensor(&y, walk->model, op->output);
@@ -67,8 +72,8 @@ static int check_scales(const walk_t *walk, const bp_op_t *op, const bp_train_la
     return BP_OK;
 }
 
-/* Fills what the image tells about the dense layer at walk->op. */
-static int read_layer(walk_t *walk, bp_train_layer_t *layer) {
+/* Fills what the image says about the dense layer at walk->op. */
+static bp_status_t read_layer(walk_t *walk, bp_train_layer_t *layer) {
     bp_op_t op;
     bp_tensor_t x, y;
     if (!next_is(walk, BP_OP_DENSE_S8, &op)) {
@@ -98,12 +103,10 @@ static int read_layer(walk_t *walk, bp_train_layer_t *layer) {
     layer->per_channel = (op.flags & BP_OP_PER_CHANNEL) != 0;
     layer->activation = op.activation;
     layer->frozen = (walk->config->frozen >> walk->n_layers & 1) != 0;
-    int status = check_scales(walk, &op, layer);
-    if (status == BP_OK) {
-        walk->tensor = op.output;
-        ++walk->op;
-    }
-    return status;
+    BP_TRY(check_scales(walk, &op, layer));
+    walk->tensor = op.output;
+    ++walk->op;
+    return BP_OK;
 }
 
 static void place_state(walk_t *walk, bp_train_layer_t *layer) {
@@ -118,7 +121,7 @@ static void place_state(walk_t *walk, bp_train_layer_t *layer) {
     if (!(config->flags & BP_TRAIN_NO_RESIDUAL)) {
         layer->residual = take(&walk->state, weights);
     }
-    if (!BP_TRAIN_ONE_LAYER && (config->batch > 1 || config->momentum_shift != 0)) {
+    if (BP_TRAIN_HAS_BATCHES && (config->batch > 1 || config->momentum_shift != 0)) {
         layer->gradient = take(&walk->state, 4 * weights);
         layer->bias_gradient = take(&walk->state, per_output);
     }
@@ -133,7 +136,7 @@ static void place_scratch(total_t *used, bp_train_layer_t *layer) {
 
 /* With a window the scales move, so the layer must be of the kind that from-scratch networks have:
  * per tensor, hidden outputs used from their zero point up, logits around zero. */
-static int check_window(const walk_t *walk, const bp_train_layer_t *layer) {
+static bp_status_t check_window(const walk_t *walk, const bp_train_layer_t *layer) {
     bp_tensor_t y;
     bp_model_tensor(&y, walk->model, layer->y_tensor);
     if (layer->per_channel) {
@@ -145,10 +148,10 @@ static int check_window(const walk_t *walk, const bp_train_layer_t *layer) {
     return y.zero_point == INT8_MIN && layer->activation == BP_ACT_RELU ? BP_OK : BP_E_UNSUPPORTED;
 }
 
-static int check_config(const bp_train_config_t *config) {
+static bp_status_t check_config(const bp_train_config_t *config) {
     uint8_t known = BP_TRAIN_NEAREST | BP_TRAIN_NO_RESIDUAL;
-    if (BP_TRAIN_ONE_LAYER &&
-        (config->batch > 1 || config->momentum_shift != 0 || config->window != 0)) {
+    if ((!BP_TRAIN_HAS_BATCHES && (config->batch > 1 || config->momentum_shift != 0)) ||
+        (!BP_TRAIN_HAS_RESCALING && config->window != 0)) {
         return BP_E_UNSUPPORTED;
     }
     return config->batch >= 1 && (config->flags & ~known) == 0 &&
@@ -157,23 +160,25 @@ static int check_config(const bp_train_config_t *config) {
                : BP_E_ARG;
 }
 
-/* A softmax over all of the last layer's outputs, without a temperature, which the loss has not. */
-static int check_softmax(const walk_t *walk, const bp_op_t *op, const bp_train_layer_t *layer) {
+/* A softmax over all of the last layer's outputs, without a temperature, which the loss lacks. */
+static bp_status_t check_softmax(const walk_t *walk, const bp_op_t *op,
+                                 const bp_train_layer_t *layer) {
     bp_tensor_t x;
     bp_model_tensor(&x, walk->model, op->input);
     uint32_t n = bp_tensor_last_dim(&x);
     return n == layer->n_out && op->args[1] == BETA_ONE_F32 ? BP_OK : BP_E_UNSUPPORTED;
 }
 
-/* What may stand before the first layer. */
-static int walk_input(bp_train_t *t, walk_t *walk) {
+/* Accepts an optional QUANTIZE before the first layer. */
+static bp_status_t walk_input(bp_train_t *t, walk_t *walk) {
     bp_op_t op;
     if (walk->model->n_inputs != 1 || walk->model->n_outputs != 1) {
         return BP_E_UNSUPPORTED;
     }
     walk->tensor = bp_model_input(walk->model, 0);
     skip_reshapes(walk);
-    if (!BP_TRAIN_ONE_LAYER && next_is(walk, BP_OP_RESCALE, &op) && op.activation == BP_ACT_NONE) {
+    if (BP_TRAIN_HAS_QUANTIZE && next_is(walk, BP_OP_RESCALE, &op) &&
+        op.activation == BP_ACT_NONE) {
         t->rescale_op = walk->op++;
         walk->tensor = op.output;
         skip_reshapes(walk);
@@ -184,7 +189,7 @@ static int walk_input(bp_train_t *t, walk_t *walk) {
 /* A QUANTIZE to the model's output changes no order and no loss: training passes it by. */
 static int skip_last_quantize(walk_t *walk) {
     bp_op_t op;
-    if (BP_TRAIN_ONE_LAYER || walk->op + 1 != walk->model->n_ops ||
+    if (!BP_TRAIN_HAS_QUANTIZE || walk->op + 1 != walk->model->n_ops ||
         !next_is(walk, BP_OP_RESCALE, &op) || op.activation != BP_ACT_NONE) {
         return 0;
     }
@@ -193,15 +198,12 @@ static int skip_last_quantize(walk_t *walk) {
     return 1;
 }
 
-/* What may stand behind a layer; sets layer->last. */
-static int walk_output(bp_train_t *t, walk_t *walk, bp_train_layer_t *layer) {
+/* Accepts what may follow a layer; sets layer->last. */
+static bp_status_t walk_output(bp_train_t *t, walk_t *walk, bp_train_layer_t *layer) {
     bp_op_t op;
     skip_reshapes(walk);
-    if (!BP_TRAIN_ONE_LAYER && next_is(walk, BP_OP_SOFTMAX_S8, &op)) {
-        int status = check_softmax(walk, &op, layer);
-        if (status != BP_OK) {
-            return status;
-        }
+    if (BP_TRAIN_HAS_CLASSES && next_is(walk, BP_OP_SOFTMAX_S8, &op)) {
+        BP_TRY(check_softmax(walk, &op, layer));
         t->softmax_op = walk->op++;
         walk->tensor = op.output;
         skip_reshapes(walk);
@@ -209,7 +211,7 @@ static int walk_output(bp_train_t *t, walk_t *walk, bp_train_layer_t *layer) {
     }
     layer->last |= (uint8_t)skip_last_quantize(walk);
     int ends = walk->op == walk->model->n_ops;
-    layer->last = layer->last || ends || BP_TRAIN_ONE_LAYER;
+    layer->last = layer->last || ends || !BP_TRAIN_HAS_HIDDEN_LAYERS;
     if (layer->last && layer->activation != BP_ACT_NONE) {
         walk->op = layer->op;
         return BP_E_UNSUPPORTED;
@@ -220,20 +222,18 @@ static int walk_output(bp_train_t *t, walk_t *walk, bp_train_layer_t *layer) {
     return BP_OK;
 }
 
-static int walk_layer(bp_train_t *t, walk_t *walk, bp_train_layer_t *layer) {
+/* The next layer, and what may follow it. On failure walk->op names the op. */
+static bp_status_t walk_layer(bp_train_t *t, walk_t *walk, bp_train_layer_t *layer) {
     *layer = (bp_train_layer_t){0};
     uint16_t index = walk->n_layers;
-    int status = index < BP_TRAIN_MAX_LAYERS ? read_layer(walk, layer) : BP_E_UNSUPPORTED;
-    if (status == BP_OK) {
-        status = walk_output(t, walk, layer);
+    if (index >= BP_TRAIN_MAX_LAYERS) {
+        return BP_E_UNSUPPORTED;
     }
-    if (!BP_TRAIN_ONE_LAYER && status == BP_OK && walk->config->window != 0 &&
-        check_window(walk, layer) != BP_OK) {
+    BP_TRY(read_layer(walk, layer));
+    BP_TRY(walk_output(t, walk, layer));
+    if (BP_TRAIN_HAS_RESCALING && walk->config->window != 0 && check_window(walk, layer) != BP_OK) {
         walk->op = layer->op;
-        status = BP_E_UNSUPPORTED;
-    }
-    if (status != BP_OK) {
-        return status;
+        return BP_E_UNSUPPORTED;
     }
     if (!layer->frozen && t->lowest > index) {
         t->lowest = index;
@@ -245,78 +245,85 @@ static int walk_layer(bp_train_t *t, walk_t *walk, bp_train_layer_t *layer) {
     return BP_OK;
 }
 
-/* Walks the ops; layers may be NULL (planning). On failure walk->op names the op. */
-static int walk_model(bp_train_t *t, walk_t *walk, bp_train_layer_t *layers) {
+static bp_status_t walk_layers(bp_train_t *t, walk_t *walk, bp_train_layer_t *layers) {
     bp_train_layer_t layer;
-    t->rescale_op = BP_TRAIN_NONE;
-    t->softmax_op = BP_TRAIN_NONE;
-    int status = walk_input(t, walk);
+    BP_TRY(walk_input(t, walk));
     do {
-        if (status == BP_OK) {
-            status = walk_layer(t, walk, &layer);
-        }
-        if (status != BP_OK) {
-            return status;
-        }
+        BP_TRY(walk_layer(t, walk, &layer));
         if (layers != NULL) {
             *layers++ = layer;
         }
     } while (!layer.last);
-    status = bp_train_check_regions(walk->model);
-    return !BP_TRAIN_ONE_LAYER && status == BP_OK && walk->config->window != 0
-               ? bp_train_check_tensors(walk->model)
-               : status;
+    return BP_OK;
 }
 
-/* One walk. scratch_begin: where scratch begins, known after the first walk. */
-static int lay_out(bp_train_t *t, walk_t *walk, const bp_model_t *model,
-                   const bp_train_config_t *config, total_t scratch_begin,
-                   bp_train_layer_t *layers) {
+static void place_shared_scratch(bp_train_t *t, walk_t *walk) {
+    t->backward = take(&walk->scratch, (total_t)4 * walk->widest);
+    if (BP_TRAIN_HAS_QUANTIZE && t->rescale_op != BP_TRAIN_NONE) {
+        bp_op_t op;
+        bp_tensor_t x;
+        bp_model_op(&op, walk->model, t->rescale_op);
+        bp_model_tensor(&x, walk->model, op.input);
+        t->input = take(&walk->scratch, x.elems);
+    }
+}
+
+/* The walk. scratch_begin: known after the first one. layers: NULL when planning. */
+static bp_status_t lay_out(bp_train_t *t, walk_t *walk, const bp_model_t *model,
+                           const bp_train_config_t *config, total_t scratch_begin,
+                           bp_train_layer_t *layers) {
     *walk = (walk_t){0};
     walk->model = model;
     walk->config = config;
     walk->state = sizeof(bp_train_head_t);
     walk->scratch = scratch_begin;
     t->lowest = BP_TRAIN_NONE;
-    int status = check_config(config);
-    if (status == BP_OK) {
-        status = walk_model(t, walk, layers);
-    }
-    t->backward = take(&walk->scratch, (total_t)4 * walk->widest);
-    if (!BP_TRAIN_ONE_LAYER && status == BP_OK && t->rescale_op != BP_TRAIN_NONE) {
-        bp_op_t op;
-        bp_tensor_t x;
-        bp_model_op(&op, model, t->rescale_op);
-        bp_model_tensor(&x, model, op.input);
-        t->input = take(&walk->scratch, x.elems);
-    }
-    return status;
+    t->rescale_op = BP_TRAIN_NONE;
+    t->softmax_op = BP_TRAIN_NONE;
+    BP_TRY(walk_layers(t, walk, layers));
+    place_shared_scratch(t, walk);
+    return BP_OK;
 }
 
-int bp_train_plan(uint32_t *memory_bytes, uint32_t *state_bytes, uint16_t *layer,
-                  const bp_model_t *model, const bp_train_config_t *config) {
-    bp_train_t t;
-    walk_t walk;
-    int status = lay_out(&t, &walk, model, config, 0, NULL);
-    total_t all = walk.state + walk.n_layers * sizeof(bp_train_layer_t) + walk.scratch;
-    if (status == BP_OK && all > INT32_MAX) {
-        status = BP_E_SPACE;
-    }
-    *layer = walk.op;
-    *memory_bytes = status == BP_OK ? (uint32_t)all : 0;
-    *state_bytes = status == BP_OK ? (uint32_t)walk.state : 0;
-    return status;
+static bp_status_t check_image(const bp_model_t *model, const bp_train_config_t *config) {
+    BP_TRY(bp_train_check_regions(model));
+    return BP_TRAIN_HAS_RESCALING && config->window != 0 ? bp_train_check_tensors(model) : BP_OK;
 }
 
-int bp_train_lay_out(bp_train_t *t) {
+bp_status_t bp_train_plan_memory(bp_train_t *t, uint16_t *op, const bp_model_t *model,
+                                 const bp_train_config_t *config) {
     walk_t walk;
-    t->layers = t->state_bytes;
-    int status = lay_out(t, &walk, &t->model, &t->config, 0, NULL);
-    if (status != BP_OK) {
-        return status;
+    *op = 0;
+    BP_TRY(check_config(config));
+    const bp_status_t status = lay_out(t, &walk, model, config, 0, NULL);
+    *op = walk.op;
+    BP_TRY(status);
+    BP_TRY(check_image(model, config));
+    const uint32_t records = walk.n_layers * (uint32_t)sizeof(bp_train_layer_t);
+    const total_t all = walk.state + walk.scratch + records;
+    if (all > INT32_MAX) {
+        return BP_E_SPACE;
     }
-    total_t scratch = t->state_bytes + walk.n_layers * sizeof(bp_train_layer_t);
     t->n_layers = walk.n_layers;
-    return lay_out(t, &walk, &t->model, &t->config, scratch,
-                   (bp_train_layer_t *)(void *)(t->memory + (size_t)t->layers));
+    t->state_bytes = (uint32_t)walk.state;
+    t->layers = (uint32_t)(walk.state + walk.scratch);
+    t->memory_bytes = (uint32_t)all;
+    return BP_OK;
+}
+
+void bp_train_place_layers(bp_train_t *t) {
+    walk_t walk;
+    const bp_status_t status =
+        lay_out(t, &walk, &t->model, &t->config, t->state_bytes, bp_train_layer(t, 0));
+    BP_ASSERT(status == BP_OK && walk.scratch == t->layers);
+    (void)status;
+}
+
+bp_status_t bp_train_plan(uint32_t *memory_bytes, uint32_t *state_bytes, uint16_t *layer,
+                          const bp_model_t *model, const bp_train_config_t *config) {
+    bp_train_t t;
+    const bp_status_t status = bp_train_plan_memory(&t, layer, model, config);
+    *memory_bytes = status == BP_OK ? t.memory_bytes : 0;
+    *state_bytes = status == BP_OK ? t.state_bytes : 0;
+    return status;
 }

@@ -1,6 +1,6 @@
 #include <stddef.h>
 
-#include "train/kernels.h"
+#include "train/kernels/kernels.h"
 
 /* Two sums in 32 bits: |wh| <= 127, |wl| <= 128, |x - x_zp| <= 255, n <= 65532, so both stay below
  * 128 * 255 * 65532 < 2^31. */

@@ -1,6 +1,6 @@
 #include <stddef.h>
 
-#include "train/kernels.h"
+#include "isa/primitives.h"
 
 enum { BLOCK_COLUMNS = 4 };
 

@@ -1,19 +1,12 @@
-#include "train/sgd.h"
-
 #include <stddef.h>
+
+#include "train/kernels/kernels.h"
 
 static inline void store_s8(int8_t *wh, int32_t w, bp_row_change_t *row) {
     int32_t bounded = bp_clamp(w, -127, 127);
     row->saturated += bounded != w;
     row->weight_sum_change += bounded - *wh;
     *wh = (int8_t)bounded;
-}
-
-bp_row_change_t bp_sgd_row_s16(int8_t *wh, int8_t *wl, const int8_t *x, int16_t x_zp, uint16_t n,
-                               int32_t c, bp_rounding_t rounding) {
-    bp_row_change_t row = {0, 0};
-    bp_sgd_part(wh, wl, x, x_zp, n, c, rounding, &row);
-    return row;
 }
 
 bp_row_change_t bp_sgd_row_s8(int8_t *wh, const int8_t *x, int16_t x_zp, uint16_t n, int32_t c,
@@ -47,4 +40,26 @@ bp_row_change_t bp_sgd_row_from(int8_t *wh, int8_t *wl, const int32_t *g, uint16
         }
     }
     return row;
+}
+
+/* ---- gradients that are summed up, and velocities ---- */
+
+static int32_t bounded(int64_t g) {
+    return g > BP_GRADIENT_LIMIT ? BP_GRADIENT_LIMIT
+                                 : (g < -BP_GRADIENT_LIMIT ? -BP_GRADIENT_LIMIT : (int32_t)g);
+}
+
+int32_t bp_gradient_add(int32_t g, int32_t change) {
+    return bounded((int64_t)g + change);
+}
+
+int32_t bp_gradient_decay(int32_t g, uint8_t shift) {
+    int64_t half = (int64_t)1 << (shift - 1);
+    return bounded(g - ((g + half) >> shift));
+}
+
+void bp_accumulate_row(int32_t *g, const int8_t *x, int16_t x_zp, uint16_t n, int32_t c) {
+    for (uint16_t i = 0; i < n; ++i) {
+        g[i] = bp_gradient_add(g[i], c * ((int32_t)x[i] - x_zp));
+    }
 }

@@ -1,4 +1,4 @@
-#include "train/kernels.h"
+#include "train/kernels/kernels.h"
 
 static uint32_t magnitude(int32_t x) {
     return x < 0 ? 0u - (uint32_t)x : (uint32_t)x;

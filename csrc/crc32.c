@@ -1,7 +1,7 @@
-/* CRC-32 as zlib's: polynomial 0x04C11DB7 reflected, initial value and final xor all ones.
- * A table of 16 entries, one step a nibble: 64 bytes serve every board, in flash also on AVR. */
+/* Polynomial 0x04C11DB7 reflected, initial value and final xor all ones.
+ * A table of 16 entries, one step per nibble: 64 bytes serve every board, in flash also on AVR. */
 #include <byteprop/config.h>
-#include <byteprop/link.h>
+#include <byteprop/crc32.h>
 
 static const uint32_t nibble_table[16] BP_TABLE = {
     0x00000000u, 0x1DB71064u, 0x3B6E20C8u, 0x26D930ACu, 0x76DC4190u, 0x6B6B51F4u,

@@ -1,0 +1,81 @@
+/* The primitives that tuned code may replace, and their contracts. Each has one type, one
+ * definition in plain C in kernels/, which is the definition of its result, and any number of tuned
+ * versions in isa/<cpu>/ that equal it bit for bit. isa.h chooses.
+ *
+ * For all of them: rows of weights start 4-byte aligned and are padded to row_stride, a multiple of
+ * 4; padding may be read. x may have any alignment, and nothing beyond its n bytes may be read. No
+ * other byte than those of the result may be written.
+ *
+ * A new primitive (a convolution's block of several output positions by rows, a depthwise block) is
+ * a type with its contract here, a definition in kernels/, a member of bp_isa_t and a default in
+ * isa.h. A CPU that does not supply it keeps the plain one. */
+#ifndef BYTEPROP_ISA_PRIMITIVES_H
+#define BYTEPROP_ISA_PRIMITIVES_H
+
+#include <byteprop/fixed.h>
+#include <byteprop/kernels.h>
+#include <stdint.h>
+
+/* ---- inference; weights are ROM and 0 in their padding ---- */
+
+/* acc[r] = sum_i weights[r * row_stride + i] * x[i] for 4 rows, n_in columns. */
+typedef void bp_dot_rows_t(int32_t *acc, const int8_t *x, const uint8_t *weights,
+                           uint16_t row_stride, uint16_t n_in);
+/* sum_i row[i] * x[i] over n_in columns, for rows left over. */
+typedef int32_t bp_dot_row_t(const int8_t *x, const uint8_t *row, uint16_t n_in);
+bp_dot_row_t bp_dot_row_s8;
+
+/* ---- training; weights are RAM, in the planes wh (the inference weights) and wl (the residuals):
+ * W = 256 * wh + wl ---- */
+
+/* Rounding: r_i = upper bits of state + i * increment; increment 0 rounds to nearest. */
+typedef struct {
+    uint32_t state;
+    uint32_t increment;
+} bp_rounding_t;
+
+/* What an update did to a row. */
+typedef struct {
+    int32_t weight_sum_change; /* of the wh plane */
+    uint32_t saturated;        /* weights that reached their bounds */
+} bp_row_change_t;
+
+/* One row of the SGD step: W -= (c * (x - x_zp) + r) >> 16, 16 random bits. |c| <= 2^22. */
+typedef bp_row_change_t bp_sgd_row_t(int8_t *wh, int8_t *wl, const int8_t *x, int16_t x_zp,
+                                     uint16_t n, int32_t c, bp_rounding_t rounding);
+bp_sgd_row_t bp_sgd_row_s16;
+
+/* dx[i] = sum_j delta[j] * w[j][i] over n_out rows. The sum fits: for the least k with 511 * 2^k >=
+ * n_out, |delta| <= 2^(15 - k), and 511 * 128 * 32768 < 2^31. */
+typedef void bp_backward_t(int32_t *dx, const int32_t *delta, const int8_t *weights,
+                           uint16_t row_stride, uint16_t n_in, uint16_t n_out);
+bp_backward_t bp_dense_backward_s8;
+
+/* ---- shared by the plain SGD step and by what tuned ones leave over ---- */
+
+enum { BP_MASTER_MIN = -32640, BP_MASTER_MAX = 32639 };
+
+/* W = clamp(w), split into its two planes. */
+static inline void bp_store_master(int8_t *wh, int8_t *wl, int32_t w, bp_row_change_t *row) {
+    int32_t bounded = bp_clamp(w, BP_MASTER_MIN, BP_MASTER_MAX);
+    int8_t high = (int8_t)((bounded + 128) >> 8);
+    row->saturated += bounded != w;
+    row->weight_sum_change += high - *wh;
+    *wh = high;
+    *wl = (int8_t)(bounded - 256 * high);
+}
+
+/* n weights of a row; rounding: of the first of them. */
+static inline void bp_sgd_part(int8_t *wh, int8_t *wl, const int8_t *x, int16_t x_zp, uint16_t n,
+                               int32_t c, bp_rounding_t rounding, bp_row_change_t *row) {
+    uint32_t r = rounding.state;
+    for (uint16_t i = 0; i < n; ++i, r += rounding.increment) {
+        int32_t u = (int32_t)x[i] - x_zp;
+        if (u != 0) {
+            int32_t change = (c * u + (int32_t)(r >> 16)) >> 16;
+            bp_store_master(wh + i, wl + i, 256 * (int32_t)wh[i] + wl[i] - change, row);
+        }
+    }
+}
+
+#endif
