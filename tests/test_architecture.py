@@ -35,7 +35,7 @@ MAY_INCLUDE = {
     "app": {"config", "crc32", "infer", "kernels", "link", "model", "port", "status", "train"},
     ".": {"config", "crc32", "status"},
 }
-# The seam through which kernels get the fastest primitive of the instruction set, and its contracts.
+# The seam through which kernels get the fastest primitives of the CPU, and their contracts.
 SEAM = {"isa/isa.h", "isa/primitives.h"}
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h", "limits.h"}
 # The accessor for AVR's other address space, and what an instruction set's own folder is for.

@@ -170,9 +170,9 @@ def trainable_images() -> list[bytes]:
     """Small networks of every kind that training takes."""
     sys.path.insert(0, str(ROOT / "tests/python"))
     import numpy as np
-    from training_case import Net, graph_of
 
     from byteprop import image
+    from training_case import Net, graph_of
 
     networks = (
         Net((6, 5, 3)),

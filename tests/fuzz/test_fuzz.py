@@ -1,4 +1,4 @@
-"""libFuzzer on the model reader with inference, training, the link codec, and the device program."""
+"""libFuzzer on the model reader with inference, training, the link codec and the device program."""
 
 from __future__ import annotations
 
