@@ -23,6 +23,7 @@ from byteprop.history import History
 from byteprop.metrics import confusion
 from byteprop.samples import has_classes, n_outputs
 from byteprop.schedules import ONE_Q24
+from byteprop.training_options import TrainOptions
 from byteprop_host.boards import Board, load_board
 from byteprop_host.build import build
 from byteprop_host.console import Progress, no_progress
@@ -64,31 +65,26 @@ _MOST_PARAMETERS = 32
 
 @dataclass(frozen=True)
 class Options:
-    """What the board is to learn, and how. learning_rate None: `Model.fit`'s own choice."""
+    """What the board is to learn, and how."""
 
     subject: Subject
     sources: Sources
-    epochs: int = 5
-    learning_rate: float | None = None
-    schedule: str = "linear"
-    batch_size: int = 1
-    seed: int = 0
-    shuffle: bool = True
-    freeze: tuple[int | str, ...] = ()
-    momentum: float = 0.0
-    rounding: str = "stochastic"
-    residual: bool = True
-    window: int | None = None
+    training: TrainOptions
     save: tuple[Path, ...] = ()
     save_on_device: bool = False
     checkpoint: Path | None = None
     resume: bool = False
 
+    def training_on(self, board: Board) -> TrainOptions:
+        """The options for a board: one that trains a single layer has scales that stay."""
+        stays = self.training.window is None and trains_one_layer(board)
+        return replace(self.training, window=0) if stays else self.training
+
 
 @dataclass(frozen=True)
 class Watcher:
-    """Who is told what happens. planned: the memory, before anything is built; epoch: each one's
-    end; stop: asked between samples, True ends the training."""
+    """What is called during a training. planned: with the memory, before anything is built; epoch:
+    at the end of each; stop: several times per second, True ends the training."""
 
     progress: Progress = no_progress
     planned: Callable[[TrainingFit], None] = lambda plan: None
@@ -178,8 +174,8 @@ class _Job:
 
     @staticmethod
     def prepare(options: Options, board: Board) -> _Job:
-        parts = load_parts(options.sources, seed=options.seed)
-        model = make_model(options.subject, parts, seed=options.seed)
+        parts = load_parts(options.sources, seed=options.training.seed)
+        model = make_model(options.subject, parts, seed=options.training.seed)
         encoded = {
             p.name: encode_part(model, p, pixel_scale=options.subject.pixel_scale)
             for p in parts.all
@@ -187,17 +183,7 @@ class _Job:
         settings = fitting.settings_of(
             model,
             encoded["training"].samples,
-            epochs=options.epochs,
-            batch_size=options.batch_size,
-            learning_rate=options.learning_rate,
-            schedule=options.schedule,
-            seed=options.seed,
-            shuffle=options.shuffle,
-            freeze=options.freeze,
-            rounding=options.rounding,
-            residual=options.residual,
-            momentum=options.momentum,
-            window=0 if options.window is None and trains_one_layer(board) else options.window,
+            options.training_on(board),
         )
         before = model.graph
         names = strip_names(model)
@@ -391,9 +377,9 @@ def _result(
         settings=Settings(
             job.settings.epochs,
             job.settings.rate_q24 / ONE_Q24,
-            job.options.schedule,
+            job.options.training.schedule_name,
             config,
-            tuple(map(str, job.options.freeze)),
+            tuple(map(str, job.options.training.frozen_layers)),
         ),
         split=job.parts.how,
         parts=tuple(

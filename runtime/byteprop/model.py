@@ -199,16 +199,19 @@ class Model:
         Calls of run and predict from other threads see the model of the last finished epoch or of
         before; two trainings of one model at a time are not for threads.
         """
-        from byteprop import training
+        from byteprop.training import fit
+        from byteprop.training_options import TrainOptions
 
-        return training.fit(
-            self, x, y,
+        options = TrainOptions(
             epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, schedule=schedule,
-            validation_data=validation_data, validation_split=validation_split, seed=seed,
-            shuffle=shuffle, callbacks=callbacks, early_stopping=early_stopping, freeze=freeze,
-            rounding=rounding, residual=residual, momentum=momentum, window=window,
-            checkpoint_path=checkpoint, checkpoint_every=checkpoint_every, resume=resume,
-            verbose=verbose,
+            seed=seed, shuffle=shuffle, freeze=freeze, rounding=rounding, residual=residual,
+            momentum=momentum, window=window,
+        )  # fmt: skip
+        return fit(
+            self, x, y, options,
+            validation_data=validation_data, validation_split=validation_split,
+            callbacks=callbacks, early_stopping=early_stopping, checkpoint_path=checkpoint,
+            checkpoint_every=checkpoint_every, resume=resume, verbose=verbose,
         )  # fmt: skip
 
     def evaluate(self, x: Any, y: Any) -> dict[str, float]:

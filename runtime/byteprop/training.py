@@ -37,6 +37,7 @@ from byteprop.metrics import answers_of, baseline, loss_sum, loss_unit, quality
 from byteprop.samples import Samples, encode, has_classes, n_outputs, scores
 from byteprop.schedules import ONE_Q24, Progress, Schedule, describe, rate_q24_of, schedule_of
 from byteprop.trainable import check_trainable
+from byteprop.training_options import TrainOptions
 
 if TYPE_CHECKING:
     from byteprop.model import Model
@@ -93,41 +94,28 @@ class Settings:
         return rates
 
 
-def settings_of(
-    model: Model,
-    samples: Samples,
-    *,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float | None,
-    schedule: str | Schedule,
-    seed: int,
-    shuffle: bool,
-    freeze: Sequence[int | str] | int | str | None,
-    rounding: str,
-    residual: bool,
-    momentum: float,
-    window: int | None,
-) -> Settings:
-    """Checks the arguments of fit."""
-    if rounding not in _ROUNDINGS:
-        raise ArgumentError(f"rounding: wanted {' or '.join(_ROUNDINGS)}, given {rounding!r}")
+def settings_of(model: Model, samples: Samples, options: TrainOptions) -> Settings:
+    """The options, checked and in integers. ArgumentError names the one that is wrong."""
+    if options.rounding not in _ROUNDINGS:
+        names = " or ".join(_ROUNDINGS)
+        raise ArgumentError(f"rounding: expected {names}, got {options.rounding!r}")
+    window = model._default_window if options.window is None else options.window
     config = _raw_train.Config(
-        seed=integer("seed", seed, 0, MAX_SEED),
-        frozen=frozen_mask(model, freeze),
-        batch=integer("batch_size", batch_size, 1, 65535),
-        window=model._default_window if window is None else integer("window", window, 0, 65535),
-        nearest=rounding == "nearest",
-        residual=bool(residual),
-        momentum_shift=_momentum_shift(momentum),
+        seed=integer("seed", options.seed, 0, MAX_SEED),
+        frozen=frozen_mask(model, options.frozen_layers),
+        batch=integer("batch_size", options.batch_size, 1, 65535),
+        window=integer("window", window, 0, 65535),
+        nearest=options.rounding == "nearest",
+        residual=bool(options.residual),
+        momentum_shift=_momentum_shift(options.momentum),
     )
     check_trainable(model.graph, config)
-    rate = default_rate(model, samples, config) if learning_rate is None else learning_rate
+    rate = options.learning_rate
     return Settings(
-        epochs=integer("epochs", epochs, 1, 1 << 20),
-        rate_q24=rate_q24_of(rate),
-        schedule=schedule_of(schedule),
-        shuffle=bool(shuffle),
+        epochs=integer("epochs", options.epochs, 1, 1 << 20),
+        rate_q24=rate_q24_of(default_rate(model, samples, config) if rate is None else rate),
+        schedule=schedule_of(options.schedule),
+        shuffle=bool(options.shuffle),
         config=config,
     )
 
@@ -161,9 +149,8 @@ def _sums_of_squares(x: npt.NDArray[Any], zero_point: int) -> npt.NDArray[np.int
     return sums
 
 
-def frozen_mask(model: Model, freeze: Sequence[int | str] | int | str | None) -> int:
-    """Bit l stands for dense layer l. A layer is told by its index in model.layers or its name."""
-    chosen = [freeze] if isinstance(freeze, (int, str)) else list(freeze or ())
+def frozen_mask(model: Model, chosen: Sequence[int | str]) -> int:
+    """Bit l stands for dense layer l. Layers are named by index in model.layers, or by name."""
     order = [i for i, op in enumerate(model.graph.ops) if isinstance(op, Dense)]
     names = {model.layers[i].name: i for i in order}
     mask = 0
@@ -525,6 +512,7 @@ def fit(
     model: Model,
     x: Any,
     y: Any,
+    options: TrainOptions,
     *,
     checkpoint_path: PathLike | None,
     checkpoint_every: int | None,
@@ -533,7 +521,7 @@ def fit(
     """Model.fit; see there. A call that is refused leaves the model as it was."""
     before = dict(vars(model))
     try:
-        run = _prepared(model, x, y, **arguments)
+        run = _prepared(model, x, y, options, **arguments)
         if checkpoint_every is not None:
             integer("checkpoint_every", checkpoint_every, 1, 1 << 31)
         if checkpoint_path is not None:
@@ -552,24 +540,22 @@ def _prepared(
     model: Model,
     x: Any,
     y: Any,
+    options: TrainOptions,
     *,
     validation_data: tuple[Any, Any] | None,
     validation_split: float,
-    seed: int,
-    shuffle: bool,
     callbacks: Sequence[Callback] | Callback | None,
     early_stopping: int | EarlyStopping | None,
     verbose: bool,
     resume: PathLike | None,
-    **arguments: Any,
 ) -> Run[_raw_train.Trainer]:
     """The run of these arguments, all of them checked."""
-    integer("seed", seed, 0, MAX_SEED)
+    seed = integer("seed", options.seed, 0, MAX_SEED)
     if not model._own_engine:
         raise TrainingError("fit: this model runs on a board; train a separate copy of it here")
     x, y = np.asarray(x), np.asarray(y)
     n = len(x) if x.ndim else 0
-    training, validation = split_indices(n, validation_split, seed=seed, shuffle=shuffle)
+    training, validation = split_indices(n, validation_split, seed=seed, shuffle=options.shuffle)
     # What is measured on samples is measured on those that are trained on.
     cut = validation.size and y.shape[:1] == (n,)
     model._prepare_fit(*((x[training], y[training]) if cut else (x, y)), seed)
@@ -582,7 +568,7 @@ def _prepared(
         held = encode(model, *_pair(validation_data), names=("validation x", "validation y"))
     elif validation.size:
         samples, held = samples.take(training), samples.take(validation)
-    settings = settings_of(model, samples, seed=seed, shuffle=shuffle, **arguments)
+    settings = settings_of(model, samples, options)
     run = Run(model, settings, samples, held, resume=resume, make_trainer=lambda host: host)
     run.callbacks = checked(callbacks)
     if early_stopping is not None:

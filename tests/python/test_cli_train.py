@@ -22,6 +22,7 @@ import byteprop
 import byteprop_host.commands.train as train_command
 import byteprop_host.train as train_module
 import byteprop_host.training_twin as twin_module
+from byteprop.training_options import TrainOptions
 from byteprop_host.cli import main
 from byteprop_host.deployment import Deployment
 from byteprop_host.errors import LinkError
@@ -61,7 +62,7 @@ def options(**changes: Any) -> Options:
     made = Options(
         subject=Subject(net="8-6-3"),
         sources=Sources(Path("classes.npz"), validation_split=0.2),
-        epochs=3,
+        training=TrainOptions(epochs=3),
     )
     return replace(made, **changes)
 

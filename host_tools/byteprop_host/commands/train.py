@@ -186,6 +186,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
 
 
 def _options(args: argparse.Namespace) -> Options:
+    from byteprop.training_options import TrainOptions
     from byteprop_host.train import Options
     from byteprop_host.training_data import Sources
     from byteprop_host.training_model import Subject
@@ -207,16 +208,18 @@ def _options(args: argparse.Namespace) -> Options:
             test_split=args.test_split,
             limit=args.samples,
         ),
-        epochs=args.epochs,
-        learning_rate=args.learning_rate,
-        schedule=args.schedule,
-        batch_size=args.batch_size,
-        seed=args.seed,
-        shuffle=not args.no_shuffle,
-        freeze=tuple(int(f) if f.isdigit() else f for f in args.freeze),
-        momentum=args.momentum,
-        rounding=args.rounding,
-        residual=not args.no_residual,
+        training=TrainOptions(
+            epochs=args.epochs,
+            learning_rate=args.learning_rate,
+            schedule=args.schedule,
+            batch_size=args.batch_size,
+            seed=args.seed,
+            shuffle=not args.no_shuffle,
+            freeze=tuple(int(f) if f.isdigit() else f for f in args.freeze),
+            momentum=args.momentum,
+            rounding=args.rounding,
+            residual=not args.no_residual,
+        ),
         save=tuple(args.save),
         save_on_device=args.save_on_device,
         checkpoint=args.checkpoint,
