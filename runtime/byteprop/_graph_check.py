@@ -88,7 +88,7 @@ def _check_boundary(graph: Graph) -> None:
         if index not in graph.inputs or not tensor.float_border:
             raise ModelError(f"{where}: expected no normalization but of a float32 input")
         constants = (tensor.normalization.sub, tensor.normalization.mul)
-        sizes = feature_counts(tensor)
+        sizes = feature_counts(tensor.shape)
         if any(c.dtype != np.float32 or c.ndim != 1 or len(c) not in sizes for c in constants):
             got = ", ".join(f"{c.dtype} {list(c.shape)}" for c in constants)
             raise ModelError(
@@ -104,10 +104,10 @@ def _check_boundary(graph: Graph) -> None:
             raise ModelError(f"{where}: expected a normalization by finite numbers")
 
 
-def feature_counts(tensor: Tensor) -> list[int]:
-    """How many constants a normalization of the tensor may have: one for all values of a sample,
+def feature_counts(shape: tuple[int, ...]) -> list[int]:
+    """How many constants a normalization of a tensor may have: one for all values of a sample,
     or one per position along its last axis, its last two, and so on."""
-    sizes = [math.prod(tensor.shape[at:]) for at in range(len(tensor.shape), 0, -1)]
+    sizes = [math.prod(shape[at:]) for at in range(len(shape), 0, -1)]
     return sorted({1, *sizes})
 
 

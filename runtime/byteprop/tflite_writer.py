@@ -3,6 +3,8 @@ and which `load` reads back as the same graph."""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import tflite
 
@@ -37,6 +39,13 @@ def write_tflite(graph: Graph) -> bytes:
     return _Writer(graph).write()
 
 
+def _last_axes(shape: tuple[int, ...], n: int) -> tuple[int, ...]:
+    """The last axes of a sample that have n positions."""
+    if n == 1:
+        return (1,)
+    return next(shape[at:] for at in range(len(shape), 0, -1) if math.prod(shape[at:]) == n)
+
+
 class _Writer:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -69,8 +78,31 @@ class _Writer:
         if not self.graph.tensors[index].float_border:
             return inner
         outer = self._border(index)
-        self.file.op(_Code.QUANTIZE, [outer], [inner])
+        self.file.op(_Code.QUANTIZE, [self._normalized(index, outer)], [inner])
         return outer
+
+    def _normalized(self, index: int, outer: int) -> int:
+        """What is quantised: the input, or the result of SUB and MUL by constants. What would
+        change nothing is left out."""
+        t = self.graph.tensors[index]
+        if t.normalization is None:
+            return outer
+        value = outer
+        for code, name, constants, neutral in (
+            (_Code.SUB, "sub", t.normalization.sub, 0),
+            (_Code.MUL, "mul", t.normalization.mul, 1),
+        ):
+            if (constants == neutral).all():
+                continue
+            at = self.file.tensor(
+                _last_axes(t.shape, len(constants)), _FLOAT, name=f"{t.name}/{name}",
+                data=constants.astype("<f4"),
+            )  # fmt: skip
+            result = self.file.tensor(t.shape, _FLOAT, name=f"{t.name}/after_{name}")
+            options = options_of(name.capitalize(), FusedActivationFunction=_Fused.NONE)
+            self.file.op(code, [value, at], [result], options=options)
+            value = result
+        return value
 
     def _output(self, index: int) -> int:
         inner = self.tensors[index]

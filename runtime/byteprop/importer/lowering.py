@@ -12,7 +12,7 @@ from byteprop.graph import Graph
 from byteprop.importer.builder import Builder
 from byteprop.importer.ends import add_inputs, graph_inputs, graph_outputs
 from byteprop.importer.folding import arithmetic, indexing, joining, shape
-from byteprop.importer.ops import activation, border, dense, reshape, softmax
+from byteprop.importer.ops import activation, border, dense, normalize, reshape, softmax
 from byteprop.importer.rawmodel import RawModel, RawOp
 from byteprop.importer.survey import Supported, what_is_missing
 
@@ -39,7 +39,8 @@ LOWERINGS: Mapping[int, Lowering] = {
     Code.SQUEEZE: Lowering(reshape.lower_squeeze, 1),
 }
 
-# Folded away; their operands must be known when the model is loaded.
+# Folded away; their operands must be known when the model is loaded. ADD, SUB, MUL and DIV may also
+# normalise a float32 input.
 FOLDINGS: Mapping[int, Lowering] = {
     Code.SHAPE: Lowering(shape.fold_shape, 1),
     Code.RANK: Lowering(shape.fold_rank, 1),
@@ -49,10 +50,10 @@ FOLDINGS: Mapping[int, Lowering] = {
     Code.GATHER: Lowering(indexing.fold_gather, 6),
     Code.PACK: Lowering(joining.fold_pack, 3),
     Code.CONCATENATION: Lowering(joining.fold_concatenation, 3),
-    Code.ADD: Lowering(arithmetic.fold_add, 5),
-    Code.SUB: Lowering(arithmetic.fold_sub, 5),
-    Code.MUL: Lowering(arithmetic.fold_mul, 7),
-    Code.DIV: Lowering(arithmetic.fold_div, 2),
+    Code.ADD: Lowering(normalize.lower_add, 5),
+    Code.SUB: Lowering(normalize.lower_sub, 5),
+    Code.MUL: Lowering(normalize.lower_mul, 7),
+    Code.DIV: Lowering(normalize.lower_div, 2),
     Code.FLOOR_DIV: Lowering(arithmetic.fold_floor_div, 3),
     Code.MAXIMUM: Lowering(arithmetic.fold_maximum, 4),
     Code.MINIMUM: Lowering(arithmetic.fold_minimum, 4),

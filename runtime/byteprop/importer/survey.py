@@ -17,7 +17,10 @@ from byteprop.importer.rawmodel import NO_TENSOR, RawModel, RawOp, RawTensor, op
 _NUMBERS = (TensorType.INT32, TensorType.INT64)
 _INTEGERS = (TensorType.INT8, TensorType.UINT8, TensorType.INT16)
 # These move or convert values; what they stand between computes.
-_PASSIVE = (Code.QUANTIZE, Code.DEQUANTIZE, Code.RESHAPE, Code.EXPAND_DIMS, Code.SQUEEZE)
+_RESHAPES = (Code.RESHAPE, Code.EXPAND_DIMS, Code.SQUEEZE)
+_PASSIVE = (Code.QUANTIZE, Code.DEQUANTIZE, *_RESHAPES)
+# By a constant, these normalise a float32 input.
+_NORMALIZE = (Code.ADD, Code.SUB, Code.MUL, Code.DIV)
 _RUNS_SUBGRAPHS = (
     Code.CALL, Code.CALL_ONCE, Code.IF, Code.WHILE, Code.STABLEHLO_COMPOSITE, Code.STABLEHLO_WHILE,
 )  # fmt: skip
@@ -41,8 +44,13 @@ class Supported:
 
 def what_is_missing(model: RawModel, supported: Supported) -> str | None:
     """What the model has that byteprop has not; None when each op for itself is supported."""
-    lacking = [op for op in model.ops if not _is_supported(model, op, supported)]
-    floats = _float_ops(model)
+    normalizing = _normalizing(model)
+    lacking = [
+        op
+        for op in model.ops
+        if op.index not in normalizing and not _is_supported(model, op, supported)
+    ]
+    floats = [op for op in _float_ops(model) if op.index not in normalizing]
     parts = [_float_part(model, floats), _subgraph_part(model), _lacking_part(model, lacking)]
     if not any(parts):
         return None
@@ -64,6 +72,24 @@ def _is_supported(model: RawModel, op: RawOp, supported: Supported) -> bool:
         return True
     on_shapes = all(model.tensors[i].type in _NUMBERS for i in op.outputs)
     return op.code in supported.on_shapes and on_shapes
+
+
+def _normalizing(model: RawModel) -> set[int]:
+    """The ops that compute with a float32 input and constants alone, before it is quantised."""
+    inputs = set(model.inputs)
+    found = set()
+    for op in model.ops:
+        known = [
+            i in inputs or (i != NO_TENSOR and model.tensors[i].data is not None) for i in op.inputs
+        ]
+        if not (inputs & set(op.inputs)) or not all(known):
+            continue
+        if op.code in _NORMALIZE and _has(model, op.outputs, (TensorType.FLOAT32,)):
+            found.add(op.index)
+        elif op.code not in _RESHAPES:
+            continue
+        inputs.update(op.outputs)
+    return found
 
 
 def _lacking_part(model: RawModel, lacking: list[RawOp]) -> str:

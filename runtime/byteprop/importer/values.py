@@ -17,10 +17,13 @@ class Computed:
 
 @dataclass(frozen=True)
 class FloatInput:
-    """A float32 input that no QUANTIZE has given a scale yet, perhaps reshaped since."""
+    """A float32 input that no QUANTIZE has given a scale yet, perhaps reshaped since. sub, mul:
+    constants that were subtracted and multiplied, as in graph.Normalization; None for none."""
 
     input: int
     shape: tuple[int, ...]
+    sub: npt.NDArray[np.float32] | None = None
+    mul: npt.NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import tflite
 from byteprop.graph import Activation, Reshape, Tensor
 from byteprop.importer.builder import Builder
 from byteprop.importer.checks import quoted
+from byteprop.importer.ops.normalize import normalization_of
 from byteprop.importer.ops.rescale import emit_rescale
 from byteprop.importer.rawmodel import RawOp
 from byteprop.importer.values import Computed, FloatInput, FloatOutput
@@ -28,7 +29,10 @@ def _quantize_input(builder: Builder, op: RawOp, value: FloatInput) -> None:
     builder.expect_shape(op, output, value.shape)
     dtype = builder.dtype(op, output)
     scale, zero_point = builder.quantization(op, output)
-    wanted = Tensor(raw.name, raw.shape, dtype, scale, zero_point, float_border=True)
+    wanted = Tensor(
+        raw.name, raw.shape, dtype, scale, zero_point,
+        float_border=True, normalization=normalization_of(value),
+    )  # fmt: skip
     index = builder.input_of.get(value.input)
     if index is None:
         index = builder.input_of[value.input] = builder.tensor(wanted)

@@ -4,6 +4,7 @@ shape arithmetic the same numbers."""
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import tflite
 
@@ -88,7 +89,7 @@ def _emit(builder: Builder, op: RawOp, shape: tuple[int, ...]) -> None:
     value = builder.value(op, 0)
     if isinstance(value, FloatInput):
         builder.expect_shape(op, builder.output(op), shape)
-        builder.define(op, FloatInput(value.input, shape))
+        builder.define(op, replace(value, shape=shape))
     elif isinstance(value, FloatOutput):
         builder.expect_shape(op, builder.output(op), shape)
         builder.define(op, FloatOutput(value.index, shape))
