@@ -12,8 +12,9 @@ import tflite
 import tflite_builder as tb
 from byteprop.errors import ModelError, UnsupportedOpError
 from byteprop.importer import load_tflite
-from byteprop.importer.lowering import LOWERINGS
-from byteprop.importer.rawmodel import op_name
+from byteprop.importer.lowering import FOLDINGS, LOWERINGS
+from byteprop.importer.rawmodel import op_name, options_name
+from byteprop.importer.schema import OPTIONS_OF_OP
 
 CODE = tflite.BuiltinOperator
 ONES = np.ones((2, 3), np.int8)
@@ -268,6 +269,24 @@ def test_wrong_numbers_of_operands(operands: tuple[list[int], list[int]]) -> Non
         model.op(CODE.RELU, *operands, version=2)
 
     assert "1 and 1 are wanted" in message(two_ops(build))
+
+
+@pytest.mark.parametrize("code", sorted(LOWERINGS.keys() | FOLDINGS.keys()))
+@pytest.mark.parametrize("with_options", [True, False])
+def test_no_op_relies_on_operands_that_are_missing(code: int, with_options: bool) -> None:
+    kind = op_name_of_options(code) if with_options else None
+    options = None if kind is None else tb.options_of(kind)
+    for inputs, outputs in (([], []), ([0], []), ([], [1]), ([0, 0, 0, 0, 0], [1]), ([-1], [1])):
+        model = tb.ModelBuilder()
+        x, _ = model.tensor((1, 4), scale=0.1), model.tensor((1, 4), scale=0.1)
+        model.op(code, inputs, outputs, options=options)
+        with pytest.raises(ModelError):
+            load_tflite(model.build([x], [x]))
+
+
+def op_name_of_options(code: int) -> str | None:
+    name = options_name(OPTIONS_OF_OP[code])
+    return None if name == "NONE" else name.removesuffix("Options")
 
 
 @pytest.mark.parametrize("inputs, outputs", [([9], [2]), ([0], [9]), ([-2], [2]), ([0], [-1])])

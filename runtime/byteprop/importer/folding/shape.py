@@ -11,10 +11,11 @@ from byteprop.importer.values import Computed, FloatInput, FloatOutput
 
 
 def fold_shape(builder: Builder, op: RawOp) -> None:
+    shape = _shape(builder, op)
     options = builder.options(op, tflite.ShapeOptions)
     if options is not None and options.OutType() != builder.output(op).type:
         builder.fail(op, f"its option says {type_name(options.OutType())}, its output does not")
-    builder.known(op, np.array(_shape(builder, op), np.int64))
+    builder.known(op, np.array(shape, np.int64))
 
 
 def fold_rank(builder: Builder, op: RawOp) -> None:

@@ -1,0 +1,136 @@
+"""Damaged .tflite files: a documented error in bounded time, or a model that answers as
+tflite-runtime does with the same file, where that takes it."""
+
+from __future__ import annotations
+
+import random
+import struct
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tflite
+
+import builtin_ref
+import byteprop
+import runtime_answers
+import tflite_builder as tb
+from byteprop.errors import ModelError
+from training_data import MODELS
+
+CODE = tflite.BuiltinOperator
+Array = np.ndarray[Any, Any]
+MUTANTS = 250  # of each file
+SECONDS = 2.0  # of one load; usual are milliseconds
+WORDS = (0, 1, 2, 3, 4, 9, 127, 128, 255, 0x7FFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFC, 0xFFFFFFFF)
+FLOATS = (0.0, -1.0, 1e-30, 1e30, float("inf"), float("nan"), 0.5, 1 / 256)
+# Before and behind its constants, where a file has its structure.
+STRUCTURE = 2500
+
+
+def small_net() -> bytes:
+    """Every kind of op that runs, and shape arithmetic before it."""
+    model = tb.ModelBuilder()
+    x = model.tensor((1, 12), scale=0.5, name="x")
+    four, two = (
+        model.tensor((2,), tb.INT32, data=np.array(v, np.int32)) for v in ([4, 4], [2, -2])
+    )
+    shape = model.tensor((2,), tb.INT32)
+    model.op(CODE.SUB, [four, two], [shape], options=tb.options_of("Sub"))
+    folded = model.tensor((2, 6), scale=0.5)
+    model.op(CODE.RESHAPE, [x, shape], [folded])
+    w = model.tensor((3, 6), scale=[0.1, 0.2, 0.3], data=np.arange(-9, 9, dtype=np.int8))
+    bias = model.tensor(
+        (3,), tb.INT32, scale=[0.05, 0.1, 0.15], data=np.array([9, -9, 99], np.int32)
+    )
+    linear = model.tensor((2, 3), scale=0.7)
+    dense = tb.options_of("FullyConnected", FusedActivationFunction=1)
+    model.op(CODE.FULLY_CONNECTED, [folded, w, bias], [linear], version=4, options=dense)
+    active = model.tensor((2, 3), scale=0.1, zero_point=-128)
+    model.op(CODE.RELU6, [linear], [active], version=2)
+    again = model.tensor((2, 3), scale=0.2, zero_point=5)
+    model.op(CODE.QUANTIZE, [active], [again], version=2)
+    y = model.tensor((2, 3), scale=1 / 256, zero_point=-128, name="y")
+    model.op(CODE.SOFTMAX, [again], [y], version=2, options=tb.options_of("Softmax", Beta=1.0))
+    return model.build([x], [y])
+
+
+FILES = {path.stem: path.read_bytes() for path in sorted(MODELS.glob("*.tflite"))}
+FILES |= {"small_net": small_net(), "float_border": tb.float_border_model(shape=(1, 4))}
+
+
+def mutated(data: bytes, rng: random.Random) -> bytes:
+    """A few bytes, words or floats replaced, a piece copied over another, or the file cut."""
+    file = bytearray(data)
+    for _ in range(rng.randint(1, 4)):
+        at = rng.randrange(min(STRUCTURE, len(file)))
+        at = at if rng.random() < 0.5 else len(file) - 1 - at
+        kind = rng.random()
+        if kind < 0.4:
+            file[at] = rng.randrange(256)
+        elif kind < 0.6:
+            file[at] = (file[at] + rng.choice((-1, 1))) % 256
+        elif kind < 0.75:
+            struct.pack_into("<I", file, min(at & ~3, len(file) - 4), rng.choice(WORDS))
+        elif kind < 0.9:
+            struct.pack_into("<f", file, min(at & ~3, len(file) - 4), rng.choice(FLOATS))
+        elif kind < 0.98:
+            n = rng.choice((4, 8, 16, 64))
+            source = rng.randrange(max(1, len(file) - n))
+            piece = file[source : source + n]
+            file[at : at + n] = piece[: len(file) - at]
+        else:
+            del file[max(8, at) :]
+            break
+    return bytes(file)
+
+
+def inputs_of(model: byteprop.Model, rng: np.random.Generator) -> list[Array]:
+    made: list[Array] = []
+    for info in model.inputs:
+        if info.dtype == np.float32:
+            made.append(rng.normal(0, 100 * info.scale, info.shape).astype(np.float32))
+        else:
+            limits = np.iinfo(info.dtype)
+            made.append(rng.integers(limits.min, limits.max, info.shape, info.dtype, endpoint=True))
+    return made
+
+
+def loaded(data: bytes) -> byteprop.Model | None:
+    began = time.monotonic()
+    try:
+        return byteprop.load(data)
+    except ModelError as error:
+        assert str(error).startswith("the given bytes: ")
+        return None
+    finally:
+        assert time.monotonic() - began < SECONDS
+
+
+def flat(outputs: Any) -> list[bytes]:
+    return [y.tobytes() for y in (outputs if isinstance(outputs, tuple) else (outputs,))]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_mutants_are_refused_or_answer_as_the_runtime(name: str, tmp_path: Path) -> None:
+    builtin_ref.require()
+    rng, numbers = random.Random(name), np.random.default_rng(3)
+    cases, got = [], []
+    for _ in range(MUTANTS):
+        data = mutated(FILES[name], rng)
+        model = loaded(data)
+        if model is None or model.arena_bytes > 1 << 20:
+            continue
+        x = inputs_of(model, numbers)
+        cases.append((data, x))
+        got.append(flat(model.run(x[0] if len(x) == 1 else x)))
+    answers = runtime_answers.answers(tmp_path, cases)
+    compared = 0
+    for i, (answer, expected) in enumerate(zip(got, answers, strict=True)):
+        if expected is not None:
+            assert answer == [y.tobytes() for y in expected], tmp_path / f"{i}.tflite"
+            compared += 1
+    assert len(cases) < MUTANTS
+    assert compared >= MUTANTS // 40
