@@ -3,6 +3,7 @@ tflite-runtime does with the same file, where that takes it."""
 
 from __future__ import annotations
 
+import io
 import random
 import struct
 import time
@@ -17,7 +18,7 @@ import builtin_ref
 import byteprop
 import runtime_answers
 import tflite_builder as tb
-from byteprop.errors import ModelError
+from byteprop.errors import BytepropError, ModelError
 from training_data import MODELS
 
 CODE = tflite.BuiltinOperator
@@ -134,3 +135,41 @@ def test_mutants_are_refused_or_answer_as_the_runtime(name: str, tmp_path: Path)
             compared += 1
     assert len(cases) < MUTANTS
     assert compared >= MUTANTS // 40
+
+
+def float_net() -> bytes:
+    model = tb.ModelBuilder()
+    x, hidden, y = (model.tensor((1, n), tb.FLOAT32) for n in (6, 4, 3))
+    weights = np.linspace(-1, 1, 24, dtype=np.float32)
+    w = model.tensor((4, 6), tb.FLOAT32, data=weights)
+    v = model.tensor((3, 4), tb.FLOAT32, data=weights[:12])
+    relu = tb.options_of("FullyConnected", FusedActivationFunction=1)
+    model.op(CODE.FULLY_CONNECTED, [x, w], [hidden], options=relu)
+    model.op(CODE.FULLY_CONNECTED, [hidden, v], [y], options=tb.options_of("FullyConnected"))
+    return model.build([x], [y])
+
+
+def float_weights() -> bytes:
+    file = io.BytesIO()
+    weights = np.linspace(-1, 1, 24, dtype=np.float32)
+    np.savez(file, weights.reshape(6, 4), weights[:4], weights[:12].reshape(4, 3), weights[:3])
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(("suffix", "file"), [(".tflite", float_net()), (".npz", float_weights())])
+def test_mutants_of_float_networks_are_refused_or_quantised(
+    suffix: str, file: bytes, tmp_path: Path
+) -> None:
+    rng, x = random.Random(suffix), np.random.default_rng(4).normal(size=(8, 6))
+    path = tmp_path / f"mutant{suffix}"
+    done = 0
+    for _ in range(2 * MUTANTS):
+        path.write_bytes(mutated(file, rng))
+        began = time.monotonic()
+        try:
+            byteprop.quantize(path, x)
+            done += 1
+        except BytepropError as error:
+            assert len(str(error)) > 10
+        assert time.monotonic() - began < SECONDS
+    assert 0 < done < 2 * MUTANTS
