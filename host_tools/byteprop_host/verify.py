@@ -24,7 +24,7 @@ from byteprop_host.compare import (
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.deployment import Deployment, deploy
 from byteprop_host.layers import LayerRow, layer_rows
-from byteprop_host.link import Device
+from byteprop_host.link import Device, InferAnswer
 from byteprop_host.references import ReferenceKind, choose_reference
 from byteprop_host.samples import Ints, SampleSet, choose
 from byteprop_host.verdict import Accuracy, Figures, Verdict
@@ -67,7 +67,7 @@ def verify(
         board, subject.image, port=port, timeout=timeout, progress=progress, wire_log=wire_log
     ) as deployment:
         stream_began = time.monotonic()
-        got, by_digest = _stream(deployment.device, chosen, wanted, progress)
+        got, by_digest, ticks = _run_samples(deployment.device, chosen, wanted, progress)
         stream_seconds = time.monotonic() - stream_began
         comparison = compare_outputs(truth, got, wanted)
         expected = None
@@ -78,7 +78,7 @@ def verify(
         figures = _figures(
             deployment,
             subject,
-            _quiet_ticks(deployment.device, chosen),
+            ticks,
             stream_seconds=stream_seconds,
             seconds=time.monotonic() - began,
         )
@@ -113,10 +113,11 @@ def _check_same_borders(subject: Graph, truth: Graph, file: Path) -> None:
             raise ArgumentError(f"{file}: its {kind} are not those of the model to verify")
 
 
-def _stream(
+def _run_samples(
     device: Device, samples: SampleSet, wanted: Sequence[Ints], progress: Progress
-) -> tuple[tuple[Ints, ...], int]:
-    """The board's outputs, and how many samples the digest alone settled.
+) -> tuple[tuple[Ints, ...], int, list[int]]:
+    """The board's outputs, how many samples the digest alone settled, and the ticks of the first
+    samples.
 
     An answer has the digest of all outputs, and the bytes themselves when they are short. Bytes
     that did not come are only fetched where the digest differs from the reference's.
@@ -124,7 +125,10 @@ def _stream(
     got = tuple(np.empty_like(w) for w in wanted)
     by_digest = 0
     to_fetch: list[int] = []
-    for i, answer in enumerate(device.infer_stream(_inputs(samples))):
+    ticks: list[int] = []
+    for i, answer in enumerate(_answers(device, samples)):
+        if i < _MEASURED_SAMPLES:
+            ticks.append(answer.ticks)
         expected = b"".join(w[i].tobytes() for w in wanted)
         if answer.output:
             _store(got, i, answer.output)
@@ -137,7 +141,16 @@ def _stream(
     for k, i in enumerate(to_fetch):
         _store(got, i, device.infer(samples.bytes_of(i)).output)
         progress("fetch", k + 1, len(to_fetch))
-    return got, by_digest
+    return got, by_digest, ticks
+
+
+def _answers(device: Device, samples: SampleSet) -> Iterator[InferAnswer]:
+    """The first samples one at a time, for their ticks: in a stream the next sample's bytes
+    interrupt the board. The others as a stream."""
+    n = min(samples.n, _MEASURED_SAMPLES)
+    for i in range(n):
+        yield from device.infer_stream([samples.bytes_of(i)])
+    yield from device.infer_stream(samples.bytes_of(i) for i in range(n, samples.n))
 
 
 def _store(outputs: Sequence[Ints], i: int, raw: bytes) -> None:
@@ -147,16 +160,6 @@ def _store(outputs: Sequence[Ints], i: int, raw: bytes) -> None:
         row = array[i]
         row[:] = np.frombuffer(raw, dtype=row.dtype, count=row.size, offset=at)
         at += row.nbytes
-
-
-def _quiet_ticks(device: Device, samples: SampleSet) -> list[int]:
-    """Ticks of the first samples, one at a time: in a stream the next sample's bytes interrupt."""
-    n = min(samples.n, _MEASURED_SAMPLES)
-    return [device.infer(samples.bytes_of(i)).ticks for i in range(n)]
-
-
-def _inputs(samples: SampleSet) -> Iterator[bytes]:
-    return (samples.bytes_of(i) for i in range(samples.n))
 
 
 def _locate(
@@ -201,8 +204,8 @@ def _same_ops(a: Graph, b: Graph) -> bool:
 def _profiled_rows(
     deployment: Deployment, model: byteprop.Model, samples: SampleSet
 ) -> tuple[LayerRow, ...]:
-    deployment.device.infer(samples.bytes_of(samples.n - 1))
-    costs = [deployment.cost(ticks) for ticks in deployment.device.profile()]
+    profile = deployment.device.profile(samples.bytes_of(samples.n - 1))
+    costs = [deployment.cost(ticks) for ticks in profile]
     return layer_rows(model, costs)
 
 

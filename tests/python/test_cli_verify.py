@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import byteprop
 from byteprop.graph import Activation, Dense, DType, Graph, Rescale, Tensor
 from byteprop_host import references
 from byteprop_host.cli import main
+from byteprop_host.link import Message, replay
 from cli_process import children, interrupt, run_command, running, wait_for_child, wait_until_dead
 
 MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
@@ -356,6 +358,17 @@ def test_bench_counts_whole_and_layers(capsys: pytest.CaptureFixture[str]) -> No
     assert [layer["macs"] for layer in result["layers"]] == [64 * 32, 32 * 10, 0]
     assert all(layer["cost"] >= 0 for layer in result["layers"])
     assert result["latency"]["samples_per_second"] > 0
+
+
+@pytest.mark.parametrize("n", [1, 20])
+def test_each_sample_runs_once_and_one_is_profiled(
+    n: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "wire.jsonl"
+    code, _ = verify([DIGITS, "--samples", str(n), "--wire-log", path], capsys)
+    assert code == 0
+    requests = Counter(f.frame.type for f in replay(path) if f.direction == "tx")
+    assert (requests[Message.INFER], requests[Message.PROFILE]) == (n, 1)
 
 
 def test_wire_log_is_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
