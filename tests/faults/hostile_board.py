@@ -35,8 +35,8 @@ class HostileBoard:
         self._lie = lie
         self._flood = flood
         self._decoder = Decoder()
-        self._board = os.open(board_port, os.O_RDWR | os.O_NOCTTY)
-        tty.setraw(self._board)
+        self._board = -1
+        self.plug(board_port)
         self._master, self._slave = pty.openpty()
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
@@ -44,6 +44,14 @@ class HostileBoard:
         self._wake, self._woken = os.pipe()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    def plug(self, board_port: str) -> None:
+        """Another board takes the place of the one before."""
+        board = os.open(board_port, os.O_RDWR | os.O_NOCTTY)
+        tty.setraw(board)
+        self._board, before = board, self._board
+        if before >= 0:
+            os.close(before)
 
     def _run(self) -> None:
         patience = _FLOOD_SECONDS if self._flood else None

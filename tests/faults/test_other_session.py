@@ -17,6 +17,7 @@ from byteprop_host.errors import LinkError
 from byteprop_host.flash import RunningBoard, start
 from byteprop_host.link import Device, Frame, Message, TrainingSession, encode_frame
 from faulty_line import FaultyLine
+from hostile_board import HostileBoard, honest
 from test_lossy_line import samples, streamed, wanted
 from test_train_link import TASKS, check_against_twin
 
@@ -93,3 +94,14 @@ def test_a_program_that_hails_all_the_time_is_reported(running: RunningBoard) ->
     with Intruder(running.port) as line, Device.open(line.port, timeout=0.5) as device:
         with pytest.raises(LinkError, match="another program talks to it: 20 sessions were lost"):
             device.load_image(byteprop.load(DIGITS).image)
+
+
+def test_another_firmware_in_the_middle_is_reported(running: RunningBoard) -> None:
+    other = build(load_board("host"), defines={"BP_BUILD_ID": "7ull"})
+    with start(load_board("host"), other) as replacement:
+        boards = [running.port, replacement.port]
+        with HostileBoard(boards[0], honest) as line, Device.open(line.port, timeout=2.0) as device:
+            assert device.echo(b"first") == b"first"
+            line.plug(boards[1])
+            with pytest.raises(LinkError, match="another board or firmware answers: expected"):
+                device.echo(b"second")

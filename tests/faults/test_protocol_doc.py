@@ -87,7 +87,7 @@ def numbers(row: str) -> list[int]:
 def test_bounds_that_a_host_checks() -> None:
     text = TEXT.split("## What a host must not believe")[1]
     (hail,) = [line for line in text.splitlines() if line.startswith("| HAIL |")]
-    payload, window, slots, slot, *_ = map(numbers, hail.split("|")[2].split(";"))
+    _, payload, window, slots, slot, *_ = map(numbers, hail.split("|")[2].split(";"))
     assert payload == list(SERIAL_LIMITS["max_payload"])
     assert window == list(SERIAL_LIMITS["rx_window"])
     assert slots == [SERIAL_LIMITS["slots"][0]]

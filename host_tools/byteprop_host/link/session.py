@@ -98,7 +98,14 @@ class BoardSession:
         """Hails the board unless a session is open."""
         if self.channel.established:
             return
+        before = self.channel.info
         info = self.channel.hail()
+        if before is not None and info.build_id != before.build_id:
+            self.channel.established = False
+            raise LinkError(
+                f"{self._transport.name}: another board or firmware answers: expected build "
+                f"{before.build_id:016x}, got {info.build_id:016x}; start again"
+            )
         if self._board is not None and info.board != self._board:
             raise LinkError(
                 f"{self._transport.name} is a {info.board} ({info.cpu}), not a {self._board}; "
