@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import byteprop
-from byteprop import checkpoint, image
+from byteprop import checkpoint
 from byteprop import training as fitting
 from byteprop.callbacks import Callback, Logs, Position
 from byteprop.errors import ArgumentError
@@ -292,6 +292,7 @@ def _train(job: _Job, session: Deployment, watcher: Watcher) -> _Done:
     comparison = compare(
         board,
         host,
+        job.model.graph,
         job.settings.config,
         results=lockstep.results + len(job.shown),
         first_result=first or answered,
@@ -345,7 +346,8 @@ def _answers(
     for i, answer in enumerate(device.infer_stream((row.tobytes() for row in x), whole=True)):
         got[i] = np.frombuffer(answer.output, np.uint8)
         progress("answer", i + 1, len(x))
-    wanted = byteprop.load(trained)._engine.run(x)
+    same = job.model if job.model.image == trained else byteprop.load(trained)
+    wanted = same._opened.run(x)
     wrong = np.argwhere(got != wanted)
     if not len(wrong):
         return got, ""
@@ -363,7 +365,7 @@ def _result(
     job: _Job, session: Deployment, done: _Done, told: Sequence[str], began: float
 ) -> TrainingResult:
     config = job.settings.config
-    graph = with_names(image.decode(done.host.image), job.names)
+    graph = with_names(job.model.graph, job.names)
     model = byteprop.Model(graph)
     files = tuple(_saved_file(model, path) for path in job.options.save)
     return TrainingResult(

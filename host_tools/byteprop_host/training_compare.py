@@ -40,10 +40,16 @@ class TwinComparison:
 
 
 def compare(
-    board: Trained, host: Trained, config: Config, *, results: int = 0, first_result: str = ""
+    board: Trained,
+    host: Trained,
+    graph: Graph,
+    config: Config,
+    *,
+    results: int = 0,
+    first_result: str = "",
 ) -> TwinComparison:
-    """first_result: the first sample that was answered differently, in words."""
-    graph = image.decode(host.image)
+    """graph: of the host's image. first_result: the first sample that was answered differently, in
+    words."""
     return TwinComparison(
         results=results,
         weights=sum(op.weights.size for op in graph.ops if isinstance(op, Dense)),

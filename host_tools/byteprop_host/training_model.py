@@ -125,8 +125,8 @@ def encode_part(
 def strip_names(model: byteprop.Model) -> tuple[str, ...]:
     """Takes the tensors' names out of a model, which a board has no room for; gives them back."""
     names = tuple(tensor.name for tensor in model.graph.tensors)
-    bare = image.without_names(model.image)
-    model._adopt(image.decode(bare), bare, None, None)
+    bare = with_names(model.graph, ("",) * len(names))
+    model._adopt(bare, image.encode(bare), None, None)
     return names
 
 

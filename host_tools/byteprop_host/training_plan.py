@@ -6,13 +6,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from byteprop import _raw_train
+from byteprop._raw import Engine
 from byteprop._raw_train import Config
 from byteprop.errors import TrainingError
 from byteprop.graph import Dense, Rescale, Softmax
 from byteprop.image import decode
 from byteprop_host.boards import Board
 from byteprop_host.errors import FitError
-from byteprop_host.fit import arena_bytes, train_fit, train_pool_bytes
+from byteprop_host.fit import train_fit, train_pool_bytes
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,14 @@ def plan_training(board: Board, image: bytes, config: Config) -> TrainingFit:
     FitError when the board has no firmware that trains."""
     if not can_train(board):
         raise FitError(f"{board.name}: the firmware that trains does not fit; {_CHOOSE}")
-    needs = _raw_train.plan(image, config)
+    opened = Engine(image)
+    needs = _raw_train.plan(opened, config)
     if trains_one_layer(board):
         _check_one_layer(board, image, config)
     found = train_fit(board, image, config)
     sizes = (
         f"training takes {needs.memory_bytes:,} bytes beyond the model's {len(image):,} and "
-        f"{arena_bytes(image):,} for activations"
+        f"{opened.arena_bytes:,} for activations"
     )
     text = (
         f"{sizes}; RAM {found.ram_needed:,} of {found.ram_available:,} bytes"
@@ -52,7 +54,7 @@ def plan_training(board: Board, image: bytes, config: Config) -> TrainingFit:
     )
     return TrainingFit(
         image_bytes=len(image),
-        arena_bytes=arena_bytes(image),
+        arena_bytes=opened.arena_bytes,
         training_bytes=needs.memory_bytes,
         state_bytes=needs.state_bytes,
         ram_needed=found.ram_needed,

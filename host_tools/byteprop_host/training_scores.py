@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 import byteprop
 from byteprop import metrics
-from byteprop._raw import Engine
 from byteprop.reference import dequantize
 from byteprop.samples import has_classes, n_outputs, reals_of
 from byteprop_host.training_model import Encoded
@@ -46,7 +45,7 @@ class Epoch:
 
 def score(model: byteprop.Model, part: Encoded) -> Score:
     """By inference on this computer; the loss of classes from the logits at full resolution."""
-    return score_of(model, part, Engine(model.image).run(part.samples.x))
+    return score_of(model, part, model._opened.run(part.samples.x))
 
 
 def score_of(model: byteprop.Model, part: Encoded, outputs: Rows) -> Score:

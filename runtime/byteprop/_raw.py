@@ -282,10 +282,10 @@ class Engine:
     def __init__(self, image: Bytes) -> None:
         """Raises ModelError when the checked reader refuses the image."""
         data = np.frombuffer(image, np.uint8)
-        self._image = _aligned(data.size)
-        self._image[:] = data
+        self.image = _aligned(data.size)
+        self.image[:] = data
         self._model = ffi.new("bp_model_t *")
-        status = lib.bp_model_open(self._model, _from_buffer(_BYTES, self._image), data.size)
+        status = lib.bp_model_open(self._model, _from_buffer(_BYTES, self.image), data.size)
         if status != _OK:
             raise ModelError(f"{status_text(status)} ({status_name(status)})")
         self.arena_bytes: int = self._model.arena_bytes
@@ -328,7 +328,7 @@ class Engine:
 
         # One sample takes a microsecond, so what it looks up is in local variables. The image is
         # among them because the model points into it, also when the engine is gone meanwhile.
-        def run(x: Any, _image: UInt8s = self._image) -> npt.NDArray[Any] | None:
+        def run(x: Any, _image: UInt8s = self.image) -> npt.NDArray[Any] | None:
             if type(x) is not np.ndarray or x.dtype is not x_dtype:
                 return None
             shape = x.shape

@@ -92,9 +92,17 @@ def _raise(status: int, op: int | None = None) -> None:
         raise TrainingError(f"{where}{status_text(status)} ({status_name(status)})", op=op)
 
 
-def plan(image: Bytes, config: Config) -> Plan:
+Image = Bytes | _raw.Engine
+"""A model image, or one that is opened already."""
+
+
+def _opened(image: Image) -> _raw.Engine:
+    return image if isinstance(image, _raw.Engine) else _raw.Engine(image)
+
+
+def plan(image: Image, config: Config) -> Plan:
     """Exact memory of training this image. TrainingError when it cannot be trained."""
-    engine = _raw.Engine(image)
+    engine = _opened(image)
     memory, state, op = ffi.new("uint32_t *"), ffi.new("uint32_t *"), ffi.new("uint16_t *")
     status = lib.bp_train_plan(memory, state, op, engine._model, _config(config))
     _raise(status, op[0])
@@ -109,12 +117,13 @@ def draw(seed: int, step: int, layer: int, row: int) -> int:
 class Trainer:
     """Training of one image, which it copies. Not for several threads at once."""
 
-    def __init__(self, image: Bytes, config: Config, *, state: Bytes | None = None) -> None:
+    def __init__(self, image: Image, config: Config, *, state: Bytes | None = None) -> None:
         """state: of a trainer with the same configuration, with its image of that moment."""
         self.config = config
-        self.plan = plan(image, config)
-        self._image = _raw._aligned(len(image))
-        self._image[:] = np.frombuffer(image, np.uint8)
+        engine = _opened(image)
+        self.plan = plan(engine, config)
+        self._image = _raw._aligned(len(engine.image))
+        self._image[:] = engine.image
         self._memory = _raw._aligned(self.plan.memory_bytes)
         self._struct = ffi.new("uint64_t[]", -(-lib.bp_train_sizeof() // 8))
         self._t = ffi.cast("bp_train_t *", self._struct)
@@ -127,7 +136,6 @@ class Trainer:
             len(self._memory),
         )
         _raise(status)
-        engine = _raw.Engine(image)
         self.input_bytes, self.outputs = engine.input_bytes, engine.output_bytes
         if state is not None:
             self._resume(state)

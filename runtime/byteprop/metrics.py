@@ -123,7 +123,7 @@ def _cross_entropy(
 ) -> float:
     """From the logits at full resolution; from the probabilities where the trainer cannot run."""
     try:
-        trainer = _raw_train.Trainer(model.image, _raw_train.Config(seed=0))
+        trainer = _raw_train.Trainer(model._opened, _raw_train.Config(seed=0))
     except TrainingError:
         chosen = np.maximum(answers[np.arange(len(labels)), labels], _LEAST_PROBABILITY)
         return float(-np.log(chosen.astype(np.float64)).mean())

@@ -113,6 +113,11 @@ class Model:
         self.macs = sum(layer.macs for layer in self.layers)
 
     @property
+    def _opened(self) -> _raw.Engine:
+        """The image, opened by the library of this computer."""
+        return self._engine if isinstance(self._engine, _raw.Engine) else _raw.Engine(self.image)
+
+    @property
     def arena_bytes(self) -> int:
         """RAM for activations, exactly as the device needs it."""
         return self._engine.arena_bytes

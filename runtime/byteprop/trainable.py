@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from byteprop import _raw_train, image
+from byteprop import _raw_train
 from byteprop.errors import TrainingError
 from byteprop.graph import Activation, Dense, Graph, Op, Rescale, Reshape, Softmax
 from byteprop.samples import is_quantize
@@ -14,14 +14,14 @@ _TAKES = (
 )
 
 
-def check_trainable(graph: Graph, config: _raw_train.Config) -> None:
-    """TrainingError names the layer and the cause."""
+def check_trainable(graph: Graph, image: _raw_train.Image, config: _raw_train.Config) -> None:
+    """image: of the graph. TrainingError names the layer and the cause."""
     problem = _problem(graph, config)
     if problem is not None:
         index, words = problem
         raise TrainingError(f"{_describe(graph, index)}: {words}; {_TAKES}", op=index)
     try:
-        _raw_train.plan(image.encode(graph), config)
+        _raw_train.plan(image, config)
     except TrainingError as error:
         if error.op is None or not 0 <= error.op < len(graph.ops):
             raise

@@ -109,7 +109,7 @@ def settings_of(model: Model, samples: Samples, options: TrainOptions) -> Settin
         residual=bool(options.residual),
         momentum_shift=_momentum_shift(options.momentum),
     )
-    check_trainable(model.graph, config)
+    check_trainable(model.graph, model._opened, config)
     rate = options.learning_rate
     return Settings(
         epochs=integer("epochs", options.epochs, 1, 1 << 20),
@@ -256,6 +256,8 @@ class Run(Generic[T]):
         self.sample = 0
         self.callbacks: list[Callback] = []
         self._should_stop = should_stop
+        self._adopted: _raw_train.Counters | None = None  # when the model was last updated
+        self._graph = model.graph
         self._loss = 0
         self._correct = 0
         self._unit = loss_unit(model)
@@ -461,11 +463,14 @@ class Run(Generic[T]):
 
     def adopt(self) -> None:
         """The model becomes what training has made of it so far."""
+        counters = self.trainer.counters
+        if self._adopted == counters and self.model.graph is self._graph:
+            return
         trained = self.trainer.image
-        graph = image.decode(trained)
-        masters = read_masters(graph, self.settings.config, self.trainer.state)
-        self.model._become(graph, trained, masters)
-        self.history.counters = vars(self.trainer.counters)
+        self._adopted, self._graph = counters, image.decode(trained)
+        masters = read_masters(self._graph, self.settings.config, self.trainer.state)
+        self.model._become(self._graph, trained, masters)
+        self.history.counters = vars(counters)
 
 
 def _task(graph: Graph, samples: Samples, held: Samples | None) -> Task:
@@ -501,11 +506,11 @@ def _sizes(graph: Graph, config: _raw_train.Config) -> Sizes:
 
 def _new_trainer(model: Model, config: _raw_train.Config) -> _raw_train.Trainer:
     """Begins where the model's last training stopped, with its residuals where there is room."""
-    trainer = _raw_train.Trainer(model.image, config)
+    trainer = _raw_train.Trainer(model._opened, config)
     if model._masters is None:
         return trainer
     state = write_masters(model.graph, config, trainer.state, model._masters)
-    return _raw_train.Trainer(model.image, config, state=state)
+    return _raw_train.Trainer(model._opened, config, state=state)
 
 
 def fit(
@@ -559,7 +564,7 @@ def _prepared(
     # What is measured on samples is measured on those that are trained on.
     cut = validation.size and y.shape[:1] == (n,)
     model._prepare_fit(*((x[training], y[training]) if cut else (x, y)), seed)
-    check_trainable(model.graph, _raw_train.Config(seed=0))
+    check_trainable(model.graph, model._opened, _raw_train.Config(seed=0))
     samples = encode(model, x, y)
     held = None
     if validation_data is not None:

@@ -109,11 +109,11 @@ def _training(model: Model) -> dict[str, Any]:
     from byteprop.trainable import check_trainable
 
     try:
-        check_trainable(model.graph, _raw_train.Config(seed=0))
+        check_trainable(model.graph, model._opened, _raw_train.Config(seed=0))
     except TrainingError as error:
         return {"bytes": None, "bytes_without_residuals": None, "why_not": str(error)}
     full, bare = (
-        _raw_train.plan(model.image, _raw_train.Config(seed=0, residual=residual)).memory_bytes
+        _raw_train.plan(model._opened, _raw_train.Config(seed=0, residual=residual)).memory_bytes
         for residual in (True, False)
     )
     return {"bytes": full, "bytes_without_residuals": bare, "why_not": ""}
