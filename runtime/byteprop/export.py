@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from byteprop._sensor_source import sensor_source
 from byteprop.errors import ArgumentError
 from byteprop.graph import Tensor
 from byteprop.image import ArenaPlace, Layout, layout
@@ -28,7 +29,7 @@ _TEMPLATE = """\
 #include <stdint.h>
 
 {macros}
-
+{sensors}
 #ifdef __cplusplus
 extern "C" {{
 #endif
@@ -74,6 +75,7 @@ def header(image: bytes, *, prefix: str = "bp_model") -> str:
         upper=upper,
         prefix=prefix,
         macros="\n".join(f"#define {upper}_{name} {value}" for name, value in _macros(plan)),
+        sensors="".join(_sensors(plan, prefix)),
         image_bytes=len(image),
         bytes=_rows(image),
     )
@@ -84,9 +86,20 @@ def _comments(plan: Layout) -> Iterator[str]:
         for name, place in zip(_numbered(kind, places), places, strict=True):
             t = place.tensor
             shape = "x".join(map(str, t.shape)) or "scalar"
+            real = "real" if t.normalization is None else "(real - sub) * mul"
             yield (
                 f" * {name.lower()}: {t.dtype.name.lower()} {shape}, "
-                f"real = {float(t.scale):.9g} * (quantised - {_signed(t.zero_point)})"
+                f"{real} = {float(t.scale):.9g} * (quantised - {_signed(t.zero_point)})"
+            )
+
+
+def _sensors(plan: Layout, prefix: str) -> Iterator[str]:
+    """For each input that is normalised: from a sensor's integers to the model's."""
+    places = plan.inputs
+    for name, place in zip(_numbered("INPUT", places), places, strict=True):
+        if place.tensor.normalization is not None:
+            yield sensor_source(
+                place.tensor, place.tensor.normalization, f"{prefix}_{name.lower()}"
             )
 
 

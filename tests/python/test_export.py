@@ -7,10 +7,24 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
-from byteprop import ArgumentError, Model, ModelError, _paths, export, image
-from random_graphs import Builder, graph_of_every_op, small_graph
+from byteprop import (
+    ArgumentError,
+    Dense,
+    Model,
+    ModelError,
+    Sequential,
+    _paths,
+    export,
+    image,
+)
+from byteprop._boundary import Boundary
+from byteprop.graph import DType, Graph, Normalization, Tensor
+from random_graphs import Builder, graph_of_every_op, normalized_graph, small_graph
+from training_data import adc, weather
 
 C_FLAGS = (
     "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes "
@@ -101,8 +115,11 @@ def test_saving_cuts_the_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("compiler", "flags"), COMPILERS, ids=lambda v: v if type(v) is str else v[0]
 )
-def test_it_compiles_without_a_warning(compiler: str, flags: list[str], tmp_path: Path) -> None:
-    (tmp_path / "model.h").write_text(export.header(IMAGE))
+@pytest.mark.parametrize("graph", [small_graph(), normalized_graph()], ids=["plain", "normalized"])
+def test_it_compiles_without_a_warning(
+    compiler: str, flags: list[str], graph: Graph, tmp_path: Path
+) -> None:
+    (tmp_path / "model.h").write_text(export.header(image.encode(graph)))
     is_cxx = compiler.endswith("++")
     source = tmp_path / ("main.cc" if is_cxx else "main.c")
     source.write_text('#include "model.h"\n#include "model.h"\n')
@@ -128,3 +145,121 @@ def test_two_files_share_one_model(compiler: str, tmp_path: Path) -> None:
     )
     run(compiler, f"-I{_paths.csrc()}/include", holder, user, "-o", tmp_path / "program")
     assert run(tmp_path / "program") == f"{sum(IMAGE)} 0"
+
+
+# --- a sensor's integers ---
+
+
+def normalized(
+    sub: list[float], mul: list[float], scale: float = 1 / 32, zero_point: int = 0,
+    dtype: DType = DType.INT8,
+) -> Tensor:  # fmt: skip
+    constants = Normalization(np.float32(sub), np.float32(mul))
+    return Tensor("x", (1, 4), dtype, np.float32(scale), zero_point, True, constants)
+
+
+def quantized_in_c(
+    tensor: Tensor, values: npt.NDArray[np.int64], bits: int, folder: Path
+) -> npt.NDArray[np.int64]:
+    """values [n, features] with so many fraction bits, through the exported function."""
+    graph = Graph((tensor,), (), (0,), (0,))
+    (folder / "model.h").write_text(export.header(image.encode(graph)))
+    source = folder / "main.c"
+    source.write_text(
+        '#include "model.h"\n#include <stdio.h>\n'
+        "int main(void) {\n"
+        "    long value;\n"
+        '    for (uint32_t i = 0; scanf("%ld", &value) == 1; ++i)\n'
+        f'        printf("%d\\n", bp_model_input_quantize(i % 4, (int32_t)value, {bits}));\n'
+        "}\n"
+    )
+    run(
+        "gcc", *C_FLAGS, "-O1", "-fsanitize=undefined", "-fno-sanitize-recover",
+        f"-I{_paths.csrc()}/include", source, "-o", folder / "program",
+    )  # fmt: skip
+    done = subprocess.run(
+        [folder / "program"], input="\n".join(map(str, values.reshape(-1).tolist())),
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    return np.array(done.stdout.split(), np.int64).reshape(values.shape)
+
+
+def quantized_in_float(
+    tensor: Tensor, values: npt.NDArray[np.int64], bits: int
+) -> npt.NDArray[np.int64]:
+    reals = values.astype(np.float64) / 2**bits
+    return Boundary(tensor).quantize(reals, "x").integers.astype(np.int64)
+
+
+def test_a_converters_counts_become_the_integers_of_float32(tmp_path: Path) -> None:
+    """All counts of all channels, with constants that fit measured."""
+    net = Sequential([Dense(4, "softmax")], input_shape=8)
+    net.fit(*adc())
+    tensor = net.graph.tensors[0]
+    constants = tensor.normalization
+    assert constants is not None
+    for first in (0, 4):
+        half = Normalization(constants.sub[first : first + 4], constants.mul[first : first + 4])
+        part = Tensor("x", (1, 4), tensor.dtype, tensor.scale, 0, True, half)
+        counts = np.repeat(np.arange(-50, 1100)[:, np.newaxis], 4, axis=1)
+        for bits in (0, 6):
+            got = quantized_in_c(part, counts << bits, bits, tmp_path)
+            np.testing.assert_array_equal(got, quantized_in_float(part, counts << bits, bits))
+            assert got.min() < -60 and got.max() > 60
+
+
+@pytest.mark.parametrize("bits", [0, 4, 10])
+def test_fixed_point_in_mixed_units(bits: int, tmp_path: Path) -> None:
+    x, y = weather()
+    net = Sequential([Dense(2, "softmax")], input_shape=3)
+    net.fit(x, y)
+    measured = net.graph.tensors[0].normalization
+    assert measured is not None
+    sub, mul = ([*c.tolist(), 7] for c in (measured.sub, measured.mul))
+    tensor = normalized(sub, mul, float(net.graph.tensors[0].scale))
+    low, high = x.min(axis=0) * 2**bits, x.max(axis=0) * 2**bits
+    draws = np.random.default_rng(bits).uniform(-0.2, 1.2, (5000, 3)) * (high - low) + low
+    values = np.concatenate([draws, draws[:, :1]], axis=1).astype(np.int64)
+    got = quantized_in_c(tensor, values, bits, tmp_path)
+    np.testing.assert_array_equal(got, quantized_in_float(tensor, values, bits))
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        normalized([512.3, 20, -7e5, 0.1], [1 / 300, 0.1, 1e-6, -3]),
+        normalized([3], [0.71237], 0.05, 200, DType.UINT8),
+        normalized([1e9, 0, 0, 0], [1e-8, 1e-12, 1e-38, 0]),
+    ],
+    ids=["per feature", "uint8", "wide"],
+)
+def test_declared_constants_differ_by_one_step_at_most(tensor: Tensor, tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    constants = tensor.normalization
+    assert constants is not None
+    mul = np.where(constants.mul == 0, 1, constants.mul).astype(np.float64)
+    x = constants.sub + rng.normal(size=(5000, 4)) * 64 * float(tensor.scale) / mul
+    values = np.clip(np.rint(x * 16), -(2**31), 2**31 - 1).astype(np.int64)
+    got = quantized_in_c(tensor, values, 4, tmp_path)
+    difference = np.abs(got - quantized_in_float(tensor, values, 4))
+    assert difference.max() <= 1 and np.count_nonzero(difference) < 20
+
+
+def test_the_ends_of_int32_saturate(tmp_path: Path) -> None:
+    tensor = normalized([5, -1e6, 0.25, 3], [1e5, 1, 2.0**-20, 0])
+    values = np.array([[2**31 - 1] * 4, [-(2**31)] * 4, [0] * 4, [1] * 4])
+    for bits in (0, 1, 24):
+        got = quantized_in_c(tensor, values, bits, tmp_path)
+        np.testing.assert_array_equal(got, quantized_in_float(tensor, values, bits))
+
+
+@pytest.mark.parametrize(
+    ("tensor", "words"),
+    [
+        (normalized([0], [1e9]), "feature 0 has steps below 2^-24 of its unit; take a smaller"),
+        (normalized([0, 1e12, 0, 0], [1] * 4), "feature 1 has a mean that int32 does not hold"),
+    ],
+)
+def test_units_that_integers_cannot_hold(tensor: Tensor, words: str) -> None:
+    text = export.header(image.encode(Graph((tensor,), (), (0,), (0,))))
+    assert words in text and "_quantize(" not in text
