@@ -26,6 +26,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from byteprop._words import shown
 from byteprop.errors import DataError
 
 Array = npt.NDArray[Any]
@@ -97,7 +98,7 @@ class Npz:
         names = [n for n in archive.namelist() if n.endswith(".npy")]
         if len(set(names)) != len(names):
             twice = next(n for n in names if names.count(n) > 1)
-            raise DataError(f"{what}: expected every array once, got {_shown(twice)} twice")
+            raise DataError(f"{what}: expected every array once, got {shown(twice)} twice")
         self._members = {n.removesuffix(".npy"): archive.getinfo(n) for n in names}
         self.keys = tuple(self._members)
         self._packed = self._unpacked = 0
@@ -107,7 +108,7 @@ class Npz:
         member = self._members.get(key)
         if member is None:
             raise DataError(f"{self._what}: expected an array {key!r}, got {keys_text(self.keys)}")
-        what = f"{self._what}[{_shown(key)}]"
+        what = f"{self._what}[{shown(key)}]"
         self._check_member(member, what)
         with _damage_named(what, "array"), self._archive.open(member) as file:
             limit = self._limit - self._unpacked + member.file_size
@@ -158,9 +159,9 @@ class _Bounded(io.FileIO):
 
 def keys_text(keys: Sequence[str]) -> str:
     """Names of arrays for a message, however many and however strange they are."""
-    shown = ", ".join(_shown(k) for k in keys[:20])
+    first = ", ".join(shown(k) for k in keys[:20])
     rest = f" and {len(keys) - 20} more" if len(keys) > 20 else ""
-    return f"{shown}{rest}" if keys else "no arrays"
+    return f"{first}{rest}" if keys else "no arrays"
 
 
 def check_unpacked(unpacked: int, packed: int, what: str) -> None:
@@ -285,12 +286,6 @@ def _damage_named(what: str, kind: str) -> Iterator[None]:
         if error.errno not in (None, errno.EINVAL):  # those of a disk
             raise
         raise DataError(f"{what}: damaged {kind}: {error}") from None
-
-
-def _shown(name: str) -> str:
-    """A name from a file, safe on a terminal."""
-    text = name if name.isprintable() else repr(name)[1:-1]
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _shape_text(shape: tuple[int, ...]) -> str:

@@ -132,5 +132,5 @@ def _cross_entropy(
 
 def _same_length(y: npt.NDArray[Any], n: int) -> npt.NDArray[Any]:
     if len(y) != n:
-        raise ArgumentError(f"y: wanted one a sample, {n}, given {len(y)}")
+        raise ArgumentError(f"y: expected one per sample, {n}, got {len(y)}")
     return y

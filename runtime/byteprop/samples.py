@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from byteprop._boundary import Boundary
 from byteprop._warn import warn
+from byteprop._words import mapping_text, numbered
 from byteprop.errors import ArgumentError
 from byteprop.graph import Activation, Dense, Graph, Op, Rescale, Reshape, Softmax, Tensor
 
@@ -73,15 +74,17 @@ def n_outputs(graph: Graph) -> int:
 
 
 def encode(model: Model, x: Any, y: Any, *, names: tuple[str, str] = ("x", "y")) -> Samples:
-    """Samples for a model; ArgumentError names what does not fit. Values that saturate are told by
-    one TrainingWarning with their number."""
+    """Samples for a model; ArgumentError names what does not fit. Values that saturate are
+    reported by one TrainingWarning with their number."""
     inputs = encode_inputs(model, x, names[0])
     if has_classes(model.graph):
         answers: Array = labels_of(y, n_outputs(model.graph), names[1])
     else:
         answers = _targets(scores(model.graph), y, names[1])
     if len(inputs) != len(answers):
-        raise ArgumentError(f"{names[1]}: wanted one a sample, {len(inputs)}, given {len(answers)}")
+        raise ArgumentError(
+            f"{names[1]}: expected one per sample, {len(inputs)}, got {len(answers)}"
+        )
     return Samples(inputs, answers)
 
 
@@ -89,7 +92,7 @@ def encode_inputs(model: Model, x: Any, name: str = "x") -> npt.NDArray[np.uint8
     """uint8 [n, input bytes] of real inputs, or of pixels where the model takes them."""
     given = np.asarray(x)
     if len(given.shape) == 0 or len(given) == 0:
-        raise ArgumentError(f"{name}: wanted at least one sample, given shape {given.shape}")
+        raise ArgumentError(f"{name}: expected at least one sample, got shape {given.shape}")
     rows, outside = model._ins_bytes(given, name)
     warn_outside(name, outside, given.size, model.graph.tensors[model.graph.inputs[0]])
     return rows
@@ -100,50 +103,113 @@ def warn_outside(name: str, n: int, size: int, tensor: Tensor) -> bool:
     few = 0 if tensor.normalization is None else size * _FEW_OUTLIERS
     if n <= few:
         return False
-    low, high = Boundary(tensor).real_range
-    after = "" if tensor.normalization is None else " after normalization"
-    warn(f"{name}: {n} of {size} values lie outside {low:g} .. {high:g}{after} and saturate")
+    warn(f"{name}: {outside_text(n, size, tensor)}")
     return True
 
 
+def outside_text(n: int, size: int, tensor: Tensor) -> str:
+    low, high = Boundary(tensor).real_range
+    after = "" if tensor.normalization is None else " after normalization"
+    return f"{n} of {size} values lie outside {low:g} .. {high:g}{after} and saturate"
+
+
+def are_labels(y: Any, outputs: int) -> bool:
+    """Whether y names a class per sample of a network of so many outputs: whole numbers, booleans
+    or words in one column, or one-hot rows."""
+    given = _labels_array(y)
+    if _is_one_hot(given, outputs):
+        return True
+    if given.ndim != 1 or outputs < 2:
+        return False
+    if given.dtype.kind == "f":
+        return bool(np.array_equal(given, np.trunc(given)))
+    return given.dtype.kind in "biuU"
+
+
 def labels_of(y: Any, classes: int, name: str = "y") -> npt.NDArray[np.uint16]:
-    """Class numbers, checked."""
-    given = np.asarray(y)
-    if given.ndim == 2 and given.shape[1] == 1:
-        given = given[:, 0]
+    """Class numbers [n], checked. y: integers, whole floats, booleans or words, (N,) or (N, 1); or
+    one-hot rows (N, classes). Words get numbers in sorted order, so all classes must be there."""
+    given = _labels_array(y)
+    if _is_one_hot(given, classes):
+        hot: npt.NDArray[np.uint16] = given.argmax(axis=1).astype(np.uint16)
+        return hot
     if given.ndim != 1:
-        hint = "; one-hot rows become numbers with y.argmax(1)" if given.ndim == 2 else ""
-        raise ArgumentError(f"{name}: wanted labels of shape (N,), given {given.shape}{hint}")
+        raise ArgumentError(
+            f"{name}: expected labels of shape (N,), or rows (N, {classes}) with one 1 and else 0, "
+            f"got {given.shape}{_not_one_hot(given, classes)}"
+        )
+    if given.dtype.kind == "U":
+        codes, words = numbered(given)
+        check_classes(words, classes, name)
+        return codes.astype(np.uint16)
     if given.dtype.kind not in "iufb":
-        raise ArgumentError(f"{name}: wanted integers as labels, given dtype {given.dtype}")
+        raise ArgumentError(f"{name}: expected labels, got dtype {given.dtype}")
     if given.dtype.kind == "f" and not np.array_equal(given, np.trunc(given)):
         at = int(np.flatnonzero(~(given == np.trunc(given)))[0])
         raise ArgumentError(
-            f"{name}: wanted integers as labels, given {given[at]} at position {at}"
+            f"{name}: expected integers as labels, got {given[at]} at position {at}"
         )
     outside = np.flatnonzero((given < 0) | (given >= classes))
     if outside.size:
         at = int(outside[0])
         raise ArgumentError(
-            f"{name}: wanted labels in 0..{classes - 1}, given {given[at]} at position {at}"
+            f"{name}: expected labels in 0..{classes - 1}, got {given[at]} at position {at}"
         )
     return given.astype(np.uint16)
+
+
+def check_classes(words: tuple[str, ...], classes: int, name: str = "y") -> None:
+    """Words say which class is which only when all of them are there."""
+    if len(words) != classes:
+        raise ArgumentError(
+            f"{name}: expected {classes} different labels, as the model has outputs, got "
+            f"{len(words)}: {mapping_text(words)}; numbers 0..{classes - 1} may be any of them"
+        )
+
+
+def _labels_array(y: Any) -> Array:
+    """A column as (N,), and words as an array of them."""
+    given = np.asarray(y)
+    if given.ndim == 2 and given.shape[1] == 1:
+        given = given[:, 0]
+    if given.dtype.kind == "O" and all(isinstance(v, str) for v in given.flat):
+        given = given.astype(np.str_)
+    return np.char.decode(given, "utf-8") if given.dtype.kind == "S" else given
+
+
+def _is_one_hot(y: Array, classes: int) -> bool:
+    if y.ndim != 2 or classes < 2 or y.shape[1] != classes or y.dtype.kind not in "biuf":
+        return False
+    return bool(_one_hot_rows(y).all())
+
+
+def _one_hot_rows(y: Array) -> npt.NDArray[np.bool_]:
+    rows: npt.NDArray[np.bool_] = ((y == 0) | (y == 1)).all(axis=1) & ((y == 1).sum(axis=1) == 1)
+    return rows
+
+
+def _not_one_hot(y: Array, classes: int) -> str:
+    """Which row is at fault, where the shape is none."""
+    if y.ndim != 2 or y.shape[1] != classes or y.dtype.kind not in "biuf":
+        return ""
+    at = int(np.flatnonzero(~_one_hot_rows(y))[0])
+    return f" with {y[at].tolist()} at position {at}"
 
 
 def reals_of(y: Any, outputs: int, name: str = "y") -> npt.NDArray[np.float64]:
     """Target values [n, outputs], checked."""
     given = np.asarray(y)
     if given.dtype.kind not in "fiub":
-        raise ArgumentError(f"{name}: wanted real numbers, given dtype {given.dtype}")
+        raise ArgumentError(f"{name}: expected real numbers, got dtype {given.dtype}")
     if given.ndim == 1 and outputs == 1:
         given = given[:, np.newaxis]
     if given.ndim != 2 or given.shape[1] != outputs:
-        raise ArgumentError(f"{name}: wanted shape (N, {outputs}), given {np.shape(y)}")
+        raise ArgumentError(f"{name}: expected shape (N, {outputs}), got {np.shape(y)}")
     reals = given.astype(np.float64)
     finite = np.isfinite(reals)
     if not finite.all():
         at = tuple(int(i) for i in np.argwhere(~finite)[0])
-        raise ArgumentError(f"{name}: wanted finite numbers, given {reals[at]} at position {at}")
+        raise ArgumentError(f"{name}: expected finite numbers, got {reals[at]} at position {at}")
     return reals
 
 

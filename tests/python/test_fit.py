@@ -362,13 +362,14 @@ def test_runs_from_another_thread_see_whole_models() -> None:
         (np.full((4, 12), np.nan), np.zeros(4), "finite numbers, got nan at position"),
         (np.array([[0.0] * 11 + [np.inf]]), np.zeros(1), r"inf at position \(0, 11\)"),
         (np.array([["a"] * 12]), np.zeros(1), "real numbers"),
-        (np.zeros((4, 12)), np.zeros(3), "one a sample, 4, given 3"),
-        (np.zeros((4, 12)), np.array([0, 1, 2, 3]), r"0\.\.2, given 3 at position 3"),
-        (np.zeros((4, 12)), np.array([0, -1, 2, 0]), r"0\.\.2, given -1 at position 1"),
-        (np.zeros((4, 12)), np.array([0, 0.5, 2, 0]), "wanted integers as labels, given 0.5"),
-        (np.zeros((4, 12)), np.array([0, np.nan, 2, 0]), "wanted integers as labels, given nan"),
-        (np.zeros((4, 12)), np.eye(4)[:, :3], "argmax"),
-        (np.zeros((4, 12)), np.array(["a"] * 4), "wanted integers"),
+        (np.zeros((4, 12)), np.zeros(3), "one per sample, 4, got 3"),
+        (np.zeros((4, 12)), np.array([0, 1, 2, 3]), r"0\.\.2, got 3 at position 3"),
+        (np.zeros((4, 12)), np.array([0, -1, 2, 0]), r"0\.\.2, got -1 at position 1"),
+        (np.zeros((4, 12)), np.array([0, 0.5, 2, 0]), "expected integers as labels, got 0.5"),
+        (np.zeros((4, 12)), np.array([0, np.nan, 2, 0]), "expected integers as labels, got nan"),
+        (np.zeros((4, 12)), np.eye(4)[:, :3], r"with \[0.0, 0.0, 0.0\] at position 3"),
+        (np.zeros((4, 12)), np.eye(4), r"rows \(N, 3\) with one 1 and else 0, got \(4, 4\)$"),
+        (np.zeros((4, 12)), np.array(["a"] * 4), "expected 3 different labels, .*, got 1: a=0"),
     ],
 )
 def test_data_that_does_not_fit(x: Array, y: Array, words: str) -> None:
@@ -493,9 +494,9 @@ def test_none_stands_for_no_callbacks_and_no_frozen_layers() -> None:
 def test_targets_that_do_not_fit() -> None:
     net = Sequential([Dense(2)], input_shape=(1,), input_range=(-1, 1), output_range=(-1, 1))
     x = np.zeros((3, 1))
-    with pytest.raises(ArgumentError, match=r"wanted shape \(N, 2\), given \(3,\)"):
+    with pytest.raises(ArgumentError, match=r"expected shape \(N, 2\), got \(3,\)"):
         net.fit(x, np.zeros(3))
-    with pytest.raises(ArgumentError, match=r"given nan at position \(1, 0\)"):
+    with pytest.raises(ArgumentError, match=r"got nan at position \(1, 0\)"):
         net.fit(x, np.array([[0, 0], [np.nan, 0], [0, 0]]))
 
 

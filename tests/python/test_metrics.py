@@ -76,9 +76,9 @@ def test_loss_sums_are_exact() -> None:
 def test_what_does_not_fit() -> None:
     x, y = blobs(10)
     net = Sequential([Dense(3, "softmax")], input_shape=(12,), input_range=(0, 1))
-    with pytest.raises(ArgumentError, match="one a sample, 10, given 9"):
+    with pytest.raises(ArgumentError, match="one per sample, 10, got 9"):
         net.evaluate(x, y[:9])
-    with pytest.raises(ArgumentError, match="in 0..2, given 3"):
+    with pytest.raises(ArgumentError, match="in 0..2, got 3"):
         net.confusion_matrix(x, y + 1)
     reals = Sequential([Dense(1)], input_shape=(1,), input_range=(0, 1), output_range=(0, 1))
     with pytest.raises(ArgumentError, match="ends in a softmax"):

@@ -1,0 +1,59 @@
+"""Words as labels: they get numbers in sorted order."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+MAX_CLASSES = 65_536
+
+
+class Numbering:
+    """Numbers words as they come; `result` sorts."""
+
+    def __init__(self) -> None:
+        self._index: dict[str, int] = {}
+        self._codes = array("i")
+
+    @property
+    def n(self) -> int:
+        return len(self._index)
+
+    def note(self, word: str) -> int:
+        """Counts a word among the classes."""
+        return self._index.setdefault(word, len(self._index))
+
+    def add(self, word: str) -> None:
+        """The label of the next sample."""
+        self._codes.append(self.note(word))
+
+    def result(self) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
+        """Class numbers of the samples, and the names of the classes in sorted order."""
+        classes = tuple(sorted(self._index))
+        rank = np.empty(len(classes), np.int64)
+        for number, word in enumerate(classes):
+            rank[self._index[word]] = number
+        return rank[np.array(self._codes, np.int64)], classes
+
+
+def numbered(words: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
+    """An array of words as class numbers of the same shape, and the names of the classes."""
+    classes, codes = np.unique(np.asarray(words, np.str_), return_inverse=True)
+    return codes.reshape(words.shape).astype(np.int64), tuple(str(c) for c in classes)
+
+
+def mapping_text(classes: tuple[str, ...]) -> str:
+    """`cat=0, dog=1`, cut after a screen's worth."""
+    most = 20
+    pairs = [f"{shown(name)}={number}" for number, name in enumerate(classes[:most])]
+    rest = f", ... {len(classes) - most} more" if len(classes) > most else ""
+    return ", ".join(pairs) + rest
+
+
+def shown(text: str) -> str:
+    """Text from a file, safe on a terminal and of one line."""
+    plain = text if text.isprintable() else repr(text)[1:-1]
+    return plain if len(plain) <= 60 else plain[:57] + "..."
