@@ -15,6 +15,7 @@ from byteprop_host.boards import NATIVE, Board
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.deployment import Deployment, deploy
 from byteprop_host.layers import LayerRow, layer_rows
+from byteprop_host.reading import Reading
 from byteprop_host.samples import SampleSet, batched, choose
 
 ROUNDS = 5
@@ -53,6 +54,8 @@ class Bench:
     stack_used_bytes: int | None
     sizes: Mapping[str, int]
     latency: Latency | None
+    source: str = ""
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -70,14 +73,14 @@ def bench(
     port: str | None = None,
     data: Path | None = None,
     samples: int | None = None,
-    pixel_scale: float = 1 / 255,
+    reading: Reading | None = None,
     timeout: float = 10.0,
     progress: Progress = no_progress,
     wire_log: Path | None = None,
 ) -> Bench:
     """Measures `model` on `board` over a few samples (8 generated ones by default)."""
     loaded = byteprop.load(model)
-    chosen = choose(loaded.graph, data, samples or 8, pixel_scale=pixel_scale)
+    chosen = choose(loaded.graph, data, samples or 8, reading=reading)
     with deploy(
         board, loaded.image, port=port, timeout=timeout, progress=progress, wire_log=wire_log
     ) as deployment:
@@ -121,6 +124,8 @@ def _measure(
         stack_used_bytes=stats.stack_bytes - stats.stack_free,
         sizes=deployment.firmware.sizes,
         latency=host_latency(model, samples) if is_host else None,
+        source=samples.source,
+        warnings=samples.warnings,
     )
 
 

@@ -19,6 +19,7 @@ from byteprop.errors import ArgumentError
 from byteprop_host.boards import Board
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.deployment import Deployment, deploy
+from byteprop_host.reading import Reading
 from byteprop_host.samples import batched, from_file
 
 Rows = npt.NDArray[np.uint8]
@@ -90,11 +91,14 @@ def load_on_board(
 
 @dataclass(frozen=True)
 class Answers:
-    """outputs: one array [n, ...] per output, in the model file's dtypes."""
+    """outputs: one array [n, ...] per output, in the model file's dtypes. warnings: what is to be
+    known about the samples."""
 
     board: str
+    source: str
     outputs: tuple[npt.NDArray[Any], ...]
     seconds: float
+    warnings: tuple[str, ...] = ()
 
 
 def run_on_board(
@@ -104,7 +108,7 @@ def run_on_board(
     board: str | Path | Board = "host",
     port: str | None = None,
     samples: int | None = None,
-    pixel_scale: float = 1 / 255,
+    reading: Reading | None = None,
     timeout: float = 10.0,
     progress: Progress = no_progress,
     wire_log: Path | None = None,
@@ -112,7 +116,7 @@ def run_on_board(
     """Runs the samples of a data file on a board."""
     began = time.monotonic()
     loaded = byteprop.load(model)
-    chosen = from_file(loaded.graph, data, samples, pixel_scale=pixel_scale)
+    chosen = from_file(loaded.graph, data, samples, reading=reading)
     inputs = [
         batched(x, loaded.graph.tensors[i])
         for x, i in zip(chosen.file, loaded.graph.inputs, strict=True)
@@ -122,7 +126,13 @@ def run_on_board(
     ) as on_board:
         y = on_board.run(inputs[0] if len(inputs) == 1 else inputs)
     outputs = y if isinstance(y, tuple) else (y,)
-    return Answers(on_board.deployment.board.name, outputs, time.monotonic() - began)
+    return Answers(
+        board=on_board.deployment.board.name,
+        source=chosen.source,
+        outputs=outputs,
+        seconds=time.monotonic() - began,
+        warnings=chosen.warnings,
+    )
 
 
 def save_outputs(answers: Answers, path: Path) -> None:

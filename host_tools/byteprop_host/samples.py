@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,14 @@ import numpy.typing as npt
 
 import byteprop.reference as reference
 from byteprop._boundary import Boundary
-from byteprop.data import load_samples
 from byteprop.errors import ArgumentError
 from byteprop.graph import DType, Graph, Tensor
+from byteprop.samples import are_labels, check_classes, has_classes, labels_of, outside_text
+from byteprop_host.reading import PIXEL_SCALE, Reading, labels_note, numbers_for
 
 Ints = npt.NDArray[Any]
 
 DEFAULT_SAMPLES = 64
-PIXEL_SCALE = 1 / 255
 _SEED = 2026
 
 
@@ -29,7 +29,8 @@ class SampleSet:
 
     `device` holds one array [n, elems] per input in the device's integers, `file` the same in the
     model file's own dtype. labels: class numbers [n]. expected: outputs [n, elems]
-    of the first output in device integers. Both may be None.
+    of the first output in device integers. Both may be None. warnings: what is to be known about
+    the values.
     """
 
     source: str
@@ -37,6 +38,7 @@ class SampleSet:
     device: tuple[Ints, ...]
     labels: npt.NDArray[np.int64] | None = None
     expected: Ints | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:
@@ -53,12 +55,15 @@ def choose(
     n: int | None,
     *,
     labels: Path | None = None,
-    pixel_scale: float = PIXEL_SCALE,
+    reading: Reading | None = None,
 ) -> SampleSet:
     """Samples from `data`, or generated ones when it is None; at most `n` when that is given."""
     if data is None:
+        (reading or Reading()).check_used()
+        if labels is not None:
+            raise ArgumentError("--labels: expected --data with it, got samples that are generated")
         return generated(graph, n or DEFAULT_SAMPLES)
-    return from_file(graph, data, n, labels=labels, pixel_scale=pixel_scale)
+    return from_file(graph, data, n, labels=labels, reading=reading)
 
 
 def generated(graph: Graph, n: int) -> SampleSet:
@@ -90,26 +95,64 @@ def from_file(
     n: int | None,
     *,
     labels: Path | None = None,
-    pixel_scale: float = PIXEL_SCALE,
+    reading: Reading | None = None,
 ) -> SampleSet:
     """The first `n` samples of a data file (all when None)."""
-    loaded = load_samples(data, limit=n)
-    x, y = loaded.x, loaded.y
-    if labels is not None:
-        y = load_samples(labels, limit=n).x
-    if y is not None and len(y) != len(x):
-        raise ArgumentError(f"{data}: {len(x)} samples, but {len(y)} labels")
-    if len(x) == 0:
-        raise ArgumentError(f"{data}: holds no samples")
+    reading = reading or Reading()
+    reading.check_used(data, labels)
+    loaded = reading.samples(data, n)
+    answers = loaded if labels is None else reading.labels(labels, n)
+    if answers.y is not None:
+        check_lengths(data, len(loaded), labels or data, len(answers.y))
+    if len(loaded) == 0:
+        raise ArgumentError(f"{data}: expected samples, got none")
     tensors = [graph.tensors[i] for i in graph.inputs]
-    parts = _parts(tensors, x, data)
-    device = [_quantized(p, t, data, pixel_scale) for p, t in zip(parts, tensors, strict=True)]
-    source = f"{len(x)} from {data}"
-    known, expected = (None, None) if y is None else _labels_or_outputs(graph, y, data)
-    if y is not None and known is None and expected is None:
-        source += f"; its {y.dtype} {list(y.shape)} are neither labels nor outputs of this model"
-    reals = [real_units(p, t, pixel_scale) for p, t in zip(parts, tensors, strict=True)]
-    return replace(_sample_set(source, reals, device, tensors), labels=known, expected=expected)
+    given = _parts(tensors, loaded.x, data)
+    read = [numbers_for(t, p, reading, f"{data}: x") for p, t in zip(given, tensors, strict=True)]
+    parts = [r.x for r in read]
+    device = [_quantized(p, t, data) for p, t in zip(parts, tensors, strict=True)]
+    known, expected = (
+        (None, None)
+        if answers.y is None
+        else _labels_or_outputs(graph, answers.y, answers.classes, labels or data)
+    )
+    notes = [*loaded.notes, *dict.fromkeys(r.how for r in read if r.how)]
+    if labels is not None:
+        notes += answers.notes
+    notes += labels_note(answers.classes)
+    if answers.y is not None and known is None and expected is None:
+        found = f"{answers.y.dtype} {list(answers.y.shape)}"
+        notes.append(f"its {found} are neither labels nor outputs of this model")
+    reals = [real_units(p, t, PIXEL_SCALE) for p, t in zip(parts, tensors, strict=True)]
+    return replace(
+        _sample_set("; ".join([f"{len(loaded)} from {data}", *notes]), reals, device, tensors),
+        labels=known,
+        expected=expected,
+        warnings=tuple(_saturating(parts, tensors, data)),
+    )
+
+
+def check_lengths(data: Path, samples: int, labels: Path, n: int) -> None:
+    if samples != n:
+        raise ArgumentError(
+            f"{labels}: expected one label per sample, got {n} for {samples} samples of {data}"
+            + (
+                "; is the first line a title? --header yes or no decides"
+                if n == samples + 1
+                else ""
+            )
+        )
+
+
+def _saturating(
+    parts: Sequence[npt.NDArray[Any]], tensors: Sequence[Tensor], data: Path
+) -> Iterator[str]:
+    """Which values the input cannot have."""
+    for x, tensor in zip(parts, tensors, strict=True):
+        if x.dtype.kind == "f":
+            outside = Boundary(tensor).quantize(x, f"{data}: x").outside
+            if outside:
+                yield f"{data}: {outside_text(outside, x.size, tensor)}"
 
 
 def _parts(tensors: Sequence[Tensor], x: npt.NDArray[np.generic], data: Path) -> list[Ints]:
@@ -125,49 +168,47 @@ def _parts(tensors: Sequence[Tensor], x: npt.NDArray[np.generic], data: Path) ->
     return np.split(flat, np.cumsum([t.elems for t in tensors])[:-1], axis=1)
 
 
-def _quantized(x: npt.NDArray[np.generic], tensor: Tensor, data: Path, pixel_scale: float) -> Ints:
-    """Device integers of data: its own integers, pixels (uint8) or real values (float). A model
-    that normalises takes real values of any type."""
+def _quantized(x: npt.NDArray[np.generic], tensor: Tensor, data: Path) -> Ints:
+    """Device integers of codes, pixels (uint8) or real values (float). A model that normalises
+    takes real values of any type."""
     boundary = Boundary(tensor)
     if tensor.normalization is not None:
-        return boundary.quantize(real_units(x, tensor, pixel_scale), f"{data}: x").integers
+        return boundary.quantize(real_units(x, tensor, PIXEL_SCALE), f"{data}: x").integers
     if x.dtype == tensor.dtype.numpy:
         return np.ascontiguousarray(x)
-    if x.dtype == np.uint8 and boundary.takes_pixels and pixel_scale == PIXEL_SCALE:
+    if x.dtype == np.uint8 and boundary.takes_pixels:
         return np.ascontiguousarray(boundary.quantize(x, "x").integers)
-    x = real_units(x, tensor, pixel_scale)
-    if x.dtype.kind == "f":
-        real = x.astype(np.float32)
-        if not np.isfinite(real).all():
-            raise ArgumentError(f"{data}: has values that are not finite")
-        return np.ascontiguousarray(
-            reference.quantize(real, tensor.scale, tensor.zero_point, tensor.dtype)
-        )
-    raise ArgumentError(
-        f"{data}: dtype {x.dtype} does not fit input {tensor.name!r}; give {tensor.dtype.numpy} "
-        "(raw), uint8 (pixels) or floats (real values)"
+    real = real_units(x, tensor, PIXEL_SCALE).astype(np.float32)
+    if not np.isfinite(real).all():
+        raise ArgumentError(f"{data}: expected finite numbers, got {_not_finite(real)}")
+    return np.ascontiguousarray(
+        reference.quantize(real, tensor.scale, tensor.zero_point, tensor.dtype)
     )
 
 
+def _not_finite(x: npt.NDArray[np.float32]) -> str:
+    row, column = (int(v) for v in np.argwhere(~np.isfinite(x))[0])
+    return f"{x[row, column]} in sample {row}, value {column}"
+
+
 def _labels_or_outputs(
-    graph: Graph, y: npt.NDArray[np.generic], data: Path
+    graph: Graph, y: npt.NDArray[np.generic], classes: tuple[str, ...] | None, data: Path
 ) -> tuple[npt.NDArray[np.int64] | None, Ints | None]:
     """y as class numbers [n], or as expected outputs [n, elems]."""
     output = graph.tensors[graph.outputs[0]]
+    name = f"{data}: y"
+    if classes is not None:
+        check_classes(classes, output.elems, name)
     flat = y.reshape(len(y), -1)
-    is_expected = y.ndim > 1 and flat.shape[1] == output.elems
-    if is_expected and y.dtype == output.dtype.numpy:
+    is_row = y.ndim > 1 and flat.shape[1] == output.elems
+    is_output = is_row and y.dtype == output.dtype.numpy
+    # Outputs of a softmax are never 1 and else 0.
+    if is_output and not (has_classes(graph) and are_labels(flat, output.elems)):
         return None, np.ascontiguousarray(flat)
-    if is_expected and y.dtype.kind == "f" and output.float_border:
+    if output.elems > 1 and (flat.shape[1] == 1 or are_labels(flat, output.elems)):
+        return labels_of(flat, output.elems, name).astype(np.int64), None
+    if is_row and y.dtype.kind == "f" and output.float_border:
         return None, to_codes(flat.astype(np.float32), output)
-    if flat.shape[1] == 1 and y.dtype.kind in "iu" and output.elems > 1:
-        known = flat[:, 0].astype(np.int64)
-        if known.min() < 0 or known.max() >= output.elems:
-            raise ArgumentError(
-                f"{data}: labels reach from {known.min()} to {known.max()}, but the model has "
-                f"{output.elems} outputs"
-            )
-        return known, None
     return None, None
 
 

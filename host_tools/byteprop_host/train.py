@@ -174,12 +174,10 @@ class _Job:
 
     @staticmethod
     def prepare(options: Options, board: Board) -> _Job:
-        parts = load_parts(options.sources, seed=options.training.seed)
-        model = make_model(options.subject, parts, seed=options.training.seed)
-        encoded = {
-            p.name: encode_part(model, p, pixel_scale=options.subject.pixel_scale)
-            for p in parts.all
-        }
+        seed = options.training.seed
+        parts = load_parts(options.sources, seed=seed)
+        model, parts = make_model(options.subject, parts, options.sources.reading, seed=seed)
+        encoded = {p.name: encode_part(model, p) for p in parts.all}
         settings = fitting.settings_of(
             model,
             encoded["training"].samples,
@@ -383,7 +381,7 @@ def _result(
             config,
             tuple(map(str, job.options.training.frozen_layers)),
         ),
-        split=job.parts.how,
+        split="; ".join((job.parts.how, *job.parts.notes)),
         parts=tuple(
             Part(e.name, len(e), raw.source, class_counts(model, e))
             for e, raw in zip(

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from byteprop.data import load_samples
+from byteprop._words import mapping_text, shown
+from byteprop.data import has_split
 from byteprop.draws import SPLIT_STREAM, permutation
 from byteprop.errors import ArgumentError
+from byteprop_host.reading import Reading, labels_note
+from byteprop_host.samples import check_lengths
 
 Array = npt.NDArray[Any]
+Classes = tuple[str, ...] | None
 
 # With fewer samples nothing is held back unless it is asked for.
 _ENOUGH_TO_SPLIT = 100
@@ -38,16 +43,27 @@ class RawPart:
 
 @dataclass(frozen=True)
 class Parts:
-    """How the samples were divided, in words, and the parts; validation and test may be None."""
+    """How the samples were divided, in words, and the parts; validation and test may be None.
+    notes: how the files were read."""
 
     how: str
     training: RawPart
     validation: RawPart | None
     test: RawPart | None
+    notes: tuple[str, ...] = ()
 
     @property
     def all(self) -> tuple[RawPart, ...]:
         return tuple(p for p in (self.training, self.validation, self.test) if p is not None)
+
+    def converted(self, convert: Callable[[RawPart], Array]) -> Parts:
+        """With other numbers as samples."""
+        training, validation, test = (
+            None if p is None else replace(p, x=convert(p))
+            for p in (self.training, self.validation, self.test)
+        )
+        assert training is not None
+        return replace(self, training=training, validation=validation, test=test)
 
 
 @dataclass(frozen=True)
@@ -61,17 +77,23 @@ class Sources:
     validation_split: float | None = None
     test_split: float | None = None
     limit: int | None = None
+    reading: Reading = field(default_factory=Reading)
 
 
 def load_parts(sources: Sources, *, seed: int) -> Parts:
     """Reads the files and cuts. Which samples go where is drawn by `seed`."""
-    x, y = _load(sources.data, sources.labels, sources.limit)
-    given = [_from_file("validation", sources.validation), _from_file("test", sources.test)]
+    reading = sources.reading
+    reading.check_used(sources.data, sources.labels, sources.validation, sources.test)
+    x, y, classes, notes = _load(sources.data, sources.labels, sources.limit, reading)
+    given = [
+        _from_file("validation", sources.validation, reading, "val", classes),
+        _from_file("test", sources.test, reading, "test", classes),
+    ]
     for part in given:
         if part is not None and part.x.shape[1] != x.shape[1]:
             raise ArgumentError(
-                f"{part.source}: a sample has {part.x.shape[1]} values, but those of "
-                f"{sources.data} have {x.shape[1]}"
+                f"{part.source}: expected {x.shape[1]} values per sample as in {sources.data}, "
+                f"got {part.x.shape[1]}"
             )
     shares = [
         _share("--validation-split", sources.validation_split, given[0], len(x)),
@@ -96,31 +118,55 @@ def load_parts(sources: Sources, *, seed: int) -> Parts:
     ]
     parts = [cut[0], *(g or (c if len(c) else None) for g, c in zip(given, cut[1:], strict=True))]
     assert parts[0] is not None
-    return Parts(_how(sources, shares, seed), parts[0], parts[1], parts[2])
+    notes = (*notes, *labels_note(classes))
+    return Parts(_how(sources, shares, seed), parts[0], parts[1], parts[2], notes)
 
 
-def _load(data: Path, labels: Path | None, limit: int | None) -> tuple[Array, Array]:
-    samples = load_samples(data, limit=limit)
-    x, y = samples.x, samples.y
-    if labels is not None:
-        y = load_samples(labels, limit=limit).x
+def _load(
+    data: Path, labels: Path | None, limit: int | None, reading: Reading
+) -> tuple[Array, Array, Classes, tuple[str, ...]]:
+    samples = reading.samples(data, limit)
+    answers = samples if labels is None else reading.labels(labels, limit)
+    x, y = samples.x, answers.y
     if y is None:
         raise ArgumentError(f"{data}: has samples but no labels to learn; {_NO_LABELS}")
     if len(x) == 0:
-        raise ArgumentError(f"{data}: holds no samples")
-    if len(x) != len(y):
-        raise ArgumentError(f"{data}: {len(x)} samples, but {len(y)} labels")
-    return np.ascontiguousarray(x.reshape(len(x), -1)), y
+        raise ArgumentError(f"{data}: expected samples, got none")
+    check_lengths(data, len(x), labels or data, len(y))
+    notes = samples.notes if labels is None else (*samples.notes, *answers.notes)
+    return np.ascontiguousarray(x.reshape(len(x), -1)), y, answers.classes, notes
 
 
-def _from_file(name: str, path: Path | None) -> RawPart | None:
-    return None if path is None else RawPart(name, *_load(path, None, None), str(path))
+def _from_file(
+    name: str, path: Path | None, reading: Reading, split: str, classes: Classes
+) -> RawPart | None:
+    """A part from a file of its own: of an .npz with several parts, that of its name; words are
+    numbered as those of the training."""
+    if path is None:
+        return None
+    its_own = replace(reading, split=split) if has_split(path, split) else reading
+    x, y, names, _ = _load(path, None, None, its_own)
+    if names != classes:
+        y = _renumbered(y, names, classes, path)
+    return RawPart(name, x, y, str(path))
+
+
+def _renumbered(y: Array, names: Classes, classes: Classes, path: Path) -> Array:
+    if names is None or classes is None:
+        kinds = ("words", "numbers") if names is None else ("numbers", "words")
+        raise ArgumentError(f"{path}: expected {kinds[0]} as labels as in --data, got {kinds[1]}")
+    unknown = [n for n in names if n not in classes]
+    if unknown:
+        raise ArgumentError(
+            f"{path}: expected labels of --data, {mapping_text(classes)}, got {shown(unknown[0])}"
+        )
+    return np.array([classes.index(n) for n in names])[y]
 
 
 def _share(option: str, share: float | None, given: RawPart | None, n: int) -> float:
     if given is not None:
         if share:
-            raise ArgumentError(f"{option}: wanted alone, not beside a file of its own")
+            raise ArgumentError(f"{option}: expected alone, not next to a file of its own")
         return 0.0
     if share is None:
         return _USUAL_SHARE if n >= _ENOUGH_TO_SPLIT else 0.0

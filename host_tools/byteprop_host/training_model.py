@@ -4,7 +4,9 @@ integers."""
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,12 @@ from byteprop import image
 from byteprop._boundary import Boundary
 from byteprop.errors import ArgumentError
 from byteprop.graph import Dense, Graph
-from byteprop.samples import Samples, encode, has_classes
-from byteprop_host.samples import PIXEL_SCALE, real_units
+from byteprop.samples import Samples, are_labels, encode, has_classes
+from byteprop_host.reading import PIXEL_SCALE, Numbers, Reading, numbers_for, numbers_for_new
+from byteprop_host.samples import real_units
 from byteprop_host.training_data import Parts, RawPart
 
+Array = npt.NDArray[Any]
 Range = tuple[float, float]
 
 
@@ -31,7 +35,6 @@ class Subject:
     net: str | None = None
     input_range: Range | None = None
     output_range: Range | None = None
-    pixel_scale: float = PIXEL_SCALE
 
     @property
     def name(self) -> str:
@@ -50,15 +53,36 @@ class Encoded:
         return len(self.samples)
 
 
-def make_model(subject: Subject, parts: Parts, *, seed: int) -> byteprop.Model:
-    """Loads the file, or makes the network with weights by `seed`."""
+def make_model(
+    subject: Subject, parts: Parts, reading: Reading, *, seed: int
+) -> tuple[byteprop.Model, Parts]:
+    """Loads the file, or makes the network with weights by `seed`; and the samples as it takes
+    them."""
     if (subject.file is None) == (subject.net is None):
         raise ArgumentError("wanted either --model FILE or --net SIZES, such as --net 784-20-10")
     if subject.file is not None:
         if subject.input_range or subject.output_range:
             raise ArgumentError("--input-range, --output-range: a model file has its own scales")
-        return byteprop.load(subject.file)
-    return _from_scratch(subject, parts, seed)
+        model = byteprop.load(subject.file)
+        tensor = model.graph.tensors[model.graph.inputs[0]]
+        return model, _read(parts, reading, partial(numbers_for, tensor))
+    parts = _read(parts, reading, numbers_for_new)
+    return _from_scratch(subject, parts, seed), parts
+
+
+def _read(
+    parts: Parts, reading: Reading, numbers: Callable[[Array, Reading, str], Numbers]
+) -> Parts:
+    """What is judged is judged by the training samples, and so for all parts."""
+    first = numbers(parts.training.x, reading, f"{parts.training.source}: x")
+    judged = replace(reading, integers=first.judged) if first.judged else reading
+
+    def read(part: RawPart) -> Array:
+        its_own = judged if part.x.dtype.kind in "iu" else reading
+        return numbers(part.x, its_own, f"{part.source}: x").x
+
+    notes = (*parts.notes, first.how) if first.how else parts.notes
+    return replace(parts.converted(read), notes=notes)
 
 
 def _from_scratch(subject: Subject, parts: Parts, seed: int) -> byteprop.Model:
@@ -72,7 +96,7 @@ def _from_scratch(subject: Subject, parts: Parts, seed: int) -> byteprop.Model:
             f"--net: {text} takes {n_in} values, but a sample of {training.source} has "
             f"{training.x.shape[1]}"
         )
-    classes = _are_labels(training.y) and units[-1] > 1
+    classes = are_labels(training.y, units[-1])
     last = "softmax" if classes else "linear"
     layers = [
         byteprop.Dense(n, "relu" if i < len(units) - 1 else last) for i, n in enumerate(units)
@@ -91,14 +115,7 @@ def _from_scratch(subject: Subject, parts: Parts, seed: int) -> byteprop.Model:
     return net
 
 
-def _are_labels(y: npt.NDArray[Any]) -> bool:
-    flat = y.reshape(len(y), -1)
-    return flat.shape[1] == 1 and bool(np.array_equal(flat, np.trunc(flat)))
-
-
-def encode_part(
-    model: byteprop.Model, part: RawPart, *, pixel_scale: float = PIXEL_SCALE
-) -> Encoded:
+def encode_part(model: byteprop.Model, part: RawPart) -> Encoded:
     """A part in the model's integers. Bytes of the input's own type are taken as they are, uint8 as
     pixels, all else as real values; where the model normalises, everything is a real value."""
     tensor = model.graph.tensors[model.graph.inputs[0]]
@@ -116,9 +133,8 @@ def encode_part(
         zeros = np.zeros((len(x), *tensor.shape[1:]), np.float32)
         answers = encode(model, zeros, y, names=names)
         return Encoded(part.name, Samples(x.view(np.uint8), answers.y), y)
-    fits = Boundary(tensor).takes_pixels and pixel_scale == PIXEL_SCALE
-    if not fits:
-        x = real_units(x, tensor, pixel_scale)
+    if not Boundary(tensor).takes_pixels:
+        x = real_units(x, tensor, PIXEL_SCALE)
     return Encoded(part.name, encode(model, x.reshape(shape), y, names=names), y)
 
 

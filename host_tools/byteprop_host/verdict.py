@@ -96,6 +96,7 @@ class Verdict:
             "build_id": f"{self.build_id:016x}",
             "model_in": self.model_source,
             "samples": {"n": self.samples.n, "source": self.samples.source},
+            "warnings": list(self.samples.warnings),
             "reference": {
                 "name": self.reference.name,
                 "why": self.reference.why,
@@ -147,6 +148,7 @@ def _text(verdict: Verdict) -> str:
         f"board      {verdict.board.name}: {verdict.board.title}, {verdict.board.cpu}",
         f"reference  {verdict.reference.name} ({verdict.reference.why})",
         f"samples    {verdict.samples.source}",
+        *(f"warning    {w}" for w in verdict.samples.warnings),
     ]
     normalised = describe_inputs(verdict.graph)
     if normalised:

@@ -25,6 +25,7 @@ from byteprop_host.console import Progress, no_progress
 from byteprop_host.deployment import Deployment, deploy
 from byteprop_host.layers import LayerRow, layer_rows
 from byteprop_host.link import Device, InferAnswer
+from byteprop_host.reading import Reading
 from byteprop_host.references import ReferenceKind, choose_reference
 from byteprop_host.samples import Ints, SampleSet, choose
 from byteprop_host.verdict import Accuracy, Figures, Verdict
@@ -40,7 +41,7 @@ def verify(
     data: Path | None = None,
     labels: Path | None = None,
     samples: int | None = None,
-    pixel_scale: float = 1 / 255,
+    reading: Reading | None = None,
     reference: ReferenceKind = ReferenceKind.AUTO,
     against: Path | None = None,
     timeout: float = 10.0,
@@ -58,7 +59,7 @@ def verify(
     truth_file = against or model
     truth = byteprop.load(truth_file).graph if against else subject.graph
     _check_same_borders(subject.graph, truth, truth_file)
-    chosen = choose(truth, data, samples, labels=labels, pixel_scale=pixel_scale)
+    chosen = choose(truth, data, samples, labels=labels, reading=reading)
     source = choose_reference(truth_file.read_bytes(), kind=reference)
     ref_began = time.monotonic()
     wanted = source.run(truth, chosen, progress=progress)

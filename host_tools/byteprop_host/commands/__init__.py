@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from byteprop_host.errors import error_text
 
 if TYPE_CHECKING:
     from byteprop_host.boards import Board
+    from byteprop_host.reading import Reading
 
 EXIT_OK = 0
 EXIT_DIFFERENT = 1
@@ -117,7 +119,7 @@ def add_samples(parser: argparse.ArgumentParser, *, required: bool = False) -> N
         type=Path,
         required=required,
         metavar="FILE",
-        help="samples: .npy, .npz (x and y), IDX (.gz too) or .csv"
+        help="samples: .npy, .npz (x and y), IDX (.gz too) or .csv; docs/data.md has the rules"
         + ("" if required else " (default: generated ones)"),
     )
     parser.add_argument(
@@ -126,10 +128,45 @@ def add_samples(parser: argparse.ArgumentParser, *, required: bool = False) -> N
     parser.add_argument(
         "--pixel-scale",
         type=_fraction,
-        default=1 / 255,
         metavar="S",
-        help="real value of one step of uint8 data when the model's input is no uint8 "
-        "(default: 1/255)",
+        help="real value of 1 in the data (default: 1/255 for pixels)",
+    )
+    parser.add_argument(
+        "--integers",
+        choices=("codes", "pixels", "real"),
+        help="what integers are: those of the model's input, pixels, or real values (default: "
+        "judged by their values and the model)",
+    )
+    parser.add_argument(
+        "--split",
+        choices=("train", "test", "val"),
+        help="which part of an .npz with several, such as x_train and x_test",
+    )
+    parser.add_argument(
+        "--header",
+        choices=("yes", "no"),
+        help="whether the first line of a .csv holds titles (default: judged by the columns)",
+    )
+
+
+def add_labels(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="labels, or values to learn, in a file of their own; formats as for --data",
+    )
+
+
+def reading_of(args: argparse.Namespace) -> Reading:
+    """How the options of add_samples want files to be read."""
+    from byteprop_host.reading import Reading
+
+    return Reading(
+        header=None if args.header is None else args.header == "yes",
+        split=args.split,
+        integers=args.integers,
+        pixel_scale=args.pixel_scale,
     )
 
 
@@ -179,8 +216,8 @@ def tell_with_report(
 def _fraction(text: str) -> float:
     """A number, or two with a stroke between them."""
     top, stroke, bottom = text.partition("/")
-    divisor = float(bottom) if stroke else 1.0
-    value = float(top) / divisor if divisor else math.inf
+    divisor = _number(bottom) if stroke else 1.0
+    value = _number(top) / divisor if divisor else math.nan
     if not 0 < value <= 1e6:
         raise argparse.ArgumentTypeError(
             f"expected a number above 0 and up to 1,000,000, such as 1/255, got {text}"
@@ -189,7 +226,7 @@ def _fraction(text: str) -> float:
 
 
 def positive_seconds(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if not 0 < value < 1e6:
         raise argparse.ArgumentTypeError(
             f"expected a number of seconds above 0 and below 1,000,000, got {text}"
@@ -198,7 +235,31 @@ def positive_seconds(text: str) -> float:
 
 
 def positive_int(text: str) -> int:
-    value = int(text)
+    value = int(text) if re.fullmatch(r"\+?[0-9]{1,10}", text) else 0
     if not 1 <= value < 1 << 31:
-        raise argparse.ArgumentTypeError(f"expected 1 to {(1 << 31) - 1:,}, got {text}")
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number from 1 to {(1 << 31) - 1:,}, got {text}"
+        )
     return value
+
+
+def share(text: str) -> float:
+    value = _number(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 0 and below 1, got {text}")
+    return value
+
+
+def number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number, got {text}") from None
+
+
+def _number(text: str) -> float:
+    """NaN for what is none, which no comparison passes."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

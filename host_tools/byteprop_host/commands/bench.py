@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from byteprop_host.commands import EXIT_OK, Verb, add_file, add_samples, add_session, check_outputs
+from byteprop_host.commands import (
+    EXIT_OK,
+    Verb,
+    add_file,
+    add_samples,
+    add_session,
+    check_outputs,
+    reading_of,
+)
 from byteprop_host.console import Console, table
 
 if TYPE_CHECKING:
@@ -29,7 +37,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             port=args.port,
             data=args.data,
             samples=args.samples,
-            pixel_scale=args.pixel_scale,
+            reading=reading_of(args),
             timeout=args.timeout,
             wire_log=args.wire_log,
             progress=progress,
@@ -40,7 +48,8 @@ def _run(args: argparse.Namespace, console: Console) -> int:
 
 def describe(b: Bench) -> str:
     """The figures in plain text."""
-    lines = [f"{b.model} on {b.board.name} ({b.board.cpu}), {b.samples} samples"]
+    lines = [f"{b.model} on {b.board.name} ({b.board.cpu}), samples: {b.source}"]
+    lines += [f"warning: {w}" for w in b.warnings]
     if b.median is None:
         lines.append("nothing counts ticks here, so there are no figures")
     else:

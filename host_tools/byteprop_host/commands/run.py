@@ -6,7 +6,15 @@ import argparse
 from pathlib import Path
 
 from byteprop.errors import ArgumentError
-from byteprop_host.commands import EXIT_OK, Verb, add_file, add_samples, add_session, check_outputs
+from byteprop_host.commands import (
+    EXIT_OK,
+    Verb,
+    add_file,
+    add_samples,
+    add_session,
+    check_outputs,
+    reading_of,
+)
 from byteprop_host.console import Console
 
 
@@ -37,15 +45,20 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             board=args.board,
             port=args.port,
             samples=args.samples,
-            pixel_scale=args.pixel_scale,
+            reading=reading_of(args),
             timeout=args.timeout,
             wire_log=args.wire_log,
             progress=progress,
         )
     save_outputs(answers, args.output)
     n = len(answers.outputs[0])
-    console.result(
+    lines = [
         f"{args.output}: outputs of {n} samples on {answers.board}",
+        f"samples    {answers.source}",
+        *(f"warning    {w}" for w in answers.warnings),
+    ]
+    console.result(
+        "\n".join(lines),
         {
             "output": str(args.output),
             "samples": n,
@@ -53,6 +66,8 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             "shapes": [list(y.shape) for y in answers.outputs],
             "dtypes": [str(y.dtype) for y in answers.outputs],
             "seconds": answers.seconds,
+            "source": answers.source,
+            "warnings": list(answers.warnings),
         },
     )
     return EXIT_OK

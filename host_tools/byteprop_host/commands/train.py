@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 import signal
 import threading
@@ -16,11 +17,15 @@ from typing import TYPE_CHECKING, Any
 from byteprop_host.commands import (
     EXIT_INTERRUPTED,
     Verb,
+    add_labels,
     add_report,
     add_samples,
     add_session,
     check_outputs,
+    number,
     positive_int,
+    reading_of,
+    share,
     tell_with_report,
 )
 from byteprop_host.console import Console
@@ -47,16 +52,14 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_parts(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--labels", type=Path, metavar="FILE", help="what is to be learnt, when --data has it not"
-    )
+    add_labels(parser)
     for name in ("validation", "test"):
         parser.add_argument(
             f"--{name}-data", type=Path, metavar="FILE", help=f"{name} samples of their own"
         )
         parser.add_argument(
             f"--{name}-split",
-            type=_share,
+            type=share,
             metavar="SHARE",
             help=f"share of --data that is held back for {name} (default: 0.1 of 100 or more)",
         )
@@ -69,7 +72,7 @@ def _add_learning(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--learning-rate",
         "--lr",
-        type=float,
+        type=number,
         metavar="R",
         help="of the first sample (default: 0.005 for classes, 0.01 for values; less where inputs "
         "are large)",
@@ -89,7 +92,7 @@ def _add_learning(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--momentum",
-        type=float,
+        type=number,
         default=0.0,
         metavar="BETA",
         help="1 - 2^-k, such as 0.875 (default: 0; more takes 4 bytes of RAM a weight)",
@@ -118,7 +121,7 @@ def _add_learning(parser: argparse.ArgumentParser) -> None:
     for name in ("input", "output"):
         parser.add_argument(
             f"--{name}-range",
-            type=float,
+            type=number,
             nargs=2,
             metavar=("LOW", "HIGH"),
             help=f"with --net: {name} values to expect (default: those of the samples)",
@@ -150,13 +153,6 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
         "--resume", action="store_true", help="resume from the file given with --checkpoint"
     )
     add_report(parser, "train")
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 0 and below 1, not {text}")
-    return value
 
 
 def _run(args: argparse.Namespace, console: Console) -> int:
@@ -197,7 +193,6 @@ def _options(args: argparse.Namespace) -> Options:
             net=args.net,
             input_range=None if args.input_range is None else tuple(args.input_range),
             output_range=None if args.output_range is None else tuple(args.output_range),
-            pixel_scale=args.pixel_scale,
         ),
         sources=Sources(
             data=args.data,
@@ -207,6 +202,7 @@ def _options(args: argparse.Namespace) -> Options:
             validation_split=args.validation_split,
             test_split=args.test_split,
             limit=args.samples,
+            reading=reading_of(args),
         ),
         training=TrainOptions(
             epochs=args.epochs,
@@ -215,7 +211,7 @@ def _options(args: argparse.Namespace) -> Options:
             batch_size=args.batch_size,
             seed=args.seed,
             shuffle=not args.no_shuffle,
-            freeze=tuple(int(f) if f.isdigit() else f for f in args.freeze),
+            freeze=tuple(int(f) if re.fullmatch("[0-9]{1,9}", f) else f for f in args.freeze),
             momentum=args.momentum,
             rounding=args.rounding,
             residual=not args.no_residual,

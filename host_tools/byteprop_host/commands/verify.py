@@ -8,10 +8,12 @@ from pathlib import Path
 from byteprop_host.commands import (
     Verb,
     add_file,
+    add_labels,
     add_report,
     add_samples,
     add_session,
     check_outputs,
+    reading_of,
     tell_with_report,
 )
 from byteprop_host.console import Console
@@ -21,9 +23,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     add_file(parser)
     add_session(parser)
     add_samples(parser)
-    parser.add_argument(
-        "--labels", type=Path, metavar="FILE", help="class numbers, when --data has none"
-    )
+    add_labels(parser)
     parser.add_argument(
         "--reference",
         choices=("auto", "tflite", "numpy"),
@@ -54,7 +54,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             data=args.data,
             labels=args.labels,
             samples=args.samples,
-            pixel_scale=args.pixel_scale,
+            reading=reading_of(args),
             reference=ReferenceKind(args.reference),
             against=args.against,
             timeout=args.timeout,
