@@ -23,7 +23,7 @@ _PEEK_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Deployment:
-    """What `deploy` and `connect` yield. `source`: where the model lies, "flash" or "RAM"."""
+    """What `deploy` and `connect` yield. `source`: where the model is, "flash" or "RAM"."""
 
     board: Board
     is_emulated: bool

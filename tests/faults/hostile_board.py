@@ -10,16 +10,29 @@ import select
 import struct
 import threading
 import tty
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import TracebackType
 
 from byteprop._raw import const
-from byteprop_host.link import Decoder, Frame, Message, encode_frame
+from byteprop_host.boards import load_board
+from byteprop_host.build import build
+from byteprop_host.flash import RunningBoard, start
+from byteprop_host.link import Decoder, Device, Frame, Message, encode_frame
 
 ANSWER = const("BP_MSG_ANSWER")
 UNASKED = (Message.NACK, Message.NO_SESSION, Message.HEARTBEAT, Message.FAULT)
 _FLOOD_SECONDS = 0.02
+
+
+@contextlib.contextmanager
+def honest_board() -> Iterator[RunningBoard]:
+    """The board `host`; it has answered once, so that it can be reset."""
+    host = load_board("host")
+    with start(host, build(host)) as running:
+        Device.open(running.port).close()
+        yield running
+
 
 Lie = Callable[[Frame], "bytes | list[Frame]"]
 """What the host gets instead of a frame of the board: frames, or any bytes."""

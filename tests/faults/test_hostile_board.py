@@ -19,10 +19,8 @@ import pytest
 import byteprop
 from byteprop import image
 from byteprop.graph import Dense, DType, Graph, Tensor
-from byteprop_host.boards import load_board
-from byteprop_host.build import build
 from byteprop_host.errors import AnswerError
-from byteprop_host.flash import RunningBoard, start
+from byteprop_host.flash import RunningBoard
 from byteprop_host.link import Device, Frame, Message, encode_frame
 from byteprop_host.link.channel import BUSY_TIMEOUTS
 from hostile_board import (
@@ -31,6 +29,7 @@ from hostile_board import (
     Lie,
     header,
     honest,
+    honest_board,
     instead,
     patched,
     payload,
@@ -302,8 +301,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def board() -> Iterator[RunningBoard]:
-    host = load_board("host")
-    with start(host, build(host)) as running:
+    with honest_board() as running:
         yield running
 
 

@@ -17,7 +17,7 @@ from byteprop_host.errors import LinkError
 from byteprop_host.flash import RunningBoard, start
 from byteprop_host.link import Device, Frame, Message, TrainingSession, encode_frame
 from faulty_line import FaultyLine
-from hostile_board import HostileBoard, honest
+from hostile_board import HostileBoard, honest, honest_board
 from test_lossy_line import samples, streamed, wanted
 from test_train_link import TASKS, check_against_twin
 
@@ -29,8 +29,7 @@ DIGITS = Path(__file__).parents[1] / "data/models/digits_mlp.tflite"
 
 @pytest.fixture
 def running() -> Iterator[RunningBoard]:
-    board = load_board("host")
-    with start(board, build(board)) as running:
+    with honest_board() as running:
         yield running
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from byteprop._raw import Engine, const, consts, crc32, status_text
+from byteprop._raw import Engine, const, consts, crc32, status_name, status_text
 from byteprop_host.boards import SERIAL_LIMITS
 from byteprop_host.errors import AnswerError, LinkError
 from byteprop_host.link.messages import ANSWER, PROTOCOL_VERSION, Message, type_name
@@ -71,9 +71,14 @@ def parse_number(kind: int, data: bytes) -> int:
     return _unpack(kind, _U32, data)[0]
 
 
-def parse_space(data: bytes) -> tuple[int, int] | None:
-    """Bytes needed and available, which follow E_SPACE."""
-    return _PAIR.unpack(data) if len(data) == _PAIR.size else None
+def parse_space(kind: int, status: int, data: bytes) -> tuple[int, int] | None:
+    """Bytes needed and bytes available, which follow E_SPACE; None with any other status."""
+    if status_name(status) != "E_SPACE":
+        return None
+    needed, available = _unpack(kind, _PAIR, data)
+    if needed <= available:
+        raise wrong(kind, "bytes needed", f"more than the {available} there are", needed)
+    return needed, available
 
 
 # --- HAIL ---

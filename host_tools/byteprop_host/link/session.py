@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from byteprop._raw import const, crc32
 from byteprop.errors import ArgumentError
-from byteprop_host.errors import FitError, LinkError, RequestError
+from byteprop_host.errors import FitError, LinkError
 from byteprop_host.link.answers import (
     STATS_BYTES,
     DeviceInfo,
@@ -258,13 +258,10 @@ class BoardSession:
         return self._take_selected(Message.LOAD_END, b"", RAM, image)
 
     def _with_space(self, answer: Answer) -> bytes:
-        try:
-            return answer.checked()
-        except RequestError as error:
-            space = parse_space(answer.data)
-            if error.status == "E_SPACE" and space is not None:
-                raise self._no_space(*space) from None
-            raise
+        space = parse_space(answer.request, answer.status, answer.data)
+        if space is not None:
+            raise self._no_space(*space)
+        return answer.checked()
 
     def _send_image(self, image: bytes, offset: int, progress: Progress | None) -> None:
         chunk = self._chunk(_U32.size, len(image))

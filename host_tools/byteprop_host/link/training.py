@@ -3,7 +3,7 @@ a reset of the board loses a step or applies one twice.
 
 A checkpoint is image and state, read back from the board every so many samples; samples since then
 are kept. After a loss the board goes on from the newest point that both sides know: what it saved
-in its own flash, when its checksum is one that this session was told, else the checkpoint, which is
+in its own flash, when its checksum is one that this session has seen, else the checkpoint, which is
 uploaded. What came after is replayed, and its results have to be the ones that were there before.
 """
 
@@ -85,7 +85,7 @@ class TrainingSession:
     """Training of one image on one board; the board's firmware has to be built with training.
 
     checkpoint_every: samples between checkpoints read back over the line. save_every: samples
-    between saves to the board's own flash (0: none), which are quicker, if the board has a place
+    between saves to the board's own flash (0: none), which are quicker, if the board has room
     for them.
     """
 
@@ -241,8 +241,8 @@ class TrainingSession:
         session.load(self._checkpoint.image)
         session.release_model()
         answer = session.channel.take(session.submit(Message.TRAIN_BEGIN, self.config.pack()))
-        space = parse_space(answer.data)
-        if answer.status and space is not None:
+        space = parse_space(answer.request, answer.status, answer.data)
+        if space is not None:
             raise FitError(
                 f"training does not fit: needs {space[0]} bytes of RAM for image, arena and "
                 f"training, {session.info.board} has {space[1]}"

@@ -1,0 +1,200 @@
+"""Lies to a program that uses the link itself: one lie about each answer, and random ones."""
+
+from __future__ import annotations
+
+import random
+import struct
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import byteprop
+from byteprop._raw import Engine, const
+from byteprop_host.errors import AnswerError, HostError
+from byteprop_host.flash import RunningBoard
+from byteprop_host.link import Device, Frame, Message, TrainingSession, TrainResult
+from hostile_board import UNASKED, HostileBoard, Lie, honest_board, patched, payload
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from training_boards import Task, classification, shown, twin_results
+
+from byteprop._raw_train import Trainer
+
+MODEL = byteprop.load(Path(__file__).parents[1] / "data/models/digits_mlp.tflite")
+RAM = const("BP_SOURCE_RAM")
+X = bytes(range(64))
+TASK = classification((4, 3, 2), 30, window=0)
+
+
+@pytest.fixture(scope="module")
+def board() -> Iterator[RunningBoard]:
+    with honest_board() as running:
+        yield running
+
+
+def load(device: Device) -> None:
+    device.load_image(MODEL.image)
+
+
+def select(device: Device) -> None:
+    load(device)
+    device.select(RAM)
+
+
+def infer_two(device: Device) -> None:
+    load(device)
+    device.infer_upto(X, 2)
+
+
+def read_tensor(device: Device) -> None:
+    load(device)
+    device.infer(X)
+    device.read_tensor(MODEL.graph.outputs[0], 10)
+
+
+def train(device: Device) -> TrainingSession:
+    session = TrainingSession(device, TASK.image, TASK.config)
+    list(session.train(TASK.samples[:10]))
+    return session
+
+
+def evaluate(device: Device) -> None:
+    list(train(device).evaluate(TASK.samples[:3]))
+
+
+def save(device: Device) -> TrainingSession:
+    session = train(device)
+    session.save()
+    return session
+
+
+def restore(device: Device) -> None:
+    session = save(device)
+    device.reset()
+    session.checkpoint()
+
+
+def number(kind: Message, at: int, layout: str, value: int) -> Lie:
+    return patched(kind, at, layout, value)
+
+
+LIES: dict[str, tuple[Lie, Callable[[Device], object], str, str]] = {
+    "echo": (
+        payload(Message.ECHO, lambda old: old[:-1] + b"!"),
+        lambda device: device.echo(b"hello"),
+        "ECHO answer",
+        "bytes",
+    ),
+    "reset": (
+        payload(Message.RESET, lambda old: old + b"!"),
+        Device.reset,
+        "RESET answer",
+        "bytes after the status",
+    ),
+    "space": (
+        payload(Message.LOAD_BEGIN, lambda old: bytes([19]) + struct.pack("<II", 5, 6)),
+        load,
+        "LOAD_BEGIN answer",
+        "bytes needed",
+    ),
+    "selected model": (number(Message.SELECT, 1, "I", 5), select, "SELECT answer", "model CRC"),
+    "selected outputs": (
+        number(Message.SELECT, 13, "I", 11), select, "SELECT answer", "output bytes",
+    ),
+    "a few ops": (
+        number(Message.INFER, 5, "I", 5), infer_two, "INFER answer", "CRC-32 of all outputs",
+    ),
+    "tensor": (
+        payload(Message.READ, lambda old: old[:1] + bytes(10)),
+        read_tensor,
+        "READ answer",
+        "CRC-32 of the 10 bytes read",
+    ),
+    "evaluated": (number(Message.EVALUATE, 12, "I", 11), evaluate, "EVALUATE answer", "steps"),
+    "saved image": (number(Message.SAVE, 5, "I", 1), save, "SAVE answer", "image bytes"),
+    "saved state": (number(Message.SAVE, 9, "I", 1), save, "SAVE answer", "state bytes"),
+    "saved samples": (number(Message.SAVE, 17, "I", 11), save, "SAVE answer", "samples"),
+    "saved slot": (number(Message.SAVE, 21, "B", 2), save, "SAVE answer", "slot"),
+    "save found": (number(Message.SAVED, 17, "I", 3), restore, "SAVED answer", "save"),
+    "save restored": (number(Message.RESTORE, 1, "I", 99), restore, "RESTORE answer", "save"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_lie_names_message_and_field(name: str, board: RunningBoard) -> None:
+    lie, action, message, field = LIES[name]
+    board.reset()
+    with HostileBoard(board.port, lie) as line, Device.open(line.port, timeout=2.0) as device:
+        with pytest.raises(AnswerError) as caught:
+            action(device)
+    assert (caught.value.message, caught.value.field) == (message, field)
+    assert f"the board's {message} is wrong: {field}: expected" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_without_the_lie_it_works(name: str, board: RunningBoard) -> None:
+    board.reset()
+    with Device.open(board.port, timeout=2.0) as device:
+        LIES[name][1](device)
+
+
+def mutated(frame: Frame, r: random.Random) -> Frame:
+    old = frame.payload
+    kind = r.randrange(7)
+    if kind == 0:
+        return replace(frame, payload=old[: r.randrange(len(old) + 1)])
+    if kind == 1:
+        return replace(frame, payload=old + r.randbytes(r.choice([1, 4, 300, 50_000])))
+    if kind == 2:
+        return replace(frame, payload=r.randbytes(len(old)))
+    if kind == 3:
+        return replace(frame, ack=r.choice([0, frame.ack + 1, r.randrange(65_536)]) & 0xFFFF)
+    if kind == 4:
+        return replace(frame, seq=r.choice([0, frame.seq + 1, r.randrange(65_536)]) & 0xFFFF)
+    if kind == 5:
+        return replace(frame, type=r.choice([*(0x80 | m for m in range(0x70)), *UNASKED]))
+    at = r.randrange(len(old)) if old else 0
+    value = r.choice([0, 1, 0x7F, 0xFF]).to_bytes(1, "little")
+    return replace(frame, payload=old[:at] + value * r.choice([1, 2, 4]) + old[at + 1 :])
+
+
+def sometimes(seed: int) -> Lie:
+    r = random.Random(seed)
+    return lambda frame: [mutated(frame, r) if r.random() < 0.02 else frame]
+
+
+def infers(device: Device) -> bool:
+    load(device)
+    x = np.random.default_rng(1).integers(0, 256, (20, 64), dtype=np.uint8)
+    got = [a.output for a in device.infer_stream((row.tobytes() for row in x), whole=True)]
+    device.profile()
+    device.stats()
+    return got == [row.tobytes() for row in Engine(MODEL.image).run(x)]
+
+
+def learns(device: Device) -> bool:
+    session = TrainingSession(device, TASK.image, TASK.config, checkpoint_every=12, save_every=7)
+    results: list[TrainResult] = list(session.train(TASK.samples))
+    task: Task = TASK
+    twin = Trainer(task.image, task.config)
+    # The loss is the board's own word, which only the host's training can judge.
+    expected = [r[1:] for r in twin_results(twin, task.samples)]
+    return session.end() == twin.image and [r[1:] for r in shown(results)] == expected
+
+
+@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("use", [infers, learns])
+def test_random_lies_end_in_an_error_or_change_nothing(
+    use: Callable[[Device], bool], seed: int, board: RunningBoard
+) -> None:
+    board.reset()
+    with HostileBoard(board.port, sometimes(seed)) as line:
+        try:
+            with Device.open(line.port, timeout=0.3) as device:
+                assert use(device)
+        except HostError as error:
+            assert str(error).isprintable()
