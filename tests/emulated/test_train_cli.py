@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,21 @@ from byteprop_host.boards import load_board
 from byteprop_host.cli import main
 from emulation import MODELS, require
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
+from training_data import adc
+
 IMAGES = Path(__file__).resolve().parents[2] / "examples" / "fashion_mnist" / "t10k-1000.npz"
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Digits as real values with their classes, and six points of y = 2x - 1."""
+    """Digits as real values with their classes, counts of a converter with theirs, and six points
+    of y = 2x - 1."""
     x = np.load(MODELS / "digits_mlp.vectors.npz")["x"]
     y = byteprop.load(MODELS / "digits_mlp.tflite").run(x).argmax(axis=1)
     np.savez(tmp_path / "digits.npz", x=(x.astype(np.float32) + 128) / 256, y=y)
+    x, y = adc()
+    np.savez(tmp_path / "adc.npz", x=x, y=y)
     line = np.array([-1.0, 0.0, 1.0, 2.0, 3.0, 4.0])
     np.savez(tmp_path / "line.npz", x=line[:, np.newaxis], y=2 * line - 1)
     monkeypatch.chdir(tmp_path)
@@ -48,6 +55,7 @@ def command(arguments: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any
         ("mps2-an385", f"--net 784-20-10 --data {IMAGES} -n 120 -e 1"),
         ("rv32-virt", f"--net 784-20-10 --data {IMAGES} -n 120 -e 1"),
         ("microbit", "--net 64-32-10 --data digits.npz -e 2 --save-on-device"),
+        ("microbit", "--net 8-12-4 --data adc.npz -e 1 --save-on-device"),
         ("sifive_e", "--net 64-32-10 --data digits.npz -e 2 --test-split 0.2"),
         (
             "arduino-uno",

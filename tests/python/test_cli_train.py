@@ -33,6 +33,7 @@ from cli_process import interrupt, running
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "faults"))
 from faulty_line import FaultyLine
+from training_data import adc, weather
 
 MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
 DIGITS = MODELS / "digits_mlp.tflite"
@@ -505,3 +506,68 @@ def test_boards_tells_which_train_and_save(capsys: pytest.CaptureFixture[str]) -
     assert main(["boards"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any("yes, saves" in line for line in lines if line.startswith("microbit"))
+
+
+# --- inputs in the user's own units ---
+
+
+def test_counts_of_a_converter_are_learnt_with_the_defaults(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Trained, verified and run in counts; the board sees the same integers as the host."""
+    x, y = adc()
+    np.savez("adc.npz", x=x, y=y)
+    result = command(
+        "--net 8-12-4 --data adc.npz -o net.bpm -o net.tflite -o net.h --report t.html", capsys
+    )
+    assert result["identical"] is True
+    assert [f["score"]["accuracy"] for f in result["finals"]] == [1.0] * 3
+    assert "each feature is normalised" in result["inputs"]["reason"]
+    assert len(result["inputs"]["normalization"]["sub"]) == 8
+    assert "each feature is normalised" in Path("t.html").read_text(encoding="utf-8")
+    net = byteprop.load("net.bpm")
+    found = net.inputs[0].normalization
+    assert found is not None
+    assert found.mul.tolist() == result["inputs"]["normalization"]["mul"]
+    for file in ("net.bpm", "net.tflite"):
+        assert main(["verify", file, "--data", "adc.npz", "--report", "v.html", "--json"]) == 0
+        verdict = json.loads(capsys.readouterr().out)
+        assert verdict["identical"] is True and verdict["accuracy"]["board"] == 1.0
+        assert verdict["normalizations"] == [result["inputs"]["normalization"]]
+        assert main(["verify", file, "-n", "20"]) == 0  # generated samples
+        assert "normalised: each of 8 features" in capsys.readouterr().out
+        assert main(["run", file, "--data", "adc.npz", "-o", "out.npy", "--quiet"]) == 0
+        np.testing.assert_array_equal(np.load("out.npy"), net.run(x))
+        capsys.readouterr()
+        assert main(["info", file]) == 0
+        assert "normalised: each of 8 features" in capsys.readouterr().out
+    assert "bp_model_input_quantize" in Path("net.h").read_text(encoding="utf-8")
+
+
+def test_counts_in_any_integer_type_are_the_same_counts(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x, y = adc(bits=7)
+    images = []
+    for dtype in (np.float32, np.int8, np.int16, np.int64):
+        np.savez("adc.npz", x=x.astype(dtype), y=y)
+        assert command("--net 8-12-4 --data adc.npz -e 1 -o net.bpm", capsys)["identical"] is True
+        images.append(byteprop.load("net.bpm").image)
+    assert len(set(images)) == 1
+
+
+def test_fit_and_the_command_measure_the_same_samples(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those that are trained on: what is held out for validation has no say."""
+    x, y = weather()
+    x[::7] *= 3
+    np.savez("weather.npz", x=x, y=y)
+    command(
+        "--net 3-8-2 --data weather.npz -e 2 --validation-split 0.3 --test-split 0 -o net.bpm",
+        capsys,
+    )
+    layers = [byteprop.Dense(8, "relu"), byteprop.Dense(2, "softmax")]
+    net = byteprop.Sequential(layers, input_shape=3)
+    net.fit(x, y, epochs=2, validation_split=0.3)
+    assert same_weights("net.bpm", net)
