@@ -1,10 +1,13 @@
 """Inference on this machine beside tflite-runtime and LiteRT, one thread, in one run.
 
-    python benchmarks/host.py [--record]
+    python benchmarks/host.py [--part inference|reals] [--record]
 
 A call is one sample in and one answer out, from Python; for an interpreter that is set_tensor,
 invoke and get_tensor. The contestants take turns in every round, so that a machine that slows
 down slows all of them; a figure is the median of the rounds. What is not installed is left out.
+
+Then real numbers in and out: `Model.predict` beside `Model.run` on Fashion-MNIST, and how many
+values a second become integers; the best of the rounds, since both do the same work each time.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,11 +33,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import records  # noqa: E402
 
 import byteprop  # noqa: E402
+from byteprop._boundary import Boundary  # noqa: E402
+from byteprop.graph import Normalization  # noqa: E402
 from byteprop_host.console import table  # noqa: E402
 from models import DATA  # noqa: E402
 
 COLUMNS = "commit cpu contestant model call_us batch batch_samples_per_second".split()
+REALS_COLUMNS = (
+    "commit cpu model values run_call_us predict_call_us batch run_ms predict_ms "
+    "encode_million_per_second normalise_million_per_second"
+).split()
 MODEL = "fashion_mlp_perchannel"
+IMAGES = Path(__file__).resolve().parents[1] / "examples/fashion_mnist/t10k-1000.npz"
 ROUNDS = 7
 CALLS = 2000
 BATCH = 10_000
@@ -121,6 +132,75 @@ def measure(data: bytes, rounds: int) -> dict[str, tuple[float, float]]:
     return {n: (statistics.median(singles[n]), statistics.median(batches[n])) for n in found}
 
 
+def measure_reals(data: bytes, rounds: int) -> list[dict[str, object]]:
+    """A row for each dtype that predict takes without a copy."""
+    model = byteprop.load(data)
+    pixels = np.tile(np.load(IMAGES)["x"], (BATCH // 1000, 1, 1))
+    codes = (pixels.astype(np.int16) - 128).astype(np.int8)
+    batches: dict[str, Array] = {
+        "float32": pixels.astype(np.float32) / np.float32(255),
+        "float64": pixels / 255,
+        "uint8": pixels,
+    }
+    source = model.graph.tensors[model.graph.inputs[0]]
+    features = np.ones(source.elems, np.float32)
+    normalized = replace(source, normalization=Normalization(features, features))
+    calls: dict[str, tuple[Callable[[Array], Any], Array, int]] = {}
+    for name, x in {"run": codes, **batches}.items():
+        call = model.run if name == "run" else model.predict
+        calls[f"{name} call"] = call, x[:1].copy(), CALLS
+        calls[f"{name} batch"] = call, x, 1
+    for kind, tensor in (("encode", source), ("normalise", normalized)):
+        for name, x in batches.items():
+            calls[f"{name} {kind}"] = partial(Boundary(tensor).quantize, argument="x"), x, 1
+    best = dict.fromkeys(calls, float("inf"))
+    for _ in range(3 * rounds):
+        for name, (call, x, repeats) in calls.items():
+            best[name] = min(best[name], seconds(call, x, repeats))
+    return [
+        {
+            "commit": records.commit(),
+            "cpu": cpu_name(),
+            "model": MODEL,
+            "values": name,
+            "run_call_us": f"{best['run call'] * 1e6:.2f}",
+            "predict_call_us": f"{best[f'{name} call'] * 1e6:.2f}",
+            "batch": BATCH,
+            "run_ms": f"{best['run batch'] * 1e3:.2f}",
+            "predict_ms": f"{best[f'{name} batch'] * 1e3:.2f}",
+            "encode_million_per_second": round(x.size / best[f"{name} encode"] / 1e6),
+            "normalise_million_per_second": round(x.size / best[f"{name} normalise"] / 1e6),
+        }
+        for name, x in batches.items()
+    ]
+
+
+def reals_table(rows: list[dict[str, object]]) -> str:
+    shown = [
+        [
+            str(row["values"]),
+            str(row["predict_call_us"]),
+            str(row["predict_ms"]),
+            f"{float(str(row['predict_ms'])) / float(str(row['run_ms'])):.2f}",
+            str(row["encode_million_per_second"]),
+            str(row["normalise_million_per_second"]),
+        ]
+        for row in rows
+    ]
+    return table(
+        shown,
+        header=[
+            "predict",
+            "call, us",
+            f"ms of {BATCH:,}",
+            "times run",
+            "encoded, 10^6/s",
+            "normalised too",
+        ],
+        right=frozenset(range(1, 6)),
+    )
+
+
 def cpu_name() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -130,15 +210,8 @@ def cpu_name() -> str:
     return names[0] if names else platform.machine()
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--record", action="store_true")
-    args = parser.parse_args()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[0]})
-    figures = measure((DATA / f"{MODEL}.tflite").read_bytes(), args.rounds)
-    rows = [
+def inference_rows(figures: dict[str, tuple[float, float]]) -> list[dict[str, object]]:
+    return [
         {
             "commit": records.commit(),
             "cpu": cpu_name(),
@@ -150,25 +223,47 @@ def main() -> int:
         }
         for name, (call, batch) in figures.items()
     ]
+
+
+def inference_table(figures: dict[str, tuple[float, float]]) -> str:
     own = figures["byteprop"]
-    print(
-        table(
+    return table(
+        [
             [
-                [
-                    name,
-                    f"{call * 1e6:.2f}",
-                    f"{call / own[0]:.2f}",
-                    f"{BATCH / batch:,.0f}",
-                    f"{batch / own[1]:.2f}",
-                ]
-                for name, (call, batch) in figures.items()
-            ],
-            header=["", "call, us", "times byteprop", f"samples/s of {BATCH:,}", "times byteprop"],
-            right=frozenset({1, 2, 3, 4}),
-        )
+                name,
+                f"{call * 1e6:.2f}",
+                f"{call / own[0]:.2f}",
+                f"{BATCH / batch:,.0f}",
+                f"{batch / own[1]:.2f}",
+            ]
+            for name, (call, batch) in figures.items()
+        ],
+        header=["", "call, us", "times byteprop", f"samples/s of {BATCH:,}", "times byteprop"],
+        right=frozenset({1, 2, 3, 4}),
     )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--part", choices=("inference", "reals"), help="default: both")
+    parser.add_argument("--record", action="store_true")
+    args = parser.parse_args()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[0]})
+    data = (DATA / f"{MODEL}.tflite").read_bytes()
+    found: list[tuple[str, list[str], list[dict[str, object]]]] = []
+    if args.part != "reals":
+        figures = measure(data, args.rounds)
+        print(inference_table(figures))
+        found.append(("host-inference", COLUMNS, inference_rows(figures)))
+    if args.part != "inference":
+        reals = measure_reals(data, args.rounds)
+        print(reals_table(reals))
+        found.append(("host-reals", REALS_COLUMNS, reals))
     if args.record:
-        print(f"recorded in {records.append('host-inference', COLUMNS, rows)}")
+        for name, columns, rows in found:
+            print(f"recorded in {records.append(name, columns, rows)}")
     return 0
 
 
