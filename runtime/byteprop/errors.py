@@ -8,7 +8,8 @@ class BytepropError(Exception):
 
 
 class ArgumentError(BytepropError, ValueError):
-    """An argument has a wrong type, dtype, shape or value; names the argument, wanted and given."""
+    """An argument has a wrong type, dtype, shape or value; names the argument, what was expected
+    and what it got."""
 
 
 class ModelError(BytepropError):

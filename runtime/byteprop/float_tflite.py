@@ -106,15 +106,15 @@ class _Chain:
         return _FUSED[code]
 
     def _activation(self, op: RawOp) -> None:
-        wanted = _AFTER[op.code]
+        activation = _AFTER[op.code]
         if not self.layers or self.layers[-1].activation != "linear":
             self._refuse(op, "does not follow a linear FULLY_CONNECTED")
-        if wanted == "softmax" and op.options is not None:
+        if activation == "softmax" and op.options is not None:
             options = tflite.SoftmaxOptions()
             options.Init(op.options.Bytes, op.options.Pos)
             if options.Beta() != 1.0:
                 self._refuse(op, f"has beta {options.Beta()}")
-        self.layers[-1] = replace(self.layers[-1], activation=wanted)
+        self.layers[-1] = replace(self.layers[-1], activation=activation)
 
     def _constant(self, op: RawOp, operand: int, rank: int) -> Floats:
         """A float32 constant of the file, transposed."""

@@ -79,9 +79,12 @@ def quantize(
     get_weights gives it; a mapping or an .npz file whose arrays are such a list in their order; or
     a float32 .tflite (path or bytes) of FULLY_CONNECTED, RELU, RELU6, SOFTMAX and RESHAPE.
     representative_data: real inputs, batch first; the pixels of images (uint8) stand for 0 .. 1.
-    activations: one a layer, by default relu and at the end softmax (linear with one output); a
-    .tflite file has its own. float_border: the model and its file take and
-    give float32.
+    activations: one per layer, by default relu and at the end softmax (linear with one output); a
+    .tflite file has its own. float_border: the model and its file take and give float32.
+
+    ArgumentError for weights or data that do not fit together, DataError for a damaged .npz,
+    ModelError for a damaged .tflite or a file of another kind, UnsupportedOpError for one with
+    other ops. A file of n bytes takes at most 4n bytes of memory and 16 MB.
     """
     floats = float_network(network, activations)
     x = _checked_data(representative_data, floats.input_shape)
@@ -106,7 +109,7 @@ def float_network(network: Any, activations: Sequence[str] | None = None) -> Flo
     if isinstance(network, Sequence):
         return _from_arrays(list(network), activations)
     raise ArgumentError(
-        f"network: wanted weights, a mapping, or an .npz or .tflite file, given "
+        f"network: expected weights, a mapping, or an .npz or .tflite file, got "
         f"{type(network).__name__}"
     )
 
@@ -149,7 +152,7 @@ def _pairs(items: list[Any]) -> list[tuple[Any, Any]]:
         return [(item[0], item[1]) for item in items]
     if not items or len(items) % 2:
         raise ArgumentError(
-            f"network: wanted weights and bias in turn, at least one of each, given {len(items)}"
+            f"network: expected weights and bias in turn, at least one of each, got {len(items)}"
         )
     return list(zip(items[::2], items[1::2], strict=True))
 
@@ -160,7 +163,7 @@ def _layers(pairs: list[tuple[Any, Any]], activations: Sequence[str] | None) -> 
         activations = ["relu"] * (len(pairs) - 1) + [last]
     if len(activations) != len(pairs):
         raise ArgumentError(
-            f"activations: wanted {len(pairs)}, one a layer, given {len(activations)}"
+            f"activations: expected {len(pairs)}, one per layer, got {len(activations)}"
         )
     return [
         FloatLayer(_reals(w, f"weights {i}", 2), _reals(b, f"bias {i}", 1), activation)
@@ -168,14 +171,15 @@ def _layers(pairs: list[tuple[Any, Any]], activations: Sequence[str] | None) -> 
     ]
 
 
-def _reals(given: Any, name: str, rank: int) -> Floats:
-    array = np.asarray(given)
+def _reals(numbers: Any, name: str, rank: int) -> Floats:
+    array = np.asarray(numbers)
     if array.dtype.kind not in "fiu" or array.ndim != rank or array.size == 0:
         raise ArgumentError(
-            f"{name}: wanted numbers with {rank} dimensions, given {array.dtype} {array.shape}"
+            f"{name}: expected numbers with {rank} dimensions, got {array.dtype} {array.shape}"
         )
     if not np.isfinite(array).all():
-        raise ArgumentError(f"{name}: holds numbers that are not finite")
+        at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise ArgumentError(f"{name}: expected finite numbers, got {array[at]} at position {at}")
     return array.astype(np.float64)
 
 
@@ -183,18 +187,19 @@ def _check_chain(layers: Sequence[FloatLayer]) -> None:
     for i, layer in enumerate(layers):
         if layer.activation not in _ACTIVATIONS:
             raise ArgumentError(
-                f"activations[{i}]: wanted {', '.join(_ACTIVATIONS)}, given {layer.activation!r}"
+                f"activations[{i}]: expected {', '.join(_ACTIVATIONS)}, got {layer.activation!r}"
             )
         if layer.activation == "softmax" and i != len(layers) - 1:
             raise ArgumentError(f"activations[{i}]: softmax is for the last layer only")
         if layer.bias.shape != (layer.weights.shape[1],):
             raise ArgumentError(
-                f"bias {i}: wanted shape ({layer.weights.shape[1]},), given {layer.bias.shape}"
+                f"bias {i}: expected shape ({layer.weights.shape[1]},), got {layer.bias.shape}"
             )
-        if i and layer.weights.shape[0] != layers[i - 1].weights.shape[1]:
+        before = layers[i - 1].weights.shape[1]
+        if i and layer.weights.shape[0] != before:
             raise ArgumentError(
-                f"weights {i}: wanted {layers[i - 1].weights.shape[1]} inputs, as the layer before "
-                f"has outputs, given {layer.weights.shape[0]}"
+                f"weights {i}: expected {before} inputs, as the layer before has outputs, got "
+                f"{layer.weights.shape[0]}"
             )
 
 
@@ -204,16 +209,16 @@ def _check_chain(layers: Sequence[FloatLayer]) -> None:
 def _checked_data(given: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     x = np.asarray(given)
     if x.dtype.kind not in "fiub":
-        raise ArgumentError(f"representative_data: wanted real numbers, given {x.dtype}")
+        raise ArgumentError(f"representative_data: expected real numbers, got {x.dtype}")
     if x.ndim < 1 or len(x) == 0 or x.shape[1:] != shape:
-        wanted = ", ".join(["N", *map(str, shape)])
+        expected = ", ".join(["N", *map(str, shape)])
         raise ArgumentError(
-            f"representative_data: wanted shape ({wanted}), N at least 1, given {x.shape}"
+            f"representative_data: expected shape ({expected}), N at least 1, got {x.shape}"
         )
     if not np.isfinite(x).all():
         at = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
         raise ArgumentError(
-            f"representative_data: wanted finite numbers, given {x[at]} at position {at}"
+            f"representative_data: expected finite numbers, got {x[at]} at position {at}"
         )
     return x
 

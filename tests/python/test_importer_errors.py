@@ -118,13 +118,17 @@ def test_the_plain_parts_load() -> None:
         ),
         (dense_parts(w={"zero_point": 1}), UnsupportedOpError, "zero point other than 0"),
         (dense_parts(w={"shape": (2, 3, 1)}), ModelError, "weights have the shape [2, 3, 1]"),
-        (dense_parts(weights=ONES[:1]), ModelError, "'w' has 3 bytes; its shape needs 6"),
+        (dense_parts(weights=ONES[:1]), ModelError, "'w': expected 6 bytes, got 3"),
         (dense_parts(b={"type": tb.INT64}), UnsupportedOpError, "INT64, not INT32"),
         (dense_parts(b={"shape": (3,)}), ModelError, "bias of shape [3] for 2 rows"),
         (dense_parts(b={"scale": 0.5}), ModelError, "scale of the bias 'b'"),
         (dense_parts(b={"scale": [0.25] * 3}), ModelError, "3 scales"),
         (dense_parts(b={"zero_point": 2}), ModelError, "zero point not 0"),
-        (dense_parts(b={"data": np.zeros(1, np.int32)}), ModelError, "'b' has 4 bytes"),
+        (
+            dense_parts(b={"data": np.zeros(1, np.int32)}),
+            ModelError,
+            "'b': expected 8 bytes, got 4",
+        ),
         (dense_parts(y={"type": tb.INT16}), UnsupportedOpError, "'y' is INT16"),
         (dense_parts(y={"type": tb.UINT8}), UnsupportedOpError, "its output is UINT8"),
         (dense_parts(y={"shape": (1, 3)}), ModelError, "states the shape [1, 3] for 'y'"),
@@ -148,8 +152,11 @@ def test_dense(data: bytes, error: type[ModelError], says: str) -> None:
 @pytest.mark.parametrize(
     "data, says",
     [
-        (tb.softmax_model(y_scale=0.1), "output scale 0.1"),
-        (tb.softmax_model(y_zero_point=0), "zero point 0; 1/256 and -128 are wanted"),
+        (tb.softmax_model(y_scale=0.1), "expected output scale 1/256, zero point -128, got 0.1"),
+        (
+            tb.softmax_model(y_zero_point=0),
+            "expected output scale 1/256, zero point -128, got 0.00390625, 0",
+        ),
         (tb.softmax_model(beta=0.0), "beta is 0.0"),
         (tb.softmax_model(beta=np.nan), "beta is nan"),
         (tb.softmax_model(x_scale=2.0**-26), "not above 2^-26"),
@@ -268,7 +275,7 @@ def test_wrong_numbers_of_operands(operands: tuple[list[int], list[int]]) -> Non
     def build(model: tb.ModelBuilder, x: int, y: int, z: int) -> None:
         model.op(CODE.RELU, *operands, version=2)
 
-    assert "1 and 1 are wanted" in message(two_ops(build))
+    assert "expected 1 inputs and 1 outputs, got" in message(two_ops(build))
 
 
 @pytest.mark.parametrize("code", sorted(LOWERINGS.keys() | FOLDINGS.keys()))

@@ -64,8 +64,8 @@ class Builder:
         if len(op.inputs) not in inputs or len(op.outputs) != outputs:
             self.fail(
                 op,
-                f"{len(op.inputs)} inputs and {len(op.outputs)} outputs; "
-                f"{' or '.join(map(str, inputs))} and {outputs} are wanted",
+                f"expected {' or '.join(map(str, inputs))} inputs and {outputs} outputs, got "
+                f"{len(op.inputs)} and {len(op.outputs)}",
             )
 
     def raw(self, op: RawOp, operand: int) -> RawTensor | None:
@@ -137,13 +137,11 @@ class Builder:
     def constant(self, op: RawOp, raw: RawTensor, dtype: str) -> npt.NDArray[Any]:
         """A constant of the file in its shape; a view of the file's bytes."""
         shape = self.shape(op, raw)
-        wanted = math.prod(shape) * np.dtype(dtype).itemsize
+        size = math.prod(shape) * np.dtype(dtype).itemsize
         data = b"" if raw.data is None else raw.data
-        if len(data) != wanted:
-            self.fail(
-                op, f"constant {quoted(raw.name)} has {len(data)} bytes; its shape needs {wanted}"
-            )
-        self._constant_bytes_left -= wanted
+        if len(data) != size:
+            self.fail(op, f"constant {quoted(raw.name)}: expected {size} bytes, got {len(data)}")
+        self._constant_bytes_left -= size
         if self._constant_bytes_left < 0:
             self.fail(
                 op,
@@ -246,7 +244,7 @@ class Builder:
         """The effective scale from input to output must have a multiplier of the device."""
         if not scale < LARGEST_MULTIPLIER:
             self.unsupported(
-                op, f"an input {scale:g} times as coarse as the output; less than 2^30 is wanted"
+                op, f"an input {scale:g} times as coarse as the output, expected less than 2^30"
             )
 
     def expect_shape(self, op: RawOp, raw: RawTensor, shape: tuple[int, ...]) -> None:

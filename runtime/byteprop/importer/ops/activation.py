@@ -1,4 +1,4 @@
-"""RELU and its kin, on their own and fused into other ops."""
+"""RELU, RELU6 and others of the family, on their own and fused into other ops."""
 
 from __future__ import annotations
 

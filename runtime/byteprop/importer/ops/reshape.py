@@ -16,7 +16,7 @@ from byteprop.importer.values import Computed, FloatInput, FloatOutput
 
 def lower_reshape(builder: Builder, op: RawOp) -> None:
     builder.expect_operands(op, (1, 2))
-    _emit(builder, op, _resolve(builder, op, _wanted_shape(builder, op), _shape_of(builder, op)))
+    _emit(builder, op, _resolve(builder, op, _stated_shape(builder, op), _shape_of(builder, op)))
 
 
 def lower_expand_dims(builder: Builder, op: RawOp) -> None:
@@ -24,7 +24,7 @@ def lower_expand_dims(builder: Builder, op: RawOp) -> None:
     shape = list(_shape_of(builder, op))
     axes = builder.numbers(op, 1)
     if axes.size != 1:
-        builder.fail(op, f"{axes.size} axes; one is wanted")
+        builder.fail(op, f"expected one axis, got {axes.size}")
     axis = int(axes.reshape(()))
     if not -len(shape) - 1 <= axis <= len(shape):
         builder.fail(op, f"axis {axis} of {len(shape)} dimensions")
@@ -57,7 +57,7 @@ def _shape_of(builder: Builder, op: RawOp) -> tuple[int, ...]:
     return builder.numbers(op, 0).shape
 
 
-def _wanted_shape(builder: Builder, op: RawOp) -> list[int]:
+def _stated_shape(builder: Builder, op: RawOp) -> list[int]:
     """The second input where it is a vector, else the option."""
     if builder.raw(op, 1) is not None:
         numbers = builder.numbers(op, 1)
@@ -72,17 +72,17 @@ def _wanted_shape(builder: Builder, op: RawOp) -> list[int]:
 
 
 def _resolve(
-    builder: Builder, op: RawOp, wanted: list[int], source: tuple[int, ...]
+    builder: Builder, op: RawOp, stated: list[int], source: tuple[int, ...]
 ) -> tuple[int, ...]:
     """Fills in the one dimension that may be -1."""
     elems = math.prod(source)
-    known = math.prod(dim for dim in wanted if dim != -1)
-    unknown = wanted.count(-1)
-    if len(wanted) > 8 or unknown > 1 or known < 1 or any(dim < -1 for dim in wanted):
-        builder.fail(op, f"the new shape {wanted[:9]}")
+    known = math.prod(dim for dim in stated if dim != -1)
+    unknown = stated.count(-1)
+    if len(stated) > 8 or unknown > 1 or known < 1 or any(dim < -1 for dim in stated):
+        builder.fail(op, f"the new shape {stated[:9]}")
     if elems % known or (not unknown and elems != known):
-        builder.fail(op, f"from the shape {list(source)} to {wanted}")
-    return tuple(elems // known if dim == -1 else dim for dim in wanted)
+        builder.fail(op, f"from the shape {list(source)} to {stated}")
+    return tuple(elems // known if dim == -1 else dim for dim in stated)
 
 
 def _emit(builder: Builder, op: RawOp, shape: tuple[int, ...]) -> None:

@@ -33,7 +33,7 @@ def lower(builder: Builder, op: RawOp) -> None:
         builder.unsupported(op, f"its output is {y.dtype.name}")
     if y.scale != _OUTPUT_SCALE or y.zero_point != _OUTPUT_ZERO_POINT:
         builder.fail(
-            op, f"output scale {y.scale}, zero point {y.zero_point}; 1/256 and -128 are wanted"
+            op, f"expected output scale 1/256, zero point -128, got {y.scale}, {y.zero_point}"
         )
     builder.ops.append(Softmax(source, target, beta))
 
