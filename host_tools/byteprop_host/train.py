@@ -140,7 +140,7 @@ def _check_options(options: Options) -> None:
     for path in options.save:
         if path.suffix not in SUFFIXES:
             raise ArgumentError(
-                f"--save: wanted a name that ends in {', '.join(SUFFIXES)}, given {path}"
+                f"--save: expected a name that ends in {', '.join(SUFFIXES)}, got {path}"
             )
         if not path.parent.is_dir():
             raise ArgumentError(f"--save: there is no folder {path.parent}")

@@ -59,7 +59,7 @@ def make_model(
     """Loads the file, or makes the network with weights by `seed`; and the samples as it takes
     them."""
     if (subject.file is None) == (subject.net is None):
-        raise ArgumentError("wanted either --model FILE or --net SIZES, such as --net 784-20-10")
+        raise ArgumentError("expected either --model FILE or --net SIZES, such as --net 784-20-10")
     if subject.file is not None:
         if subject.input_range or subject.output_range:
             raise ArgumentError("--input-range, --output-range: a model file has its own scales")
@@ -88,7 +88,7 @@ def _read(
 def _from_scratch(subject: Subject, parts: Parts, seed: int) -> byteprop.Model:
     text = subject.net or ""
     if not re.fullmatch(r"\d+(-\d+)+", text):
-        raise ArgumentError(f"--net: wanted sizes from input to output as 784-20-10, given {text}")
+        raise ArgumentError(f"--net: expected sizes from input to output as 784-20-10, got {text}")
     n_in, *units = map(int, text.split("-"))
     training = parts.training
     if training.x.shape[1] != n_in:

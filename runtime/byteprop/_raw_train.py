@@ -143,8 +143,8 @@ class Trainer:
     def _resume(self, state: Bytes) -> None:
         if len(state) != self.plan.state_bytes:
             raise ArgumentError(
-                f"state: wanted {self.plan.state_bytes} bytes for this model and configuration, "
-                f"given {len(state)}"
+                f"state: expected {self.plan.state_bytes} bytes for this model and configuration, "
+                f"got {len(state)}"
             )
         self._memory[: len(state)] = np.frombuffer(state, np.uint8)
         _raise(lib.bp_train_resume(self._t))
@@ -184,11 +184,11 @@ class Trainer:
         if order is not None:
             _wanted("order", order, np.uint32, (n,))
             if n and order.max() >= len(x):
-                raise ArgumentError(f"order: wanted indices below {len(x)}, given {order.max()}")
+                raise ArgumentError(f"order: expected indices below {len(x)}, got {order.max()}")
         if lr_q24 is not None:
             _wanted("lr_q24", lr_q24, np.uint32, (n,))
         if not labels and y.shape[1:] != (self.outputs,):
-            raise ArgumentError(f"y: wanted targets [n, {self.outputs}], given {y.shape}")
+            raise ArgumentError(f"y: expected targets [n, {self.outputs}], got {y.shape}")
         results = np.zeros(n, RESULT)
         status = lib.bp_train_run(
             self._t,
@@ -211,6 +211,6 @@ class Trainer:
 def _wanted(name: str, value: Any, dtype: Any, shape: tuple[int, ...]) -> None:
     if value.dtype != dtype or value.shape != shape or not value.flags.c_contiguous:
         raise ArgumentError(
-            f"{name}: wanted C-contiguous {np.dtype(dtype)} {list(shape)}, "
-            f"given {value.dtype} {list(value.shape)}"
+            f"{name}: expected C-contiguous {np.dtype(dtype)} {list(shape)}, "
+            f"got {value.dtype} {list(value.shape)}"
         )

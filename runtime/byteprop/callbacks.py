@@ -62,9 +62,9 @@ class EarlyStopping(Callback):
         restore_best: bool = True,
     ) -> None:
         if patience < 1:
-            raise ArgumentError(f"patience: wanted 1 or more, given {patience}")
+            raise ArgumentError(f"patience: expected 1 or more, got {patience}")
         if mode not in ("auto", "min", "max"):
-            raise ArgumentError(f"mode: wanted auto, min or max, given {mode!r}")
+            raise ArgumentError(f"mode: expected auto, min or max, got {mode!r}")
         self.monitor = monitor
         self.patience = patience
         self.min_delta = min_delta
@@ -145,6 +145,6 @@ def early_stopping_of(given: int | EarlyStopping, has_validation: bool) -> Early
         return given
     if isinstance(given, bool) or not isinstance(given, int):
         raise ArgumentError(
-            f"early_stopping: wanted a number of epochs or byteprop.EarlyStopping, given {given!r}"
+            f"early_stopping: expected a number of epochs or byteprop.EarlyStopping, got {given!r}"
         )
     return EarlyStopping("val_loss" if has_validation else "loss", patience=given)

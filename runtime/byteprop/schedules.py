@@ -89,7 +89,7 @@ class Step:
     def __post_init__(self) -> None:
         if self.every < 1 or not 1 <= self.rshift <= 31:
             raise ArgumentError(
-                f"Step: wanted every >= 1 and rshift in 1..31, given {self.every}, {self.rshift}"
+                f"Step: expected every >= 1 and rshift in 1..31, got {self.every}, {self.rshift}"
             )
 
     def rates(self, rate_q24: int, progress: Progress) -> UInt32s:
@@ -111,10 +111,10 @@ def schedule_of(given: str | Schedule) -> Schedule:
     if isinstance(given, str):
         if given not in SCHEDULES:
             names = ", ".join(SCHEDULES)
-            raise ArgumentError(f"schedule: wanted {names} or an object, given {given!r}")
+            raise ArgumentError(f"schedule: expected {names} or an object, got {given!r}")
         return SCHEDULES[given]
     if not callable(getattr(given, "rates", None)):
-        raise ArgumentError(f"schedule: wanted an object with rates(), given {given!r}")
+        raise ArgumentError(f"schedule: expected an object with rates(), got {given!r}")
     return given
 
 
@@ -132,10 +132,10 @@ def rate_q24_of(learning_rate: float) -> int:
     if isinstance(learning_rate, bool) or not isinstance(
         learning_rate, (int, float, np.integer, np.floating)
     ):
-        raise ArgumentError(f"learning_rate: wanted a number, given {learning_rate!r}")
+        raise ArgumentError(f"learning_rate: expected a number, got {learning_rate!r}")
     value = float(learning_rate)
     if not math.isfinite(value) or value <= 0:
-        raise ArgumentError(f"learning_rate: wanted a number above 0, given {learning_rate}")
+        raise ArgumentError(f"learning_rate: expected a number above 0, got {learning_rate}")
     rate = math.floor(value * ONE_Q24 + 0.5)
     if rate < 1:
         raise ArgumentError(

@@ -76,4 +76,4 @@ def _problem_with_window(graph: Graph, op: Dense, last: bool) -> str | None:
     fits = len(op.weight_scales) == 1 and (
         y.zero_point == 0 if last else (y.zero_point == -128 and op.activation is Activation.RELU)
     )
-    return None if fits else "window: its scales cannot move; wanted window=0"
+    return None if fits else "window: its scales cannot move; expected window=0"

@@ -89,7 +89,7 @@ class Settings:
         rates = np.ascontiguousarray(self.schedule.rates(self.rate_q24, progress))
         if rates.dtype != np.uint32 or rates.shape != (n,):
             raise ArgumentError(
-                f"schedule: wanted rates uint32 ({n},), given {rates.dtype} {rates.shape}"
+                f"schedule: expected rates uint32 ({n},), got {rates.dtype} {rates.shape}"
             )
         return rates
 
@@ -158,7 +158,7 @@ def frozen_mask(model: Model, chosen: Sequence[int | str]) -> int:
         index = names.get(item, -1) if isinstance(item, str) else item
         if index not in order:
             known = ", ".join(f"{i} {model.layers[i].name!r}" for i in order)
-            raise ArgumentError(f"freeze: wanted dense layers ({known}), given {item!r}")
+            raise ArgumentError(f"freeze: expected dense layers ({known}), got {item!r}")
         mask |= 1 << order.index(index)
     if mask == (1 << len(order)) - 1:
         raise ArgumentError("freeze: all layers are frozen, nothing is left to train")
@@ -172,7 +172,7 @@ def _momentum_shift(momentum: float) -> int:
     shift = -math.log2(1 - momentum) if is_share else 0.0
     if shift != int(shift) or not 1 <= shift <= 15:
         raise ArgumentError(
-            f"momentum: wanted 1 - 2^-k, as 0, 0.5, 0.75, 0.875 or 0.9375, given {momentum}"
+            f"momentum: expected 1 - 2^-k, as 0, 0.5, 0.75, 0.875 or 0.9375, got {momentum}"
         )
     return int(shift)
 
@@ -186,7 +186,7 @@ def split_indices(
     """Which of n samples are for training and for validation, in the order in which they were
     given. Drawn by seed; without shuffle the last ones are for validation."""
     if not isinstance(fraction, (int, float, np.number)) or not 0 <= fraction < 1:
-        raise ArgumentError(f"validation_split: wanted 0 <= split < 1, given {fraction!r}")
+        raise ArgumentError(f"validation_split: expected 0 <= split < 1, got {fraction!r}")
     order = np.arange(n, dtype=np.uint32)
     if fraction == 0:
         return order, order[:0]
@@ -593,7 +593,7 @@ def _check_checkpoint(path: PathLike) -> None:
 
 def _pair(given: Any) -> tuple[Any, Any]:
     if not isinstance(given, (tuple, list)) or len(given) != 2:
-        raise ArgumentError(f"validation_data: wanted (x, y), given {type(given).__name__}")
+        raise ArgumentError(f"validation_data: expected (x, y), got {type(given).__name__}")
     return given[0], given[1]
 
 

@@ -170,8 +170,8 @@ class ReferenceTrainer:
     def __init__(self, graph: Graph, config: Config) -> None:
         if config.batch < 1 or not 0 <= config.momentum_shift <= _MOST_MOMENTUM_SHIFT:
             raise ArgumentError(
-                f"config: batch of 1 or more and momentum_shift of 0..{_MOST_MOMENTUM_SHIFT} "
-                f"are wanted, {config.batch} and {config.momentum_shift} given"
+                f"config: expected a batch of 1 or more and momentum_shift of "
+                f"0..{_MOST_MOMENTUM_SHIFT}, got {config.batch} and {config.momentum_shift}"
             )
         self.config = config
         self._graph = graph
@@ -250,9 +250,9 @@ class ReferenceTrainer:
         wanted = np.asarray(label_or_target, np.int64)
         n_out = len(self._layers[-1].B)
         if self._is_classifier and (wanted.shape or not 0 <= wanted < n_out):
-            raise ArgumentError(f"label: 0..{n_out - 1} is wanted, {wanted} given")
+            raise ArgumentError(f"label: expected 0..{n_out - 1}, got {wanted}")
         if not self._is_classifier and wanted.shape != (n_out,):
-            raise ArgumentError(f"target: {n_out} values are wanted, {wanted.shape} given")
+            raise ArgumentError(f"target: expected {n_out} values, got shape {wanted.shape}")
         return wanted
 
     def _count(self, **more: int) -> None:

@@ -88,8 +88,8 @@ def test_learning_rates_in_units_of_2_to_the_minus_24() -> None:
         (-0.1, "above 0"),
         (float("nan"), "above 0"),
         (float("inf"), "above 0"),
-        ("fast", "wanted a number"),
-        (True, "wanted a number"),
+        ("fast", "expected a number"),
+        (True, "expected a number"),
     ],
 )
 def test_rates_that_do_not_fit(rate: object, words: str) -> None:

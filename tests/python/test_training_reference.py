@@ -521,7 +521,7 @@ def test_labels_and_targets_that_do_not_fit_are_refused() -> None:
     for classifier, bad in ((True, 2), (True, -1), (False, np.zeros(3)), (False, 1)):
         graph = graph_of(Net((4, 3, 2), classifier=classifier), np.random.default_rng(0))
         trainer = ReferenceTrainer(graph, Config(1))
-        with pytest.raises(ArgumentError, match="wanted"):
+        with pytest.raises(ArgumentError, match="expected"):
             trainer.sample(x, bad, RATE)
         assert trainer.counters.samples == 0
 

@@ -55,13 +55,13 @@ def _add_parts(parser: argparse.ArgumentParser) -> None:
     add_labels(parser)
     for name in ("validation", "test"):
         parser.add_argument(
-            f"--{name}-data", type=Path, metavar="FILE", help=f"{name} samples of their own"
+            f"--{name}-data", type=Path, metavar="FILE", help=f"separate file of {name} samples"
         )
         parser.add_argument(
             f"--{name}-split",
             type=share,
             metavar="SHARE",
-            help=f"share of --data that is held back for {name} (default: 0.1 of 100 or more)",
+            help=f"share of --data that is kept for {name} (default: 0.1 of 100 samples or more)",
         )
 
 
@@ -81,21 +81,21 @@ def _add_learning(parser: argparse.ArgumentParser) -> None:
         "--schedule",
         choices=("linear", "constant", "cosine", "step"),
         default="linear",
-        help="how the rate goes down (default: %(default)s, to 0 at the end)",
+        help="learning-rate schedule (default: %(default)s, decays to 0)",
     )
     parser.add_argument(
         "--batch-size",
         type=positive_int,
         default=1,
         metavar="N",
-        help="samples an update (default: 1; more takes 4 bytes of RAM a weight)",
+        help="samples per update (default: 1; more needs 4 bytes of RAM per weight)",
     )
     parser.add_argument(
         "--momentum",
         type=number,
         default=0.0,
         metavar="BETA",
-        help="1 - 2^-k, such as 0.875 (default: 0; more takes 4 bytes of RAM a weight)",
+        help="1 - 2^-k, such as 0.875 (default: 0; more needs 4 bytes of RAM per weight)",
     )
     parser.add_argument(
         "--rounding", choices=("stochastic", "nearest"), default="stochastic", help="of updates"
@@ -103,17 +103,21 @@ def _add_learning(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-residual",
         action="store_true",
-        help="train the int8 weights alone: half the RAM, less exact",
+        help="train without 8-bit residuals: half the RAM, lower accuracy",
     )
     parser.add_argument(
         "--freeze",
         action="append",
         default=[],
         metavar="LAYER",
-        help="a dense layer that stays as it is, by name or index (`byteprop info`); repeatable",
+        help="dense layer to keep unchanged, by name or index (see `byteprop info`); repeatable",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of weights, order and rounding"
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="seed for initial weights, shuffling and rounding",
     )
     parser.add_argument(
         "--no-shuffle", action="store_true", help="take the samples in the order of the file"
@@ -147,7 +151,7 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
         "--checkpoint",
         type=Path,
         metavar="FILE",
-        help="renewed after every epoch, and when you interrupt",
+        help="checkpoint file, rewritten after every epoch and on Ctrl-C",
     )
     parser.add_argument(
         "--resume", action="store_true", help="resume from the file given with --checkpoint"
