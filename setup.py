@@ -10,9 +10,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
+from setuptools.command.editable_wheel import editable_wheel
 
 ROOT = Path(__file__).resolve().parent
 # Folder of the checkout -> where the wheel carries it, so that `pip install` is enough to build
@@ -50,6 +52,32 @@ class BuildPackages(build_py):
         build_device(target / "byteprop/_bin")
 
 
+class PathEntries:
+    """How an editable install finds the packages: by lines of a .pth file.
+
+    setuptools takes a finder for two folders of packages, which Python asks last. A script next to
+    a clone that is called byteprop/ then imports that folder, as a package without contents.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, wheel: Any, files: list[str], mapping: dict[str, str]) -> None:
+        lines = "".join(f"{ROOT / folder}\n" for folder in ("runtime", "host_tools"))
+        wheel.writestr(f"__editable__.{self.name}.pth", lines)
+
+    def __enter__(self) -> PathEntries:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+class EditableWheel(editable_wheel):
+    def _select_strategy(self, name: str, *where: Any) -> PathEntries:
+        return PathEntries(name)
+
+
 setup(
     packages=[
         *find_packages("runtime", include=["byteprop", "byteprop.*"]),
@@ -60,6 +88,6 @@ setup(
         "byteprop_host": "host_tools/byteprop_host",
     },
     cffi_modules=["runtime/build_kernels.py:ffibuilder"],
-    cmdclass={"build_py": BuildPackages},
+    cmdclass={"build_py": BuildPackages, "editable_wheel": EditableWheel},
     options={"bdist_wheel": {"py_limited_api": "cp310"}},
 )

@@ -72,7 +72,7 @@ def test_during_start(tmp_path: Path, module: str) -> None:
 def test_during_a_build(tmp_path: Path) -> None:
     """A compiler that never ends, with a child as gcc has one."""
     compiler = tmp_path / "arm-none-eabi-gcc"
-    compiler.write_text('#!/bin/sh\n[ "$1" = --version ] && exit\nsleep 1000\n')
+    compiler.write_text('#!/bin/sh\n[ "$1" = --version ] && exit\nsleep 60\n')
     compiler.chmod(0o755)
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     with command(
