@@ -145,4 +145,4 @@ def save_outputs(answers: Answers, path: Path) -> None:
         np.savez(buffer, **{f"output_{i}": y for i, y in enumerate(answers.outputs)})
     else:
         np.save(buffer, answers.outputs[0])
-    _files.write(path, buffer.getbuffer())
+    _files.write(path, buffer.getvalue())
