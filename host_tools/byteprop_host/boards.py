@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from byteprop import _paths
 from byteprop.errors import ArgumentError
 
-from .errors import BoardFileError, ToolMissingError, did_you_mean
+from .errors import INSTALL_HOST, BoardFileError, ToolMissingError, did_you_mean
 
 SCHEMA = 1
 SERIAL_LIMITS = {
@@ -466,7 +466,7 @@ def _read_toml(file: Path) -> dict[str, Any]:
     except ImportError:
         raise ToolMissingError(
             "tomli is not installed, and Python 3.10 needs it to read board descriptions: "
-            'pip install "byteprop[host]"'
+            + INSTALL_HOST
         ) from None
     try:
         with file.open("rb") as opened:

@@ -7,6 +7,10 @@ from collections.abc import Iterable
 
 from byteprop.errors import BytepropError
 
+# With quotes, which some shells expect around brackets.
+INSTALL_HOST = 'pip install "byteprop[host]"'
+INSTALL_REFERENCE = 'pip install "byteprop[reference]"'
+
 
 class HostError(BytepropError):
     """Base of what the host tools raise on purpose."""

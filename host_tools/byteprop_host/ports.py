@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from byteprop_host.boards import Board
-from byteprop_host.errors import ToolMissingError
+from byteprop_host.errors import INSTALL_HOST, ToolMissingError
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ def find_ports(boards: Iterable[Board]) -> tuple[SerialPort, ...]:
     try:
         from serial.tools import list_ports
     except ImportError as error:
-        raise ToolMissingError("pyserial is not installed; `pip install byteprop[host]`") from error
+        raise ToolMissingError(f"pyserial is not installed: {INSTALL_HOST}") from error
     known = list(boards)
     found = []
     for port in sorted(list_ports.comports(), key=lambda p: str(p.device)):

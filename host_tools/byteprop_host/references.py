@@ -14,7 +14,7 @@ import byteprop.reference
 from byteprop.errors import ArgumentError, ModelError
 from byteprop.graph import Graph
 from byteprop_host.console import Progress, no_progress
-from byteprop_host.errors import ToolMissingError
+from byteprop_host.errors import INSTALL_REFERENCE, ToolMissingError
 from byteprop_host.samples import Ints, SampleSet, batched, to_codes
 
 REFERENCE_VERSION = "2.14"
@@ -63,8 +63,8 @@ def choose_reference(model: bytes, *, kind: ReferenceKind = ReferenceKind.AUTO) 
     if version is None:
         if kind is ReferenceKind.TFLITE:
             raise ToolMissingError(
-                "tflite-runtime is not installed; `pip install byteprop[reference]` (it exists for "
-                "Python 3.11 and older), or use --reference numpy"
+                f"tflite-runtime is not installed: {INSTALL_REFERENCE} (it exists for Python 3.11 "
+                "and older), or use --reference numpy"
             )
         return _numpy("tflite-runtime is not installed")
     why = "tflite-runtime is installed" if kind is ReferenceKind.AUTO else "asked for"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from byteprop_host.boards import Board, Runner
+from byteprop_host.errors import INSTALL_HOST, INSTALL_REFERENCE
 from byteprop_host.flash import SimavrRunner
 
 SIMAVR = "libsimavr"
@@ -106,9 +107,9 @@ class Package:
 
 
 _PACKAGES = (
-    ("tflite-runtime", "tflite_runtime", "reference kernels", "pip install byteprop[reference]"),
-    ("pyserial", "serial", "serial ports", "pip install byteprop[host]"),
-    ("rich", "rich", "progress bars", "pip install byteprop[host]"),
+    ("tflite-runtime", "tflite_runtime", "reference kernels", INSTALL_REFERENCE),
+    ("pyserial", "serial", "serial ports", INSTALL_HOST),
+    ("rich", "rich", "progress bars", INSTALL_HOST),
 )
 
 

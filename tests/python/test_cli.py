@@ -229,7 +229,7 @@ def test_boards_are_listed_without_pyserial(
     assert main(["boards"]) == 0
     text = capsys.readouterr().out
     assert "microbit" in text
-    assert "pip install byteprop[host]" in text
+    assert 'pip install "byteprop[host]"' in text
 
 
 def test_reader_of_stdout_that_leaves_is_no_traceback() -> None:
