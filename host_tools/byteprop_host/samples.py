@@ -122,7 +122,7 @@ def from_file(
     notes += labels_note(answers.classes)
     if answers.y is not None and known is None and expected is None:
         found = f"{answers.y.dtype} {list(answers.y.shape)}"
-        notes.append(f"its {found} are neither labels nor outputs of this model")
+        notes.append(f"its y, {found}, is neither labels nor outputs of this model")
     reals = [real_units(p, t, PIXEL_SCALE) for p, t in zip(parts, tensors, strict=True)]
     return replace(
         _sample_set("; ".join([f"{len(loaded)} from {data}", *notes]), reals, device, tensors),

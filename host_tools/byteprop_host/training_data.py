@@ -44,12 +44,13 @@ class RawPart:
 @dataclass(frozen=True)
 class Parts:
     """How the samples were divided, in words, and the parts; validation and test may be None.
-    notes: how the files were read."""
+    classes: names of the labels, where the files have words. notes: how the files were read."""
 
     how: str
     training: RawPart
     validation: RawPart | None
     test: RawPart | None
+    classes: Classes = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -119,7 +120,7 @@ def load_parts(sources: Sources, *, seed: int) -> Parts:
     parts = [cut[0], *(g or (c if len(c) else None) for g, c in zip(given, cut[1:], strict=True))]
     assert parts[0] is not None
     notes = (*notes, *labels_note(classes))
-    return Parts(_how(sources, shares, seed), parts[0], parts[1], parts[2], notes)
+    return Parts(_how(sources, shares, seed), parts[0], parts[1], parts[2], classes, notes)
 
 
 def _load(

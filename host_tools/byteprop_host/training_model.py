@@ -18,7 +18,14 @@ from byteprop import image
 from byteprop._boundary import Boundary
 from byteprop.errors import ArgumentError
 from byteprop.graph import Dense, Graph
-from byteprop.samples import Samples, are_labels, encode, has_classes
+from byteprop.samples import (
+    Samples,
+    are_labels,
+    check_classes,
+    encode,
+    has_classes,
+    n_outputs,
+)
 from byteprop_host.reading import PIXEL_SCALE, Numbers, Reading, numbers_for, numbers_for_new
 from byteprop_host.samples import real_units
 from byteprop_host.training_data import Parts, RawPart
@@ -65,9 +72,15 @@ def make_model(
             raise ArgumentError("--input-range, --output-range: a model file has its own scales")
         model = byteprop.load(subject.file)
         tensor = model.graph.tensors[model.graph.inputs[0]]
+        _check_words(parts, n_outputs(model.graph))
         return model, _read(parts, reading, partial(numbers_for, tensor))
     parts = _read(parts, reading, numbers_for_new)
     return _from_scratch(subject, parts, seed), parts
+
+
+def _check_words(parts: Parts, outputs: int) -> None:
+    if parts.classes is not None:
+        check_classes(parts.classes, outputs, f"{parts.training.source}: y")
 
 
 def _read(
@@ -96,6 +109,7 @@ def _from_scratch(subject: Subject, parts: Parts, seed: int) -> byteprop.Model:
             f"--net: {text} takes {n_in} values, but a sample of {training.source} has "
             f"{training.x.shape[1]}"
         )
+    _check_words(parts, units[-1])
     classes = are_labels(training.y, units[-1])
     last = "softmax" if classes else "linear"
     layers = [

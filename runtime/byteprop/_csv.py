@@ -307,11 +307,12 @@ class _Reader:
         title = f" ({shown(self.titles[column])})" if self.titles else ""
         return f"{self.path}, line {line}, column {column + 1}{title}"
 
-    def missing(self, line: int, column: int, text: str) -> DataError:
-        titles = " (if line 1 holds titles: --header yes)"
+    def missing(self, line: int, column: int, text: str, expected: str = "number") -> DataError:
+        in_doubt = line == 1 and self.header is None
+        hint = " (if line 1 holds titles: --header yes)" if in_doubt else ""
         return DataError(
-            f"{self.where(line, column)}: expected a number, got a missing value ({text!r}); fill "
-            f"it in or leave the line out{titles if line == 1 and self.header is None else ''}"
+            f"{self.where(line, column)}: expected a {expected}, got a missing value ({text!r}); "
+            f"fill it in or leave the line out{hint}"
         )
 
 
@@ -407,7 +408,7 @@ class _Labels:
         kind = self._reader.kind(cell)
         self._kind = self._kind or kind
         if kind == "missing":
-            raise self._reader.missing(line, self._column, cell.strip())
+            raise self._reader.missing(line, self._column, cell.strip(), "label")
         if kind != self._kind:
             raise DataError(
                 f"{self._reader.where(line, self._column)}: expected a {self._kind} as in the "

@@ -298,7 +298,8 @@ def _choose_split(
             raise DataError(f"{path}: expected arrays of the part {split!r}, got {keys_text(keys)}")
         return split
     if len(parts) > 1:
-        names = " or ".join(p for p in SPLITS if p in parts)
+        *first, last = (p for p in SPLITS if p in parts)
+        names = f"{', '.join(first)} or {last}" if first else last
         raise DataError(
             f"{path}: expected one set of samples, got {keys_text(keys)}; --split {names} chooses "
             "(split= in Python)"

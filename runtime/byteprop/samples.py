@@ -160,6 +160,11 @@ def labels_of(y: Any, classes: int, name: str = "y") -> npt.NDArray[np.uint16]:
 
 def check_classes(words: tuple[str, ...], classes: int, name: str = "y") -> None:
     """Words say which class is which only when all of them are there."""
+    if classes < 2:
+        raise ArgumentError(
+            f"{name}: expected numbers, as the model has one output, got words: "
+            f"{mapping_text(words)}"
+        )
     if len(words) != classes:
         raise ArgumentError(
             f"{name}: expected {classes} different labels, as the model has outputs, got "

@@ -245,7 +245,7 @@ def test_words_are_labels_in_sorted_order(load: Load, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x,y\n1,cat\n2,\n", r"line 3, column 2 \(y\): expected a number, got a missing value"),
+        ("x,y\n1,cat\n2,\n", r"line 3, column 2 \(y\): expected a label, got a missing value"),
         ("x,y\n1,cat\n2,3\n", "expected a word as in the labels above, got '3'"),
         ("x,y\n1,3\n2,cat\n", "expected a number as in the labels above, got 'cat'"),
         ("x,y\n" + "".join(f"1,w{i}\n" for i in range(65_537)), "line 65538, .* at most 65536"),

@@ -243,6 +243,12 @@ def positive_int(text: str) -> int:
     return value
 
 
+def integer(text: str) -> int:
+    if not re.fullmatch(r"[-+]?[0-9]{1,20}", text):
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text}")
+    return int(text)
+
+
 def share(text: str) -> float:
     value = _number(text)
     if not 0 <= value < 1:
