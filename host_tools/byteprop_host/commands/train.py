@@ -114,15 +114,11 @@ def _add_learning(parser: argparse.ArgumentParser) -> None:
         help="dense layer to keep unchanged, by name or index (see `byteprop info`); repeatable",
     )
     parser.add_argument(
-<<<<<<< Updated upstream
         "--seed",
-        type=int,
+        type=integer,
         default=0,
         metavar="N",
         help="seed for initial weights, shuffling and rounding",
-=======
-        "--seed", type=integer, default=0, metavar="N", help="of weights, order and rounding"
->>>>>>> Stashed changes
     )
     parser.add_argument(
         "--no-shuffle", action="store_true", help="take the samples in the order of the file"
