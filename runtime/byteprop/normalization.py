@@ -38,7 +38,7 @@ _LARGEST_EXPONENT = 126
 _OUTLIER = 4.0
 _MOST_OUTLIERS = 0.05
 _PASSES = 8
-_VALUES_AT_ONCE = 1 << 18
+_VALUES_AT_ONCE = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -199,8 +199,8 @@ def _limits(rows: npt.NDArray[Any]) -> tuple[Floats, Floats]:
 
 def _moments(rows: npt.NDArray[Any]) -> tuple[Floats, Floats]:
     """Mean and standard deviation of each feature, without outliers."""
-    everywhere = np.full(rows.shape[1], np.inf)
-    mean, deviation, _ = _moments_within(rows, -everywhere, everywhere)
+    mean = _sums(rows, lambda values: values) / len(rows)
+    deviation = np.sqrt(_sums(rows, lambda values: (values - mean) ** 2) / len(rows))
     for _ in range(_PASSES):
         reach = _OUTLIER * deviation
         inner_mean, inner, share = _moments_within(rows, mean - reach, mean + reach)
@@ -217,25 +217,24 @@ def _moments_within(
 ) -> tuple[Floats, Floats, Floats]:
     """Mean, deviation and share of the values in low .. high, as float32 has them."""
 
-    def within(values: Floats) -> Floats:
-        return ((values >= low) & (values <= high)).astype(np.float64)
+    def inside(values: Floats) -> npt.NDArray[np.bool_]:
+        return (values >= low) & (values <= high)
 
-    n = np.maximum(_sums(rows, within), 1)
-    mean = _sums(rows, lambda values: values * within(values)) / n
-    variance = _sums(rows, lambda values: np.square(values - mean) * within(values)) / n
+    n = np.maximum(_sums(rows, inside), 1)
+    mean = _sums(rows, lambda values: np.where(inside(values), values, 0)) / n
+    variance = _sums(rows, lambda values: np.where(inside(values), (values - mean) ** 2, 0)) / n
     return mean, np.sqrt(variance), n / len(rows)
 
 
-def _sums(rows: npt.NDArray[Any], of: Callable[[Floats], Floats]) -> Floats:
-    """Sums over the samples, added one after the other: NumPy's own sum has an order that depends
-    on the machine."""
-    total = np.zeros((1, rows.shape[1]))
+def _sums(rows: npt.NDArray[Any], of: Callable[[Floats], npt.NDArray[Any]]) -> Floats:
+    """Sums over the samples, of pieces that the cache holds. Their order does not show: constants
+    are rounded to far fewer bits."""
+    total = np.zeros(rows.shape[1])
     step = max(1, _VALUES_AT_ONCE // rows.shape[1])
     for at in range(0, len(rows), step):
-        values = of(rows[at : at + step].astype(np.float32).astype(np.float64))
-        total = np.add.accumulate(np.concatenate([total, values]), axis=0)[-1:]
-    sums: Floats = total[0]
-    return sums
+        values = rows[at : at + step].astype(np.float32).astype(np.float64)
+        total += of(values).sum(axis=0)
+    return total
 
 
 def _exponents(deviation: Floats) -> npt.NDArray[np.int32]:
