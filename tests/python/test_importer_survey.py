@@ -130,6 +130,23 @@ def test_a_partly_quantised_model() -> None:
     assert "not supported" not in text
 
 
+@pytest.mark.parametrize(
+    ("type", "says"),
+    [
+        (tb.INT16, "int16 activations, expected int8 (op 1, CONV_2D with output 't3')"),
+        (tb.UINT8, "uint8 weights, expected int8 (op 1, CONV_2D with output 't3')"),
+    ],
+)
+def test_other_integers_are_named_before_the_ops(type: int, says: str) -> None:
+    chain = Chain().op("RELU", version=2)
+    model = chain.model
+    kind = tb.INT8 if type == tb.INT16 else type
+    w = model.tensor((1, 4), kind, scale=0.1, data=np.ones(4, np.int8))
+    text = refusal(chain.op("CONV_2D", type, w).build())
+    assert text.startswith(f"{says}: convert it again with full integer quantisation")
+    assert "CONV_2D 1 is not supported" in text
+
+
 # --------------------------------------------------------------------------------------- subgraphs
 
 

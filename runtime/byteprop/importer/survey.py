@@ -51,7 +51,11 @@ def what_is_missing(model: RawModel, supported: Supported) -> str | None:
         if op.index not in normalizing and not _is_supported(model, op, supported)
     ]
     floats = [op for op in _float_ops(model) if op.index not in normalizing]
-    parts = [_float_part(model, floats), _subgraph_part(model), _lacking_part(model, lacking)]
+    parts = [
+        _float_part(model, floats) or _integer_part(model),
+        _subgraph_part(model),
+        _lacking_part(model, lacking),
+    ]
     if not any(parts):
         return None
     text = "; ".join(part for part in parts if part)
@@ -109,7 +113,24 @@ def _subgraph_part(model: RawModel) -> str:
     return f"{model.subgraphs} subgraphs, expected 1: {reason}"
 
 
-# ------------------------------------------------------------------------------------------- float
+# ---------------------------------------------------------------------------------- kinds of model
+
+
+def _integer_part(model: RawModel) -> str:
+    """Of a model that computes in other integers than int8."""
+    wide = [op for op in model.ops if _has(model, op.outputs, (TensorType.INT16,))]
+    if wide:
+        return f"int16 activations, expected int8 ({described(model, wide[0])}): {_CONVERT}"
+    old = [
+        op
+        for op in model.ops
+        if any(
+            t.type == TensorType.UINT8 and t.data is not None for t in _tensors(model, op.inputs)
+        )
+    ]
+    if old:
+        return f"uint8 weights, expected int8 ({described(model, old[0])}): {_CONVERT}"
+    return ""
 
 
 def _float_ops(model: RawModel) -> list[RawOp]:
