@@ -38,6 +38,21 @@ def test_device_program_beats_between_ops(tmp_path: Path) -> None:
     assert [struct.unpack("<H", b.payload)[0] for b in beats] == 2 * list(range(ops))
 
 
+def test_time_that_the_caller_takes_is_not_the_boards() -> None:
+    """Longer than all time-outs passes between two answers of a stream."""
+    board = load_board("host")
+    inputs = [bytes([i]) * 64 for i in range(40)]
+    with start(board, build(board)) as running, Device.open(running.port, timeout=0.1) as device:
+        device.load_image(byteprop.load(MODELS / "digits_mlp.tflite").image)
+        outputs = []
+        for i, answer in enumerate(device.infer_stream(inputs)):
+            outputs.append(answer.output)
+            if i == 10:
+                time.sleep(1.2)
+        assert outputs == [device.infer(x).output for x in inputs]
+        assert device.sessions_lost == 0
+
+
 def test_host_waits_while_the_board_beats() -> None:
     """Five times the time-out passes between request and answer."""
     master, slave = pty.openpty()

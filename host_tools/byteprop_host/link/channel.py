@@ -164,6 +164,7 @@ class Channel:
         self._order = 0
         self._heard = self._clock()
         self._progress = self._heard  # when a request was answered, or the first one sent
+        self._stepped = self._heard  # when the line was last looked at
         self._asked = self._heard
         self._timeouts = 0
         self._syncs: dict[int, int] = {}  # number of an open SYNC -> its order
@@ -363,14 +364,23 @@ class Channel:
     def _step(self) -> None:
         """Waits for something to happen, and handles it."""
         now = self._clock()
-        self._check_progress(now)
-        since = max(self._heard, self._asked, max(p.sent for p in self._pending.values()))
-        due = since + min(self._round_trip.timeout * 2.0**self._timeouts, _MAX_RTO)
-        if now >= due:
-            self._on_timeout(now)
-            return
-        for frame in self._read(due - now):
+        self._leave_out(now - self._stepped, now)
+        for frame in self._read(self._due() - now):
             self._on_frame(frame)
+        self._stepped = now = self._clock()
+        self._check_progress(now)
+        if self._pending and now >= self._due():
+            self._on_timeout(now)
+
+    def _due(self) -> float:
+        """When to ask the board what has become of the requests."""
+        since = max(self._heard, self._asked, max(p.sent for p in self._pending.values()))
+        return since + min(self._round_trip.timeout * 2.0**self._timeouts, _MAX_RTO)
+
+    def _leave_out(self, away: float, now: float) -> None:
+        """Time that the caller has spent elsewhere is not the board's silence."""
+        self._heard = min(self._heard + away, now)
+        self._progress = min(self._progress + away, now)
 
     def _check_progress(self, now: float) -> None:
         """Heartbeats and the like prolong the wait, but not for ever."""
