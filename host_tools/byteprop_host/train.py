@@ -28,7 +28,7 @@ from byteprop_host.boards import Board, load_board
 from byteprop_host.build import build
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.deployment import Deployment, connect
-from byteprop_host.errors import HostError, LinkError, PortError
+from byteprop_host.errors import HostError, LinkError, PortError, error_text
 from byteprop_host.page import grey_of, square_side
 from byteprop_host.samples import Ints
 from byteprop_host.training_compare import Trained, TwinComparison, compare
@@ -365,7 +365,7 @@ def _result(
     config = job.settings.config
     graph = with_names(job.model.graph, job.names)
     model = byteprop.Model(graph)
-    files = tuple(_saved_file(model, path) for path in job.options.save)
+    files, unsaved = _saved_files(model, job.options.save)
     return TrainingResult(
         model=job.options.subject.name,
         layers=sizes_text(graph),
@@ -409,12 +409,23 @@ def _result(
         after=graph,
         saved=done.saved,
         files=files,
+        unsaved=unsaved,
     )
 
 
-def _saved_file(model: byteprop.Model, path: Path) -> Path:
-    model.save(path)
-    return path
+def _saved_files(
+    model: byteprop.Model, paths: Sequence[Path]
+) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """The files that were written, and what went wrong with the others: a disk that has filled up
+    must not lose the result of the training."""
+    files, unsaved = [], []
+    for path in paths:
+        try:
+            model.save(path)
+            files.append(path)
+        except OSError as error:
+            unsaved.append(error_text(error))
+    return tuple(files), tuple(unsaved)
 
 
 def _finals(job: _Job, model: byteprop.Model, done: _Done) -> tuple[Final, ...]:

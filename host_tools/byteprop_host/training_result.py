@@ -133,6 +133,7 @@ class TrainingResult:
     after: Graph
     saved: Saved | None
     files: tuple[Path, ...]
+    unsaved: tuple[str, ...]  # why files of --save could not be written
 
     @property
     def identical(self) -> bool:
@@ -185,6 +186,7 @@ class TrainingResult:
             "parameters": [asdict(p) for p in self.parameters],
             "saved_on_board": None if self.saved is None else asdict(self.saved),
             "files": [str(f) for f in self.files],
+            "unsaved": list(self.unsaved),
         }
 
 

@@ -139,6 +139,18 @@ def test_a_full_disk_keeps_the_verdict(folder: Path) -> None:
     assert "there is no report: byteprop-verify-host.html: cannot be written: File" in done.stderr
 
 
+def test_a_full_disk_after_training_keeps_the_verdict(folder: Path) -> None:
+    assert main(["verify", DIGITS, "--samples", "1", "--no-report"]) == 0
+    np.savez("wide.npz", x=np.zeros((20, 600), np.int8), y=np.arange(20) % 3)
+    (folder / "big.bpm").write_bytes(b"old")
+    line = "train --net 600-10-3 --data wide.npz --epochs 1 --no-report --save big.bpm"
+    done = limited(line, folder, 4096)
+    assert done.returncode == 2
+    assert done.stdout.startswith("identical: 6,030 weights")
+    assert "\nbyteprop: error: big.bpm: cannot be written: File too large\n" in done.stderr
+    assert (folder / "big.bpm").read_bytes() == b"old"
+
+
 def test_an_output_that_is_a_pipe_is_written(folder: Path) -> None:
     os.mkfifo(folder / "pipe.bpm")
     with subprocess.Popen(

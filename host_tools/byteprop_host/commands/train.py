@@ -15,6 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from byteprop_host.commands import (
+    EXIT_ERROR,
     EXIT_INTERRUPTED,
     Verb,
     add_labels,
@@ -183,7 +184,10 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     except TrainingInterrupted as stopped:
         console.error(f"{stopped}; resume with: {_resume_command(args, stopped.path)}")
         return EXIT_INTERRUPTED
-    return tell_with_report(args, console, result, lambda path: write_report(result, path))
+    code = tell_with_report(args, console, result, lambda path: write_report(result, path))
+    for reason in result.unsaved:
+        console.error(reason)
+    return EXIT_ERROR if result.unsaved else code
 
 
 def _options(args: argparse.Namespace) -> Options:
