@@ -121,7 +121,8 @@ def connect(
         running = stack.enter_context(
             start_board(board, firmware, port=port, timeout=timeout, progress=progress)
         )
-        log = stack.enter_context(wire_log.open("wb")) if wire_log else None
+        # Without a buffer: what passed before a crash is in the log, and only a write can fail.
+        log = stack.enter_context(wire_log.open("wb", buffering=0)) if wire_log else None
         device = stack.enter_context(
             Device.open(
                 running.port, baud=board.serial.baud, timeout=timeout, log=log, board=board.name

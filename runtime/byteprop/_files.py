@@ -22,7 +22,7 @@ def write(path: PathLike, data: bytes | memoryview) -> None:
     a pipe is written to directly. Raises OSError with the file's name and the reason; an old file
     is untouched then.
     """
-    with _errors_name(path):
+    with errors_name(path):
         target = Path(os.path.realpath(path))
         mode = _mode(target)
         if mode is not None and not stat.S_ISREG(mode):
@@ -43,7 +43,7 @@ def check_writable(path: PathLike) -> None:
 
     For the time before long work. Nothing is left behind, and an old file is not touched.
     """
-    with _errors_name(path):
+    with errors_name(path):
         target = Path(os.path.realpath(path))
         mode = _mode(target)
         if mode is None or stat.S_ISREG(mode):
@@ -83,8 +83,8 @@ def _next_to(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
 
 
 @contextmanager
-def _errors_name(path: PathLike) -> Iterator[None]:
-    """Errors of the temporary file are about `path`."""
+def errors_name(path: PathLike) -> Iterator[None]:
+    """Errors of the block are about `path`, which could not be written."""
     try:
         yield
     except OSError as error:

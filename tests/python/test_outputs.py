@@ -139,6 +139,13 @@ def test_a_full_disk_keeps_the_verdict(folder: Path) -> None:
     assert "there is no report: byteprop-verify-host.html: cannot be written: File" in done.stderr
 
 
+def test_a_wire_log_on_a_full_disk_is_named(folder: Path) -> None:
+    assert main(["verify", DIGITS, "--samples", "1", "--no-report"]) == 0
+    done = limited(f"verify {DIGITS} --no-report --wire-log wire.log", folder, 4096)
+    assert done.returncode == 2
+    assert done.stderr == "byteprop: error: wire.log: cannot be written: File too large\n"
+
+
 def test_a_full_disk_after_training_keeps_the_verdict(folder: Path) -> None:
     assert main(["verify", DIGITS, "--samples", "1", "--no-report"]) == 0
     np.savez("wide.npz", x=np.zeros((20, 600), np.int8), y=np.arange(20) % 3)

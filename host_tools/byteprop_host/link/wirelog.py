@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from byteprop import _files
 from byteprop_host.errors import HostError, LinkError
 from byteprop_host.link.answers import requested_session
 from byteprop_host.link.frames import Decoder, Frame
@@ -58,7 +59,10 @@ class WireLog:
         self._put({"byteprop_wire_log": VERSION, "port": transport.name})
 
     def _put(self, entry: dict[str, object]) -> None:
-        self._file.write(json.dumps(entry).encode() + b"\n")
+        line = json.dumps(entry).encode() + b"\n"
+        with _files.errors_name(getattr(self._file, "name", "wire log")):
+            while line:  # a full disk may take a part of it
+                line = line[self._file.write(line) :]
 
     def _log(self, direction: str, data: bytes) -> None:
         now = round(time.monotonic() - self._begin, 6)
