@@ -155,6 +155,19 @@ def test_board_that_resets_again_and_again() -> None:
             device.echo(b"hello")
 
 
+def test_a_reset_before_the_board_has_begun_does_no_harm() -> None:
+    board = load_board("host")
+    firmware = build(board)
+    for _ in range(10):
+        with start(board, firmware) as running:
+            running.reset()
+            with Device.open(running.port) as device:
+                assert device.echo(b"there") == b"there"
+                running.reset()
+                assert device.echo(b"again") == b"again"
+                assert device.sessions_lost == 1
+
+
 @pytest.fixture
 def many_files() -> Iterator[None]:
     """So many open files that the next one's number is beyond what select() takes."""

@@ -6,6 +6,7 @@ import contextlib
 import os
 import pty
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,11 +20,14 @@ from typing import IO
 from ..errors import FlashError
 
 # Asks Linux for the death signal, then becomes the program. Python code between fork and exec would
-# not do: with threads about it may hang, and newer Pythons warn of it.
+# not do: with threads about it may hang, and newer Pythons warn of it. SIGHUP, the reset button of
+# our own programs, is blocked until then and does nothing before they listen for it.
 _BECOME = """\
 import ctypes, os, signal, sys
 PR_SET_PDEATHSIG = 1
 ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 if os.getppid() != int(sys.argv[1]):
     sys.exit("the parent has gone")
 if sys.argv[2] == "one-cpu":
@@ -36,8 +40,12 @@ except OSError as error:
 """
 
 
+def _is_tied() -> bool:
+    return sys.platform.startswith("linux") and bool(sys.executable)
+
+
 def _tied_to_us(command: Sequence[str], one_cpu: bool) -> list[str]:
-    if not sys.platform.startswith("linux") or not sys.executable:
+    if not _is_tied():
         return list(command)
     cpus = "one-cpu" if one_cpu else "all-cpus"
     return [sys.executable, "-I", "-S", "-c", _BECOME, str(os.getpid()), cpus, *command]
@@ -52,6 +60,8 @@ class _Launcher(threading.Thread):
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
 
     def run(self) -> None:
+        if _is_tied():
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # children inherit it
         while True:
             self._jobs.get()()
 
