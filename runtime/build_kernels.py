@@ -16,7 +16,7 @@ HEADERS = ("status", "crc32", "fixed", "kernels", "model", "infer", "train", "li
 # What only the extension has: C that may use floats.
 NATIVE = ROOT / "runtime/native"
 SOURCE_FOLDERS = (
-    *(".", "kernels", "isa", "isa/x86_avx2", "model", "infer"),
+    *(".", "kernels", "isa", "isa/x86_avx2", "model", "ops", "infer"),
     *("train", "train/kernels", "link"),
 )
 # A list of macros in the header; cffi takes the values from the compiler.

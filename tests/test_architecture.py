@@ -28,8 +28,9 @@ C_FLAGS = (
 MAY_INCLUDE = {
     "kernels": {"config", "fixed", "kernels", "status"},
     "isa": {"config", "fixed", "kernels", "status"},
-    "model": {"config", "crc32", "fixed", "kernels", "model", "status"},
-    "infer": {"config", "infer", "kernels", "model", "status"},
+    "ops": {"config", "fixed", "kernels", "model", "status"},
+    "model": {"config", "crc32", "model", "status"},
+    "infer": {"config", "infer", "model", "status"},
     "train": {"config", "crc32", "fixed", "infer", "kernels", "model", "status", "train"},
     "link": {"config", "crc32", "link", "status"},
     "app": {"config", "crc32", "infer", "kernels", "link", "model", "port", "status", "train"},
@@ -37,6 +38,9 @@ MAY_INCLUDE = {
 }
 # The seam through which kernels get the fastest primitives of the CPU, and their contracts.
 SEAM = {"isa/isa.h", "isa/primitives.h"}
+# The table of ops, and the records of those that training knows.
+OP_TABLE = "ops/ops.h"
+TRAINED_OPS = {"ops/dense.h", "ops/rescale.h", "ops/softmax.h"}
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h", "limits.h"}
 # The accessor for AVR's other address space, and what an instruction set's own folder is for.
 EXTRA_HEADERS = {
@@ -106,11 +110,26 @@ def test_csrc_includes(path: Path) -> None:
             neighbour = (path.parent / name).resolve()
             assert neighbour.is_relative_to(CSRC / folder), f"{name} belongs to another folder"
         elif (CSRC / name).is_file():
-            seam = name in SEAM and folder in {"kernels", "train"}
+            seam = (
+                (name in SEAM and folder in {"kernels", "train"})
+                or (name == OP_TABLE and folder in {"model", "infer"})
+                or (name in TRAINED_OPS and folder == "train")
+            )
             assert Path(name).parts[0] == folder or seam, f"{folder}/ must not include {name}"
         else:
             allowed = FREESTANDING | EXTRA_HEADERS.get(folder, set())
             assert name in allowed, f"{name} is not a freestanding header"
+
+
+def test_reader_and_walk_know_no_single_op() -> None:
+    """They ask the table; the list of ops and the files of csrc/ops are the same."""
+    rows = re.findall(r"\bX\(\d+, (\w+), (\w+),", (PUBLIC / "model.h").read_text(encoding="utf-8"))
+    assert len(rows) >= 4
+    for _, name in rows:
+        assert (CSRC / f"ops/{name}.c").is_file()
+    for path in c_files(CSRC / "model", CSRC / "infer"):
+        for c_name, name in rows:
+            assert not re.search(rf"\bBP_OP_{c_name}\b|\bbp_op_{name}_", c_code(path)), path
 
 
 def test_public_headers_include_downwards() -> None:
@@ -123,7 +142,7 @@ def test_public_headers_include_downwards() -> None:
         "kernels": set(),
         "port": set(),
         "link": {"status"},
-        "model": {"status"},
+        "model": {"config", "status"},
         "infer": {"model", "status"},
         "train": {"model", "status"},
     }

@@ -2,7 +2,6 @@
  * the model in flash the arena has the whole pool. */
 #include "app.h"
 
-#define IMAGE_CRC_AT 12
 #define NEXT_ALIGNED(n) (((n) + 15u) & ~(uint32_t)15u)
 
 /* Images want 4, kernels like 16; AVR reads bytes, and an image in flash is elsewhere. */
@@ -60,6 +59,7 @@ static uint8_t open_model(app_call_t *call, const uint8_t *image, uint32_t n, ui
         return no_space(call, arena_at + model.arena_bytes);
     }
     arena = bp_app_pool + arena_at;
+    bp_infer_reset(&model, arena);
     is_selected = 1;
     app_put_u32(call->payload, model.crc32);
     app_put_u32(call->payload + 4, model.arena_bytes);
@@ -160,14 +160,14 @@ uint8_t *app_ram_image(void) {
 }
 
 void app_image_sealed(void) {
-    model.crc32 = app_get_u32(bp_app_pool + IMAGE_CRC_AT);
+    model.crc32 = app_get_u32(bp_app_pool + BP_HEADER_CRC32);
     load.crc = model.crc32;
 }
 
 uint8_t app_image_restored(app_call_t *call, uint32_t n) {
     load.bytes = n;
     load.next = n;
-    load.crc = app_get_u32(bp_app_pool + IMAGE_CRC_AT);
+    load.crc = app_get_u32(bp_app_pool + BP_HEADER_CRC32);
     const uint8_t status = select_ram(call);
     call->n_answer = status == BP_E_SPACE ? call->n_answer : 0;
     return status;
@@ -223,7 +223,7 @@ static uint8_t select_flash(app_call_t *call) {
 }
 
 uint32_t app_flash_model_crc(void) {
-    return (uint32_t)BP_ROM_I32(bp_model_image + IMAGE_CRC_AT);
+    return (uint32_t)BP_ROM_I32(bp_model_image + BP_HEADER_CRC32);
 }
 #else
 static uint8_t select_flash(app_call_t *call) {

@@ -15,7 +15,13 @@ static uint8_t *tensor_bytes(uint16_t index, uint32_t *n) {
     bp_tensor_t tensor;
     bp_model_tensor(&tensor, app_model(), index);
     *n = tensor.elems;
-    return app_arena() + tensor.arena_offset;
+    return app_arena() + tensor.offset;
+}
+
+static int tensor_in_arena(uint16_t index) {
+    bp_tensor_t tensor;
+    bp_model_tensor(&tensor, app_model(), index);
+    return tensor.kind != BP_KIND_CONSTANT;
 }
 
 /* The tensor in which an offset of the inputs or outputs falls, from there on. */
@@ -75,6 +81,9 @@ static uint8_t check_range(const range_t *range) {
     case BP_OBJ_TENSOR:
         if (range->index >= model->n_tensors) {
             return BP_E_RANGE;
+        }
+        if (!tensor_in_arena(range->index)) {
+            return BP_E_KIND;
         }
         (void)tensor_bytes(range->index, &total);
         break;

@@ -145,7 +145,7 @@ static uint8_t parse_sample(sample_t *sample, uint8_t *p, uint16_t n) {
     const bp_model_t *model = app_model();
     bp_tensor_t input;
     bp_model_tensor(&input, model, bp_model_input(model, 0));
-    sample->x = app_arena() + input.arena_offset;
+    sample->x = app_arena() + input.offset;
     sample->target = NULL;
     sample->label = 0;
     if (has_classes(model)) {

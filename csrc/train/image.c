@@ -1,7 +1,5 @@
+#include "ops/dense.h"
 #include "train/state.h"
-
-/* Offsets in records, see docs/format.md. */
-enum { TENSOR_SCALE_AT = 28, OP_FLAGS_AT = 3 };
 
 uint32_t bp_image_u32(const uint8_t *image, uint32_t offset) {
     const uint8_t *p = image + (size_t)offset;
@@ -16,12 +14,13 @@ void bp_image_put_u32(uint8_t *image, uint32_t offset, uint32_t value) {
 }
 
 void bp_image_set_has_bias(uint8_t *image, const bp_model_t *model, uint16_t op) {
-    image[(size_t)(model->ops_offset + (uint32_t)op * BP_MODEL_OP_BYTES + OP_FLAGS_AT)] |=
-        BP_OP_HAS_BIAS;
+    bp_op_t dense;
+    bp_model_op(&dense, model, op);
+    image[(size_t)(dense.params - model->image) + BP_DENSE_FLAGS] |= BP_OP_HAS_BIAS;
 }
 
 uint32_t bp_image_scale_offset(const bp_model_t *model, uint16_t tensor) {
-    return model->tensors_offset + (uint32_t)tensor * BP_MODEL_TENSOR_BYTES + TENSOR_SCALE_AT;
+    return model->tensors_offset + (uint32_t)tensor * BP_MODEL_TENSOR_BYTES + BP_TENSOR_SCALE;
 }
 
 bp_real_t bp_tensor_scale(const bp_train_t *t, uint16_t tensor) {

@@ -1,5 +1,8 @@
 #include <byteprop/config.h>
 
+#include "ops/dense.h"
+#include "ops/rescale.h"
+#include "ops/softmax.h"
 #include "train/state.h"
 
 /* The memory of training: state | scratch | records of the layers. One walk over the ops finds the
@@ -43,13 +46,13 @@ static int next_is(walk_t *walk, uint8_t code, bp_op_t *op) {
         return 0;
     }
     bp_model_op(op, walk->model, walk->op);
-    return op->code == code && op->input == walk->tensor;
+    return op->code == code && bp_op_input(op, 0) == walk->tensor;
 }
 
 static void skip_reshapes(walk_t *walk) {
     bp_op_t op;
     while (next_is(walk, BP_OP_RESHAPE, &op)) {
-        walk->tensor = op.output;
+        walk->tensor = bp_op_output(&op, 0);
         ++walk->op;
     }
 }
@@ -57,8 +60,8 @@ static void skip_reshapes(walk_t *walk) {
 static bp_status_t check_scales(const walk_t *walk, const bp_op_t *op,
                                 const bp_train_layer_t *layer) {
     bp_tensor_t x, y;
-    bp_model_tensor(&x, walk->model, op->input);
-    bp_model_tensor(&y, walk->model, op->output);
+    bp_model_tensor(&x, walk->model, bp_op_input(op, 0));
+    bp_model_tensor(&y, walk->model, bp_op_output(op, 0));
     if (!is_normal_f32(x.scale_f32) || !is_normal_f32(y.scale_f32)) {
         return BP_E_PARAM;
     }
@@ -76,35 +79,37 @@ static bp_status_t check_scales(const walk_t *walk, const bp_op_t *op,
 static bp_status_t read_layer(walk_t *walk, bp_train_layer_t *layer) {
     bp_op_t op;
     bp_tensor_t x, y;
+    bp_dense_record_t dense;
     if (!next_is(walk, BP_OP_DENSE_S8, &op)) {
         return BP_E_UNSUPPORTED;
     }
-    bp_model_tensor(&x, walk->model, op.input);
-    bp_model_tensor(&y, walk->model, op.output);
+    bp_dense_record(&dense, &op);
+    bp_model_tensor(&x, walk->model, bp_op_input(&op, 0));
+    bp_model_tensor(&y, walk->model, bp_op_output(&op, 0));
     uint32_t n_out = bp_tensor_last_dim(&y);
-    if (y.elems != n_out || n_out > MAX_LAYER_OUTPUTS || op.activation > BP_ACT_RELU_N1_TO_1) {
+    if (y.elems != n_out || n_out > MAX_LAYER_OUTPUTS || dense.activation > BP_ACT_RELU_N1_TO_1) {
         return BP_E_UNSUPPORTED; /* among them: several rows that share the weights */
     }
-    layer->weights = op.args[0];
-    layer->bias = op.args[1];
-    layer->mult_q31 = op.args[2];
-    layer->lshift = op.args[3];
-    layer->weight_scales = op.args[4];
+    layer->weights = dense.part[0];
+    layer->bias = dense.part[1];
+    layer->mult_q31 = dense.part[2];
+    layer->lshift = dense.part[3];
+    layer->weight_scales = dense.part[4];
     layer->op = walk->op;
-    layer->x_tensor = op.input;
-    layer->y_tensor = op.output;
+    layer->x_tensor = bp_op_input(&op, 0);
+    layer->y_tensor = bp_op_output(&op, 0);
     layer->n_in = (uint16_t)x.elems;
     layer->n_out = (uint16_t)n_out;
-    layer->row_stride = (uint16_t)((x.elems + 3) & ~(uint32_t)3);
+    layer->row_stride = (uint16_t)bp_row_stride(x.elems);
     layer->x_zp = (int16_t)x.zero_point;
     layer->y_zp = (int8_t)y.zero_point;
-    layer->y_min = (int8_t)op.y_min;
-    layer->y_max = (int8_t)op.y_max;
-    layer->per_channel = (op.flags & BP_OP_PER_CHANNEL) != 0;
-    layer->activation = op.activation;
+    layer->y_min = (int8_t)dense.y_min;
+    layer->y_max = (int8_t)dense.y_max;
+    layer->per_channel = (dense.flags & BP_OP_PER_CHANNEL) != 0;
+    layer->activation = dense.activation;
     layer->frozen = (walk->config->frozen >> walk->n_layers & 1) != 0;
     BP_TRY(check_scales(walk, &op, layer));
-    walk->tensor = op.output;
+    walk->tensor = bp_op_output(&op, 0);
     ++walk->op;
     return BP_OK;
 }
@@ -164,9 +169,9 @@ static bp_status_t check_config(const bp_train_config_t *config) {
 static bp_status_t check_softmax(const walk_t *walk, const bp_op_t *op,
                                  const bp_train_layer_t *layer) {
     bp_tensor_t x;
-    bp_model_tensor(&x, walk->model, op->input);
+    bp_model_tensor(&x, walk->model, bp_op_input(op, 0));
     uint32_t n = bp_tensor_last_dim(&x);
-    return n == layer->n_out && op->args[1] == BETA_ONE_F32 ? BP_OK : BP_E_UNSUPPORTED;
+    return n == layer->n_out && bp_softmax_beta_f32(op) == BETA_ONE_F32 ? BP_OK : BP_E_UNSUPPORTED;
 }
 
 /* Accepts an optional QUANTIZE before the first layer. */
@@ -178,9 +183,9 @@ static bp_status_t walk_input(bp_train_t *t, walk_t *walk) {
     walk->tensor = bp_model_input(walk->model, 0);
     skip_reshapes(walk);
     if (BP_TRAIN_HAS_QUANTIZE && next_is(walk, BP_OP_RESCALE, &op) &&
-        op.activation == BP_ACT_NONE) {
+        bp_rescale_activation(&op) == BP_ACT_NONE) {
         t->rescale_op = walk->op++;
-        walk->tensor = op.output;
+        walk->tensor = bp_op_output(&op, 0);
         skip_reshapes(walk);
     }
     return BP_OK;
@@ -190,10 +195,10 @@ static bp_status_t walk_input(bp_train_t *t, walk_t *walk) {
 static int skip_last_quantize(walk_t *walk) {
     bp_op_t op;
     if (!BP_TRAIN_HAS_QUANTIZE || walk->op + 1 != walk->model->n_ops ||
-        !next_is(walk, BP_OP_RESCALE, &op) || op.activation != BP_ACT_NONE) {
+        !next_is(walk, BP_OP_RESCALE, &op) || bp_rescale_activation(&op) != BP_ACT_NONE) {
         return 0;
     }
-    walk->tensor = op.output;
+    walk->tensor = bp_op_output(&op, 0);
     ++walk->op;
     return 1;
 }
@@ -205,7 +210,7 @@ static bp_status_t walk_output(bp_train_t *t, walk_t *walk, bp_train_layer_t *la
     if (BP_TRAIN_HAS_CLASSES && next_is(walk, BP_OP_SOFTMAX_S8, &op)) {
         BP_TRY(check_softmax(walk, &op, layer));
         t->softmax_op = walk->op++;
-        walk->tensor = op.output;
+        walk->tensor = bp_op_output(&op, 0);
         skip_reshapes(walk);
         layer->last = 1;
     }
@@ -263,7 +268,7 @@ static void place_shared_scratch(bp_train_t *t, walk_t *walk) {
         bp_op_t op;
         bp_tensor_t x;
         bp_model_op(&op, walk->model, t->rescale_op);
-        bp_model_tensor(&x, walk->model, op.input);
+        bp_model_tensor(&x, walk->model, bp_op_input(&op, 0));
         t->input = take(&walk->scratch, x.elems);
     }
 }

@@ -5,8 +5,6 @@
 
 /* A training's begin and end: from an image, from a state that was saved, to a sealed image. */
 
-enum { CRC_AT = 12, CRC_FROM = 16 };
-
 typedef char train_fits[sizeof(bp_train_t) <= BP_TRAIN_BYTES ? 1 : -1];
 
 uint32_t bp_train_sizeof(void) {
@@ -86,8 +84,8 @@ bp_status_t bp_train_resume(bp_train_t *t) {
 }
 
 void bp_train_seal(bp_train_t *t) {
-    t->model.crc32 = bp_crc32(0, t->image + CRC_FROM, t->model.image_bytes - CRC_FROM);
-    bp_image_put_u32(t->image, CRC_AT, t->model.crc32);
+    t->model.crc32 = bp_crc32(0, t->image + BP_MODEL_CRC_FROM, t->model.image_bytes - BP_MODEL_CRC_FROM);
+    bp_image_put_u32(t->image, BP_HEADER_CRC32, t->model.crc32);
 }
 
 void bp_train_counters(bp_train_counters_t *counters, const bp_train_t *t) {

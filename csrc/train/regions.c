@@ -1,11 +1,12 @@
+#include "ops/dense.h"
+#include "ops/softmax.h"
 #include "train/state.h"
 
 /* Training writes weights, biases, shifts, scales, tensor records and the softmax's table, relying
  * on what the model reader found in them. So nothing in the image may overlap but multipliers,
  * which are only read. */
 
-enum { SECTIONS = 5, PARTS = 5, MULTIPLIERS = 2 };
-enum { NAMES_OFFSET_AT = 52, NAMES_BYTES_AT = 56, TABLE_BYTES = 1024 };
+enum { SECTIONS = 5, PARTS = BP_DENSE_PARTS };
 
 typedef struct {
     uint32_t begin;
@@ -17,35 +18,35 @@ static region_t section(const bp_model_t *model, uint32_t index) {
     const region_t sections[SECTIONS] = {
         {0, BP_MODEL_HEADER_BYTES},
         {model->tensors_offset, (uint32_t)model->n_tensors * BP_MODEL_TENSOR_BYTES},
-        {model->ops_offset, (uint32_t)model->n_ops * BP_MODEL_OP_BYTES},
+        {model->ops_offset, bp_image_u32(model->image, BP_HEADER_OPS_BYTES)},
         {model->io_offset, 2 * indices},
-        {bp_image_u32(model->image, NAMES_OFFSET_AT), bp_image_u32(model->image, NAMES_BYTES_AT)},
+        {bp_image_u32(model->image, BP_HEADER_NAMES_OFFSET), bp_image_u32(model->image, BP_HEADER_NAMES_BYTES)},
     };
     return sections[index];
 }
 
-/* Part 0 .. 4 of a dense op, in the order of its arguments. */
-static uint32_t dense_bytes(const bp_model_t *model, const bp_op_t *op, uint32_t part) {
+static region_t part_of_dense(const bp_model_t *model, const bp_op_t *op, uint8_t part) {
     bp_tensor_t x, y;
-    bp_model_tensor(&x, model, op->input);
-    bp_model_tensor(&y, model, op->output);
-    uint32_t n_out = y.elems; /* of one row, or it could not be trained */
-    uint32_t channels = (op->flags & BP_OP_PER_CHANNEL) != 0 ? n_out : 1;
-    const uint32_t bytes[PARTS] = {n_out * ((x.elems + 3) & ~(uint32_t)3), 4 * n_out, 4 * channels,
-                                   channels, 4 * channels};
-    return bytes[part];
+    bp_dense_record_t dense;
+    bp_model_tensor(&x, model, bp_op_input(op, 0));
+    bp_model_tensor(&y, model, bp_op_output(op, 0));
+    bp_dense_record(&dense, op);
+    /* All outputs are those of one row, or it could not be trained. */
+    const region_t region = {dense.part[part],
+                             bp_dense_part_bytes(part, x.elems, y.elems, dense.flags)};
+    return region;
 }
 
-static region_t part_of_op(const bp_model_t *model, uint16_t index, uint32_t part) {
+static region_t part_of_op(const bp_model_t *model, uint16_t index, uint8_t part) {
     region_t region = {0, 0};
     bp_op_t op;
     bp_model_op(&op, model, index);
     if (op.code == BP_OP_DENSE_S8) {
-        region.begin = op.args[part];
-        region.bytes = dense_bytes(model, &op, part);
-    } else if (op.code == BP_OP_SOFTMAX_S8 && part == 0) {
-        region.begin = op.args[0];
-        region.bytes = TABLE_BYTES;
+        return part_of_dense(model, &op, part);
+    }
+    if (op.code == BP_OP_SOFTMAX_S8 && part == 0) {
+        region.begin = bp_softmax_table(&op);
+        region.bytes = BP_SOFTMAX_TABLE_BYTES;
     }
     return region;
 }
@@ -53,11 +54,11 @@ static region_t part_of_op(const bp_model_t *model, uint16_t index, uint32_t par
 static region_t region_at(const bp_model_t *model, uint32_t index) {
     uint32_t beyond = index - SECTIONS;
     return index < SECTIONS ? section(model, index)
-                            : part_of_op(model, (uint16_t)(beyond / PARTS), beyond % PARTS);
+                            : part_of_op(model, (uint16_t)(beyond / PARTS), (uint8_t)(beyond % PARTS));
 }
 
 static int holds_multipliers(uint32_t index) {
-    return index >= SECTIONS && (index - SECTIONS) % PARTS == MULTIPLIERS;
+    return index >= SECTIONS && (index - SECTIONS) % PARTS == BP_DENSE_MULTIPLIERS;
 }
 
 /* The reader has found every region to end within the image, so no sum overflows. */
@@ -86,10 +87,10 @@ bp_status_t bp_train_check_tensors(const bp_model_t *model) {
     bp_op_t op, before;
     for (uint16_t i = 0; i < model->n_ops; ++i) {
         bp_model_op(&op, model, i);
-        int twice = op.output == bp_model_input(model, 0);
+        int twice = bp_op_output(&op, 0) == bp_model_input(model, 0);
         for (uint16_t k = 0; k < i && !twice; ++k) {
             bp_model_op(&before, model, k);
-            twice = before.output == op.output;
+            twice = bp_op_output(&before, 0) == bp_op_output(&op, 0);
         }
         if (twice) {
             return BP_E_UNSUPPORTED;

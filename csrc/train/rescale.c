@@ -1,6 +1,7 @@
 #include <byteprop/fixed.h>
 #include <byteprop/kernels.h>
 
+#include "ops/softmax.h"
 #include "train/kernels/kernels.h"
 #include "train/state.h"
 
@@ -195,12 +196,12 @@ static int renew_softmax(const bp_train_t *t, uint32_t scale_bits) {
     int32_t mult_q31;
     int16_t lshift;
     bp_model_op(&op, &t->model, t->softmax_op);
-    if (!softmax_scaling(op.args[1], scale_bits, &mult_q31, &lshift)) {
+    if (!softmax_scaling(bp_softmax_beta_f32(&op), scale_bits, &mult_q31, &lshift)) {
         return 0;
     }
     for (uint16_t d = 0; d < 256; ++d) {
         uint32_t e = (uint32_t)bp_softmax_exp(d, mult_q31, (int8_t)lshift, diff_min_of(lshift));
-        bp_image_put_u32(t->image, op.args[0] + (uint32_t)4 * d, e);
+        bp_image_put_u32(t->image, bp_softmax_table(&op) + (uint32_t)4 * d, e);
     }
     return 1;
 }
@@ -215,7 +216,7 @@ static void scale_output(const bp_train_t *t, const bp_train_layer_t *layer, int
         if (op.code != BP_OP_RESHAPE) {
             return;
         }
-        tensor = op.output;
+        tensor = bp_op_output(&op, 0);
         scale_f32(t, bp_image_scale_offset(&t->model, tensor), exponent);
     }
 }

@@ -1,6 +1,7 @@
 #include <byteprop/infer.h>
 #include <byteprop/kernels.h>
 
+#include "ops/rescale.h"
 #include "train/state.h"
 
 /* One sample: forward, loss, backward, update. docs/numerics.md has the equations. */
@@ -16,7 +17,11 @@ static const int8_t *quantize_input(const bp_train_t *t, const uint8_t *x) {
     if (!BP_TRAIN_HAS_QUANTIZE || t->rescale_op == BP_TRAIN_NONE) {
         return (const int8_t *)x;
     }
-    bp_infer_op((uint8_t *)bp_train_i8(t, t->input), x, &t->model, t->rescale_op);
+    bp_op_t op;
+    bp_rescale_t rescale;
+    bp_model_op(&op, &t->model, t->rescale_op);
+    uint32_t n = bp_rescale_record(&rescale, &t->model, &op);
+    bp_rescale_8((uint8_t *)bp_train_i8(t, t->input), x, n, &rescale);
     return bp_train_i8(t, t->input);
 }
 

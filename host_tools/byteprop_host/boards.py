@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from byteprop import _paths
 from byteprop.errors import ArgumentError
+from byteprop.image import all_ops
 
 from .errors import INSTALL_HOST, BoardFileError, ToolMissingError, did_you_mean
 
@@ -115,6 +116,7 @@ class BuildSettings:
     kernel_flags: tuple[str, ...]  # besides, for csrc/kernels, csrc/isa and csrc/infer
     program_flags: tuple[str, ...]  # besides, for everything else
     defines: Mapping[str, str]
+    ops: tuple[str, ...]  # that firmware without a model has; empty: all
     train_flags: tuple[str, ...]  # in place of kernel_flags and program_flags, when it trains
     train_defines: Mapping[str, str]  # besides, for firmware that trains
 
@@ -366,6 +368,15 @@ def _serial(t: _Table) -> Serial:
     return serial
 
 
+def _ops(t: _Table) -> tuple[str, ...]:
+    ops = t.texts("ops", [])
+    unknown = [name for name in ops if name not in all_ops()]
+    if unknown:
+        known = ", ".join(sorted(all_ops()))
+        raise t.error("ops", f"must be of {known}, not {unknown[0]!r}")
+    return ops
+
+
 def _build(t: _Table) -> BuildSettings:
     defines = t.table("defines", {})
     train_defines = t.table("train_defines", {})
@@ -377,6 +388,7 @@ def _build(t: _Table) -> BuildSettings:
         link_flags=t.texts("link_flags", []),
         kernel_flags=t.texts("kernel_flags", ["-O2"]),
         program_flags=t.texts("program_flags", ["-Os"]),
+        ops=_ops(t),
         train_flags=t.texts("train_flags", []),
         defines=defines.remaining_texts(),
         train_defines=train_defines.remaining_texts(),

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from byteprop import LayerInfo, Model
-from byteprop.graph import Dense, Op, Softmax
+from byteprop.ops import spec_of
+from byteprop.tensor import Op
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,5 @@ def _row(layer: LayerInfo, op: Op, cost: int | None) -> LayerRow:
 
 
 def _detail(layer: LayerInfo, op: Op) -> str:
-    parts = []
-    if isinstance(op, Dense):
-        n_out, n_in = op.weights.shape
-        parts.append(f"{n_in} -> {n_out}")
-        parts.append("per channel" if op.weight_scales.size > 1 else "per tensor")
-    if layer.activation != "none":
-        parts.append(layer.activation)
-    if isinstance(op, Softmax) and float(op.beta) != 1.0:
-        parts.append(f"beta {float(op.beta):g}")
-    return ", ".join(parts)
+    activation = () if layer.activation == "none" else (layer.activation,)
+    return ", ".join((*spec_of(op).detail(op), *activation))

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from byteprop.image import all_ops, features, op_mask, tensor_kinds
+
 from .boards import Board
 from .errors import BuildError
 from .fit import arena_bytes, round_up_4, train_pool_bytes
@@ -15,9 +17,12 @@ _COMMON_FLAGS = (
     " -Wmissing-prototypes -Wundef -ffunction-sections -fdata-sections -fno-common"
 ).split()
 
-_KERNEL_FOLDERS = ("kernels", "isa", "infer")
+_KERNEL_FOLDERS = ("kernels", "isa")
 _TRAIN_FOLDER = "train"
-_LIBRARY_FOLDERS = ("model", "link")
+_LIBRARY_FOLDERS = ("link",)
+# What depends on the ops of the firmware, and is compiled anew for other ops.
+_WALK_FOLDER = "infer"
+_OP_FOLDERS = ("model", "ops")
 PROGRAM_FOLDER = "app"
 
 
@@ -94,6 +99,19 @@ class Job:
         }
         return {name: v for name, v in given.items() if name not in self.defines}
 
+    def op_defines(self) -> dict[str, str]:
+        """The ops and the kinds of tensors that the firmware has: those of the model in its flash,
+        else those that board.toml allows."""
+        if self.image is not None:
+            mask, kinds = op_mask(features(self.image)), tensor_kinds(self.image)
+        else:
+            mask, kinds = op_mask(self.board.build.ops or all_ops()), None
+        low, high = mask & (2**64 - 1), mask >> 64
+        given = {"BP_OPS_LOW": f"{low:#x}ULL", "BP_OPS_HIGH": f"{high:#x}ULL"}
+        if kinds is not None:
+            given["BP_KINDS"] = f"{kinds:#x}"
+        return {name: v for name, v in given.items() if name not in self.board_defines()}
+
     def units(self) -> list[Unit]:
         build = self.board.build
         base = (*_COMMON_FLAGS, *build.flags, *self.flags, *_define_flags(self.board_defines()))
@@ -107,8 +125,13 @@ class Job:
             others += sorted([*folder.glob("*.c"), *folder.glob("*.S")])
         program = list(self.program) or sorted((self.csrc / PROGRAM_FOLDER).glob("*.c"))
         model = _define_flags(self.program_defines())
+        ops = _define_flags(self.op_defines())
+        walk = _sources(self.csrc, (_WALK_FOLDER,))
+        readers = _sources(self.csrc, _OP_FOLDERS)
         return [
             *(Unit(s, (*base, *build.kernel_flags)) for s in kernels),
+            *(Unit(s, (*base, *build.kernel_flags, *ops)) for s in walk),
+            *(Unit(s, (*base, *build.program_flags, *ops)) for s in readers),
             *(Unit(s, (*base, *build.program_flags)) for s in others),
             *(Unit(s, (*base, *build.program_flags, *model)) for s in program),
         ]

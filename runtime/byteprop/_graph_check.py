@@ -8,13 +8,25 @@ import numpy as np
 
 from byteprop import _raw
 from byteprop.errors import ModelError
-from byteprop.graph import Dense, DType, Graph, Op, Reshape, Softmax, Tensor
+from byteprop.graph import Graph
+from byteprop.ops import place, spec_of
+from byteprop.ops.dense import MAX_N_IN, MAX_N_OUT
+from byteprop.ops.softmax import MAX_CLASSES
 from byteprop.quantization import limits
+from byteprop.tensor import Kind, Tensor
+
+__all__ = [
+    "MAX_CLASSES",
+    "MAX_ELEMS",
+    "MAX_N_IN",
+    "MAX_N_OUT",
+    "MAX_RANK",
+    "MAX_WEIGHTS",
+    "check",
+    "feature_counts",
+]
 
 MAX_RANK = _raw.const("BP_MODEL_MAX_RANK")
-MAX_N_IN = _raw.const("BP_DENSE_MAX_INPUTS")
-MAX_N_OUT = _raw.const("BP_DENSE_MAX_OUTPUTS")
-MAX_CLASSES = _raw.const("BP_SOFTMAX_MAX_ELEMS")
 MAX_ELEMS = _raw.const("BP_MODEL_MAX_ARENA_BYTES")
 MAX_WEIGHTS = 2**28
 _MAX_TENSORS = _raw.const("BP_MODEL_MAX_TENSORS")
@@ -30,11 +42,12 @@ def check(graph: Graph) -> None:
         _check_tensor(f"tensor {index} {tensor.name!r}", tensor)
     _check_order(graph)
     _check_boundary(graph)
+    _check_normalizations(graph)
     _check_size(graph)
     for index, op in enumerate(graph.ops):
-        x, y = graph.tensors[op.input], graph.tensors[op.output]
+        y = graph.tensors[op.outputs[0]]
         where = f"op {index} {type(op).__name__} (output {y.name!r})"
-        _check_op(where, op, x, y)
+        spec_of(op).check(place(graph.tensors, op, where))
 
 
 def _at_most(n: int, most: int, what: str) -> None:
@@ -55,24 +68,34 @@ def _check_tensor(where: str, t: Tensor) -> None:
     if not lowest <= t.zero_point <= highest:
         raise ModelError(f"{where}: zero point {t.zero_point} is not in {lowest}..{highest}")
 
+    if t.kind is Kind.CONSTANT and len(t.data) != t.elems:
+        raise ModelError(f"{where}: expected {t.elems} bytes of data, got {len(t.data)}")
+    if t.kind is not Kind.CONSTANT and t.data:
+        raise ModelError(f"{where}: a tensor of kind {t.kind.name} has data")
+
 
 def _check_order(graph: Graph) -> None:
-    """Every tensor is written once, before it is read."""
+    """Every activation is written once, before it is read; constants are never written."""
     if not graph.inputs or not graph.outputs:
         raise ModelError("the model has no inputs or no outputs")
     n = len(graph.tensors)
-    used = [*graph.inputs, *graph.outputs, *(t for op in graph.ops for t in (op.input, op.output))]
+    operands = [t for op in graph.ops for t in (*op.inputs, *op.outputs)]
+    used = [*graph.inputs, *graph.outputs, *operands]
     if not all(0 <= t < n for t in used):
         raise ModelError(f"the model names tensor {max(used, key=abs)} and has {n}")
     if len(set(graph.inputs)) != len(graph.inputs):
         raise ModelError("the model lists the same tensor twice as an input")
-    written = set(graph.inputs)
+    states = {t for t in range(n) if graph.tensors[t].kind is Kind.STATE}
+    constants = {t for t in range(n) if graph.tensors[t].kind is Kind.CONSTANT}
+    written = {*graph.inputs, *states, *constants}
     for index, op in enumerate(graph.ops):
-        if op.input not in written:
-            raise ModelError(f"op {index} reads tensor {op.input} before it is written")
-        if op.output in written:
-            raise ModelError(f"op {index} writes tensor {op.output} a second time")
-        written.add(op.output)
+        for t in op.inputs:
+            if t not in written:
+                raise ModelError(f"op {index} reads tensor {t} before it is written")
+        for t in op.outputs:
+            if t in written - states:
+                raise ModelError(f"op {index} writes tensor {t} a second time")
+            written.add(t)
     missing = set(range(n)) - written
     if missing:
         index = min(missing)
@@ -80,6 +103,16 @@ def _check_order(graph: Graph) -> None:
 
 
 def _check_boundary(graph: Graph) -> None:
+    for t in (*graph.inputs, *graph.outputs):
+        tensor = graph.tensors[t]
+        if tensor.kind is not Kind.ACTIVATION:
+            raise ModelError(
+                f"tensor {t} {tensor.name!r}: an input or output of the model must be an "
+                f"ACTIVATION, got {tensor.kind.name}"
+            )
+
+
+def _check_normalizations(graph: Graph) -> None:
     """Float32 inputs alone are normalised, by constants that float32 arithmetic can use."""
     for index, tensor in enumerate(graph.tensors):
         if tensor.normalization is None:
@@ -113,56 +146,6 @@ def feature_counts(shape: tuple[int, ...]) -> list[int]:
 
 def _check_size(graph: Graph) -> None:
     """Before memory is taken: several ops may hold the same array."""
-    weights = sum(op.weights.size for op in graph.ops if isinstance(op, Dense))
+    weights = sum(spec_of(op).weights(op) for op in graph.ops)
     if weights > MAX_WEIGHTS:
         raise ModelError(f"the model has {weights} weights; {MAX_WEIGHTS} are supported")
-
-
-def _check_op(where: str, op: Op, x: Tensor, y: Tensor) -> None:
-    if isinstance(op, Dense):
-        _check_dense(where, op, x, y)
-        return
-    if x.elems != y.elems:
-        raise ModelError(f"{where}: shapes {x.shape} and {y.shape} differ in size")
-    if isinstance(op, Softmax):
-        _check_softmax(where, x, y)
-    elif isinstance(op, Reshape) and x.dtype != y.dtype:
-        raise ModelError(f"{where}: input is {x.dtype.name} and output {y.dtype.name}")
-
-
-def _check_dense(where: str, op: Dense, x: Tensor, y: Tensor) -> None:
-    if x.dtype != DType.INT8 or y.dtype != DType.INT8:
-        raise ModelError(f"{where}: takes INT8 to INT8, given {x.dtype.name} to {y.dtype.name}")
-    if op.weights.ndim != 2 or op.weights.dtype != np.int8:
-        raise ModelError(f"{where}: weights must be int8 [n_out, n_in]")
-    n_out, n_in = op.weights.shape
-    if not 1 <= n_in <= MAX_N_IN:
-        raise ModelError(f"{where}: n_in is {n_in}; 1..{MAX_N_IN} is supported")
-    if not 1 <= n_out <= MAX_N_OUT:
-        raise ModelError(f"{where}: n_out is {n_out}; 1..{MAX_N_OUT} is supported")
-    if not y.shape or y.shape[-1] != n_out or x.elems != y.elems // n_out * n_in:
-        raise ModelError(
-            f"{where}: weights [{n_out}, {n_in}] do not map shape {x.shape} to shape {y.shape}"
-        )
-    if op.bias.shape != (n_out,) or op.bias.dtype != np.int32:
-        given = f"{op.bias.dtype} {op.bias.shape}"
-        raise ModelError(f"{where}: bias must be int32 [{n_out}], given {given}")
-    if op.weight_scales.shape not in ((1,), (n_out,)):
-        given = f"{op.weight_scales.shape} weight scales"
-        raise ModelError(f"{where}: {given}; 1 or {n_out} are supported")
-    if not (np.isfinite(op.weight_scales).all() and (op.weight_scales > 0).all()):
-        raise ModelError(f"{where}: a weight scale is not finite and above 0")
-    if not op.has_bias and op.bias.any():
-        raise ModelError(f"{where}: has_bias is False and the bias is not zero")
-
-
-def _check_softmax(where: str, x: Tensor, y: Tensor) -> None:
-    if x.dtype != DType.INT8 or y.dtype != DType.INT8:
-        raise ModelError(f"{where}: takes INT8 to INT8, given {x.dtype.name} to {y.dtype.name}")
-    if x.shape != y.shape or not 1 <= (x.shape or (0,))[-1] <= MAX_CLASSES:
-        raise ModelError(
-            f"{where}: shapes {x.shape} to {y.shape}; equal shapes "
-            f"with 1..{MAX_CLASSES} classes are supported"
-        )
-    if y.scale != np.float32(1 / 256) or y.zero_point != -128:
-        raise ModelError(f"{where}: output scale and zero point must be 1/256 and -128")

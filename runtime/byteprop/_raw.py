@@ -69,6 +69,30 @@ Status = IntEnum(  # type: ignore[misc]  # the members are those of the C header
 )
 
 
+# --- ops ---
+
+
+def op_name(code: int) -> str:
+    """Name of the op with this code, such as "dense"; "op 77" for one that does not exist."""
+    name = _text(lib.bp_op_name(code))
+    return f"op {code}" if name == "?" else name
+
+
+def op_code(name: str) -> int:
+    """The code of an op in images."""
+    for code in range(const("BP_MODEL_MAX_OP_CODES")):
+        if op_name(code) == name:
+            return code
+    raise ArgumentError(f"name: expected an op of csrc/ops, got {name!r}")
+
+
+def op_features() -> bytes:
+    """A bit for the code of each op of this build, as an image's header has them."""
+    mask = ffi.new(_BYTES, const("BP_MODEL_FEATURES_BYTES"))
+    lib.bp_op_features(mask)
+    return bytes(ffi.buffer(mask))
+
+
 # --- instruction sets ---
 
 
@@ -272,8 +296,22 @@ def _aligned(n_bytes: int) -> UInt8s:
 class _Arenas(threading.local):
     """One arena a thread, so that threads can run one model at the same time without a lock."""
 
-    def __init__(self, arena_bytes: int) -> None:
-        self.arena = _from_buffer(_BYTES, _aligned(arena_bytes))
+    def __init__(self, model: Any) -> None:
+        self.arena = _from_buffer(_BYTES, _aligned(model.arena_bytes))
+        lib.bp_infer_reset(model, self.arena)
+
+
+def _refusal(status: int, image: UInt8s) -> str:
+    """Why the checked reader refused an image."""
+    text = f"{status_text(status)} ({status_name(status)})"
+    if status_name(status) != "E_VERSION":
+        return text
+    at = const("BP_HEADER_VERSION")
+    got = int.from_bytes(image[at : at + 2].tobytes(), "little")
+    return (
+        f"{text}: expected version {const('BP_MODEL_VERSION')}, got {got}; make the image again "
+        "from its .tflite file: byteprop convert MODEL.tflite -o MODEL.bpm"
+    )
 
 
 class Engine:
@@ -287,13 +325,13 @@ class Engine:
         self._model = ffi.new("bp_model_t *")
         status = lib.bp_model_open(self._model, _from_buffer(_BYTES, self.image), data.size)
         if status != _OK:
-            raise ModelError(f"{status_text(status)} ({status_name(status)})")
+            raise ModelError(_refusal(status, data))
         self.arena_bytes: int = self._model.arena_bytes
         self.crc32: int = self._model.crc32
         self.input_bytes = lib.bp_infer_input_bytes(self._model)
         self.output_bytes = lib.bp_infer_output_bytes(self._model)
         self.n_ops: int = self._model.n_ops
-        self._arenas = _Arenas(self.arena_bytes)
+        self._arenas = _Arenas(self._model)
 
     def run(self, x: UInt8s) -> UInt8s:
         """y uint8 [n, output_bytes] of x uint8 [n, input_bytes], C-contiguous."""
@@ -343,19 +381,26 @@ class Engine:
 
         return run
 
-    def _elems(self, index: int) -> int:
-        tensor = ffi.new("bp_tensor_t *")
-        lib.bp_model_tensor(tensor, self._model, index)
-        return int(tensor.elems)
-
     def run_op(self, index: int, x: Bytes) -> bytes:
-        """Bytes of op index's output tensor from those of its input tensor."""
+        """Op index alone: the bytes of all its outputs from those of all its inputs."""
         _check("index", index, 0, self.n_ops - 1)
         op = ffi.new("bp_op_t *")
         lib.bp_model_op(op, self._model, index)
-        wanted = self._elems(op.input)
-        if len(x) != wanted:
-            raise ArgumentError(f"x: wanted {wanted} bytes, got {len(x)}")
-        y = ffi.new(_BYTES, self._elems(op.output))
-        lib.bp_infer_op(y, _from_buffer(_BYTES, x), self._model, index)
-        return bytes(ffi.buffer(y))
+        inputs = [self._span(lib.bp_op_input(op, i)) for i in range(op.n_inputs)]
+        outputs = [self._span(lib.bp_op_output(op, i)) for i in range(op.n_outputs)]
+        expected = sum(span.stop - span.start for span in inputs)
+        if len(x) != expected:
+            raise ArgumentError(f"x: expected {expected} bytes, got {len(x)}")
+        arena = _aligned(self.arena_bytes)
+        left = np.frombuffer(x, np.uint8)
+        for span in inputs:
+            n = span.stop - span.start
+            arena[span], left = left[:n], left[n:]
+        lib.bp_infer_op(self._model, _from_buffer(_BYTES, arena), index)
+        return b"".join(arena[span].tobytes() for span in outputs)
+
+    def _span(self, tensor_index: int) -> slice:
+        """The bytes of the arena that a tensor has."""
+        tensor = ffi.new("bp_tensor_t *")
+        lib.bp_model_tensor(tensor, self._model, tensor_index)
+        return slice(tensor.offset, tensor.offset + tensor.elems)

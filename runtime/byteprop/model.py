@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,8 +16,9 @@ from byteprop._boundary import Boundary
 from byteprop._masters import Masters
 from byteprop._summary import summary
 from byteprop.errors import ArgumentError, ModelError
-from byteprop.graph import Dense, Graph, Normalization, Rescale, Tensor
+from byteprop.graph import Graph, Normalization, Tensor
 from byteprop.importer import load_tflite
+from byteprop.ops import place, spec_of
 
 if TYPE_CHECKING:
     from byteprop.callbacks import Callback, EarlyStopping
@@ -492,18 +492,16 @@ def _tflite(model: Model) -> bytes:
 
 def _layer(graph: Graph, index: int) -> LayerInfo:
     op = graph.ops[index]
-    x, y = graph.tensors[op.input], graph.tensors[op.output]
-    weights, biases = (op.weights.size, op.bias.size) if isinstance(op, Dense) else (0, 0)
-    rows = math.prod(y.shape[:-1])
+    spec, at = spec_of(op), place(graph.tensors, op)
     return LayerInfo(
         index=index,
-        name=y.name,
+        name=at.y.name,
         op=type(op).__name__,
-        input_shape=x.shape,
-        output_shape=y.shape,
-        activation=op.activation.name.lower() if isinstance(op, (Dense, Rescale)) else "none",
-        scale=float(y.scale),
-        zero_point=y.zero_point,
-        macs=rows * weights,
-        weight_bytes=weights + 4 * biases,
+        input_shape=at.x.shape,
+        output_shape=at.y.shape,
+        activation=spec.activation(op).name.lower(),
+        scale=float(at.y.scale),
+        zero_point=at.y.zero_point,
+        macs=spec.macs(at),
+        weight_bytes=spec.weight_bytes(op),
     )

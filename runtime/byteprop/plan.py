@@ -1,9 +1,10 @@
-"""The arena planner: where each tensor lies in the one block of RAM that inference needs.
+"""The arena planner: the address of each tensor in the one block of RAM that inference needs.
 
-Tensors that share their bytes form a buffer: a RESHAPE's output lies on its input, and an
-element-wise op writes over its input when nobody reads that afterwards. Buffers that are alive at
-the same time must not overlap. For a chain of layers the result is the smallest there is: the
-largest sum of two neighbours, each rounded up to 4 bytes.
+Tensors that share their bytes form a buffer: a RESHAPE's output is its input, and an element-wise
+op writes over its input when no op reads that afterwards. Scratch memory of an op is a buffer that
+is alive while the op runs; state is alive always. Buffers that are alive at the same time must not
+overlap. For a chain of layers the result is the smallest there is: the largest sum of two
+neighbours, each rounded up to 4 bytes.
 """
 
 from __future__ import annotations
@@ -11,17 +12,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from byteprop.graph import Graph, Rescale, Reshape, Softmax
+from byteprop.graph import Graph
+from byteprop.ops import place, spec_of
+from byteprop.ops.spec import InPlace
+from byteprop.tensor import Kind, Op
 
 ALIGNMENT = 4
 _BEFORE_FIRST_OP = -1
 
 
 @dataclass(frozen=True)
+class Scratch:
+    """Memory that one op takes while it runs."""
+
+    op: int
+    size: int
+    offset: int
+
+
+@dataclass(frozen=True)
 class Plan:
-    """Arena offset of each tensor, and the arena's size."""
+    """Arena offset of each tensor (0 for constants) and of scratch memory, and the arena's size."""
 
     offsets: tuple[int, ...]
+    scratch: tuple[Scratch, ...]
     arena_bytes: int
 
 
@@ -49,40 +63,71 @@ class _Buffer:
 def plan(graph: Graph) -> Plan:
     """Offsets of all tensors. A graph that branches is placed in two ways, and the smaller kept."""
     owner, buffers = _buffers(graph)
+    scratch = _scratch(graph)
+    buffers += [_Buffer(_round_up(size), Lifetime(op, op)) for op, size in scratch]
+    offsets = _placed(buffers)
+    behind = offsets[len(offsets) - len(scratch) :]
+    return Plan(
+        tuple(0 if b is None else offsets[b] for b in owner),
+        tuple(Scratch(*s, offset) for s, offset in zip(scratch, behind, strict=True)),
+        _end(buffers, offsets),
+    )
+
+
+def _placed(buffers: Sequence[_Buffer]) -> list[int]:
     fullest = _fullest_moment(buffers)
     offsets = _place_from_both_ends(buffers, fullest)
-    if offsets is None:
-        placements = (_place_by_size(buffers), _place_by_time(buffers))
-        offsets = min(placements, key=lambda placement: _end(buffers, placement))
-    return Plan(tuple(offsets[b] for b in owner), _end(buffers, offsets))
+    if offsets is not None:
+        return offsets
+    placements = (_place_by_size(buffers), _place_by_time(buffers))
+    return min(placements, key=lambda placement: _end(buffers, placement))
+
+
+def _scratch(graph: Graph) -> list[tuple[int, int]]:
+    """Index and scratch bytes of each op that takes some."""
+    sizes = (spec_of(op).scratch_bytes(place(graph.tensors, op)) for op in graph.ops)
+    return [(index, size) for index, size in enumerate(sizes) if size]
 
 
 def lifetimes(graph: Graph) -> list[Lifetime]:
-    """Lifetime of each tensor; all are used by an op or a border."""
+    """Lifetime of each tensor; an op or the graph's boundary uses each of them."""
+    end = len(graph.ops)
     first = dict.fromkeys(graph.inputs, _BEFORE_FIRST_OP)
     last = dict(first)
     for index, op in enumerate(graph.ops):
-        last[op.input] = index
-        first[op.output] = last[op.output] = index
-    last.update(dict.fromkeys(graph.outputs, len(graph.ops)))
+        for t in (*op.inputs, *op.outputs):
+            last[t] = index
+            first.setdefault(t, index)
+    last.update(dict.fromkeys(graph.outputs, end))
+    for t, tensor in enumerate(graph.tensors):
+        if tensor.kind is not Kind.ACTIVATION:
+            first[t], last[t] = _BEFORE_FIRST_OP, end
     return [Lifetime(first[t], last[t]) for t in range(len(graph.tensors))]
 
 
-def _buffers(graph: Graph) -> tuple[list[int], list[_Buffer]]:
-    """Buffer index of each tensor, and the buffers."""
+def _buffers(graph: Graph) -> tuple[list[int | None], list[_Buffer]]:
+    """Buffer index of each tensor, None for a constant; and the buffers."""
     lives = lifetimes(graph)
     life = list(lives)
     head = list(range(len(graph.tensors)))
     for index, op in enumerate(graph.ops):
-        source = head[op.input]
-        dies_here = life[source].last == index
-        if isinstance(op, Reshape) or (isinstance(op, (Rescale, Softmax)) and dies_here):
-            head[op.output] = source
-            life[source] = life[source].union(lives[op.output])
-    order = sorted(set(head))
+        source = head[op.inputs[0]]
+        if _shares_bytes(graph, op, dies_here=life[source].last == index):
+            head[op.outputs[0]] = source
+            life[source] = life[source].union(lives[op.outputs[0]])
+    order = [h for h in sorted(set(head)) if graph.tensors[h].kind is not Kind.CONSTANT]
     number = {h: i for i, h in enumerate(order)}
     buffers = [_Buffer(_round_up(graph.tensors[h].elems), life[h]) for h in order]
-    return [number[h] for h in head], buffers
+    return [number.get(h) for h in head], buffers
+
+
+def _shares_bytes(graph: Graph, op: Op, *, dies_here: bool) -> bool:
+    """Whether output 0 gets the bytes of input 0."""
+    in_place = spec_of(op).in_place
+    ends = (graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]])
+    return all(t.kind is Kind.ACTIVATION for t in ends) and (
+        in_place is InPlace.ALIAS or (in_place is InPlace.LAST_READER and dies_here)
+    )
 
 
 def _round_up(n_bytes: int) -> int:

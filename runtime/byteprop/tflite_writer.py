@@ -4,39 +4,25 @@ and which `load` reads back as the same graph."""
 from __future__ import annotations
 
 import math
+from typing import Any
 
-import numpy as np
+import numpy.typing as npt
 import tflite
 
-from byteprop.errors import ModelError
-from byteprop.graph import Activation, Dense, DType, Graph, Op, Rescale, Reshape, Softmax, Tensor
-from byteprop.tflite_file import TfliteFile, options_of
+from byteprop.graph import Graph
+from byteprop.ops import place, spec_of
+from byteprop.tensor import Activation, DType, Tensor
+from byteprop.tflite_file import Options, TfliteFile, options_of
 
 _TYPES = {DType.INT8: tflite.TensorType.INT8, DType.UINT8: tflite.TensorType.UINT8}
 _FLOAT = tflite.TensorType.FLOAT32
-_Fused = tflite.ActivationFunctionType
-_FUSED = {
-    Activation.NONE: _Fused.NONE,
-    Activation.RELU: _Fused.RELU,
-    Activation.RELU6: _Fused.RELU6,
-    Activation.RELU_N1_TO_1: _Fused.RELU_N1_TO_1,
-}
 _Code = tflite.BuiltinOperator
-# Ops on their own and the versions that take int8.
-_RESCALES = {
-    Activation.NONE: (_Code.QUANTIZE, 2),
-    Activation.RELU: (_Code.RELU, 2),
-    Activation.RELU6: (_Code.RELU6, 2),
-    Activation.RELU_N1_TO_1: (_Code.RELU_N1_TO_1, 1),
-    Activation.RELU_0_TO_1: (_Code.RELU_0_TO_1, 1),
-}
-# FULLY_CONNECTED: plain int8, without bias, that keeps dimensions.
-_DENSE_VERSION, _NO_BIAS_VERSION, _KEEP_DIMS_VERSION = 4, 6, 5
+_Fused = tflite.ActivationFunctionType
 
 
 def write_tflite(graph: Graph) -> bytes:
     """The file. ModelError for what the format cannot state."""
-    return _Writer(graph).write()
+    return Writer(graph).write()
 
 
 def _last_axes(shape: tuple[int, ...], n: int) -> tuple[int, ...]:
@@ -46,7 +32,9 @@ def _last_axes(shape: tuple[int, ...], n: int) -> tuple[int, ...]:
     return next(shape[at:] for at in range(len(shape), 0, -1) if math.prod(shape[at:]) == n)
 
 
-class _Writer:
+class Writer:
+    """The file while it grows. tensors: its index of each tensor of the graph."""
+
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.file = TfliteFile(description="byteprop")
@@ -55,7 +43,8 @@ class _Writer:
     def write(self) -> bytes:
         inputs = [self._input(t) for t in self.graph.inputs]
         for index, op in enumerate(self.graph.ops):
-            self._op(index, op)
+            where = f"op {index} {type(op).__name__}"
+            spec_of(op).write_tflite(place(self.graph.tensors, op, where), self)
         outputs = [self._output(t) for t in self.graph.outputs]
         return self.file.build(inputs, outputs)
 
@@ -112,65 +101,26 @@ class _Writer:
         self.file.op(_Code.DEQUANTIZE, [inner], [outer], version=2)
         return outer
 
-    # Ops.
+    # For the ops, which name everything as the schema does.
 
-    def _op(self, index: int, op: Op) -> None:
-        x, y = self.tensors[op.input], self.tensors[op.output]
-        if isinstance(op, Dense):
-            self._dense(index, op)
-        elif isinstance(op, Rescale):
-            code, version = _RESCALES[op.activation]
-            self.file.op(code, [x], [y], version=version)
-        elif isinstance(op, Softmax):
-            options = options_of("Softmax", Beta=float(op.beta))
-            self.file.op(_Code.SOFTMAX, [x], [y], version=2, options=options)
-        elif isinstance(op, Reshape):
-            shape = self.graph.tensors[op.output].shape
-            constant = self.file.tensor(
-                (len(shape),),
-                tflite.TensorType.INT32,
-                name=f"{self.graph.tensors[op.output].name}/shape",
-                data=np.array(shape, "<i4"),
-            )
-            self.file.op(_Code.RESHAPE, [x, constant], [y])
+    def op(
+        self, name: str, inputs: list[int], outputs: list[int], *, version: int = 1, **options: Any
+    ) -> None:
+        """Adds an op between tensors of the file. options: the fields of its table of options."""
+        code = getattr(tflite.BuiltinOperator, name)
+        self.file.op(code, inputs, outputs, version=version, options=_options(name, options))
 
-    def _dense(self, index: int, op: Dense) -> None:
-        x, y = self.graph.tensors[op.input], self.graph.tensors[op.output]
-        if op.activation not in _FUSED:
-            raise ModelError(f"op {index}: a dense layer cannot end in {op.activation.name}")
-        n_out = len(op.weights)
-        keep = y.shape != (y.elems // n_out, n_out)
-        operands = [self.tensors[op.input], self._weights(op, y.name)]
-        if op.has_bias:
-            operands.append(self._bias(op, x, y.name))
-        options = options_of(
-            "FullyConnected", FusedActivationFunction=_FUSED[op.activation], KeepNumDims=keep
-        )
-        version = _DENSE_VERSION if op.has_bias else _NO_BIAS_VERSION
-        version = max(version, _KEEP_DIMS_VERSION) if keep else version
-        self.file.op(
-            _Code.FULLY_CONNECTED,
-            operands,
-            [self.tensors[op.output]],
-            version=version,
-            options=options,
-        )
+    def constant(self, name: str, data: npt.NDArray[Any], scale: Any = None) -> int:
+        """Adds a constant; returns its index in the file. scale: one number, or one per row."""
+        kind = getattr(tflite.TensorType, data.dtype.name.upper())
+        return self.file.tensor(data.shape, kind, name=name, scale=scale, data=data)
 
-    def _weights(self, op: Dense, name: str) -> int:
-        return self.file.tensor(
-            op.weights.shape,
-            tflite.TensorType.INT8,
-            name=f"{name}/weights",
-            scale=op.weight_scales,
-            data=op.weights,
-        )
+    def fused(self, activation: Activation) -> int | None:
+        """The code of an activation inside another op; None when the schema has none."""
+        code = getattr(tflite.ActivationFunctionType, activation.name, None)
+        return None if code is None else int(code)
 
-    def _bias(self, op: Dense, x: Tensor, name: str) -> int:
-        """At scale s_x * s_w, one a row where the weights have one a row."""
-        return self.file.tensor(
-            op.bias.shape,
-            tflite.TensorType.INT32,
-            name=f"{name}/bias",
-            scale=np.float32(x.scale) * op.weight_scales.astype(np.float32),
-            data=op.bias.astype("<i4"),
-        )
+
+def _options(op: str, fields: dict[str, Any]) -> Options | None:
+    """FULLY_CONNECTED has FullyConnectedOptions."""
+    return options_of(op.title().replace("_", ""), **fields) if fields else None

@@ -10,10 +10,15 @@
 #include <stdint.h>
 
 enum {
-    DEMO_TENSORS = 64,
-    DEMO_OPS = DEMO_TENSORS + 6 * 40,
-    DEMO_IO = DEMO_OPS + 5 * 32,
-    DEMO_DATA = 480,
+    DEMO_TENSORS = 80,
+    DEMO_OPS = DEMO_TENSORS + 6 * 40, /* offsets of the records, then the records */
+    DEMO_RESCALE = DEMO_OPS + 5 * 4,
+    DEMO_RESHAPE = DEMO_RESCALE + 8 + 4 * 4,
+    DEMO_DENSE1 = DEMO_RESHAPE + 8,
+    DEMO_DENSE2 = DEMO_DENSE1 + 8 + 7 * 4,
+    DEMO_SOFTMAX = DEMO_DENSE2 + 8 + 7 * 4,
+    DEMO_IO = DEMO_SOFTMAX + 8 + 2 * 4,
+    DEMO_DATA = DEMO_IO + 4,
     DEMO_W1 = DEMO_DATA,
     DEMO_B1 = DEMO_W1 + 5 * 8,
     DEMO_M1 = DEMO_B1 + 5 * 4,

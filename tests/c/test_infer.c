@@ -77,19 +77,20 @@ static void partial_runs(const bp_model_t *model) {
 }
 
 static void ops_alone(const bp_model_t *model) {
-    static const uint32_t bytes[6] = {6, 6, 6, 5, 3, 3};
     uint8_t x[DEMO_INPUT] = {1, 2, 250, 128, 64, 9}, wanted[DEMO_OUTPUT];
     by_hand(wanted, x, model->image);
-    uint8_t *in = exact_bytes(DEMO_INPUT);
-    memcpy(in, x, DEMO_INPUT);
+    uint8_t *arena = exact_bytes(model->arena_bytes);
     for (uint16_t i = 0; i < 5; ++i) {
-        uint8_t *out = exact_bytes(bytes[i + 1]);
-        bp_infer_op(out, in, model, i);
-        free(in);
-        in = out;
+        bp_tensor_t in, out;
+        bp_model_tensor(&in, model, i);
+        bp_model_tensor(&out, model, (uint16_t)(i + 1));
+        memset(arena, 0x55, model->arena_bytes);
+        memcpy(arena + in.offset, x, in.elems);
+        bp_infer_op(model, arena, i);
+        memcpy(x, arena + out.offset, out.elems);
     }
-    CHECK(memcmp(in, wanted, DEMO_OUTPUT) == 0);
-    free(in);
+    CHECK(memcmp(x, wanted, DEMO_OUTPUT) == 0);
+    free(arena);
 }
 
 /* Two rows through one dense layer are the layer on each row. */
@@ -119,12 +120,8 @@ static void rows_of_a_dense_layer(uint8_t *image) {
 static void several_inputs_and_a_copy(uint8_t *image) {
     make_demo_image(image);
     put_u16(image + 26, 1); /* one op: */
-    uint8_t *op = image + DEMO_OPS;
-    memset(op, 0, BP_MODEL_OP_BYTES);
-    op[0] = BP_OP_RESHAPE;
-    put_u16(op + 4, 1);
-    put_u16(op + 6, 2);
-    put_u32(image + 16, 1u << BP_OP_RESHAPE);
+    put_u32(image + DEMO_OPS, DEMO_RESHAPE);
+    image[BP_HEADER_FEATURES] = 1u << BP_OP_RESHAPE;
     put_u16(image + 28, 2); /* inputs 1 and 3, outputs 3 and 2 */
     put_u16(image + 30, 2);
     put_u16(image + DEMO_IO, 1);
@@ -149,6 +146,63 @@ static void several_inputs_and_a_copy(uint8_t *image) {
     CHECK_EQ(bp_model_open(&model, image, DEMO_BYTES), BP_E_OVERLAP);
 }
 
+/* Output = state, then state = input: what comes out is the sample before. */
+static void state_stays(uint8_t *image) {
+    make_demo_image(image);
+    put_u16(image + BP_HEADER_N_OPS, 2);
+    put_u32(image + DEMO_OPS, DEMO_RESHAPE);
+    put_u32(image + DEMO_OPS + 4, DEMO_RESHAPE + 8);
+    memcpy(image + DEMO_RESHAPE + 8, image + DEMO_RESHAPE, 8);
+    put_u16(image + DEMO_RESHAPE + 4, 1); /* tensor 1 is the state, 2 the output, 0 the input */
+    put_u16(image + DEMO_RESHAPE + 12, 0);
+    put_u16(image + DEMO_RESHAPE + 14, 1);
+    put_u16(image + DEMO_IO + 2, 2);
+    image[BP_HEADER_FEATURES] = 1u << BP_OP_RESHAPE;
+    image[DEMO_TENSORS] = BP_DTYPE_INT8;
+    put_u32(image + DEMO_TENSORS + BP_TENSOR_ZERO_POINT, 0);
+    uint8_t *state = image + DEMO_TENSORS + BP_MODEL_TENSOR_BYTES;
+    state[BP_TENSOR_KIND] = BP_KIND_STATE;
+    put_u32(state + BP_TENSOR_OFFSET, 16);
+    put_u32(state + BP_TENSOR_ZERO_POINT, (uint32_t)-3);
+    put_u32(image + DEMO_TENSORS + 2 * BP_MODEL_TENSOR_BYTES + BP_TENSOR_OFFSET, 8);
+    put_u32(image + BP_HEADER_ARENA_BYTES, 22);
+    seal(image);
+    bp_model_t model;
+    CHECK_EQ(bp_model_open(&model, image, DEMO_BYTES), BP_OK);
+    uint8_t *arena = exact_bytes(model.arena_bytes), y[2 * DEMO_INPUT];
+    const uint8_t x[2 * DEMO_INPUT] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+    memset(arena, 0x55, model.arena_bytes);
+    bp_infer_reset(&model, arena);
+    bp_infer_batch(y, x, 2, &model, arena);
+    for (uint32_t i = 0; i < DEMO_INPUT; ++i) {
+        CHECK_EQ((int8_t)y[i], -3);
+        CHECK_EQ(y[DEMO_INPUT + i], x[i]);
+    }
+    free(arena);
+    put_u32(state + BP_TENSOR_OFFSET, 4); /* the end of the input */
+    seal(image);
+    CHECK_EQ(bp_model_open(&model, image, DEMO_BYTES), BP_E_OVERLAP);
+}
+
+/* A constant is in the image, and an op that does not take one refuses it. */
+static void constants(uint8_t *image) {
+    make_demo_image(image);
+    uint8_t *tensor = image + DEMO_TENSORS + 2 * BP_MODEL_TENSOR_BYTES;
+    tensor[BP_TENSOR_KIND] = BP_KIND_CONSTANT;
+    put_u32(tensor + BP_TENSOR_OFFSET, DEMO_W1);
+    seal(image);
+    bp_model_t model;
+    CHECK_EQ(bp_model_open(&model, image, DEMO_BYTES), BP_E_KIND); /* an op writes it */
+    put_u16(image + DEMO_RESHAPE + 6, 4);
+    put_u32(image + DEMO_TENSORS + 4 * BP_MODEL_TENSOR_BYTES + 8, 6);
+    put_u32(image + DEMO_TENSORS + 4 * BP_MODEL_TENSOR_BYTES + 20, 6);
+    seal(image);
+    CHECK_EQ(bp_model_open(&model, image, DEMO_BYTES), BP_E_KIND); /* dense reads it */
+    put_u32(tensor + BP_TENSOR_OFFSET, DEMO_NAMES);
+    seal(image);
+    CHECK_EQ(bp_model_open(&model, image, DEMO_BYTES), BP_E_BOUNDS);
+}
+
 int main(void) {
     uint8_t *image = exact_bytes(DEMO_BYTES);
     make_demo_image(image);
@@ -161,6 +215,8 @@ int main(void) {
     ops_alone(&model);
     rows_of_a_dense_layer(image);
     several_inputs_and_a_copy(image);
+    state_stays(image);
+    constants(image);
     free(image);
     return 0;
 }

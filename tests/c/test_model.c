@@ -10,13 +10,13 @@ enum {
     HEADER = 0,
     TENSOR = DEMO_TENSORS,
     TENSOR_BYTES = BP_MODEL_TENSOR_BYTES,
-    OP = DEMO_OPS,
-    OP_BYTES = BP_MODEL_OP_BYTES,
-    RESCALE = OP,
-    RESHAPE = OP + OP_BYTES,
-    DENSE1 = OP + 2 * OP_BYTES,
-    DENSE2 = OP + 3 * OP_BYTES,
-    SOFTMAX = OP + 4 * OP_BYTES
+    RESCALE = DEMO_RESCALE,
+    RESHAPE = DEMO_RESHAPE,
+    DENSE1 = DEMO_DENSE1,
+    DENSE2 = DEMO_DENSE2,
+    SOFTMAX = DEMO_SOFTMAX,
+    PARAMS = 8, /* of an op with two operands */
+    PARTS = PARAMS + 8
 };
 
 typedef struct {
@@ -30,12 +30,15 @@ static const change_t changes[] = {
     /* header */
     {HEADER + 0, 4, 0x314D5043, BP_E_MAGIC},
     {HEADER + 4, 2, 0, BP_E_VERSION},
-    {HEADER + 4, 2, 2, BP_E_VERSION},
-    {HEADER + 6, 2, 60, BP_E_VERSION},
+    {HEADER + 4, 2, 1, BP_E_VERSION},
+    {HEADER + 4, 2, 3, BP_E_VERSION},
+    {HEADER + 6, 2, 64, BP_E_VERSION},
     {HEADER + 60, 4, 1, BP_E_ALIGN},
     {HEADER + 60, 4, 0xFFFFFFFC, BP_E_BOUNDS},
-    {HEADER + 16, 4, 0x1C, BP_E_OP},
-    {HEADER + 16, 4, 0x8000001E, BP_E_OP},
+    {HEADER + 16, 4, 16, BP_E_BOUNDS},
+    {HEADER + 16, 4, 20, BP_E_BOUNDS},
+    {HEADER + 16, 4, DEMO_SOFTMAX + 12 - DEMO_OPS, BP_E_BOUNDS},
+    {HEADER + 16, 4, 0xFFFFFFFF, BP_E_BOUNDS},
     {HEADER + 20, 4, DEMO_ARENA - 1, BP_E_ARENA},
     {HEADER + 20, 4, BP_MODEL_MAX_ARENA_BYTES + 1, BP_E_ARENA},
     {HEADER + 24, 2, 0xFFFF, BP_E_BOUNDS},
@@ -51,6 +54,7 @@ static const change_t changes[] = {
     {HEADER + 32, 4, 0xFFFFFFFC, BP_E_BOUNDS},
     {HEADER + 36, 4, DEMO_BYTES - 4, BP_E_BOUNDS},
     {HEADER + 36, 4, 0xFFFFFFF0, BP_E_BOUNDS},
+    {HEADER + 36, 4, DEMO_OPS + 2, BP_E_ALIGN},
     {HEADER + 40, 4, DEMO_BYTES, BP_E_BOUNDS},
     {HEADER + 40, 4, DEMO_IO + 1, BP_E_ALIGN},
     {HEADER + 44, 4, DEMO_DATA + 4, BP_E_BOUNDS},
@@ -65,7 +69,12 @@ static const change_t changes[] = {
     {TENSOR + 0, 1, 3, BP_E_DTYPE},
     {TENSOR + 1, 1, 5, BP_E_SHAPE},
     {TENSOR + 1, 1, 1, BP_E_SHAPE},
-    {TENSOR + 2, 2, 2, BP_E_PARAM},
+    {TENSOR + 2, 1, 4, BP_E_KIND},
+    {TENSOR + 2, 1, BP_KIND_CONSTANT, BP_E_BOUNDS}, /* there is no data at 0 */
+    {TENSOR + 2, 1, BP_KIND_STATE, BP_E_OVERLAP},
+    {TENSOR + 2, 1, BP_KIND_SCRATCH, BP_E_KIND},
+    {TENSOR + 3 * TENSOR_BYTES + 2, 1, BP_KIND_SCRATCH, BP_E_KIND}, /* an op's only output */
+    {TENSOR + 3, 1, 2, BP_E_PARAM},
     {TENSOR + 4, 4, 0, BP_E_SHAPE},
     {TENSOR + 4, 4, 0x80000000, BP_E_SHAPE},
     {TENSOR + 16, 4, 2, BP_E_SHAPE},
@@ -87,61 +96,79 @@ static const change_t changes[] = {
     {DEMO_IO + 2, 2, 4, BP_E_OVERLAP},
     {DEMO_IO + 2, 2, 0, BP_E_OVERLAP},
     /* any op */
+    {DEMO_OPS, 4, DEMO_RESCALE + 2, BP_E_ALIGN},
+    {DEMO_OPS, 4, DEMO_OPS, BP_E_BOUNDS},
+    {DEMO_OPS, 4, DEMO_IO, BP_E_BOUNDS},
+    {DEMO_OPS, 4, 0xFFFFFFFC, BP_E_BOUNDS},
     {RESCALE, 1, 0, BP_E_OP},
     {RESCALE, 1, 5, BP_E_OP},
+    {RESCALE, 1, 127, BP_E_OP},
     {RESCALE, 1, 255, BP_E_OP},
-    {RESCALE + 2, 1, 5, BP_E_PARAM},
+    {RESCALE + 1, 1, 0, BP_E_PARAM},
+    {RESCALE + 1, 1, 2, BP_E_ORDER}, /* its output becomes an input */
+    {RESCALE + 1, 1, 255, BP_E_BOUNDS},
+    {RESCALE + 2, 1, 0, BP_E_PARAM},
+    {RESCALE + 2, 1, 255, BP_E_BOUNDS},
+    {RESCALE + 3, 1, 3, BP_E_PARAM},
+    {RESCALE + 3, 1, 5, BP_E_PARAM},
+    {SOFTMAX + 3, 1, 3, BP_E_BOUNDS},
+    {SOFTMAX + 3, 1, 255, BP_E_BOUNDS},
     {RESCALE + 4, 2, 6, BP_E_BOUNDS},
     {RESCALE + 4, 2, 2, BP_E_ORDER},
     {RESCALE + 6, 2, 6, BP_E_BOUNDS},
-    {RESCALE + 8, 2, 128, BP_E_PARAM},
-    {RESCALE + 8, 2, 0xFF7F, BP_E_PARAM},
-    {RESCALE + 10, 2, 128, BP_E_PARAM},
-    {RESCALE + 10, 2, 0xFF7F, BP_E_PARAM},
     /* RESCALE */
-    {RESCALE + 12, 4, 0x3FFFFFFF, BP_E_PARAM},
-    {RESCALE + 12, 4, 0x80000000, BP_E_PARAM},
-    {RESCALE + 16, 4, 31, BP_E_PARAM},
-    {RESCALE + 16, 4, 257, BP_E_PARAM},
-    {RESCALE + 16, 4, (uint32_t)-32, BP_E_PARAM},
+    {RESCALE + PARAMS, 1, 5, BP_E_PARAM},
+    {RESCALE + PARAMS + 4, 2, 128, BP_E_PARAM},
+    {RESCALE + PARAMS + 4, 2, 0xFF7F, BP_E_PARAM},
+    {RESCALE + PARAMS + 6, 2, 128, BP_E_PARAM},
+    {RESCALE + PARAMS + 6, 2, 0xFF7F, BP_E_PARAM},
+    {RESCALE + PARAMS + 8, 4, 0x3FFFFFFF, BP_E_PARAM},
+    {RESCALE + PARAMS + 8, 4, 0x80000000, BP_E_PARAM},
+    {RESCALE + PARAMS + 12, 4, 31, BP_E_PARAM},
+    {RESCALE + PARAMS + 12, 4, 257, BP_E_PARAM},
+    {RESCALE + PARAMS + 12, 4, (uint32_t)-32, BP_E_PARAM},
     {RESCALE + 6, 2, 3, BP_E_SHAPE},
     /* RESHAPE */
     {RESHAPE + 6, 2, 3, BP_E_SHAPE},
-    {RESHAPE + 4, 2, 0, BP_E_DTYPE},
+    {RESHAPE + 4, 2, 0, BP_E_OVERLAP}, /* RESCALE has overwritten it */
+    {TENSOR + TENSOR_BYTES, 1, BP_DTYPE_UINT8, BP_E_PARAM},
     {TENSOR + 2 * TENSOR_BYTES + 24, 4, 4, BP_E_OVERLAP},
     /* DENSE */
-    {DENSE1 + 1, 1, 1, BP_E_PARAM},
-    {DENSE1 + 3, 1, 4, BP_E_PARAM},
-    {DENSE1 + 4, 2, 0, BP_E_DTYPE},
+    {DENSE1 + PARAMS, 1, 1, BP_E_PARAM},
+    {DENSE1 + PARAMS + 1, 1, 5, BP_E_PARAM},
+    {DENSE1 + PARAMS + 2, 1, 4, BP_E_PARAM},
+    {DENSE1 + PARAMS + 4, 2, 128, BP_E_PARAM},
+    {DENSE1 + 3, 1, 6, BP_E_PARAM},
+    {DENSE1 + 4, 2, 0, BP_E_OVERLAP},
     {DENSE1 + 6, 2, 4, BP_E_OVERLAP},
     {DENSE1 + 6, 2, 0, BP_E_DTYPE},
-    {DENSE1 + 12, 4, DEMO_W1 + 2, BP_E_ALIGN},
-    {DENSE1 + 12, 4, DEMO_W1 - 4, BP_E_BOUNDS},
-    {DENSE1 + 12, 4, DEMO_NAMES - 36, BP_E_BOUNDS},
-    {DENSE1 + 12, 4, 0xFFFFFFFC, BP_E_BOUNDS},
-    {DENSE1 + 16, 4, DEMO_B1 + 1, BP_E_ALIGN},
-    {DENSE1 + 16, 4, DEMO_NAMES - 16, BP_E_BOUNDS},
-    {DENSE1 + 20, 4, DEMO_M1 + 3, BP_E_ALIGN},
-    {DENSE1 + 20, 4, DEMO_NAMES, BP_E_BOUNDS},
-    {DENSE1 + 24, 4, DEMO_NAMES, BP_E_BOUNDS},
-    {DENSE1 + 28, 4, DEMO_NAMES, BP_E_BOUNDS},
+    {DENSE1 + PARTS, 4, DEMO_W1 + 2, BP_E_ALIGN},
+    {DENSE1 + PARTS, 4, DEMO_W1 - 4, BP_E_BOUNDS},
+    {DENSE1 + PARTS, 4, DEMO_NAMES - 36, BP_E_BOUNDS},
+    {DENSE1 + PARTS, 4, 0xFFFFFFFC, BP_E_BOUNDS},
+    {DENSE1 + PARTS + 4, 4, DEMO_B1 + 1, BP_E_ALIGN},
+    {DENSE1 + PARTS + 4, 4, DEMO_NAMES - 16, BP_E_BOUNDS},
+    {DENSE1 + PARTS + 8, 4, DEMO_M1 + 3, BP_E_ALIGN},
+    {DENSE1 + PARTS + 8, 4, DEMO_NAMES, BP_E_BOUNDS},
+    {DENSE1 + PARTS + 12, 4, DEMO_NAMES, BP_E_BOUNDS},
+    {DENSE1 + PARTS + 16, 4, DEMO_NAMES, BP_E_BOUNDS},
     {DEMO_M1, 4, 0x3FFFFFFF, BP_E_PARAM},
     {DEMO_M1, 4, 0xFFFFFFFF, BP_E_PARAM},
     {DEMO_S1, 1, 31, BP_E_PARAM},
     {DEMO_S1, 1, 0xE0, BP_E_PARAM},
     {DEMO_W1 + 6, 1, 1, BP_E_PARAM},
     {DEMO_W1 + 39, 1, 1, BP_E_PARAM},
-    {DENSE2 + 20, 4, DEMO_NAMES - 8, BP_E_BOUNDS},
-    {DENSE2 + 24, 4, DEMO_NAMES - 2, BP_E_BOUNDS},
+    {DENSE2 + PARTS + 8, 4, DEMO_NAMES - 8, BP_E_BOUNDS},
+    {DENSE2 + PARTS + 12, 4, DEMO_NAMES - 2, BP_E_BOUNDS},
     {DEMO_M2 + 8, 4, 1, BP_E_PARAM},
     {DEMO_S2 + 2, 1, 31, BP_E_PARAM},
     {DEMO_W2 + 23, 1, 1, BP_E_PARAM},
     /* SOFTMAX */
     {SOFTMAX + 6, 2, 3, BP_E_SHAPE},
-    {SOFTMAX + 6, 2, 0, BP_E_DTYPE},
-    {SOFTMAX + 12, 4, DEMO_EXP + 4, BP_E_BOUNDS},
-    {SOFTMAX + 12, 4, DEMO_EXP - 4, BP_E_PARAM},
-    {SOFTMAX + 12, 4, DEMO_EXP - 1, BP_E_ALIGN},
+    {SOFTMAX + 6, 2, 0, BP_E_SHAPE},
+    {SOFTMAX + PARAMS, 4, DEMO_EXP + 4, BP_E_BOUNDS},
+    {SOFTMAX + PARAMS, 4, DEMO_EXP - 4, BP_E_PARAM},
+    {SOFTMAX + PARAMS, 4, DEMO_EXP - 1, BP_E_ALIGN},
     {DEMO_EXP + 3, 1, 0x7E, BP_E_PARAM},
     {DEMO_EXP + 4 * 255 + 3, 1, 0x80, BP_E_PARAM},
 };
@@ -176,18 +203,19 @@ static void single_changes(void) {
 /* Changes that leave a good model. */
 static void allowed_changes(void) {
     static const change_t allowed[] = {
+        {BP_HEADER_FEATURES, 1, 0, BP_OK}, /* for the host */
         {HEADER + 20, 4, DEMO_ARENA + 1, BP_OK},
         {DEMO_NAMES, 1, 0xFF, BP_OK},
         {TENSOR + 36, 4, 0, BP_OK},
-        {RESCALE + 12, 4, 0, BP_OK},
-        {RESCALE + 16, 4, (uint32_t)-31, BP_OK},
-        {RESCALE + 16, 4, 30, BP_OK},
+        {RESCALE + PARAMS + 8, 4, 0, BP_OK},
+        {RESCALE + PARAMS + 12, 4, (uint32_t)-31, BP_OK},
+        {RESCALE + PARAMS + 12, 4, 30, BP_OK},
         {DEMO_M1, 4, 0, BP_OK},
         {DEMO_S1, 1, 30, BP_OK},
         {DEMO_B1, 4, 0x80000000, BP_OK},
         {DEMO_W1, 1, 0x80, BP_OK},
-        {DENSE1 + 8, 2, 127, BP_OK},
-        {TENSOR + 2, 2, 1, BP_OK},
+        {DENSE1 + PARAMS + 4, 2, 127, BP_OK},
+        {TENSOR + 3, 1, 1, BP_OK},
     };
     for (size_t i = 0; i < sizeof allowed / sizeof allowed[0]; ++i) {
         CHECK_EQ(open_changed(&allowed[i]), allowed[i].status);
@@ -208,12 +236,14 @@ static void opened_fields(void) {
     bp_model_tensor(&tensor, &model, 3);
     CHECK_EQ(tensor.dtype, BP_DTYPE_INT8);
     CHECK_EQ(tensor.dims[1], 5);
-    CHECK_EQ(tensor.arena_offset, 8);
+    CHECK_EQ(tensor.offset, 8);
     CHECK_EQ(tensor.zero_point, -128);
     bp_model_op(&op, &model, 2);
     CHECK_EQ(op.code, BP_OP_DENSE_S8);
-    CHECK_EQ(op.y_min, -128);
-    CHECK_EQ(op.args[4], DEMO_WS1);
+    CHECK_EQ(op.n_words, 7);
+    CHECK_EQ(bp_op_input(&op, 0), 2);
+    CHECK_EQ(bp_op_output(&op, 0), 3);
+    CHECK(op.params == image + DEMO_DENSE1 + PARAMS);
     free(image);
 }
 
@@ -255,7 +285,7 @@ static void largest_outputs(void) {
     uint8_t *image = exact_bytes(DEMO_BYTES);
     for (uint32_t n_outputs = 1; n_outputs <= 2; ++n_outputs) {
         make_demo_image(image);
-        put_u32(image + 16, 0);
+        image[BP_HEADER_FEATURES] = 0;
         put_u32(image + 20, BP_MODEL_MAX_ARENA_BYTES);
         put_u32(image + 24, 2);
         put_u32(image + 28, 1 | n_outputs << 16);
@@ -270,7 +300,19 @@ static void largest_outputs(void) {
     free(image);
 }
 
+/* All ops of the library are in this build. */
+static void names_and_features(void) {
+    uint8_t features[BP_MODEL_FEATURES_BYTES];
+    bp_op_features(features);
+    for (uint32_t code = 0; code < BP_MODEL_MAX_OP_CODES; ++code) {
+        int known = strcmp(bp_op_name((uint8_t)code), "?") != 0;
+        CHECK_EQ(features[code / 8] >> code % 8 & 1, known);
+    }
+    CHECK(strcmp(bp_op_name(BP_OP_DENSE_S8), "dense") == 0);
+}
+
 int main(void) {
+    names_and_features();
     opened_fields();
     lengths();
     checksum();

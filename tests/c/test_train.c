@@ -10,7 +10,15 @@
 #include "train_digest.h"
 #include "train_image.h"
 
-enum { OPS_AT = 64 + 5 * 40, ARGS = 12, WINDOW_NET = 0, CHANNEL_NET = 1, SQUARES_NET = 2 };
+/* Of a net with four ops: where the records begin, how long they are, and where their parameters, and
+ * among these the offsets of a dense op's parts, begin in them. */
+enum {
+    RECORDS_AT = BP_MODEL_HEADER_BYTES + 5 * BP_MODEL_TENSOR_BYTES + 4 * 4,
+    RECORD = 36,
+    PARAMS = 8,
+    PARTS = PARAMS + 8
+};
+enum { WINDOW_NET = 0, CHANNEL_NET = 1, SQUARES_NET = 2 };
 
 static const train_net_t nets[] = {
     {{6, 5, 3}, 2, BP_ACT_RELU, 1, 0, 1, -128, -128},
@@ -64,7 +72,8 @@ static uint32_t word(const train_net_t *net, uint32_t at) {
 /* Ops of WINDOW_NET: QUANTIZE, dense, dense, softmax. */
 static void test_parts_that_overlap(void) {
     const train_net_t *net = nets + WINDOW_NET;
-    uint32_t first = OPS_AT + 32 + ARGS, second = first + 32, softmax = second + 32;
+    uint32_t first = RECORDS_AT + RECORD + PARTS, second = first + RECORD;
+    uint32_t softmax = RECORDS_AT + 3 * RECORD + PARAMS;
     CHECK_EQ(changed(net, configs, first, word(net, first)), BP_OK);
     /* weights, biases, multipliers, shifts and scales of one layer on those of the other */
     for (uint32_t i = 0; i < 5; ++i) {
@@ -80,7 +89,8 @@ static void test_parts_that_overlap(void) {
     uint32_t bytes = make_train_image(NULL, net);
     uint8_t *image = exact_bytes(bytes);
     make_train_image(image, net);
-    uint32_t data_at = 64, data_bytes = bytes - 64, scale_at = 64 + 28;
+    uint32_t data_at = BP_MODEL_HEADER_BYTES, data_bytes = bytes - data_at;
+    uint32_t scale_at = data_at + BP_TENSOR_SCALE;
     memcpy(image + 44, &data_at, 4);
     memcpy(image + 48, &data_bytes, 4);
     reseal(image, bytes);
@@ -93,11 +103,11 @@ static void test_parts_that_overlap(void) {
 
 static void test_what_cannot_be_trained(void) {
     const train_net_t *net = nets + WINDOW_NET;
-    uint32_t scales = word(net, OPS_AT + 32 + ARGS + 16);
+    uint32_t scales = word(net, RECORDS_AT + RECORD + PARTS + 16);
     CHECK_EQ(changed(net, configs, scales, 0), BP_E_PARAM);
     CHECK_EQ(changed(net, configs, scales, 0x7F800000), BP_E_PARAM);
     CHECK_EQ(changed(net, configs, scales, 0xBF800000), BP_E_PARAM);
-    CHECK_EQ(changed(net, configs, 64 + 40 + 28, 0x00400000), BP_E_PARAM); /* scale of the input */
+    CHECK_EQ(changed(net, configs, BP_MODEL_HEADER_BYTES + BP_MODEL_TENSOR_BYTES + BP_TENSOR_SCALE, 0x00400000), BP_E_PARAM); /* scale of the input */
     bp_train_config_t config = configs[0];
     config.batch = 0;
     CHECK_EQ(changed(net, &config, scales, 0x3F800000), BP_E_ARG);
@@ -110,10 +120,10 @@ static void test_what_cannot_be_trained(void) {
     CHECK_EQ(changed(nets + CHANNEL_NET, configs + 1, 16, word(nets + CHANNEL_NET, 16)),
              BP_E_UNSUPPORTED);
     /* an activation on the last layer; a softmax with a temperature */
-    uint32_t last = OPS_AT + 64;
-    CHECK_EQ(changed(net, configs, last, word(net, last) | (uint32_t)BP_ACT_RELU << 16),
+    uint32_t last = RECORDS_AT + 2 * RECORD + PARAMS;
+    CHECK_EQ(changed(net, configs, last, word(net, last) | (uint32_t)BP_ACT_RELU << 8),
              BP_E_UNSUPPORTED);
-    CHECK_EQ(changed(net, configs, OPS_AT + 96 + ARGS + 4, 0x40000000), BP_E_UNSUPPORTED);
+    CHECK_EQ(changed(net, configs, RECORDS_AT + 3 * RECORD + PARAMS + 4, 0x40000000), BP_E_UNSUPPORTED);
 }
 
 typedef struct {
@@ -184,7 +194,7 @@ static void test_large_bias(void) {
     const train_net_t *net = nets + WINDOW_NET;
     session_t s;
     CHECK_EQ(open_session(&s, net, configs), BP_OK);
-    uint32_t bias = word(net, OPS_AT + 32 + ARGS + 4), value = 0x01000000;
+    uint32_t bias = word(net, RECORDS_AT + RECORD + PARTS + 4), value = 0x01000000;
     memcpy(s.image + bias, &value, 4);
     reseal(s.image, s.image_bytes);
     CHECK_EQ(bp_train_open(&s.train, s.image, s.image_bytes, configs, s.memory, s.memory_bytes),
@@ -238,7 +248,7 @@ static void test_hostile_images(void) {
         s.image_bytes = make_train_image(NULL, net);
         s.image = exact_bytes(s.image_bytes);
         make_train_image(s.image, net);
-        uint32_t end = random_below(4) == 0 ? s.image_bytes : OPS_AT + 6 * 32;
+        uint32_t end = random_below(4) == 0 ? s.image_bytes : RECORDS_AT + 4 * RECORD;
         for (uint32_t n = 1 + random_below(3); n != 0; --n) {
             uint32_t at = 16 + random_below(end - 20);
             uint32_t other = 16 + random_below(end - 20);

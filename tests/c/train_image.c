@@ -33,7 +33,7 @@ static uint32_t reserve(maker_t *maker, uint32_t bytes) {
 /* Every tensor has its own place in the arena. Returns where the next one begins. */
 static uint32_t put_tensor(const maker_t *maker, uint32_t at, uint8_t dtype, uint16_t elems,
                            uint32_t arena, uint32_t exponent, int32_t zero_point) {
-    put(maker, at, dtype | 2u << 8, 4);
+    put(maker, at, dtype | 2u << 8, 4); /* rank 2, an activation */
     put(maker, at + 4, 1, 4);
     put(maker, at + 8, elems, 4);
     put(maker, at + 12, 1, 4);
@@ -46,18 +46,29 @@ static uint32_t put_tensor(const maker_t *maker, uint32_t at, uint8_t dtype, uin
     return (arena + elems + 3) & ~(uint32_t)3;
 }
 
-/* Op k reads tensor k and writes tensor k + 1. */
-static uint32_t put_op(const maker_t *maker, uint32_t ops, uint16_t k, uint8_t code,
-                       uint8_t activation, uint8_t flags, int8_t y_min, int8_t y_max) {
-    uint32_t at = ops + (uint32_t)k * BP_MODEL_OP_BYTES;
-    put(maker, at, code | (uint32_t)activation << 16 | (uint32_t)flags << 24, 4);
-    put(maker, at + 4, k | (uint32_t)(k + 1u) << 16, 4);
-    put(maker, at + 8, (uint32_t)(int32_t)y_min, 2);
-    put(maker, at + 10, (uint32_t)(int32_t)y_max, 2);
-    for (uint8_t i = 0; i < 5; ++i) {
-        put(maker, at + 12 + 4u * i, 0, 4);
+/* The longest record is that of a dense op: 4 bytes, 2 operands, 7 words. */
+enum { RECORD_BYTES = 8 + 7 * 4 };
+
+/* Op k reads tensor k and writes tensor k + 1. The records follow their offsets, each with room for the
+ * longest. Returns where its parameters are. */
+static uint32_t put_op(const maker_t *maker, uint32_t ops, uint16_t n_ops, uint16_t k, uint8_t code,
+                       uint8_t n_words) {
+    uint32_t at = ops + 4u * n_ops + k * (uint32_t)RECORD_BYTES;
+    put(maker, ops + 4u * k, at, 4);
+    for (uint32_t i = 0; i < RECORD_BYTES; i += 4) {
+        put(maker, at + i, 0, 4);
     }
-    return at + 12;
+    put(maker, at, code | 1u << 8 | 1u << 16 | (uint32_t)n_words << 24, 4);
+    put(maker, at + 4, k | (uint32_t)(k + 1u) << 16, 4);
+    return at + 8;
+}
+
+/* The activation's and the flags' word, and the range. */
+static void put_range(const maker_t *maker, uint32_t params, uint32_t first_word, int8_t y_min,
+                      int8_t y_max) {
+    put(maker, params, first_word, 4);
+    put(maker, params + 4, (uint32_t)(int32_t)y_min, 2);
+    put(maker, params + 6, (uint32_t)(int32_t)y_max, 2);
 }
 
 static void put_scalings(maker_t *maker, uint32_t args, uint16_t channels, int8_t lshift) {
@@ -121,43 +132,48 @@ static int8_t y_min_of(uint8_t activation, int32_t zp) {
 
 static void put_header(const maker_t *maker, uint16_t tensors, uint16_t ops, uint32_t arena,
                        uint32_t features, uint32_t ops_at, uint32_t io_at) {
-    const uint32_t words[16] = {BP_MODEL_MAGIC,
-                                BP_MODEL_VERSION | (uint32_t)BP_MODEL_HEADER_BYTES << 16,
-                                maker->data,
-                                0,
-                                features,
-                                arena,
-                                tensors | (uint32_t)ops << 16,
-                                1 | (uint32_t)1 << 16,
-                                BP_MODEL_HEADER_BYTES,
-                                ops_at,
-                                io_at,
-                                io_at + 4,
-                                maker->data - io_at - 4,
-                                0,
-                                0,
-                                0};
-    for (uint8_t i = 0; i < 16; ++i) {
+    const uint32_t words[BP_MODEL_HEADER_BYTES / 4] = {
+        BP_MODEL_MAGIC,
+        BP_MODEL_VERSION | (uint32_t)BP_MODEL_HEADER_BYTES << 16,
+        maker->data,
+        0,
+        io_at - ops_at,
+        arena,
+        tensors | (uint32_t)ops << 16,
+        1 | (uint32_t)1 << 16,
+        BP_MODEL_HEADER_BYTES,
+        ops_at,
+        io_at,
+        io_at + 4,
+        maker->data - io_at - 4,
+        0,
+        0,
+        0,
+        features,
+    };
+    for (uint8_t i = 0; i < BP_MODEL_HEADER_BYTES / 4; ++i) {
         put(maker, 4u * i, words[i], 4);
     }
     put(maker, io_at, (uint32_t)(tensors - 1u) << 16, 4);
     if (maker->image != NULL) {
-        put(maker, 12, bp_crc32(0, maker->image + 16, maker->data - 16), 4);
+        put(maker, BP_HEADER_CRC32,
+            bp_crc32(0, maker->image + BP_MODEL_CRC_FROM, maker->data - BP_MODEL_CRC_FROM), 4);
     }
 }
 
 uint32_t make_train_image(uint8_t *image, const train_net_t *net) {
     uint16_t ops = (uint16_t)(net->uint8_input + net->n_layers + net->softmax);
     uint32_t ops_at = BP_MODEL_HEADER_BYTES + (ops + 1u) * BP_MODEL_TENSOR_BYTES;
-    uint32_t io_at = ops_at + (uint32_t)ops * BP_MODEL_OP_BYTES;
+    uint32_t io_at = ops_at + (uint32_t)ops * (4 + RECORD_BYTES);
     maker_t maker = {image, net, io_at + 4};
     uint16_t k = 0;
     uint32_t at = BP_MODEL_HEADER_BYTES, arena = 0, features = 1u << BP_OP_DENSE_S8;
     if (net->uint8_input) {
         arena = put_tensor(&maker, at, BP_DTYPE_UINT8, net->dims[0], 0, SCALE_X, net->x_zp + 128);
-        uint32_t args = put_op(&maker, ops_at, k++, BP_OP_RESCALE, BP_ACT_NONE, 0, -128, 127);
-        put(&maker, args, (uint32_t)1 << 30, 4);
-        put(&maker, args + 4, 1, 4);
+        uint32_t params = put_op(&maker, ops_at, ops, k++, BP_OP_RESCALE, 4);
+        put_range(&maker, params, BP_ACT_NONE, -128, 127);
+        put(&maker, params + 8, (uint32_t)1 << 30, 4);
+        put(&maker, params + 12, 1, 4);
         features |= 1u << BP_OP_RESCALE;
         at += BP_MODEL_TENSOR_BYTES;
     }
@@ -169,10 +185,11 @@ uint32_t make_train_image(uint8_t *image, const train_net_t *net) {
         uint8_t activation = last ? BP_ACT_NONE : net->activation;
         int8_t zp = last ? 0 : net->hidden_zp;
         uint32_t y_scale = last ? SCALE_Y : SCALE_HIDDEN;
-        uint32_t args = put_op(&maker, ops_at, k++, BP_OP_DENSE_S8, activation,
-                               BP_OP_HAS_BIAS | (net->per_channel ? BP_OP_PER_CHANNEL : 0),
-                               y_min_of(activation, zp), y_max_of(activation, zp));
-        put_dense(&maker, args, l, x_zp,
+        uint32_t params = put_op(&maker, ops_at, ops, k++, BP_OP_DENSE_S8, 7);
+        uint32_t flags = BP_OP_HAS_BIAS | (net->per_channel ? BP_OP_PER_CHANNEL : 0);
+        put_range(&maker, params, (uint32_t)activation << 8 | flags << 16,
+                  y_min_of(activation, zp), y_max_of(activation, zp));
+        put_dense(&maker, params + 8, l, x_zp,
                   (int8_t)((int32_t)(x_scale + SCALE_W) - 127 + 1 - (int32_t)y_scale));
         at += BP_MODEL_TENSOR_BYTES;
         arena = put_tensor(&maker, at, BP_DTYPE_INT8, net->dims[l + 1], arena, y_scale, zp);
@@ -180,7 +197,7 @@ uint32_t make_train_image(uint8_t *image, const train_net_t *net) {
         x_scale = y_scale;
     }
     if (net->softmax) {
-        put_softmax(&maker, put_op(&maker, ops_at, k++, BP_OP_SOFTMAX_S8, 0, 0, -128, 127));
+        put_softmax(&maker, put_op(&maker, ops_at, ops, k++, BP_OP_SOFTMAX_S8, 2));
         at += BP_MODEL_TENSOR_BYTES;
         arena = put_tensor(&maker, at, BP_DTYPE_INT8, net->dims[net->n_layers], arena, 119, -128);
         features |= 1u << BP_OP_SOFTMAX_S8;

@@ -16,12 +16,19 @@ static void read_records(const bp_model_t *model) {
     bp_op_t op;
     for (uint16_t i = 0; i < model->n_tensors; ++i) {
         bp_model_tensor(&tensor, model, i);
-        check(tensor.arena_offset <= model->arena_bytes);
-        check(tensor.elems <= model->arena_bytes - tensor.arena_offset);
+        const uint32_t end =
+            tensor.kind == BP_KIND_CONSTANT ? model->image_bytes : model->arena_bytes;
+        check(tensor.offset <= end);
+        check(tensor.elems <= end - tensor.offset);
     }
     for (uint16_t i = 0; i < model->n_ops; ++i) {
         bp_model_op(&op, model, i);
-        check(op.input < model->n_tensors && op.output < model->n_tensors);
+        for (uint8_t k = 0; k < op.n_inputs; ++k) {
+            check(bp_op_input(&op, k) < model->n_tensors);
+        }
+        for (uint8_t k = 0; k < op.n_outputs; ++k) {
+            check(bp_op_output(&op, k) < model->n_tensors);
+        }
     }
     for (uint16_t i = 0; i < model->n_inputs; ++i) {
         check(bp_model_input(model, i) < model->n_tensors);
@@ -46,6 +53,7 @@ static void infer(const bp_model_t *model) {
     for (uint32_t i = 0; i < n * x_bytes; ++i) {
         x[i] = (uint8_t)(i * 167u);
     }
+    bp_infer_reset(model, arena);
     bp_infer_batch(y, x, n, model, arena);
     free(y);
     free(x);

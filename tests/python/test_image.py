@@ -26,7 +26,8 @@ from byteprop.graph import (
     Softmax,
     Tensor,
 )
-from byteprop.quantization import dense_multipliers
+from byteprop.ops import place
+from byteprop.ops.dense import dense_multipliers
 from random_graphs import (
     Builder,
     graph_of_every_op,
@@ -68,18 +69,32 @@ def patched(offset: int, layout: str, value: float, graph: Graph | None = None) 
     return sealed(blob)
 
 
-def tensor_at(index: int) -> int:
-    return 64 + 40 * index
+def header_at(field: str) -> int:
+    return int(image.HEADER.fields[field][1])  # type: ignore[index]
 
 
-def op_at(index: int, graph: Graph) -> int:
-    return tensor_at(len(graph.tensors)) + 32 * index
+def tensor_at(index: int, field: str = "dtype") -> int:
+    return image.HEADER.itemsize + image.TENSOR.itemsize * index + image.TENSOR.fields[field][1]  # type: ignore[index]
 
 
-def test_record_sizes_are_those_of_the_header_file() -> None:
-    assert image._HEADER.size == _raw.const("BP_MODEL_HEADER_BYTES")
-    assert image._TENSOR.size == _raw.const("BP_MODEL_TENSOR_BYTES")
-    assert image._OP.size == _raw.const("BP_MODEL_OP_BYTES")
+def params_at(index: int, graph: Graph) -> int:
+    """Parameters of an op with two operands."""
+    encoded = image.encode(graph)
+    (record,) = struct.unpack_from("<I", encoded, tensor_at(len(graph.tensors)) + 4 * index)
+    return int(record) + 8
+
+
+def parts_at(index: int, graph: Graph) -> int:
+    """Where a dense op's record has the offsets of its parts."""
+    return params_at(index, graph) + 8
+
+
+def test_the_header_names_the_ops_that_the_image_needs() -> None:
+    assert image.features(image.encode(small_graph())) == {"dense", "softmax"}
+    every = {"dense", "rescale", "reshape", "softmax"}
+    assert image.features(image.encode(graph_of_every_op())) == every
+    with pytest.raises(ModelError, match="got 3 bytes"):
+        image.features(b"BPM")
 
 
 @given(graphs())
@@ -129,7 +144,7 @@ def test_what_training_changes_belongs_to_one_op_and_other_equal_data_is_stored_
     assert encoded.count(weights.tobytes()) == 2
     assert encoded.count(struct.pack("<8i", *(7 * j - 5 for j in range(8)))) == 2
     assert encoded.count(np.array(scales, "<f4").tobytes()) == 2
-    (multiplier, lshift), *_ = dense_multipliers(graph.ops[0], *graph.tensors[:2])
+    (multiplier, lshift), *_ = dense_multipliers(graph.ops[0], place(graph.tensors, graph.ops[0]))
     assert encoded.count(struct.pack("<8i", *[multiplier] * 8)) == 1
     assert encoded.count(struct.pack("<8b", *[lshift] * 8)) == 2
 
@@ -141,17 +156,17 @@ def test_shared_weights_do_not_stand_for_gigabytes() -> None:
         b.dense(x, np.ones((64, 64), np.int8), y)
     graph = b.graph((t[0],), (t[8],))
     blob = bytearray(image.encode(graph))
-    (data,) = struct.unpack_from("<I", blob, 44)
+    (data,) = struct.unpack_from("<I", blob, header_at("data_offset"))
     for index in range(8):
-        at = op_at(index, graph) + 12
+        at = parts_at(index, graph)
         weights, bias, mult, lshift, scales = struct.unpack_from("<5I", blob, at)
         if index == 0:
             shared = weights, bias, mult, lshift, scales
         struct.pack_into("<5I", blob, at, *shared)
     assert same(image.decode(sealed(bytearray(blob))), graph)  # room for all of them is still there
-    struct.pack_into("<I", blob, 48, 64 * 64 + 64 * 4 + 16)
+    struct.pack_into("<I", blob, header_at("data_bytes"), 64 * 64 + 64 * 4 + 16)
     assert data == shared[0]
-    with pytest.raises(ModelError, match="32768 weights share a data section of 4368 bytes"):
+    with pytest.raises(ModelError, match="share their data: .* more than the data section of 4368"):
         image.decode(sealed(blob))
 
 
@@ -159,7 +174,7 @@ def test_weights_are_aligned_by_16() -> None:
     graph = small_graph()
     encoded = image.encode(graph)
     for index in range(2):
-        (weights,) = struct.unpack_from("<I", encoded, op_at(index, graph) + 12)
+        (weights,) = struct.unpack_from("<I", encoded, parts_at(index, graph))
         assert weights % 16 == 0
 
 
@@ -211,7 +226,7 @@ REFUSED = {
     "1025 tensors": lambda: long_graph(1024),
     r"with 1\.\.511 classes": lambda: softmax_graph(512),
     "1/256 and -128": lambda: softmax_graph(4, scale=np.float32(0.1)),
-    "given INT8 to UINT8": lambda: softmax_graph(4, dtype=DType.UINT8, zero_point=0),
+    "INT8 to INT8, got INT8 to UINT8": lambda: softmax_graph(4, dtype=DType.UINT8, zero_point=0),
     "5 dimensions; 4": lambda: with_tensor(0, shape=(1, 1, 1, 1, 5)),
     "must be at least 1": lambda: with_tensor(0, shape=(0, 5)),
     r"more than 16777216 elements": lambda: with_tensor(0, shape=(1, 2**24 + 1)),
@@ -284,8 +299,9 @@ def test_damage_is_refused_and_nothing_else_happens(data: st.DataObject) -> None
     """With a checksum that fits: whatever still opens is an image of some graph."""
     graph = data.draw(st.sampled_from([graph_of_every_op(), normalized_graph()]))
     blob = bytearray(image.encode(graph))
+    (header_and_records,) = struct.unpack_from("<I", blob, header_at("data_offset"))
     for _ in range(data.draw(st.integers(1, 3))):
-        at = data.draw(st.integers(0, 64 + 6 * 40 + 5 * 32 + 4) | st.integers(0, len(blob) - 1))
+        at = data.draw(st.integers(0, header_and_records) | st.integers(0, len(blob) - 1))
         blob[at] = data.draw(st.integers(0, 255))
     try:
         graph = image.decode(sealed(blob))
@@ -310,17 +326,18 @@ def test_bytes_after_the_image_are_not_part_of_it() -> None:
 @pytest.mark.parametrize(
     ("offset", "layout", "value", "message"),
     [
-        (0, "<I", 0, "E_MAGIC"),
-        (4, "<H", 2, "E_VERSION"),
-        (24, "<H", 0xFFFF, "E_BOUNDS"),
-        (20, "<I", 4, "E_ARENA"),
-        (tensor_at(0) + 36, "<I", 65, "E_BOUNDS|name"),
-        (tensor_at(0) + 28, "<f", float("nan"), "scale nan"),
-        (tensor_at(0) + 28, "<f", 0.3, "integers do not follow from its scales"),
-        (op_at(0, small_graph()) + 2, "<B", int(Activation.RELU6), "integers do not follow"),
-        (op_at(0, small_graph()) + 2, "<B", 9, "E_PARAM"),
-        (op_at(2, small_graph()) + 16, "<I", 0x3F000000, "integers do not follow"),
-        (op_at(0, small_graph()) + 28, "<I", 0xFFFFFFFC, "E_BOUNDS"),
+        (header_at("magic"), "<I", 0, "E_MAGIC"),
+        (header_at("features"), "<B", 0xFF, "features are not those of the image's ops"),
+        (header_at("version"), "<H", 3, "E_VERSION"),
+        (header_at("n_tensors"), "<H", 0xFFFF, "E_BOUNDS"),
+        (header_at("arena_bytes"), "<I", 4, "E_ARENA"),
+        (tensor_at(0, "name_offset"), "<I", 65, "E_BOUNDS|name"),
+        (tensor_at(0, "scale"), "<f", float("nan"), "scale nan"),
+        (tensor_at(0, "scale"), "<f", 0.3, "integers do not follow from its scales"),
+        (params_at(0, small_graph()) + 1, "<B", int(Activation.RELU6), "integers do not follow"),
+        (params_at(0, small_graph()) + 1, "<B", 9, "E_PARAM"),
+        (params_at(2, small_graph()) + 4, "<I", 0x3F000000, "integers do not follow"),
+        (parts_at(0, small_graph()) + 16, "<I", 0xFFFFFFFC, "E_BOUNDS"),
     ],
 )
 def test_one_wrong_field(offset: int, layout: str, value: float, message: str) -> None:
@@ -328,9 +345,14 @@ def test_one_wrong_field(offset: int, layout: str, value: float, message: str) -
         image.decode(patched(offset, layout, value))
 
 
+def test_version_1_is_refused_with_what_to_do() -> None:
+    with pytest.raises(ModelError, match=r"expected version 2, got 1; .* byteprop convert"):
+        image.decode(patched(header_at("version"), "<H", 1))
+
+
 def test_names_that_are_not_text_are_refused() -> None:
     blob = bytearray(image.encode(small_graph()))
-    (names,) = struct.unpack_from("<I", blob, 52)
+    (names,) = struct.unpack_from("<I", blob, header_at("names_offset"))
     blob[names] = 0xFF
     with pytest.raises(ModelError, match="not UTF-8"):
         image.decode(sealed(blob))
@@ -390,7 +412,7 @@ def test_a_normalization_that_cannot_be_is_refused(graph: Graph, message: str) -
 )
 def test_a_damaged_boundary_section_is_refused(at: int, value: int, message: str) -> None:
     blob = bytearray(image.encode(normalized_graph()))
-    (boundary,) = struct.unpack_from("<I", blob, 60)
+    (boundary,) = struct.unpack_from("<I", blob, header_at("boundary_offset"))
     struct.pack_into("<I", blob, boundary + at, value)
     with pytest.raises(ModelError, match=message):
         image.decode(sealed(blob))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,11 @@ import pytest
 
 from byteprop import _raw, image
 from byteprop.graph import Dense, DType, Graph, Tensor
+from byteprop.ops import specs
+from random_graphs import graph_of_every_op
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs/format.md").read_text(encoding="utf-8")
-LETTERS = {"u8": "B", "u16": "H", "u32": "I", "i16": "h", "i32": "i", "f32": "f"}
+LETTERS = {"u1": "u8", "u2": "u16", "u4": "u32", "i4": "i32", "f4": "f32"}
 
 
 def section(title: str) -> str:
@@ -21,7 +22,7 @@ def section(title: str) -> str:
 
 
 def fields(title: str) -> list[tuple[int, str, str]]:
-    rows = re.findall(r"^\| (\d+) \| (\w+) \| (\w+) \|", section(title), re.M)
+    rows = re.findall(r"^\| (\d+) \| (\w+(?:\[\d+\])?) \| (\w+) \|", section(title), re.M)
     return [(int(offset), kind, name) for offset, kind, name in rows]
 
 
@@ -35,38 +36,36 @@ def tiny_image() -> bytes:
     return image.encode(graph)
 
 
-@pytest.mark.parametrize(
-    ("title", "layout", "size"),
-    [
-        ("Header", image._HEADER, "BP_MODEL_HEADER_BYTES"),
-        ("Tensors", image._TENSOR, "BP_MODEL_TENSOR_BYTES"),
-        ("Ops", image._OP, "BP_MODEL_OP_BYTES"),
-    ],
-)
-def test_tables_of_records_are_the_layout(title: str, layout: struct.Struct, size: str) -> None:
-    rows = fields(title)
-    wanted = "<" + "".join(LETTERS[kind] for _, kind, _ in rows)
-    written_out = re.sub(r"(\d+)(\w)", lambda m: m[2] * int(m[1]), layout.format)
-    assert written_out == wanted
-    assert [offset for offset, _, _ in rows] == [
-        struct.calcsize(wanted[: 1 + i]) for i in range(len(rows))
+@pytest.mark.parametrize(("title", "layout"), [("Header", image.HEADER), ("Tensors", image.TENSOR)])
+def test_tables_of_records_are_the_layout(title: str, layout: np.dtype[np.void]) -> None:
+    assert layout.fields is not None
+    code = [
+        (offset, LETTERS[kind.base.str[1:]] + (f"[{kind.shape[0]}]" if kind.shape else ""), name)
+        for name, (kind, offset) in layout.fields.items()
     ]
-    assert struct.calcsize(wanted) == _raw.const(size)
+    assert fields(title) == sorted(code)
+    ends = [offset + kind.itemsize for kind, offset in layout.fields.values()]
+    assert max(ends) == layout.itemsize
 
 
-def test_names_of_header_fields_are_those_of_the_code() -> None:
-    assert [name for _, _, name in fields("Header")] == list(image._Header.__annotations__)
+def test_the_table_of_an_ops_record_is_that_of_the_c_header() -> None:
+    told = {name: offset for offset, _, name in fields("Ops")}
+    names = ("code", "n_inputs", "n_outputs", "n_words")
+    assert told == {name: _raw.const(f"BP_OP_{name.upper()}") for name in names}
+    assert _raw.const("BP_OP_OPERANDS") == len(told)
 
 
-def test_codes_are_those_of_the_c_header() -> None:
-    text = section("Ops")
-    codes = dict(re.findall(r"^\| (\d) \| (dense|rescale|softmax|reshape)", text, re.M))
-    assert {int(code): name for code, name in codes.items()} == {
-        _raw.const("BP_OP_DENSE_S8"): "dense",
-        _raw.const("BP_OP_RESCALE"): "rescale",
-        _raw.const("BP_OP_SOFTMAX_S8"): "softmax",
-        _raw.const("BP_OP_RESHAPE"): "reshape",
-    }
+def test_codes_and_parameters_are_those_of_the_code() -> None:
+    rows = re.findall(r"^\| (\d+) \| (\w+).*?\| (\d), (\d) \| (\d+)", section("Ops"), re.M)
+    every = graph_of_every_op()
+    encoded = image.encode(every)
+    table = np.frombuffer(encoded, image.HEADER, 1)[0]["ops_offset"]
+    seen = set()
+    for begin in np.frombuffer(encoded, "<u4", len(every.ops), table):
+        seen.add(tuple(encoded[begin : begin + 4]))
+    told = {(int(code), int(x), int(y), int(n)) for code, _, x, y, n in rows}
+    assert told == seen
+    assert {int(code): name for code, name, *_ in rows} == {s.code: s.name for s in specs()}
 
 
 def test_limits_are_those_of_the_c_headers() -> None:
@@ -80,7 +79,8 @@ def test_limits_are_those_of_the_c_headers() -> None:
 
 def test_every_status_of_the_reader_is_told() -> None:
     """Those that the C source of the reader names, and no others."""
-    source = (Path(__file__).resolve().parents[2] / "csrc/model/model_open.c").read_text()
+    csrc = Path(__file__).resolve().parents[2] / "csrc"
+    source = "".join(file.read_text() for d in ("model", "ops") for file in (csrc / d).glob("*.c"))
     told = set(re.findall(r"^\| (E_\w+) \|", section("What readers check"), re.M))
     assert told == set(re.findall(r"BP_(E_\w+)", source))
     assert told <= {status.name for status in _raw.Status}

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from byteprop import _kernels, _raw, image, reference
 from byteprop.errors import ArgumentError, ModelError
-from byteprop.graph import Activation, DType
+from byteprop.graph import Activation, DType, Kind
 from random_graphs import graph_of_every_op, small_graph
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +44,7 @@ def test_statuses_are_those_of_the_header() -> None:
 def test_constants_have_one_source() -> None:
     assert {d.name: d.value for d in DType} == _raw.consts("BP_DTYPE_")
     assert {a.name: a.value for a in Activation} == _raw.consts("BP_ACT_")
-    assert _raw.const("BP_MODEL_HEADER_BYTES") == 64
+    assert {k.name: k.value for k in Kind}.items() < _raw.consts("BP_KIND_").items()
     for name in ("BP_NO_SUCH_THING", "bp_requant", "__class__"):
         with pytest.raises(ArgumentError):
             _raw.const(name)
@@ -89,7 +89,7 @@ def test_what_is_not_cobs_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("blob", "status"), [(b"", "TRUNCATED"), (b"x" * 63, "TRUNCATED"), (b"x" * 64, "MAGIC")]
+    ("blob", "status"), [(b"", "TRUNCATED"), (b"x" * 79, "TRUNCATED"), (b"x" * 80, "MAGIC")]
 )
 def test_no_image(blob: bytes, status: str) -> None:
     with pytest.raises(ModelError, match=rf"\(E_{status}\)"):
@@ -123,7 +123,7 @@ def test_ops_one_by_one_are_the_whole() -> None:
         assert value == engine.run(x[None]).tobytes()
     with pytest.raises(ArgumentError, match="index"):
         engine.run_op(engine.n_ops, b"")
-    with pytest.raises(ArgumentError, match="wanted 6 bytes, got 5"):
+    with pytest.raises(ArgumentError, match="expected 6 bytes, got 5"):
         engine.run_op(0, bytes(5))
 
 

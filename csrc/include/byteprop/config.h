@@ -28,7 +28,8 @@ void bp_assert_failed(const char *file, int line);
 #endif
 
 /* Model bytes ("ROM") are read through these macros and through nothing else: on AVR they lie in
- * another address space. p is a `const uint8_t *`. BP_ROM_I32 wants a 4-byte aligned address.
+ * another address space. p is a `const uint8_t *`. BP_ROM_I32 and BP_ROM_U32 need a
+ * 4-byte aligned address.
  * Define BP_ROM_IS_RAM to 1 for an AVR program whose model image lies in RAM. */
 #ifndef BP_ROM_IS_RAM
 #define BP_ROM_IS_RAM 0
@@ -54,6 +55,8 @@ static inline int32_t bp_rom_i32(const uint8_t *p) {
 }
 #endif
 #define BP_ROM_I8(p) ((int8_t)BP_ROM_U8(p))
+#define BP_ROM_U16(p) ((uint16_t)(BP_ROM_U8(p) | (uint16_t)BP_ROM_U8((p) + 1) << 8))
+#define BP_ROM_U32(p) ((uint32_t)BP_ROM_I32(p))
 
 /* Constant tables of the library itself, declared BP_TABLE: in flash on AVR wherever models lie.
  * BP_TABLE_U16 wants a `const uint16_t *`, BP_TABLE_U32 a `const uint32_t *`. */

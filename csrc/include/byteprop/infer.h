@@ -16,9 +16,9 @@ typedef struct {
     void *context;
 } bp_infer_hooks_t;
 
-/* Runs the first n_ops ops (all when n_ops >= model->n_ops). The inputs lie in the arena already, at
- * their tensors' arena offsets. arena: model->arena_bytes, 4-byte aligned. hooks may be NULL. An
- * input's bytes may be overwritten by later ops. */
+/* Runs the first n_ops ops (all when n_ops >= model->n_ops). The inputs are in the arena already, at
+ * their tensors' offsets. arena: model->arena_bytes, 4-byte aligned, and reset once. hooks may be NULL.
+ * An input's bytes may be overwritten by later ops. */
 void bp_infer_run(const bp_model_t *model, uint8_t *arena, uint16_t n_ops,
                   const bp_infer_hooks_t *hooks);
 
@@ -30,8 +30,10 @@ uint32_t bp_infer_output_bytes(const bp_model_t *model);
 /* n samples: y [n][output bytes] from x [n][input bytes]. y and x must not overlap. */
 void bp_infer_batch(uint8_t *y, const uint8_t *x, uint32_t n, const bp_model_t *model,
                     uint8_t *arena);
-/* One op alone: y (its output tensor's bytes) from x (its input tensor's). */
-void bp_infer_op(uint8_t *y, const uint8_t *x, const bp_model_t *model, uint16_t op_index);
+/* One op alone, on what is in the arena. */
+void bp_infer_op(const bp_model_t *model, uint8_t *arena, uint16_t op_index);
+/* Sets state tensors to their zero points, as they are before the first inference. */
+void bp_infer_reset(const bp_model_t *model, uint8_t *arena);
 /* cdef: end */
 
 #ifdef __cplusplus

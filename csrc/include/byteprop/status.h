@@ -29,7 +29,8 @@ extern "C" {
     X(E_LENGTH, "request has a wrong length")                                                      \
     X(E_SPACE, "does not fit in the memory of the board")                                          \
     X(E_UNSUPPORTED, "this firmware was built without that feature")                               \
-    X(E_ORDER, "model image reads a tensor before anything wrote it")
+    X(E_ORDER, "model image reads a tensor before anything wrote it")                              \
+    X(E_KIND, "model image has a constant, state or scratch tensor that the op does not take")
 
 #define BP_STATUS_ENUM(name, text) BP_##name,
 typedef enum { BP_STATUS_LIST(BP_STATUS_ENUM) BP_STATUS_COUNT_ } bp_status_t;

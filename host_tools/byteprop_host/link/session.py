@@ -39,9 +39,9 @@ T = TypeVar("T")
 
 FLASH = const("BP_SOURCE_FLASH")
 RAM = const("BP_SOURCE_RAM")
-IMAGE_CRC_AT = 12
-IMAGE_CRC_FROM = 16  # what the checksum in the header covers
-_IMAGE_ARENA_AT = 20
+IMAGE_CRC_AT = const("BP_HEADER_CRC32")
+IMAGE_CRC_FROM = const("BP_MODEL_CRC_FROM")
+_IMAGE_ARENA_AT = const("BP_HEADER_ARENA_BYTES")
 _ADDRESS = struct.Struct("<BHI")
 _U16 = struct.Struct("<H")
 _U32 = struct.Struct("<I")

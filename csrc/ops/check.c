@@ -1,0 +1,32 @@
+#include "ops/ops.h"
+
+/* What the checks of several ops have in common. */
+
+bool bp_is_inside(uint32_t offset, uint32_t bytes, uint32_t begin, uint32_t size) {
+    return offset >= begin && offset - begin <= size && bytes <= size - (offset - begin);
+}
+
+int bp_check_data(const bp_reader_t *reader, uint32_t offset, uint32_t bytes, uint8_t align) {
+    if ((offset & (uint32_t)(align - 1)) != 0) {
+        return BP_E_ALIGN;
+    }
+    return bp_is_inside(offset, bytes, reader->data_offset, reader->data_bytes) ? BP_OK
+                                                                                : BP_E_BOUNDS;
+}
+
+bool bp_records_overlap(const uint8_t *a, const uint8_t *b) {
+    uint32_t a_begin = bp_record_offset(a), b_begin = bp_record_offset(b);
+    return a_begin < b_begin + bp_record_elems(b) && b_begin < a_begin + bp_record_elems(a);
+}
+
+int bp_check_range(uint8_t activation, int16_t y_min, int16_t y_max, uint8_t dtype) {
+    int16_t lowest = dtype == BP_DTYPE_INT8 ? -128 : 0;
+    return y_min > y_max || y_min < lowest || y_max > lowest + 255 ||
+                   activation > BP_ACT_RELU_0_TO_1
+               ? BP_E_PARAM
+               : BP_OK;
+}
+
+bool bp_is_scaling(int32_t mult_q31, int32_t lshift) {
+    return (mult_q31 == 0 || mult_q31 >= ((int32_t)1 << 30)) && lshift >= -31 && lshift <= 30;
+}

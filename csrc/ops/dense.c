@@ -1,0 +1,134 @@
+#include "ops/dense.h"
+
+#include <byteprop/kernels.h>
+
+#include "ops/ops.h"
+
+/* FULLY_CONNECTED. Its words: layout u8, activation u8, flags u8, 0; y_min i16, y_max i16; offsets of
+ * weights, biases, multipliers, shifts, weight scales. */
+
+void bp_dense_record(bp_dense_record_t *record, const bp_op_t *op) {
+    const uint8_t *p = op->params;
+    record->layout = BP_ROM_U8(p);
+    record->activation = BP_ROM_U8(p + 1);
+    record->flags = BP_ROM_U8(p + BP_DENSE_FLAGS);
+    record->y_min = (int16_t)BP_ROM_U16(p + 4);
+    record->y_max = (int16_t)BP_ROM_U16(p + 6);
+    for (uint8_t i = 0; i < BP_DENSE_PARTS; ++i) {
+        record->part[i] = BP_ROM_U32(p + 8 + 4 * i);
+    }
+}
+
+uint32_t bp_dense_part_bytes(uint8_t part, uint32_t n_in, uint32_t n_out, uint8_t flags) {
+    uint32_t channels = (flags & BP_OP_PER_CHANNEL) != 0 ? n_out : 1;
+    switch (part) {
+    case 0:
+        return n_out * bp_row_stride(n_in);
+    case 1:
+        return 4 * n_out;
+    case BP_DENSE_LSHIFTS:
+        return channels;
+    default:
+        return 4 * channels;
+    }
+}
+
+static int check_parts(const bp_reader_t *reader, const bp_dense_record_t *record, uint32_t n_in,
+                       uint32_t n_out) {
+    for (uint8_t i = 0; i < BP_DENSE_PARTS; ++i) {
+        uint32_t bytes = bp_dense_part_bytes(i, n_in, n_out, record->flags);
+        int status = bp_check_data(reader, record->part[i], bytes, i == BP_DENSE_LSHIFTS ? 1 : 4);
+        if (status != BP_OK) {
+            return status;
+        }
+    }
+    return BP_OK;
+}
+
+static int check_scalings(const bp_reader_t *reader, const bp_dense_record_t *record, uint32_t n) {
+    const uint8_t *mult = reader->model->image + (size_t)record->part[BP_DENSE_MULTIPLIERS];
+    const uint8_t *lshift = reader->model->image + (size_t)record->part[BP_DENSE_LSHIFTS];
+    for (uint32_t i = 0; i < n; ++i) {
+        if (!bp_is_scaling(BP_ROM_I32(mult + (size_t)(4 * i)), BP_ROM_I8(lshift + (size_t)i))) {
+            return BP_E_PARAM;
+        }
+    }
+    return BP_OK;
+}
+
+/* Kernels may compute whole words of a row, so what fills a row up must be zero. */
+static int check_padding(const bp_reader_t *reader, uint32_t weights, uint32_t n_in,
+                         uint32_t n_out) {
+    uint32_t row_bytes = bp_row_stride(n_in);
+    for (uint32_t end = weights; row_bytes != n_in && n_out != 0; --n_out) {
+        end += row_bytes;
+        for (uint32_t i = n_in; i < row_bytes; ++i) {
+            if (BP_ROM_U8(reader->model->image + (size_t)(end - row_bytes + i)) != 0) {
+                return BP_E_PARAM;
+            }
+        }
+    }
+    return BP_OK;
+}
+
+static int check_data(const bp_reader_t *reader, const bp_dense_record_t *record, uint32_t n_in,
+                      uint32_t n_out) {
+    int status = check_parts(reader, record, n_in, n_out);
+    if (status == BP_OK) {
+        uint32_t channels = (record->flags & BP_OP_PER_CHANNEL) != 0 ? n_out : 1;
+        status = check_scalings(reader, record, channels);
+    }
+    return status == BP_OK ? check_padding(reader, record->part[0], n_in, n_out) : status;
+}
+
+int bp_op_dense_check(const bp_reader_t *reader, const bp_op_t *op) {
+    const uint8_t *y = bp_operand_record(reader->model, op, 1);
+    uint32_t x_elems = bp_record_elems(bp_operand_record(reader->model, op, 0));
+    uint32_t n_out = bp_record_last_dim(y);
+    uint32_t rows = bp_record_elems(y) / n_out;
+    uint32_t n_in = x_elems / rows;
+    bp_dense_record_t record;
+    bp_dense_record(&record, op);
+    if (n_in == 0 || n_in * rows != x_elems || n_in > BP_DENSE_MAX_INPUTS ||
+        n_out > BP_DENSE_MAX_OUTPUTS) {
+        return BP_E_SHAPE;
+    }
+    if (record.layout != BP_LAYOUT_ROWS ||
+        (record.flags & ~(BP_OP_PER_CHANNEL | BP_OP_HAS_BIAS)) != 0) {
+        return BP_E_PARAM;
+    }
+    int status = bp_check_range(record.activation, record.y_min, record.y_max, BP_DTYPE_INT8);
+    return status == BP_OK ? check_data(reader, &record, n_in, n_out) : status;
+}
+
+void bp_op_dense_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op) {
+    const uint8_t *tx = bp_operand_record(model, op, 0), *ty = bp_operand_record(model, op, 1);
+    const int8_t *x = (const int8_t *)arena + (size_t)bp_record_offset(tx);
+    int8_t *y = (int8_t *)arena + (size_t)bp_record_offset(ty);
+    uint32_t n_in = bp_record_elems(tx), n_out = bp_record_last_dim(ty), rows = 1;
+    /* Where there is no division, two cost more than a small layer. */
+    if (bp_record_elems(ty) != n_out) {
+        rows = bp_record_elems(ty) / n_out;
+        n_in /= rows;
+    }
+    bp_dense_record_t record;
+    bp_dense_record(&record, op);
+    const bp_dense_s8_t dense = {
+        .weights = model->image + (size_t)record.part[0],
+        .bias = model->image + (size_t)record.part[1],
+        .mult_q31 = model->image + (size_t)record.part[BP_DENSE_MULTIPLIERS],
+        .lshift = model->image + (size_t)record.part[BP_DENSE_LSHIFTS],
+        .n_in = (uint16_t)n_in,
+        .n_out = (uint16_t)n_out,
+        .row_stride = (uint16_t)bp_row_stride(n_in),
+        .per_channel = (record.flags & BP_OP_PER_CHANNEL) != 0,
+        .y_zp = (int8_t)bp_record_zero_point(ty),
+        .y_min = (int8_t)record.y_min,
+        .y_max = (int8_t)record.y_max,
+    };
+    for (; rows != 0; --rows) {
+        bp_dense_s8(y, x, &dense);
+        y += n_out;
+        x += n_in;
+    }
+}

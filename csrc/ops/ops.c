@@ -1,0 +1,151 @@
+#include "ops/ops.h"
+
+/* The table: from an op's code to its form and its functions. Switches and no array of pointers, because
+ * they take no RAM on AVR and leave nothing of the ops that the build does not have. */
+
+#define HAS(code)                                                                                  \
+    (((code) < 64 ? (uint64_t)(BP_OPS_LOW) >> ((code)&63) : (uint64_t)(BP_OPS_HIGH) >> ((code)&63)) & 1)
+
+/* A row of the list in one word. */
+#define FORM(inputs, outputs, words, traits)                                                       \
+    ((uint32_t)(inputs) | (uint32_t)(outputs) << 8 | (uint32_t)(words) << 16 | (uint32_t)(traits) << 24)
+enum { NO_FORM = 0 };
+
+const uint8_t *bp_operand_record(const bp_model_t *model, const bp_op_t *op, uint16_t operand) {
+    return bp_tensor_record(model, BP_ROM_U16(op->operands + 2u * operand));
+}
+
+static uint32_t form_of(uint8_t op_code) {
+#define CASE(code, NAME, name, inputs, outputs, words, traits)                                     \
+    case code:                                                                                     \
+        return HAS(code) ? FORM(inputs, outputs, words, traits) : NO_FORM;
+    switch (op_code) {
+        BP_OP_LIST(CASE)
+    default:
+        return NO_FORM;
+    }
+#undef CASE
+}
+
+static int check_own(const bp_reader_t *reader, const bp_op_t *op) {
+#define CASE(code, NAME, name, inputs, outputs, words, traits)                                     \
+    case code:                                                                                     \
+        return HAS(code) ? bp_op_##name##_check(reader, op) : BP_E_OP;
+    switch (op->code) {
+        BP_OP_LIST(CASE)
+    default:
+        return BP_E_OP;
+    }
+#undef CASE
+}
+
+/* The input may share bytes with output y. */
+static bool may_overlap(const uint8_t *x, const uint8_t *y, uint8_t traits) {
+    return bp_record_kind(x) == BP_KIND_CONSTANT || (traits & BP_OP_OVERLAPS) != 0 ||
+           ((traits & BP_OP_IN_PLACE) != 0 && bp_record_offset(x) == bp_record_offset(y));
+}
+
+/* No output has a byte of an output before it, nor, unless the traits allow it, of an input. */
+static bool is_apart(const bp_model_t *model, const bp_op_t *op, uint16_t output, uint8_t traits) {
+    const uint8_t *y = bp_operand_record(model, op, output);
+    if (bp_record_kind(y) == BP_KIND_SCRATCH) {
+        traits = 0;
+    }
+    for (uint16_t i = 0; i < output; ++i) {
+        const uint8_t *x = bp_operand_record(model, op, i);
+        if (!(i < op->n_inputs && may_overlap(x, y, traits)) && bp_records_overlap(x, y)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* An operand by itself. y: output 0. */
+static int check_operand(const uint8_t *record, const uint8_t *y, uint8_t traits, bool is_input,
+                         bool is_scratch) {
+    uint8_t dtype = bp_record_dtype(record), kind = bp_record_kind(record);
+    if ((kind == BP_KIND_SCRATCH) != is_scratch ||
+        (kind == BP_KIND_CONSTANT && !(is_input && (traits & BP_OP_CONSTANTS)))) {
+        return BP_E_KIND;
+    }
+    if (((traits & BP_OP_INT8) && dtype != BP_DTYPE_INT8) ||
+        ((traits & BP_OP_SAME_TYPE) && dtype != bp_record_dtype(y))) {
+        return BP_E_DTYPE;
+    }
+    return (traits & BP_OP_SAME_SIZE) && !is_scratch && bp_record_elems(record) != bp_record_elems(y)
+               ? BP_E_SHAPE
+               : BP_OK;
+}
+
+int bp_op_check(const bp_reader_t *reader, const bp_op_t *op) {
+    const bp_model_t *model = reader->model;
+    const uint32_t form = form_of(op->code);
+    const uint8_t n_inputs = (uint8_t)form, traits = (uint8_t)(form >> 24);
+    const uint16_t n = (uint16_t)(op->n_inputs + op->n_outputs);
+    const bool has_scratch = (traits & BP_OP_SCRATCH) != 0;
+    if (form == NO_FORM) {
+        return BP_E_OP;
+    }
+    if ((n_inputs != 0 && op->n_inputs != n_inputs) || op->n_words != (uint8_t)(form >> 16) ||
+        op->n_outputs != (uint8_t)(form >> 8) + has_scratch) {
+        return BP_E_PARAM;
+    }
+    const uint8_t *y = bp_operand_record(model, op, op->n_inputs);
+    for (uint16_t i = 0; i < n; ++i) {
+        bool is_input = i < op->n_inputs;
+        int status = check_operand(bp_operand_record(model, op, i), y, traits, is_input,
+                                   has_scratch && i == n - 1);
+        if (status == BP_OK && !is_input && !is_apart(model, op, i, traits)) {
+            status = BP_E_OVERLAP;
+        }
+        if (status != BP_OK) {
+            return status;
+        }
+    }
+    return check_own(reader, op);
+}
+
+void bp_op_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op) {
+#define CASE(code, NAME, name, inputs, outputs, words, traits)                                     \
+    case code:                                                                                     \
+        if (HAS(code)) {                                                                           \
+            bp_op_##name##_run(model, arena, op);                                                  \
+        }                                                                                          \
+        break;
+    switch (op->code) {
+        BP_OP_LIST(CASE)
+    default:
+        break;
+    }
+#undef CASE
+}
+
+bool bp_op_is_noop(const bp_model_t *model, const bp_op_t *op) {
+    return (form_of(op->code) >> 24 & BP_OP_KEEPS_BYTES) != 0 &&
+           bp_record_offset(bp_operand_record(model, op, 0)) ==
+               bp_record_offset(bp_operand_record(model, op, op->n_inputs));
+}
+
+void bp_op_features(uint8_t *features) {
+    for (uint8_t i = 0; i < BP_MODEL_FEATURES_BYTES; ++i) {
+        features[i] = 0;
+    }
+#define ADD(code, NAME, name, inputs, outputs, words, traits)                                      \
+    if (HAS(code)) {                                                                               \
+        features[(code) / 8] |= (uint8_t)(1u << (code) % 8);                                       \
+    }
+    BP_OP_LIST(ADD)
+#undef ADD
+}
+
+const char *bp_op_name(uint8_t op_code) {
+#define CASE(code, NAME, name, inputs, outputs, words, traits)                                     \
+    case code:                                                                                     \
+        return #name;
+    switch (op_code) {
+        BP_OP_LIST(CASE)
+    default:
+        return "?";
+    }
+#undef CASE
+}

@@ -1,0 +1,93 @@
+/* What an op is to the reader and to the walk, internal to csrc: a row of BP_OP_LIST and two functions
+ * in csrc/ops/<name>.c.
+ *
+ *   bp_op_<name>_check  whether an image's record of this op can be run; a status
+ *   bp_op_<name>_run    runs it; cannot fail, because it was checked
+ *
+ * Before the check, the reader has made sure that the record is inside the image and has the operands,
+ * words and traits of the row, that inputs hold their values when the op runs, that no output overlaps
+ * another output, and that scratch memory overlaps no input.
+ *
+ * BP_OPS_LOW (codes 0 to 63) and BP_OPS_HIGH (64 to 127) have a bit for each op of the build. Of an op
+ * without its bit nothing is linked, and an image that has it is E_OP. BP_KINDS has a bit for each kind
+ * of tensor that the build reads; other kinds are E_KIND. */
+#ifndef BYTEPROP_OPS_H
+#define BYTEPROP_OPS_H
+
+#include <byteprop/model.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef BP_OPS_LOW
+#define BP_OPS_LOW UINT64_MAX
+#endif
+#ifndef BP_OPS_HIGH
+#define BP_OPS_HIGH UINT64_MAX
+#endif
+#ifndef BP_KINDS
+#define BP_KINDS 0xF
+#endif
+
+/* What checks share. */
+typedef struct {
+    const bp_model_t *model;
+    uint32_t ops_bytes;
+    uint32_t data_offset;
+    uint32_t data_bytes;
+} bp_reader_t;
+
+#define BP_OP_DECLARE(code, NAME, name, inputs, outputs, words, traits)                            \
+    int bp_op_##name##_check(const bp_reader_t *reader, const bp_op_t *op);                        \
+    void bp_op_##name##_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op);
+BP_OP_LIST(BP_OP_DECLARE)
+#undef BP_OP_DECLARE
+
+/* ---- the table ---- */
+
+/* The record has the form of its row, and the op's own check finds nothing. */
+int bp_op_check(const bp_reader_t *reader, const bp_op_t *op);
+void bp_op_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op);
+/* The op writes nothing: it keeps bytes, and its output is at its input's address. */
+bool bp_op_is_noop(const bp_model_t *model, const bp_op_t *op);
+
+/* ---- for checks ---- */
+
+/* n bytes of the data section, aligned. */
+int bp_check_data(const bp_reader_t *reader, uint32_t offset, uint32_t bytes, uint8_t align);
+/* Activation and clamping range of an output of this data type. */
+int bp_check_range(uint8_t activation, int16_t y_min, int16_t y_max, uint8_t dtype);
+bool bp_is_scaling(int32_t mult_q31, int32_t lshift);
+bool bp_is_inside(uint32_t offset, uint32_t bytes, uint32_t begin, uint32_t size);
+/* Two tensors, by their records, have bytes of the arena in common. */
+bool bp_records_overlap(const uint8_t *a, const uint8_t *b);
+
+/* ---- records of tensors: fields are read one by one, because an op needs few of them ---- */
+
+static inline const uint8_t *bp_tensor_record(const bp_model_t *model, uint16_t index) {
+    return model->image + (size_t)(model->tensors_offset + (uint32_t)index * BP_MODEL_TENSOR_BYTES);
+}
+/* Of an operand of the op: inputs, then outputs. */
+const uint8_t *bp_operand_record(const bp_model_t *model, const bp_op_t *op, uint16_t operand);
+static inline uint8_t bp_record_dtype(const uint8_t *record) {
+    return BP_ROM_U8(record + BP_TENSOR_DTYPE);
+}
+static inline uint8_t bp_record_kind(const uint8_t *record) {
+    return BP_KINDS == 1 ? BP_KIND_ACTIVATION : BP_ROM_U8(record + BP_TENSOR_KIND);
+}
+static inline uint32_t bp_record_elems(const uint8_t *record) {
+    return BP_ROM_U32(record + BP_TENSOR_ELEMS);
+}
+static inline uint32_t bp_record_offset(const uint8_t *record) {
+    return BP_ROM_U32(record + BP_TENSOR_OFFSET);
+}
+static inline int16_t bp_record_zero_point(const uint8_t *record) {
+    return (int16_t)BP_ROM_U16(record + BP_TENSOR_ZERO_POINT);
+}
+/* 1 for a scalar. */
+static inline uint32_t bp_record_last_dim(const uint8_t *record) {
+    uint8_t rank = BP_ROM_U8(record + BP_TENSOR_RANK);
+    return rank == 0 ? 1 : BP_ROM_U32(record + BP_TENSOR_DIMS + 4u * (rank - 1u));
+}
+
+#endif

@@ -1,0 +1,192 @@
+"""Dense: FULLY_CONNECTED, int8 to int8."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from byteprop import _raw
+from byteprop.ops.spec import (
+    WEIGHT_ALIGNMENT,
+    WORD,
+    Block,
+    OpSpec,
+    Params,
+    Placed,
+    Record,
+    range_words,
+    refuse_unless_int8,
+)
+from byteprop.quantization import Multiplier, activation_range, quantize_multiplier
+from byteprop.tensor import Activation, Op
+
+if TYPE_CHECKING:
+    from byteprop.tflite_writer import Writer
+
+MAX_N_IN = _raw.const("BP_DENSE_MAX_INPUTS")
+MAX_N_OUT = _raw.const("BP_DENSE_MAX_OUTPUTS")
+_PER_CHANNEL = _raw.const("BP_OP_PER_CHANNEL")
+_HAS_BIAS = _raw.const("BP_OP_HAS_BIAS")
+_LAYOUT_ROWS = _raw.const("BP_LAYOUT_ROWS")
+# Words of the record: layout, activation and flags; the range; then the offsets of these.
+_WEIGHTS, _BIAS, _WEIGHT_SCALES = 2, 3, 6
+_ACTIVATION_AT, _FLAGS_AT = 1, 2
+
+
+@dataclass(frozen=True)
+class Dense(Op):
+    """FULLY_CONNECTED: weights int8 [n_out, n_in], bias int32 [n_out] at scale s_x * s_w,
+    weight_scales float32 [1] (per tensor) or [n_out] (per channel)."""
+
+    weights: npt.NDArray[np.int8]
+    bias: npt.NDArray[np.int32]
+    weight_scales: npt.NDArray[np.float32]
+    activation: Activation = Activation.NONE
+    has_bias: bool = True
+
+
+class DenseSpec(OpSpec[Dense]):
+    name = "dense"
+    kind = Dense
+
+    def check(self, at: Placed[Dense]) -> None:
+        refuse_unless_int8(at)
+        op, x, y = at.op, at.x, at.y
+        if op.weights.ndim != 2 or op.weights.dtype != np.int8:
+            at.refuse("weights must be int8 [n_out, n_in]")
+        n_out, n_in = op.weights.shape
+        if not 1 <= n_in <= MAX_N_IN:
+            at.refuse(f"n_in is {n_in}; 1..{MAX_N_IN} is supported")
+        if not 1 <= n_out <= MAX_N_OUT:
+            at.refuse(f"n_out is {n_out}; 1..{MAX_N_OUT} is supported")
+        if not y.shape or y.shape[-1] != n_out or x.elems != y.elems // n_out * n_in:
+            at.refuse(f"weights [{n_out}, {n_in}] do not map shape {x.shape} to shape {y.shape}")
+        if op.bias.shape != (n_out,) or op.bias.dtype != np.int32:
+            at.refuse(f"bias must be int32 [{n_out}], got {op.bias.dtype} {op.bias.shape}")
+        if op.weight_scales.shape not in ((1,), (n_out,)):
+            at.refuse(f"{op.weight_scales.shape} weight scales; 1 or {n_out} are supported")
+        if not (np.isfinite(op.weight_scales).all() and (op.weight_scales > 0).all()):
+            at.refuse("a weight scale is not finite and above 0")
+        if not op.has_bias and op.bias.any():
+            at.refuse("has_bias is False and the bias is not zero")
+
+    def params(self, at: Placed[Dense]) -> Params:
+        op = at.op
+        multipliers = dense_multipliers(op, at)
+        mult_q31 = np.array([m.mult_q31 for m in multipliers], "<i4")
+        lshift = np.array([m.lshift for m in multipliers], np.int8)
+        flags = (_PER_CHANNEL if len(op.weight_scales) > 1 else 0) | _HAS_BIAS * op.has_bias
+        return (
+            bytes((_LAYOUT_ROWS, op.activation, flags, 0)),
+            range_words(activation_range(op.activation, at.y)),
+            Block(lambda: _rows(op).data.cast("B"), WEIGHT_ALIGNMENT),
+            Block(lambda: _folded_bias(op, at.x.zero_point).astype("<i4").tobytes()),
+            Block(mult_q31.tobytes, shared=True, derived=True),
+            Block(lshift.tobytes, alignment=1, derived=True),
+            Block(np.asarray(op.weight_scales, "<f4").tobytes),
+        )
+
+    def decode(self, record: Record) -> Dense:
+        x, y = record.tensor(record.inputs[0]), record.tensor(record.outputs[0])
+        flags = record.params[_FLAGS_AT]
+        n_out = y.shape[-1] if y.shape else 1
+        n_in = x.elems // (y.elems // n_out)
+        stride = _row_stride(n_in)
+        rows = record.array(_WEIGHTS, "i1", n_out * stride).reshape(n_out, stride)
+        folded = record.array(_BIAS, "<i4", n_out).astype(np.int64)
+        scales = record.array(_WEIGHT_SCALES, "<f4", n_out if flags & _PER_CHANNEL else 1)
+        dense = Dense(
+            input=record.inputs[0],
+            output=record.outputs[0],
+            weights=np.ascontiguousarray(rows[:, :n_in]),
+            bias=np.zeros(n_out, np.int32),
+            weight_scales=scales.astype(np.float32),
+            activation=Activation(record.params[_ACTIVATION_AT]),
+            has_bias=bool(flags & _HAS_BIAS),
+        )
+        return replace(dense, bias=_wrap_int32(folded + x.zero_point * _row_sums(dense)))
+
+    def write_tflite(self, at: Placed[Dense], writer: Writer) -> None:
+        op, x, y = at.op, at.x, at.y
+        fused = writer.fused(op.activation)
+        if fused is None:
+            at.refuse(f"a dense layer of a .tflite file cannot end in {op.activation.name}")
+        weights = writer.constant(f"{y.name}/weights", op.weights, op.weight_scales)
+        operands = [writer.tensors[op.input], weights]
+        if op.has_bias:
+            scales = np.float32(x.scale) * op.weight_scales.astype(np.float32)
+            operands.append(writer.constant(f"{y.name}/bias", op.bias.astype("<i4"), scales))
+        n_out = len(op.weights)
+        keep = y.shape != (y.elems // n_out, n_out)
+        writer.op(
+            "FULLY_CONNECTED",
+            operands,
+            [writer.tensors[op.output]],
+            # int8 takes version 4, dimensions that are kept 5, no bias 6.
+            version=max(4 if op.has_bias else 6, 5 if keep else 0),
+            FusedActivationFunction=fused,
+            KeepNumDims=keep,
+        )
+
+    def macs(self, at: Placed[Dense]) -> int:
+        n_out, n_in = at.op.weights.shape
+        return int(at.y.elems // n_out * n_out * n_in)
+
+    def weights(self, op: Dense) -> int:
+        return int(op.weights.size)
+
+    def weight_bytes(self, op: Dense) -> int:
+        return int(op.weights.size + WORD * op.bias.size)
+
+    def activation(self, op: Dense) -> Activation:
+        return op.activation
+
+    def detail(self, op: Dense) -> tuple[str, ...]:
+        n_out, n_in = op.weights.shape
+        return (
+            f"{n_in} -> {n_out}",
+            "per channel" if op.weight_scales.size > 1 else "per tensor",
+        )
+
+
+def dense_multipliers(op: Dense, at: Placed[Dense]) -> list[Multiplier]:
+    """One per weight scale. With one scale the product in * w is rounded to float32 before the
+    division in double; with one per row all of it is in double."""
+    x_scale, y_scale = np.float32(at.x.scale), float(at.y.scale)
+    if len(op.weight_scales) == 1:
+        with np.errstate(over="ignore", under="ignore"):
+            product = x_scale * np.float32(op.weight_scales[0])
+        return [quantize_multiplier(float(product) / y_scale)]
+    return [quantize_multiplier(float(x_scale) * float(w) / y_scale) for w in op.weight_scales]
+
+
+def _row_stride(n_in: int) -> int:
+    alignment = _raw.const("BP_MODEL_ROW_ALIGNMENT")
+    return -(-n_in // alignment) * alignment
+
+
+def _rows(op: Dense) -> npt.NDArray[np.int8]:
+    """The weights with zeros at the ends of their rows, as the image has them."""
+    n_out, n_in = op.weights.shape
+    if n_in == _row_stride(n_in):
+        return np.ascontiguousarray(op.weights)
+    rows = np.zeros((n_out, _row_stride(n_in)), np.int8)
+    rows[:, :n_in] = op.weights
+    return rows
+
+
+def _row_sums(op: Dense) -> npt.NDArray[np.int64]:
+    sums: npt.NDArray[np.int64] = op.weights.sum(axis=1, dtype=np.int64)
+    return sums
+
+
+def _folded_bias(op: Dense, x_zero_point: int) -> npt.NDArray[np.int32]:
+    """bias - x_zp * sum of the row's weights, modulo 2^32."""
+    return _wrap_int32(op.bias.astype(np.int64) - x_zero_point * _row_sums(op))
+
+
+def _wrap_int32(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    return (values & 0xFFFFFFFF).astype(np.uint32).view(np.int32)

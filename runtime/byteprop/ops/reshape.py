@@ -1,0 +1,43 @@
+"""Reshape: the same bytes under another shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from byteprop.ops.spec import InPlace, OpSpec, Params, Placed, Record
+from byteprop.tensor import Op
+
+if TYPE_CHECKING:
+    from byteprop.tflite_writer import Writer
+
+
+@dataclass(frozen=True)
+class Reshape(Op):
+    """The same bytes under another shape."""
+
+
+class ReshapeSpec(OpSpec[Reshape]):
+    name = "reshape"
+    kind = Reshape
+    in_place = InPlace.ALIAS
+
+    def check(self, at: Placed[Reshape]) -> None:
+        x, y = at.x, at.y
+        if x.elems != y.elems:
+            at.refuse(f"shapes {x.shape} and {y.shape} differ in size")
+        if x.dtype != y.dtype:
+            at.refuse(f"input is {x.dtype.name} and output {y.dtype.name}")
+
+    def params(self, at: Placed[Reshape]) -> Params:
+        return ()
+
+    def decode(self, record: Record) -> Reshape:
+        return Reshape(record.inputs[0], record.outputs[0])
+
+    def write_tflite(self, at: Placed[Reshape], writer: Writer) -> None:
+        shape = writer.constant(f"{at.y.name}/shape", np.array(at.y.shape, "<i4"))
+        x, y = writer.tensors[at.op.input], writer.tensors[at.op.output]
+        writer.op("RESHAPE", [x, shape], [y])

@@ -1,0 +1,167 @@
+"""What byteprop knows of an op besides its arithmetic: one `OpSpec` in each file of this package.
+
+`image`, `plan`, `_graph_check`, `tflite_writer` and the summaries ask it and know no single op.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from byteprop import _raw
+from byteprop.errors import ModelError
+from byteprop.tensor import Activation, DType, Op, Tensor
+
+if TYPE_CHECKING:
+    from byteprop.tflite_writer import Writer
+
+O = TypeVar("O", bound=Op)  # noqa: E741
+
+WORD = 4
+WEIGHT_ALIGNMENT = 16
+
+
+class InPlace(Enum):
+    """Whether an op's output may have the bytes of its input."""
+
+    NEVER = "never"
+    LAST_READER = "when nobody reads the input afterwards"
+    ALIAS = "always: the bytes stay as they are"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Bytes for the image's data section; the op's record has their offset.
+
+    make: returns them. shared: equal blocks are stored once, because nothing changes them. derived:
+    they follow from the graph, so an image in which they differ is no image of it.
+    """
+
+    make: Callable[[], bytes | memoryview]
+    alignment: int = WORD
+    shared: bool = False
+    derived: bool = False
+
+
+# Parameters of an op in the order of its record: bytes, a multiple of 4, or the offset of a block.
+Params = Sequence[bytes | Block]
+
+
+@dataclass(frozen=True)
+class Placed(Generic[O]):
+    """An op with its tensors. where: how messages name it."""
+
+    op: O
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    where: str
+
+    @property
+    def x(self) -> Tensor:
+        return self.inputs[0]
+
+    @property
+    def y(self) -> Tensor:
+        return self.outputs[0]
+
+    def refuse(self, what: str) -> NoReturn:
+        raise ModelError(f"{self.where}: {what}")
+
+
+class Record(ABC):
+    """An op's record in an image that the C library has checked."""
+
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    params: bytes
+
+    @abstractmethod
+    def tensor(self, index: int) -> Tensor: ...
+
+    @abstractmethod
+    def array(self, word: int, dtype: str, count: int) -> npt.NDArray[Any]:
+        """count values of the block whose offset is the parameter at this word; they belong to this
+        op alone. ModelError where ops would take more than the data section has."""
+
+    def u32(self, word: int) -> int:
+        return int.from_bytes(self.params[WORD * word : WORD * (word + 1)], "little")
+
+
+class OpSpec(ABC, Generic[O]):
+    """One op: its place in the image, its rules and its cost."""
+
+    name: str  # as bp_op_name has it
+    kind: type[O]
+    in_place = InPlace.NEVER
+
+    @property
+    def code(self) -> int:
+        """The op's number in images."""
+        return _raw.op_code(self.name)
+
+    @abstractmethod
+    def check(self, at: Placed[O]) -> None:
+        """ModelError for an op that no image can hold."""
+
+    @abstractmethod
+    def params(self, at: Placed[O]) -> Params:
+        """The parameters of the op's record."""
+
+    @abstractmethod
+    def decode(self, record: Record) -> O:
+        """The op of a record."""
+
+    @abstractmethod
+    def write_tflite(self, at: Placed[O], writer: Writer) -> None:
+        """Adds the op to a .tflite file. ModelError for what the format cannot state."""
+
+    def scratch_bytes(self, at: Placed[O]) -> int:
+        """Bytes of the arena that the op needs while it runs, the same on every CPU."""
+        return 0
+
+    def macs(self, at: Placed[O]) -> int:
+        """Multiplications with weights."""
+        return 0
+
+    def weights(self, op: O) -> int:
+        """Number of int8 weights."""
+        return 0
+
+    def weight_bytes(self, op: O) -> int:
+        """Bytes of weights and biases."""
+        return 0
+
+    def activation(self, op: O) -> Activation:
+        """What the op ends in, for summaries."""
+        return Activation.NONE
+
+    def detail(self, op: O) -> tuple[str, ...]:
+        """What a table of layers says of it."""
+        return ()
+
+
+def float_bits(value: np.float32) -> bytes:
+    """The float32 as little-endian bytes."""
+    return np.array(value, "<f4").tobytes()
+
+
+def words(*values: int) -> bytes:
+    """Signed 32-bit numbers as little-endian bytes."""
+    return np.array(values, "<i4").tobytes()
+
+
+def range_words(y_range: tuple[int, int]) -> bytes:
+    """A clamping range as the 4 bytes that the image has for it."""
+    return np.array(y_range, "<i2").tobytes()
+
+
+def refuse_unless_int8(at: Placed[Any]) -> None:
+    kinds = [t.dtype for t in (at.x, at.y)]
+    if any(kind is not DType.INT8 for kind in kinds):
+        at.refuse(f"expected INT8 to INT8, got {kinds[0].name} to {kinds[1].name}")

@@ -1,0 +1,110 @@
+"""What graphs are made of: tensors, and the base of every op. The ops themselves are in `ops`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+
+class DType(IntEnum):
+    """Data type of a tensor on the device (values: BP_DTYPE_* in byteprop/model.h)."""
+
+    INT8 = 1
+    UINT8 = 2
+
+    @property
+    def numpy(self) -> np.dtype[np.generic]:
+        return np.dtype(self.name.lower())
+
+
+class Activation(IntEnum):
+    """Activation fused into an op (values: BP_ACT_* in byteprop/model.h)."""
+
+    NONE = 0
+    RELU = 1
+    RELU6 = 2
+    RELU_N1_TO_1 = 3
+    RELU_0_TO_1 = 4
+
+
+class Kind(IntEnum):
+    """Where a tensor's values are (values: BP_KIND_* in byteprop/model.h).
+
+    ACTIVATION: in the arena while an op still reads them. CONSTANT: in the model. STATE: in the
+    arena from one inference to the next, the zero point before the first.
+    """
+
+    ACTIVATION = 0
+    CONSTANT = 1
+    STATE = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Normalization:
+    """What the host does to a float32 input before it is quantised: (x - sub) * mul, each step in
+    float32, feature by feature.
+
+    sub, mul: float32 [n]. Value i of a sample takes the constants i mod n, so that n is 1, or the
+    size of a sample's last axis, its last two, and so on.
+    """
+
+    sub: npt.NDArray[np.float32]
+    mul: npt.NDArray[np.float32]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Normalization) and self._bits() == other._bits()
+
+    def __hash__(self) -> int:
+        return hash(self._bits())
+
+    def _bits(self) -> tuple[bytes, bytes]:
+        return self.sub.tobytes(), self.mul.tobytes()
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor. real = scale * (quantised - zero_point).
+
+    float_border: the file presents this input or output as float32; the host quantises or
+    dequantises it, and everything inside sees the integers. normalization: of such an input; its
+    scale and zero point then hold for the normalised values. data: a constant's values as bytes.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: DType
+    scale: np.float32
+    zero_point: int
+    float_border: bool = False
+    normalization: Normalization | None = None
+    kind: Kind = Kind.ACTIVATION
+    data: bytes = b""
+
+    @property
+    def elems(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64)) if self.shape else 1
+
+
+@dataclass(frozen=True)
+class Op:
+    """One op between tensors of its graph, which it names by index.
+
+    Most ops have one input and one output; the class of another op adds fields and overrides
+    `inputs` or `outputs`.
+    """
+
+    input: int
+    output: int
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """Tensors that it reads, in the order of the image's record."""
+        return (self.input,)
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """Tensors that it writes, in the order of the image's record."""
+        return (self.output,)
