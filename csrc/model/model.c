@@ -34,7 +34,8 @@ void bp_model_op(bp_op_t *op, const bp_model_t *model, uint16_t index) {
     op->n_words = BP_ROM_U8(p + BP_OP_N_WORDS);
     op->operands = p + BP_OP_OPERANDS;
     /* Two bytes for each operand, filled up to a multiple of 4. */
-    op->params = op->operands + ((op->n_inputs + op->n_outputs + 1u) & ~1u) * 2u;
+    uint16_t n = (uint16_t)(op->n_inputs + op->n_outputs);
+    op->params = op->operands + (size_t)((n + 1u) / 2u) * 4u;
 }
 
 uint16_t bp_op_input(const bp_op_t *op, uint8_t index) {
