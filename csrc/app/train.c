@@ -176,7 +176,7 @@ static uint8_t run_sample(app_call_t *call, const sample_t *sample, int learn) {
     bp_train_result_t result;
     const uint32_t before = bp_port_ticks();
     const uint32_t begin = bp_port_ticks();
-    const int status =
+    const bp_status_t status =
         learn ? bp_train_sample(trainer(), &result, sample->x, sample->label, sample->target,
                                 sample->lr_q24)
               : bp_train_evaluate(trainer(), &result, sample->x, sample->label, sample->target);
