@@ -14,6 +14,7 @@ from byteprop.diagnosis import Diagnosis, Remark, describe
 from byteprop.graph import Graph
 from byteprop.normalization import describe_inputs, to_json
 from byteprop_host.boards import Board
+from byteprop_host.console import printable
 from byteprop_host.samples import Ints
 from byteprop_host.training_compare import TwinComparison
 from byteprop_host.training_plan import TrainingFit
@@ -208,7 +209,7 @@ def _text(r: TrainingResult) -> str:
         headline(r),
         f"verdict    {describe(r.diagnosis)}",
         *(f"{f.part:<11}{f.score} ({f.by}){_before(f)}" for f in r.finals),
-        f"model      {r.model}: {r.layers}, {r.loss}",
+        f"model      {printable(r.model)}: {r.layers}, {r.loss}",
         *([f"inputs     {inputs_text(r)}"] if inputs_text(r) else []),
         f"board      {r.board.name}: {r.board.title}, {r.board.cpu}",
         f"settings   {s.epochs} epochs, learning rate {s.learning_rate:g} ({s.schedule}), "

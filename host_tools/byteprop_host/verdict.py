@@ -9,6 +9,7 @@ from byteprop.graph import Graph
 from byteprop.normalization import describe_inputs, to_json
 from byteprop_host.boards import Board
 from byteprop_host.compare import Comparison, LayerDifference
+from byteprop_host.console import printable
 from byteprop_host.layers import LayerRow
 from byteprop_host.references import Reference
 from byteprop_host.samples import Ints, SampleSet
@@ -143,8 +144,8 @@ def _text(verdict: Verdict) -> str:
     f = verdict.figures
     lines = [
         _headline(verdict),
-        f"model      {verdict.model} ({f.model_bytes:,} bytes, crc {verdict.model_crc32:08x}), "
-        f"in {verdict.model_source}",
+        f"model      {printable(verdict.model)} ({f.model_bytes:,} bytes, "
+        f"crc {verdict.model_crc32:08x}), in {verdict.model_source}",
         f"board      {verdict.board.name}: {verdict.board.title}, {verdict.board.cpu}",
         f"reference  {verdict.reference.name} ({verdict.reference.why})",
         f"samples    {verdict.samples.source}",

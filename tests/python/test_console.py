@@ -9,11 +9,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import byteprop
+from byteprop import image
 from byteprop_host import page
 from byteprop_host.cli import main
 from byteprop_host.console import Console, printable, printable_lines, table
@@ -98,6 +100,23 @@ def test_any_file_name_is_shown_and_reported(tmp_path: Path, name: bytes, encodi
         (done.stdout + done.stderr).decode(encoding)
         assert b"Traceback" not in done.stderr
     assert "\x1b" not in (tmp_path / "byteprop-verify-host.html").read_text(encoding="utf-8")
+
+
+def test_a_tensor_cannot_write_to_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = byteprop.load(DIGITS)
+    tensors = [replace(t, name=f"a\nMACs   7\n{ESCAPE}") for t in model.graph.tensors]
+    file = tmp_path / "named.bpm"
+    file.write_bytes(image.encode(replace(model.graph, tensors=tuple(tensors))))
+    for verb in ("info", "verify", "bench"):
+        report = ["--no-report"] if verb == "verify" else []
+        assert main([verb, str(file), *report]) == 0
+        text = capsys.readouterr().out
+        assert "\x1b" not in text
+        assert "\nMACs   7\n" not in text
+    assert main(["info", str(file)]) == 0
+    assert r"a\nMACs   7\n\x1b[31m" in capsys.readouterr().out
 
 
 def test_wrong_arguments_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
@@ -201,7 +220,7 @@ def test_an_unexpected_exception_ends_with_2(
         (["info", "a", "b"], "more arguments than expected: 'b'"),
         (["verify", "m", "--pixel-scale", "1/0"], "such as 1/255, got 1/0"),
         (["verify", "m", "--pixel-scale", "nan"], "such as 1/255, got nan"),
-        (["verify", "m", "--samples", "0"], "expected 1 to 2,147,483,647, got 0"),
+        (["verify", "m", "--samples", "0"], "from 1 to 2,147,483,647, got 0"),
         (["verify", "m", "--timeout", "inf"], "got inf"),
     ],
 )

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from byteprop_host.commands import EXIT_OK, Verb, add_file
-from byteprop_host.console import Console, table
+from byteprop_host.console import Console, printable, table
 
 if TYPE_CHECKING:
     from byteprop import Model
@@ -36,7 +36,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     training = {b.name: plan_or_none(b, image.data, Config(seed=0)) for b in boards}
     text = "\n".join(
         [
-            f"{args.file}",
+            printable(str(args.file)),
             *_borders("input", graph, graph.inputs),
             *_borders("output", graph, graph.outputs),
             "",
@@ -156,7 +156,7 @@ def _borders(word: str, graph: Graph, indices: tuple[int, ...]) -> list[str]:
     for index in indices:
         b = _border(graph, index)
         lines.append(
-            f"{word:<7}{b['name']}: {b['dtype']} {list(b['shape'])}, "
+            f"{word:<7}{printable(b['name'])}: {b['dtype']} {list(b['shape'])}, "
             f"scale {b['scale']:.6g}, zero point {b['zero_point']}"
         )
         normalization = graph.tensors[index].normalization

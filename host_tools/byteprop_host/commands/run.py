@@ -36,7 +36,9 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     from byteprop_host.running import run_on_board, save_outputs
 
     if args.output.suffix not in (".npy", ".npz"):
-        raise ArgumentError(f"{args.output}: outputs are written as .npy or .npz")
+        raise ArgumentError(
+            f"--output: expected a name that ends in .npy or .npz, got {args.output}"
+        )
     check_outputs(args.output, args.wire_log)
     with console.progress() as progress:
         answers = run_on_board(
