@@ -23,6 +23,7 @@ from byteprop_host.boards import Board, all_boards, load_board
 from byteprop_host.build import compiler, fit
 from byteprop_host.console import table
 from byteprop_host.errors import ToolMissingError
+from byteprop_host.target import BoardTarget
 from byteprop_host.toolchains import program_version
 from models import MODELS
 
@@ -40,7 +41,7 @@ def measure(board: Board, name: str) -> Bench | None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.bpm"
         model.save(path)
-        return bench(path, board=board)
+        return bench(path, BoardTarget(board))
 
 
 def record(name: str, b: Bench, sizes: dict[str, int]) -> dict[str, object]:

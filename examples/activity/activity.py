@@ -100,6 +100,8 @@ def confusion(found: np.ndarray, windows: Windows) -> np.ndarray:
 def personalise_on_board(image: bytes, number: int, board: str, port: str | None) -> str:
     """A newcomer learnt on a board, and the same on this computer; all bits have to be the same.
     Gives what `byteprop train` says: before, after, and what it took."""
+    from byteprop.training_options import TrainOptions
+    from byteprop_host.target import BoardTarget
     from byteprop_host.train import Options, train
     from byteprop_host.training_data import Sources
     from byteprop_host.training_model import Subject
@@ -112,11 +114,9 @@ def personalise_on_board(image: bytes, number: int, board: str, port: str | None
         options = Options(
             Subject(file=folder / "everybody.bpm"),
             Sources(folder / "lessons.npz", test=folder / "later.npz", validation_split=0.0),
-            epochs=LESSON_EPOCHS,
-            learning_rate=LESSON_RATE,
-            seed=1,
+            TrainOptions(epochs=LESSON_EPOCHS, learning_rate=LESSON_RATE, seed=1),
         )
-        result = train(options, board=board, port=port)
+        result = train(options, BoardTarget.of(board, port=port))
     if not result.identical:
         raise SystemExit(result.text())
     return result.text()

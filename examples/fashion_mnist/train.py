@@ -113,6 +113,8 @@ def accuracies(data: Data, epochs: int, seeds: int, baselines: str) -> dict[str,
 def train_on_board(data: Data, board: str, port: str | None, samples: int) -> str:
     """One epoch over some images on a board, and the same on this computer; all bits have to be
     the same. Gives what `byteprop train` says."""
+    from byteprop.training_options import TrainOptions
+    from byteprop_host.target import BoardTarget
     from byteprop_host.train import Options, train
     from byteprop_host.training_data import Sources
     from byteprop_host.training_model import Subject
@@ -124,10 +126,9 @@ def train_on_board(data: Data, board: str, port: str | None, samples: int) -> st
         options = Options(
             Subject(net=f"784-{HIDDEN}-10"),
             Sources(folder / "train.npz", test=folder / "test.npz", validation_split=0.0),
-            epochs=1,
-            seed=1,
+            TrainOptions(epochs=1, seed=1),
         )
-        result = train(options, board=board, port=port)
+        result = train(options, BoardTarget.of(board, port=port))
     if not result.identical:
         raise SystemExit(result.text())
     return result.text()

@@ -106,6 +106,8 @@ def learn(truth: Line) -> Learnt:
 def learn_on_board(truth: Line, board: str, port: str | None) -> str:
     """The same training on a board. Every step runs on this computer too, and all bits have to be
     the same; so w and b can be told from here. Gives what `byteprop train` says."""
+    from byteprop.training_options import TrainOptions
+    from byteprop_host.target import BoardTarget
     from byteprop_host.train import Options, train
     from byteprop_host.training_data import Sources
     from byteprop_host.training_model import Subject
@@ -115,10 +117,12 @@ def learn_on_board(truth: Line, board: str, port: str | None) -> str:
         np.savez(points, x=X, y=truth.at(X))
         options = Options(
             Subject(net="1-1", input_range=INPUT_RANGE, output_range=OUTPUT_RANGE),
-            Sources(points), epochs=EPOCHS, learning_rate=LEARNING_RATE, schedule="constant",
-            seed=SEED, window=0,
-        )  # fmt: skip
-        result = train(options, board=board, port=port)
+            Sources(points),
+            TrainOptions(
+                epochs=EPOCHS, learning_rate=LEARNING_RATE, schedule="constant", seed=SEED, window=0
+            ),
+        )
+        result = train(options, BoardTarget.of(board, port=port))
     if not result.identical:
         raise SystemExit(result.text())
     return result.text()

@@ -17,6 +17,7 @@ from byteprop_host.deployment import Deployment, deploy
 from byteprop_host.layers import LayerRow, layer_rows
 from byteprop_host.reading import Reading
 from byteprop_host.samples import SampleSet, batched, choose
+from byteprop_host.target import BoardTarget
 
 ROUNDS = 5
 
@@ -68,22 +69,17 @@ class Bench:
 
 def bench(
     model: Path,
+    on: BoardTarget,
     *,
-    board: str | Path | Board = "host",
-    port: str | None = None,
     data: Path | None = None,
     samples: int | None = None,
     reading: Reading | None = None,
-    timeout: float = 10.0,
     progress: Progress = no_progress,
-    wire_log: Path | None = None,
 ) -> Bench:
-    """Measures `model` on `board` over a few samples (8 generated ones by default)."""
+    """Measures `model` on a board over a few samples (8 generated ones by default)."""
     loaded = byteprop.load(model)
     chosen = choose(loaded.graph, data, samples or 8, reading=reading)
-    with deploy(
-        board, loaded.image, port=port, timeout=timeout, progress=progress, wire_log=wire_log
-    ) as deployment:
+    with deploy(on, loaded.image, progress=progress) as deployment:
         return _measure(deployment, loaded, str(model), chosen, progress)
 
 

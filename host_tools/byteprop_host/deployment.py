@@ -6,10 +6,9 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from byteprop._raw import const
-from byteprop_host.boards import NATIVE, Board, Tick, load_board
+from byteprop_host.boards import NATIVE, Board, Tick
 from byteprop_host.build import Firmware, build, check_fit
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.errors import FitError, LinkError, PortError
@@ -17,6 +16,7 @@ from byteprop_host.fit import baked_image
 from byteprop_host.flash import RunningBoard, runners, start
 from byteprop_host.link import Device
 from byteprop_host.ports import find_ports
+from byteprop_host.target import BoardTarget
 
 _PEEK_SECONDS = 2.0
 
@@ -63,22 +63,14 @@ class Deployment:
 
 @contextmanager
 def deploy(
-    board: str | Path | Board,
-    image: bytes,
-    *,
-    port: str | None = None,
-    timeout: float = 10.0,
-    progress: Progress = no_progress,
-    wire_log: Path | None = None,
+    on: BoardTarget, image: bytes, *, progress: Progress = no_progress
 ) -> Iterator[Deployment]:
-    """Gets `image` running on a board, and lets go of everything at the end.
+    """Gets `image` running on a board, and releases everything at the end.
 
-    port: where the board is plugged in; without one its emulator serves, where it has one. A board
-    with flash has the model baked into its firmware; `host` has the model uploaded into RAM.
-    Both get it without names.
+    A board with flash has the model baked into its firmware; `host` has it uploaded into RAM. Both
+    get it without names.
     """
-    board = board if isinstance(board, Board) else load_board(board)
-    image = baked_image(image)
+    board, image = on.board, baked_image(image)
     bake = is_baked(board)
     try:
         check_fit(board, image)
@@ -87,9 +79,7 @@ def deploy(
     began = time.monotonic()
     firmware = build(board, image if bake else None, progress=progress)
     build_seconds = time.monotonic() - began
-    with connect(
-        board, firmware, port=port, timeout=timeout, progress=progress, wire_log=wire_log
-    ) as deployment:
+    with connect(on, firmware, progress=progress) as deployment:
         if bake:
             selected = deployment.device.select(const("BP_SOURCE_FLASH"), baked_image(image))
         else:
@@ -107,25 +97,20 @@ def deploy(
 
 @contextmanager
 def connect(
-    board: Board,
-    firmware: Firmware,
-    *,
-    port: str | None = None,
-    timeout: float = 10.0,
-    progress: Progress = no_progress,
-    wire_log: Path | None = None,
+    on: BoardTarget, firmware: Firmware, *, progress: Progress = no_progress
 ) -> Iterator[Deployment]:
     """Gets firmware running and opens the line; no model is selected yet."""
-    port = port or plugged_in(board)
+    board, wire_log = on.board, on.wire_log
+    port = on.port or plugged_in(board)
     with ExitStack() as stack:
         running = stack.enter_context(
-            start_board(board, firmware, port=port, timeout=timeout, progress=progress)
+            start_board(board, firmware, port=port, timeout=on.timeout, progress=progress)
         )
         # Without a buffer: what passed before a crash is in the log, and only a write can fail.
         log = stack.enter_context(wire_log.open("wb", buffering=0)) if wire_log else None
         device = stack.enter_context(
             Device.open(
-                running.port, baud=board.serial.baud, timeout=timeout, log=log, board=board.name
+                running.port, baud=board.serial.baud, timeout=on.timeout, log=log, board=board.name
             )
         )
         check_build(device, board, firmware)

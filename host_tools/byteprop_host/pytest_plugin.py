@@ -33,13 +33,14 @@ class BoardUnderTest:
         """
         import byteprop
         from byteprop_host.running import load_on_board
+        from byteprop_host.target import BoardTarget
 
         wanted = model if isinstance(model, byteprop.Model) else byteprop.load(model)
         if self._loaded is not None and self._loaded.image == wanted.image:
             return self._loaded
         self.close()
         self._loaded = self._stack.enter_context(
-            load_on_board(wanted, board=self.board, port=self.port, timeout=self.timeout)
+            load_on_board(wanted, BoardTarget(self.board, self.port, self.timeout))
         )
         return self._loaded
 

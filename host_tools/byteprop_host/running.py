@@ -16,11 +16,11 @@ import numpy.typing as npt
 import byteprop
 from byteprop import _files
 from byteprop.errors import ArgumentError
-from byteprop_host.boards import Board
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.deployment import Deployment, deploy
 from byteprop_host.reading import Reading
 from byteprop_host.samples import batched, from_file
+from byteprop_host.target import BoardTarget
 
 Rows = npt.NDArray[np.uint8]
 
@@ -74,18 +74,13 @@ class BoardModel(byteprop.Model):
 @contextmanager
 def load_on_board(
     model: str | Path | bytes | byteprop.Model,
+    on: BoardTarget,
     *,
-    board: str | Path | Board = "host",
-    port: str | None = None,
-    timeout: float = 10.0,
     progress: Progress = no_progress,
-    wire_log: Path | None = None,
 ) -> Iterator[BoardModel]:
     """Builds, starts and connects; the model runs on the board until the block ends."""
     loaded = model if isinstance(model, byteprop.Model) else byteprop.load(model)
-    with deploy(
-        board, loaded.image, port=port, timeout=timeout, progress=progress, wire_log=wire_log
-    ) as deployment:
+    with deploy(on, loaded.image, progress=progress) as deployment:
         yield BoardModel(deployment, loaded, progress)
 
 
@@ -104,14 +99,11 @@ class Answers:
 def run_on_board(
     model: Path,
     data: Path,
+    on: BoardTarget,
     *,
-    board: str | Path | Board = "host",
-    port: str | None = None,
     samples: int | None = None,
     reading: Reading | None = None,
-    timeout: float = 10.0,
     progress: Progress = no_progress,
-    wire_log: Path | None = None,
 ) -> Answers:
     """Runs the samples of a data file on a board."""
     began = time.monotonic()
@@ -121,9 +113,7 @@ def run_on_board(
         batched(x, loaded.graph.tensors[i])
         for x, i in zip(chosen.file, loaded.graph.inputs, strict=True)
     ]
-    with load_on_board(
-        loaded, board=board, port=port, timeout=timeout, progress=progress, wire_log=wire_log
-    ) as on_board:
+    with load_on_board(loaded, on, progress=progress) as on_board:
         y = on_board.run(inputs[0] if len(inputs) == 1 else inputs)
     outputs = y if isinstance(y, tuple) else (y,)
     return Answers(

@@ -24,13 +24,14 @@ from byteprop.metrics import confusion
 from byteprop.samples import has_classes, n_outputs
 from byteprop.schedules import ONE_Q24
 from byteprop.training_options import TrainOptions
-from byteprop_host.boards import Board, load_board
+from byteprop_host.boards import Board
 from byteprop_host.build import build
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.deployment import Deployment, connect
 from byteprop_host.errors import HostError, LinkError, PortError, error_text
 from byteprop_host.page import grey_of, square_side
 from byteprop_host.samples import Ints
+from byteprop_host.target import BoardTarget
 from byteprop_host.training_compare import Trained, TwinComparison, compare
 from byteprop_host.training_data import Parts, Sources, load_parts
 from byteprop_host.training_model import (
@@ -100,22 +101,14 @@ class TrainingInterrupted(HostError):
         self.path = path
 
 
-def train(
-    options: Options,
-    *,
-    board: str | Path | Board = "host",
-    port: str | None = None,
-    timeout: float = 10.0,
-    wire_log: Path | None = None,
-    watcher: Watcher | None = None,
-) -> TrainingResult:
-    """Trains on `board` and compares with the same training on this computer.
+def train(options: Options, on: BoardTarget, *, watcher: Watcher | None = None) -> TrainingResult:
+    """Trains on a board and compares with the same training on this computer.
 
     TrainingInterrupted when `watcher.stop` says so. A difference is no error but a result.
     """
     began = time.monotonic()
     watcher = watcher or Watcher()
-    board = board if isinstance(board, Board) else load_board(board)
+    board = on.board
     _check_options(options)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", byteprop.TrainingWarning)
@@ -125,9 +118,7 @@ def train(
     firmware_began = time.monotonic()
     firmware = build(board, None, train=True, progress=watcher.progress)
     build_seconds = time.monotonic() - firmware_began
-    with connect(
-        board, firmware, port=port, timeout=timeout, progress=watcher.progress, wire_log=wire_log
-    ) as session:
+    with connect(on, firmware, progress=watcher.progress) as session:
         session = replace(session, build_seconds=build_seconds)
         with warnings.catch_warnings():
             # The result has a verdict of its own.

@@ -28,6 +28,7 @@ from byteprop_host.link import Device, InferAnswer
 from byteprop_host.reading import Reading
 from byteprop_host.references import ReferenceKind, choose_reference
 from byteprop_host.samples import Ints, SampleSet, choose
+from byteprop_host.target import BoardTarget
 from byteprop_host.verdict import Accuracy, Figures, Verdict
 
 _MEASURED_SAMPLES = 8
@@ -55,6 +56,7 @@ def verify(
     is another form of it (a .bpm made from a .tflite).
     """
     began = time.monotonic()
+    target = BoardTarget.of(board, port=port, timeout=timeout, wire_log=wire_log)
     subject = byteprop.load(model)
     truth_file = against or model
     truth = byteprop.load(truth_file).graph if against else subject.graph
@@ -64,9 +66,7 @@ def verify(
     ref_began = time.monotonic()
     wanted = source.run(truth, chosen, progress=progress)
     ref_seconds = time.monotonic() - ref_began
-    with deploy(
-        board, subject.image, port=port, timeout=timeout, progress=progress, wire_log=wire_log
-    ) as deployment:
+    with deploy(target, subject.image, progress=progress) as deployment:
         stream_began = time.monotonic()
         got, by_digest, ticks = _run_samples(deployment.device, chosen, wanted, progress)
         stream_seconds = time.monotonic() - stream_began

@@ -17,6 +17,7 @@ from byteprop_host import bench as bench_module
 from byteprop_host.boards import Board, load_board
 from byteprop_host.errors import FlashError, ToolMissingError
 from byteprop_host.flash import SimavrRunner, choose, start
+from byteprop_host.target import BoardTarget
 from emulation import FLASH, MODELS, Vectors, opened, require, strict
 
 PROGRAM = Path(__file__).with_name("avr_cycles.c")
@@ -73,7 +74,7 @@ def test_instructions_take_the_cycles_of_the_data_sheet(uno: Board) -> None:
 
 
 def test_bench_tells_cycles(uno: Board) -> None:
-    found = bench_module.bench(MODELS / "digits_mlp.tflite", board=uno)
+    found = bench_module.bench(MODELS / "digits_mlp.tflite", BoardTarget(uno))
     assert found.unit == "cycles"
     assert found.median is not None and found.minimum is not None and found.maximum is not None
     # Loading a weight and an input and multiplying them takes 7 cycles.

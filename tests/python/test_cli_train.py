@@ -26,9 +26,11 @@ from byteprop.training_options import TrainOptions
 from byteprop_host.cli import main
 from byteprop_host.deployment import Deployment
 from byteprop_host.errors import LinkError
-from byteprop_host.train import Options, TrainingInterrupted, Watcher, train
+from byteprop_host.target import BoardTarget
+from byteprop_host.train import Options, TrainingInterrupted, Watcher
 from byteprop_host.training_data import Sources
 from byteprop_host.training_model import Subject
+from byteprop_host.training_result import TrainingResult
 from cli_process import interrupt, running
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "faults"))
@@ -66,6 +68,11 @@ def options(**changes: Any) -> Options:
         training=TrainOptions(epochs=3),
     )
     return replace(made, **changes)
+
+
+def train(chosen: Options, *, watcher: Watcher | None = None, **line: Any) -> TrainingResult:
+    """On the host board."""
+    return train_module.train(chosen, BoardTarget.of(**line), watcher=watcher)
 
 
 def fitted(**arguments: Any) -> byteprop.Sequential:
@@ -320,7 +327,7 @@ def test_bad_line_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch)
     real = train_module.connect
 
     @contextmanager
-    def connect(board: Any, firmware: Any, **more: Any) -> Iterator[Deployment]:
+    def connect(on: Any, firmware: Any, **more: Any) -> Iterator[Deployment]:
         import byteprop_host.deployment as deployment_module
 
         start = deployment_module.start_board
@@ -333,7 +340,7 @@ def test_bad_line_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch)
 
         with monkeypatch.context() as patch:
             patch.setattr(deployment_module, "start_board", start_behind_a_bad_line)
-            with real(board, firmware, **more) as session:
+            with real(on, firmware, **more) as session:
                 yield session
 
     monkeypatch.setattr(train_module, "connect", connect)

@@ -13,6 +13,7 @@ from byteprop._raw_train import Config, Trainer
 from byteprop.diagnosis import describe
 from byteprop.errors import ArgumentError
 from byteprop.training_options import TrainOptions
+from byteprop_host.target import BoardTarget
 from byteprop_host.train import Options, train
 from byteprop_host.training_compare import Trained, first_difference
 from byteprop_host.training_data import Sources, load_parts
@@ -106,9 +107,9 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
     x = draw.randint(0, 128, (100, 4, 4)).astype(np.uint8)
     x[y == 1, :2] += 100
     np.savez(folder / "<b>pictures.npz", x=x, y=y)
-    return train(
-        Options(Subject(net="16-5-2"), Sources(folder / "<b>pictures.npz"), TrainOptions(epochs=4))
-    )
+    pictures = Sources(folder / "<b>pictures.npz")
+    options = Options(Subject(net="16-5-2"), pictures, TrainOptions(epochs=4))
+    return train(options, BoardTarget.of("host"))
 
 
 class _Checker(HTMLParser):

@@ -17,6 +17,7 @@ from byteprop_host.errors import error_text
 if TYPE_CHECKING:
     from byteprop_host.boards import Board
     from byteprop_host.reading import Reading
+    from byteprop_host.target import BoardTarget
 
 EXIT_OK = 0
 EXIT_DIFFERENT = 1
@@ -110,6 +111,13 @@ def add_session(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="record every byte of the line to FILE, for `byteprop monitor --replay`",
     )
+
+
+def target_of(args: argparse.Namespace) -> BoardTarget:
+    """What the options of add_session name."""
+    from byteprop_host.target import BoardTarget
+
+    return BoardTarget.of(args.board, port=args.port, timeout=args.timeout, wire_log=args.wire_log)
 
 
 def add_samples(parser: argparse.ArgumentParser, *, required: bool = False) -> None:

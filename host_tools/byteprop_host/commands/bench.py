@@ -13,6 +13,7 @@ from byteprop_host.commands import (
     add_session,
     check_outputs,
     reading_of,
+    target_of,
 )
 from byteprop_host.console import Console, table
 
@@ -33,13 +34,10 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     with console.progress() as progress:
         result = bench(
             args.file,
-            board=args.board,
-            port=args.port,
+            target_of(args),
             data=args.data,
             samples=args.samples,
             reading=reading_of(args),
-            timeout=args.timeout,
-            wire_log=args.wire_log,
             progress=progress,
         )
     console.result(describe(result), result.to_json())

@@ -14,6 +14,7 @@ from byteprop_host.commands import (
     add_session,
     check_outputs,
     reading_of,
+    target_of,
 )
 from byteprop_host.console import Console
 
@@ -44,12 +45,9 @@ def _run(args: argparse.Namespace, console: Console) -> int:
         answers = run_on_board(
             args.file,
             args.data,
-            board=args.board,
-            port=args.port,
+            target_of(args),
             samples=args.samples,
             reading=reading_of(args),
-            timeout=args.timeout,
-            wire_log=args.wire_log,
             progress=progress,
         )
     save_outputs(answers, args.output)

@@ -28,6 +28,7 @@ from byteprop_host.commands import (
     positive_int,
     reading_of,
     share,
+    target_of,
     tell_with_report,
 )
 from byteprop_host.console import Console
@@ -170,10 +171,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
         with console.progress() as progress, _stoppable(console) as stop:
             result = train(
                 _options(args),
-                board=args.board,
-                port=args.port,
-                timeout=args.timeout,
-                wire_log=args.wire_log,
+                target_of(args),
                 watcher=Watcher(
                     progress=progress,
                     planned=lambda plan: console.note(f"memory: {plan.text}"),

@@ -1,0 +1,31 @@
+"""Which board a verb uses, and over which line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from byteprop_host.boards import Board, load_board
+
+
+@dataclass(frozen=True)
+class BoardTarget:
+    """port: the serial port that the board is plugged into; None: its emulator, where it has one.
+    timeout: seconds to wait for a response. wire_log: where to record every byte of the line."""
+
+    board: Board
+    port: str | None = None
+    timeout: float = 10.0
+    wire_log: Path | None = None
+
+    @staticmethod
+    def of(
+        board: str | Path | Board = "host",
+        *,
+        port: str | None = None,
+        timeout: float = 10.0,
+        wire_log: Path | None = None,
+    ) -> BoardTarget:
+        """board: a board, its name or its folder. BoardError when there is no such board."""
+        found = board if isinstance(board, Board) else load_board(board)
+        return BoardTarget(found, port, timeout, wire_log)
