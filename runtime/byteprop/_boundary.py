@@ -35,9 +35,9 @@ class Boundary:
 
     def __init__(self, tensor: Tensor) -> None:
         self._scale = np.float32(tensor.scale)
-        self._zero_point = tensor.zero_point
+        self._tensor = tensor
         self._dtype = tensor.dtype.numpy
-        self._low, self._high = limits(tensor.dtype)
+        self._real_range = real_range(tensor)
         self._reals = _reals(tensor.dtype, self._scale, tensor.zero_point)
         self.normalization = tensor.normalization
         sub, mul = (
@@ -49,7 +49,7 @@ class Boundary:
         self._encoder = Encoder(
             float(self._scale),
             tensor.zero_point,
-            self._low,
+            limits(tensor.dtype).y_min,
             sub,
             mul,
             takes_pixels=self.takes_pixels,
@@ -73,19 +73,28 @@ class Boundary:
 
     @property
     def real_range(self) -> tuple[float, float]:
-        """The smallest and the largest real value, of normalised ones where there is a
-        normalization."""
-        low, high = (np.float32(limit - self._zero_point) for limit in (self._low, self._high))
-        return float(low * self._scale), float(high * self._scale)
+        """As the function."""
+        return self._real_range
 
     def dequantize(self, y: npt.NDArray[Any]) -> Floats:
         return self._reals[y.view(np.uint8)]
 
     def predictor(
-        self, engine: Engine, output: Boundary, x_tail: tuple[int, ...], y_tail: tuple[int, ...]
-    ) -> Callable[[Any], tuple[Floats, int] | None]:
-        """As Encoder.predictor, from this input to that output."""
-        return self._encoder.predictor(engine, output._reals, x_tail, y_tail)
+        self, engine: Engine, output: Tensor, *, to_reals: bool
+    ) -> Callable[[Any], tuple[npt.NDArray[Any], int] | None]:
+        """As Encoder.predictor, from this input to that output, in reals or in integers."""
+        reals = Boundary(output)._reals if to_reals else None
+        dtype = np.dtype(np.float32) if to_reals else output.dtype.numpy
+        return self._encoder.predictor(
+            engine, dtype, reals, self._tensor.shape[1:], output.shape[1:]
+        )
+
+
+def real_range(tensor: Tensor) -> tuple[float, float]:
+    """The smallest and the largest real value, of normalised ones where there is a
+    normalization."""
+    low, high = (np.float32(limit - tensor.zero_point) for limit in limits(tensor.dtype))
+    return float(low * np.float32(tensor.scale)), float(high * np.float32(tensor.scale))
 
 
 def is_pixel_scale(tensor: Tensor) -> bool:

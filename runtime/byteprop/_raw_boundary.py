@@ -92,18 +92,26 @@ class Encoder:
         return Encoded(integers, found.finite, found.outside)
 
     def predictor(
-        self, engine: Engine, reals: Floats, x_tail: tuple[int, ...], y_tail: tuple[int, ...]
-    ) -> Callable[[Any], tuple[Floats, int] | None]:
-        """A function from real x [n, *x_tail] to y float32 [n, *y_tail] and the number of values
-        outside the range, for a model with one input and one output. reals: what each of the 256
-        bytes of the output stands for. It answers None when x is not a C-contiguous array of that
-        shape and a dtype that can be encoded, or has a value that is not finite."""
+        self,
+        engine: Engine,
+        y_dtype: np.dtype[Any],
+        reals: Floats | None,
+        x_tail: tuple[int, ...],
+        y_tail: tuple[int, ...],
+    ) -> Callable[[Any], tuple[npt.NDArray[Any], int] | None]:
+        """A function from real x [n, *x_tail] to y [n, *y_tail] and the number of values outside
+        the range, for a model with one input and one output. reals: what each of the 256 bytes of
+        the output stands for, y_dtype is float32 then; None for the bytes themselves. It answers
+        None when x is not a C-contiguous array of that shape and a dtype that can be encoded, or
+        has a value that is not finite."""
         if prod(x_tail) != engine.input_bytes or prod(y_tail) != engine.output_bytes:
             raise ArgumentError("x_tail, y_tail: expected the sizes of the input and of the output")
-        if reals.shape != (256,) or reals.dtype != np.float32:
+        if reals is not None and (reals.shape != (256,) or reals.dtype != np.float32):
             raise ArgumentError(f"reals: expected float32 [256], got {reals.dtype} {reals.shape}")
+        if y_dtype.itemsize != (1 if reals is None else _float32.itemsize):
+            raise ArgumentError(f"y_dtype: expected 8 bits, or float32 with reals, got {y_dtype}")
         arenas = engine._arenas
-        table = _from_buffer(_FLOATS, reals)
+        table = ffi.NULL if reals is None else _from_buffer(_FLOATS, reals)
         scratches = _Scratches(_ROWS * (engine.input_bytes + engine.output_bytes))
         boundary, sources = self._boundary, self.sources
         n_in = engine.input_bytes
@@ -112,18 +120,17 @@ class Encoder:
         # lives as long as the function.
         def predict(
             x: Any, engine: Engine = engine, _kept: Any = (self, reals)
-        ) -> tuple[Floats, int] | None:
+        ) -> tuple[npt.NDArray[Any], int] | None:
             if type(x) is not np.ndarray:
                 return None
             shape, source = x.shape, sources.get(x.dtype)
             if source is None or shape[1:] != x_tail or not shape or not x.flags.c_contiguous:
                 return None
             n = shape[0]
-            y = _empty((n, *y_tail), _float32)
-            scratch = scratches.scratch
+            y = _empty((n, *y_tail), y_dtype)
             found = scratches.found
             _predict(
-                _from_buffer(_FLOATS, y),
+                _from_buffer(_BYTES, y),
                 _from_buffer(_BYTES, x),
                 n,
                 source,
@@ -131,7 +138,7 @@ class Encoder:
                 table,
                 engine._model,
                 arenas.arena,
-                scratch,
+                scratches.scratch,
                 found,
             )
             return (y, found.outside) if found.finite == n * n_in else None

@@ -234,7 +234,8 @@ class Model:
 
     def get_weights(self) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
         """Real weights [n_in, n_out] and biases [n_out] of the dense layers, in the order of Keras.
-        After training at the 16 bits that it keeps, else those of the int8 weights."""
+        After training at the 16 bits that it keeps, else those of the int8 weights. Those of the
+        first layer are for inputs in the user's units, also where the model normalises them."""
         from byteprop import training
 
         return training.weights_of(self)
@@ -346,15 +347,31 @@ def _split(ins: Sequence[_Port], x: Arrays) -> Sequence[Any]:
 def _fast_path(engine: BatchEngine, graph: Graph) -> Callable[[Any], Array | None]:
     """What answers the usual call in a microsecond or two; None sends the call the long way."""
     ends = _simple_ends(engine, graph)
-    if not isinstance(engine, _raw.Engine) or ends is None or any(t.float_border for t in ends):
+    if not isinstance(engine, _raw.Engine) or ends is None:
         return lambda x: None
     x, y = ends
+    if x.float_border:
+        return _fast_from_floats(Boundary(x).predictor(engine, y, to_reals=y.float_border))
+    if y.float_border:
+        return lambda x: None
     return engine.runner(x.dtype.numpy, x.shape[1:], y.dtype.numpy, y.shape[1:])
 
 
-def _fast_predict(
-    engine: BatchEngine, graph: Graph
-) -> Callable[[Any], tuple[npt.NDArray[np.float32], int] | None]:
+def _fast_from_floats(
+    predict: Callable[[Any], tuple[Array, int] | None],
+) -> Callable[[Any], Array | None]:
+    """Of a file with a float32 input, which takes that dtype alone."""
+
+    def run(x: Any) -> Array | None:
+        if type(x) is not np.ndarray or x.dtype != np.float32:
+            return None
+        found = predict(x)
+        return None if found is None else found[0]
+
+    return run
+
+
+def _fast_predict(engine: BatchEngine, graph: Graph) -> Callable[[Any], tuple[Array, int] | None]:
     """The same for predict; its room for some samples is not taken for huge ones."""
     ends = _simple_ends(engine, graph)
     if (
@@ -364,7 +381,7 @@ def _fast_predict(
     ):
         return lambda x: None
     x, y = ends
-    return Boundary(x).predictor(engine, Boundary(y), x.shape[1:], y.shape[1:])
+    return Boundary(x).predictor(engine, y, to_reals=True)
 
 
 def _simple_ends(engine: BatchEngine, graph: Graph) -> tuple[Tensor, Tensor] | None:

@@ -113,6 +113,17 @@ def describe_inputs(graph: Graph) -> str:
     return "; ".join(f"{name}: {text}" for name, text in said)
 
 
+def of_units(normalization: Normalization, weights: Floats, bias: Floats) -> tuple[Floats, Floats]:
+    """Weights [n_in, n_out] and bias of a layer that reads the normalised input, as they are for
+    inputs in the user's units."""
+    times = len(weights) // len(normalization.sub)
+    sub, mul = (
+        np.tile(constants.astype(np.float64), times)[:, np.newaxis]
+        for constants in (normalization.sub, normalization.mul)
+    )
+    return weights * mul, bias - (weights * mul * sub).sum(axis=0)
+
+
 def to_json(normalization: Normalization | None) -> dict[str, list[float]] | None:
     """Plain values for JSON."""
     if normalization is None:

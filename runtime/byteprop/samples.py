@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from byteprop._boundary import Boundary
+from byteprop._boundary import Boundary, real_range
 from byteprop._warn import warn
 from byteprop._words import mapping_text, numbered
 from byteprop.errors import ArgumentError
@@ -108,7 +108,7 @@ def warn_outside(name: str, n: int, size: int, tensor: Tensor) -> bool:
 
 
 def outside_text(n: int, size: int, tensor: Tensor) -> str:
-    low, high = Boundary(tensor).real_range
+    low, high = real_range(tensor)
     after = "" if tensor.normalization is None else " after normalization"
     return f"{n} of {size} values lie outside {low:g} .. {high:g}{after} and saturate"
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from byteprop import _raw_train, graph, image
 from byteprop._arguments import MAX_SEED, integer
-from byteprop._boundary import Boundary
+from byteprop._boundary import real_range
 from byteprop._graph_check import MAX_CLASSES, MAX_N_IN, MAX_WEIGHTS
 from byteprop._masters import Masters
 from byteprop._warn import warn
@@ -102,6 +102,7 @@ class Sequential(Model):
         self._normalize, self._inputs = _checked_inputs(input_range, normalization, shape)
         self._output_range = _checked_range("output_range", output_range)
         self._seed = None if seed is None else integer("seed", seed, 0, MAX_SEED)
+        self._limits: Range | None = None
         self._trained = False
         self._warned = False
         _check_network(self.specification, shape)
@@ -131,14 +132,17 @@ class Sequential(Model):
             return True
         if self._classifies:
             return False
-        low, high = Boundary(self.graph.tensors[self.graph.outputs[0]]).real_range
+        if self._limits is None:
+            self._limits = real_range(self.graph.tensors[self.graph.outputs[0]])
+        low, high = self._limits
+        if not answers.size or (answers.min() > low and answers.max() < high):
+            return False
         at_limit = int(np.count_nonzero((answers <= low) | (answers >= high)))
-        if at_limit:
-            warn(
-                f"{at_limit} of {answers.size} answers are at the limits of the output, "
-                f"{low:g} and {high:g}; output_range= declares wider ones"
-            )
-        return at_limit > 0
+        warn(
+            f"{at_limit} of {answers.size} answers are at the limits of the output, "
+            f"{low:g} and {high:g}; output_range= declares wider ones"
+        )
+        return True
 
     def __repr__(self) -> str:
         if self.built:
@@ -176,6 +180,7 @@ class Sequential(Model):
 
     def _become(self, graph: Graph, image_bytes: bytes, masters: tuple[Masters, ...]) -> None:
         self._trained = True
+        self._limits = None
         super()._become(graph, image_bytes, masters)
 
     @property
@@ -202,7 +207,7 @@ class Sequential(Model):
             raise ArgumentError(
                 f"inputs ({inputs.reason}){outputs}: cannot be trained: {error}"
             ) from error
-        self._inputs, self._output_range = inputs, output_range
+        self._inputs, self._output_range, self._limits = inputs, output_range, None
         self._adopt(made, None, None, None)
 
 

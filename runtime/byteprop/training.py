@@ -34,6 +34,7 @@ from byteprop.errors import ArgumentError, ModelError, TrainingError
 from byteprop.graph import Dense, Graph
 from byteprop.history import History
 from byteprop.metrics import answers_of, baseline, loss_sum, loss_unit, quality
+from byteprop.normalization import of_units
 from byteprop.samples import Samples, encode, has_classes, n_outputs, scores
 from byteprop.schedules import ONE_Q24, Progress, Schedule, describe, rate_q24_of, schedule_of
 from byteprop.trainable import check_trainable
@@ -608,4 +609,7 @@ def weights_of(model: Model) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[
         x_scale = float(model.graph.tensors[op.input].scale)
         weights = (wide * (w_scale / 256)[:, np.newaxis]).T
         found.append((np.ascontiguousarray(weights), layer.bias * (w_scale * x_scale / 256)))
+    constants = model.graph.tensors[model.graph.inputs[0]].normalization
+    if found and constants is not None:
+        found[0] = of_units(constants, *found[0])
     return found

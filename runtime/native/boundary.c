@@ -160,7 +160,7 @@ static void decode(float *y, const uint8_t *x, size_t n, const float *reals) {
     }
 }
 
-void bp_boundary_predict(float *y, const void *x, uint32_t n, int source,
+void bp_boundary_predict(void *y, const void *x, uint32_t n, int source,
                          const bp_boundary_t *boundary, const float *reals,
                          const bp_model_t *model, uint8_t *arena, uint8_t *scratch,
                          bp_encoded_t *encoded) {
@@ -176,7 +176,12 @@ void bp_boundary_predict(float *y, const void *x, uint32_t n, int source,
         if (encoded->finite != (uint64_t)(i + rows) * inputs) {
             return;
         }
-        bp_infer_batch(answers, scratch, rows, model, arena);
-        decode(y + (size_t)i * outputs, answers, (size_t)rows * outputs, reals);
+        const size_t done = (size_t)i * outputs;
+        if (reals == NULL) {
+            bp_infer_batch((uint8_t *)y + done, scratch, rows, model, arena);
+        } else {
+            bp_infer_batch(answers, scratch, rows, model, arena);
+            decode((float *)y + done, answers, (size_t)rows * outputs, reals);
+        }
     }
 }

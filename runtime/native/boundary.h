@@ -32,10 +32,10 @@ enum { BP_BOUNDARY_FLOAT32 = 0, BP_BOUNDARY_FLOAT64 = 1, BP_BOUNDARY_PIXELS = 2 
 /* n integers of n values of that source; what comes after `finite` is undefined. */
 void bp_boundary_encode(uint8_t *y, const void *x, uint64_t n, int source,
                         const bp_boundary_t *boundary, bp_encoded_t *encoded);
-/* Real answers of n samples with one input and one output of 8 bits; stops at a value that is not
- * finite. reals: what each of the 256 bytes of the output stands for. scratch: room for
- * BP_BOUNDARY_ROWS samples and their answers. */
-void bp_boundary_predict(float *y, const void *x, uint32_t n, int source,
+/* Answers of n samples with one input and one output of 8 bits; stops at a value that is not finite.
+ * reals: what each of the 256 bytes of the output stands for, y is float then; NULL for y in bytes.
+ * scratch: room for BP_BOUNDARY_ROWS samples and their answers. */
+void bp_boundary_predict(void *y, const void *x, uint32_t n, int source,
                          const bp_boundary_t *boundary, const float *reals,
                          const bp_model_t *model, uint8_t *arena, uint8_t *scratch,
                          bp_encoded_t *encoded);

@@ -341,3 +341,20 @@ def test_a_refused_calibration_changes_nothing() -> None:
         with pytest.raises(ArgumentError):
             net.calibrate(np.array(x), y)
         assert vars(net) == before
+
+
+def test_weights_are_those_for_the_users_units() -> None:
+    x = np.linspace(900, 1100, 41)
+    net = Sequential([Dense(1)], input_shape=1)
+    net.fit(x, 0.02 * x - 19, epochs=50)
+    ((weights, bias),) = net.get_weights()
+    assert weights[0, 0] == pytest.approx(0.02, rel=0.01)
+    assert 1000 * weights[0, 0] + bias[0] == pytest.approx(1, abs=0.02)
+    x, y = weather()
+    net = classifier(3, 8, 2)
+    net.fit(x, y)
+    (w0, b0), (w1, b1) = net.get_weights()
+    logits = np.maximum(x @ w0 + b0, 0) @ w1 + b1
+    probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    assert np.abs(probabilities - net.predict(x)).mean() < 0.02

@@ -77,8 +77,8 @@ def _add_learning(parser: argparse.ArgumentParser) -> None:
         "--lr",
         type=number,
         metavar="R",
-        help="of the first sample (default: 0.005 for classes, 0.02 where inputs are normalised, 0.01 "
-        "for values; less where inputs are large)",
+        help="of the first sample (default: 0.005 for classes, 0.02 with normalised inputs, "
+        "0.01 for values; less where inputs are large)",
     )
     parser.add_argument(
         "--schedule",
