@@ -112,11 +112,12 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
 def inputs_of(model: byteprop.Model, rng: np.random.Generator) -> list[Array]:
     made: list[Array] = []
     for info in model.inputs:
+        shape = info.shape or (1,)  # a batch of one
         if info.dtype == np.float32:
-            made.append(rng.normal(0, 100 * info.scale, info.shape).astype(np.float32))
+            made.append(rng.normal(0, 100 * info.scale, shape).astype(np.float32))
         else:
             limits = np.iinfo(info.dtype)
-            made.append(rng.integers(limits.min, limits.max, info.shape, info.dtype, endpoint=True))
+            made.append(rng.integers(limits.min, limits.max, shape, info.dtype, endpoint=True))
     return made
 
 
