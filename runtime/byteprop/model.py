@@ -344,23 +344,47 @@ def _split(ins: Sequence[_Port], x: Arrays) -> Sequence[Any]:
     return x
 
 
+Predict = Callable[[Any], tuple[Array, int] | None]
+
+
 def _fast_path(engine: BatchEngine, graph: Graph) -> Callable[[Any], Array | None]:
     """What answers the usual call in a microsecond or two; None sends the call the long way."""
-    ends = _simple_ends(engine, graph)
-    if not isinstance(engine, _raw.Engine) or ends is None:
+    ends = _simple_ends(graph)
+    if ends is None or not isinstance(engine, _raw.Engine):
         return lambda x: None
     x, y = ends
     if x.float_border:
-        return _fast_from_floats(Boundary(x).predictor(engine, y, to_reals=y.float_border))
+        return _from_float32(_predictor(engine, x, y, to_reals=y.float_border))
     if y.float_border:
         return lambda x: None
     return engine.runner(x.dtype.numpy, x.shape[1:], y.dtype.numpy, y.shape[1:])
 
 
-def _fast_from_floats(
-    predict: Callable[[Any], tuple[Array, int] | None],
-) -> Callable[[Any], Array | None]:
-    """Of a file with a float32 input, which takes that dtype alone."""
+def _fast_predict(engine: BatchEngine, graph: Graph) -> Predict:
+    """The same for predict."""
+    ends = _simple_ends(graph)
+    if ends is None or not isinstance(engine, _raw.Engine):
+        return lambda x: None
+    return _predictor(engine, *ends, to_reals=True)
+
+
+def _simple_ends(graph: Graph) -> tuple[Tensor, Tensor] | None:
+    """The only input and the only output, where both have one sample per row."""
+    ends = [graph.tensors[t] for t in (*graph.inputs, *graph.outputs)]
+    if len(ends) != 2 or any(t.shape[:1] != (1,) for t in ends):
+        return None
+    return ends[0], ends[1]
+
+
+def _predictor(engine: _raw.Engine, x: Tensor, y: Tensor, *, to_reals: bool) -> Predict:
+    """Its room for some samples is not taken for huge ones."""
+    if engine.input_bytes + engine.output_bytes > _MOST_FAST_BYTES:
+        return lambda x: None
+    return Boundary(x).predictor(engine, y, to_reals=to_reals)
+
+
+def _from_float32(predict: Predict) -> Callable[[Any], Array | None]:
+    """What run is for a file with a float32 input: it takes that dtype alone."""
 
     def run(x: Any) -> Array | None:
         if type(x) is not np.ndarray or x.dtype != np.float32:
@@ -369,27 +393,6 @@ def _fast_from_floats(
         return None if found is None else found[0]
 
     return run
-
-
-def _fast_predict(engine: BatchEngine, graph: Graph) -> Callable[[Any], tuple[Array, int] | None]:
-    """The same for predict; its room for some samples is not taken for huge ones."""
-    ends = _simple_ends(engine, graph)
-    if (
-        not isinstance(engine, _raw.Engine)
-        or ends is None
-        or engine.input_bytes + engine.output_bytes > _MOST_FAST_BYTES
-    ):
-        return lambda x: None
-    x, y = ends
-    return Boundary(x).predictor(engine, y, to_reals=True)
-
-
-def _simple_ends(engine: BatchEngine, graph: Graph) -> tuple[Tensor, Tensor] | None:
-    """The only input and the only output, where both have one sample per row."""
-    ends = [graph.tensors[t] for t in (*graph.inputs, *graph.outputs)]
-    if len(ends) != 2 or any(t.shape[:1] != (1,) for t in ends):
-        return None
-    return ends[0], ends[1]
 
 
 class _Port:
