@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 import numpy.typing as npt
 
-from byteprop import reference
 from byteprop._raw_train import MAX_LAYERS, Config, Counters
 from byteprop.errors import ArgumentError, TrainingError
 from byteprop.graph import Activation, Dense, Graph, Op, Rescale, Reshape, Softmax
+from byteprop.reference import dense, fixed, rescale
 
 __all__ = ["Config", "Counters", "Masters", "ReferenceTrainer", "Result", "draw"]
 
@@ -287,30 +287,30 @@ class ReferenceTrainer:
         q = np.asarray(x).reshape(-1).astype(np.int64)
         for op in self._graph.ops[: self._layers[0].op_index]:
             if isinstance(op, Rescale):
-                q = reference._rescale(op, q, self._tensors[op.input], self._tensors[op.output])
+                q = rescale.rescale(op, q, self._tensors[op.input], self._tensors[op.output])
         return q
 
     def _accumulators(self, k: _Layer) -> Ints:
-        return reference._wrap_int32(k.b + _dot(k.Wh, k.u))
+        return fixed.wrap_int32(k.b + _dot(k.Wh, k.u))
 
     def _multipliers(self, k: _Layer) -> tuple[Ints, Ints]:
         op = replace(k.op, weight_scales=k.weight_scales)
-        scales = reference._dense_scales(op, self._tensors[k.x], self._tensors[k.y])
-        pairs = np.array([reference._multiplier(scale) for scale in scales], np.int64)
+        scales = dense.dense_scales(op, self._tensors[k.x], self._tensors[k.y])
+        pairs = np.array([fixed.multiplier(scale) for scale in scales], np.int64)
         return pairs[:, 0], pairs[:, 1]
 
     def _dense(self, k: _Layer) -> Ints:
         target = self._tensors[k.y]
-        y = reference._requant(self._accumulators(k), *self._multipliers(k)) + target.zero_point
-        return np.clip(y, *reference._range(k.op.activation, target))
+        y = fixed.requant(self._accumulators(k), *self._multipliers(k)) + target.zero_point
+        return np.clip(y, *fixed.output_range(k.op.activation, target))
 
     def _note_hidden(self, k: _Layer) -> None:
         target = self._tensors[k.y]
-        k.saturated += int((k.q == reference._range(k.op.activation, target)[1]).sum())
+        k.saturated += int((k.q == fixed.output_range(k.op.activation, target)[1]).sum())
         k.largest = max(k.largest, int(k.q.max()) - target.zero_point)
 
     def _note_logits(self, k: _Layer, acc: Ints) -> None:
-        q = np.abs(reference._requant(acc, *self._multipliers(k)))
+        q = np.abs(fixed.requant(acc, *self._multipliers(k)))
         k.saturated += int((q > 127).sum())
         k.largest = max(k.largest, int(q.max()))
 
@@ -359,7 +359,7 @@ class ReferenceTrainer:
 
     def _masked(self, lower: _Layer, h: Ints) -> Ints:
         activation = lower.op.activation
-        y_min, y_max = reference._range(activation, self._tensors[lower.y])
+        y_min, y_max = fixed.output_range(activation, self._tensors[lower.y])
         passes = np.ones(len(h), bool)
         if activation is not Activation.NONE:
             passes &= lower.q != y_min
@@ -498,7 +498,7 @@ class ReferenceTrainer:
     def _softmax_shift_fits(self, change: int) -> bool:
         op = next(op for op in self._graph.ops if isinstance(op, Softmax))
         real = float(op.beta) * float(self._tensors[op.input].scale) * 2.0**26
-        return 2 <= reference._multiplier(real)[1] + change <= 30
+        return 2 <= fixed.multiplier(real)[1] + change <= 30
 
 
 # Helpers on arrays.

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
+from byteprop._graph_check import MAX_CLASSES
 from byteprop.graph import (
     Activation,
     Dense,
@@ -154,7 +155,8 @@ def _draw_tensor(
 def _draw_op(draw: st.DrawFn, b: Builder, source: int | None = None) -> None:
     x = draw(st.integers(0, len(b.tensors) - 1)) if source is None else source
     is_int8 = b.tensors[x].dtype is DType.INT8
-    kinds = [_draw_rescale, _draw_reshape] + ([_draw_dense, _draw_softmax] if is_int8 else [])
+    kinds = [_draw_rescale, _draw_reshape] + ([_draw_dense] if is_int8 else [])
+    kinds += [_draw_softmax] if is_int8 and b.tensors[x].shape[-1] <= MAX_CLASSES else []
     draw(st.sampled_from(kinds))(draw, b, x)
 
 

@@ -16,6 +16,7 @@ from byteprop import reference
 from byteprop.errors import ArgumentError
 from byteprop.graph import DType
 from byteprop.importer import load_tflite
+from byteprop.reference import fixed, softmax
 
 INT32 = st.integers(-(2**31), 2**31 - 1)
 
@@ -32,19 +33,19 @@ def half_up(value: Fraction) -> int:
 @given(x=INT32, mult=st.one_of(st.just(0), st.integers(2**30, 2**31 - 1)), k=st.integers(-31, 0))
 def test_requant_rounds_twice(x: int, mult: int, k: int) -> None:
     wanted = half_away(Fraction(half_up(Fraction(x * mult, 2**31)), 2**-k))
-    assert reference._requant(np.array([x]), mult, k).tolist() == [wanted]
+    assert fixed.requant(np.array([x]), mult, k).tolist() == [wanted]
 
 
 @given(x=INT32, k=st.integers(1, 30))
 def test_requant_to_the_left_loses_upper_bits(x: int, k: int) -> None:
     wrapped = ((x << k) + 2**31) % 2**32 - 2**31
     wanted = half_up(Fraction(wrapped * 2**30, 2**31))
-    assert reference._requant(np.array([x]), 2**30, k).tolist() == [wanted]
+    assert fixed.requant(np.array([x]), 2**30, k).tolist() == [wanted]
 
 
 @given(st.floats(2.0**-34, 2.0**30, exclude_max=True))
 def test_multiplier_is_within_half_a_unit_of_the_scale(scale: float) -> None:
-    mult, k = reference._multiplier(scale)
+    mult, k = fixed.multiplier(scale)
     if mult == 0:
         assert scale < 2.0**-32
         return
@@ -95,13 +96,13 @@ def test_dequantize_is_scale_times_distance() -> None:
 
 def test_exponential_is_near_the_real_one() -> None:
     a = -np.arange(0, 2**31, 104729, dtype=np.int64)
-    got = reference._exp_of_negative(a) / 2.0**31
+    got = softmax._exp_of_negative(a) / 2.0**31
     np.testing.assert_allclose(got, np.exp(a / 2.0**26), rtol=0, atol=2.0**-22)
 
 
 def test_reciprocal_is_near_the_real_one() -> None:
     a = np.arange(0, 2**31, 104729, dtype=np.int64)
-    got = reference._reciprocal_of_one_plus(a) / 2.0**31
+    got = softmax._reciprocal_of_one_plus(a) / 2.0**31
     np.testing.assert_allclose(got, 1 / (1 + a / 2.0**31), rtol=0, atol=2.0**-27)
 
 
@@ -137,10 +138,10 @@ def test_no_samples_give_no_samples() -> None:
 def test_the_constants_are_those_of_the_document() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "numerics.md").read_text()
     constants = (
-        *reference._EXP_MINUS_POWERS,
-        reference._EXP_MINUS_EIGHTH,
-        reference._THIRD,
-        reference._48_17THS_Q2_29,
-        reference._MINUS_32_17THS_Q2_29,
+        *softmax._EXP_MINUS_POWERS,
+        softmax._EXP_MINUS_EIGHTH,
+        softmax._THIRD,
+        softmax._48_17THS_Q2_29,
+        softmax._MINUS_32_17THS_Q2_29,
     )
     assert [c for c in constants if not re.search(rf"(?<!\d){c}(?!\d)", text)] == []

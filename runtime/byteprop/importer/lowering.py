@@ -1,9 +1,9 @@
-"""From the file's ops to the graph's: each op to the function that its builtin code names."""
+"""From the file's ops to the graph's: each op to the function that `byteprop.ops` has for it, or
+to one that folds it away."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from tflite import BuiltinOperator as Code
 
@@ -12,52 +12,37 @@ from byteprop.graph import Graph
 from byteprop.importer.builder import Builder
 from byteprop.importer.ends import add_inputs, graph_inputs, graph_outputs
 from byteprop.importer.folding import arithmetic, indexing, joining, shape
-from byteprop.importer.ops import activation, border, dense, normalize, reshape, softmax
+from byteprop.importer.ops import normalize
 from byteprop.importer.rawmodel import RawModel, RawOp
 from byteprop.importer.survey import Supported, what_is_missing
+from byteprop.ops import specs
+from byteprop.ops.spec import Reader
 
-
-@dataclass(frozen=True)
-class Lowering:
-    """A function for an op, and the greatest version that TensorFlow Lite 2.14 runs."""
-
-    run: Callable[[Builder, RawOp], None]
-    max_version: int
-
-
-LOWERINGS: Mapping[int, Lowering] = {
-    Code.FULLY_CONNECTED: Lowering(dense.lower, 9),
-    Code.SOFTMAX: Lowering(softmax.lower, 3),
-    Code.RELU: Lowering(activation.lower_relu, 3),
-    Code.RELU6: Lowering(activation.lower_relu6, 3),
-    Code.RELU_N1_TO_1: Lowering(activation.lower_relu_n1_to_1, 1),
-    Code.RELU_0_TO_1: Lowering(activation.lower_relu_0_to_1, 1),
-    Code.QUANTIZE: Lowering(border.lower_quantize, 2),
-    Code.DEQUANTIZE: Lowering(border.lower_dequantize, 4),
-    Code.RESHAPE: Lowering(reshape.lower_reshape, 1),
-    Code.EXPAND_DIMS: Lowering(reshape.lower_expand_dims, 1),
-    Code.SQUEEZE: Lowering(reshape.lower_squeeze, 1),
+LOWERINGS: Mapping[int, Reader] = {
+    getattr(Code, name): reader
+    for spec in specs()
+    for name, reader in spec.tflite_readers().items()
 }
 
 # Folded away; their operands must be known when the model is loaded. ADD, SUB, MUL and DIV may also
 # normalise a float32 input.
-FOLDINGS: Mapping[int, Lowering] = {
-    Code.SHAPE: Lowering(shape.fold_shape, 1),
-    Code.RANK: Lowering(shape.fold_rank, 1),
-    Code.CAST: Lowering(shape.fold_cast, 4),
-    Code.STRIDED_SLICE: Lowering(indexing.fold_strided_slice, 4),
-    Code.SLICE: Lowering(indexing.fold_slice, 5),
-    Code.GATHER: Lowering(indexing.fold_gather, 6),
-    Code.PACK: Lowering(joining.fold_pack, 3),
-    Code.CONCATENATION: Lowering(joining.fold_concatenation, 3),
-    Code.ADD: Lowering(normalize.lower_add, 5),
-    Code.SUB: Lowering(normalize.lower_sub, 5),
-    Code.MUL: Lowering(normalize.lower_mul, 7),
-    Code.DIV: Lowering(normalize.lower_div, 2),
-    Code.FLOOR_DIV: Lowering(arithmetic.fold_floor_div, 3),
-    Code.MAXIMUM: Lowering(arithmetic.fold_maximum, 4),
-    Code.MINIMUM: Lowering(arithmetic.fold_minimum, 4),
-    Code.REDUCE_PROD: Lowering(arithmetic.fold_reduce_prod, 2),
+FOLDINGS: Mapping[int, Reader] = {
+    Code.SHAPE: Reader(shape.fold_shape, 1),
+    Code.RANK: Reader(shape.fold_rank, 1),
+    Code.CAST: Reader(shape.fold_cast, 4),
+    Code.STRIDED_SLICE: Reader(indexing.fold_strided_slice, 4),
+    Code.SLICE: Reader(indexing.fold_slice, 5),
+    Code.GATHER: Reader(indexing.fold_gather, 6),
+    Code.PACK: Reader(joining.fold_pack, 3),
+    Code.CONCATENATION: Reader(joining.fold_concatenation, 3),
+    Code.ADD: Reader(normalize.lower_add, 5),
+    Code.SUB: Reader(normalize.lower_sub, 5),
+    Code.MUL: Reader(normalize.lower_mul, 7),
+    Code.DIV: Reader(normalize.lower_div, 2),
+    Code.FLOOR_DIV: Reader(arithmetic.fold_floor_div, 3),
+    Code.MAXIMUM: Reader(arithmetic.fold_maximum, 4),
+    Code.MINIMUM: Reader(arithmetic.fold_minimum, 4),
+    Code.REDUCE_PROD: Reader(arithmetic.fold_reduce_prod, 2),
 }
 
 
@@ -97,4 +82,4 @@ def _lower_op(builder: Builder, op: RawOp) -> None:
         builder.unsupported(
             op, f"version {op.version} is not supported, versions up to {lowering.max_version} are"
         )
-    lowering.run(builder, op)
+    lowering.read(builder, op)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from byteprop.ops.spec import (
     OpSpec,
     Params,
     Placed,
+    Reader,
     Record,
     range_words,
     refuse_unless_int8,
@@ -108,6 +110,11 @@ class DenseSpec(OpSpec[Dense]):
             has_bias=bool(flags & _HAS_BIAS),
         )
         return replace(dense, bias=_wrap_int32(folded + x.zero_point * _row_sums(dense)))
+
+    def tflite_readers(self) -> Mapping[str, Reader]:
+        from byteprop.importer.ops import dense
+
+        return {"FULLY_CONNECTED": Reader(dense.lower, 9)}
 
     def write_tflite(self, at: Placed[Dense], writer: Writer) -> None:
         op, x, y = at.op, at.x, at.y

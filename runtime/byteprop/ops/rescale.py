@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from byteprop.ops.spec import InPlace, OpSpec, Params, Placed, Record, range_words, words
+from byteprop.ops.spec import InPlace, OpSpec, Params, Placed, Reader, Record, range_words, words
 from byteprop.quantization import Multiplier, activation_range, quantize_multiplier
 from byteprop.tensor import Activation, Op
 
@@ -50,6 +51,18 @@ class RescaleSpec(OpSpec[Rescale]):
 
     def decode(self, record: Record) -> Rescale:
         return Rescale(record.inputs[0], record.outputs[0], Activation(record.params[0]))
+
+    def tflite_readers(self) -> Mapping[str, Reader]:
+        from byteprop.importer.ops import activation, border
+
+        return {
+            "RELU": Reader(activation.lower_relu, 3),
+            "RELU6": Reader(activation.lower_relu6, 3),
+            "RELU_N1_TO_1": Reader(activation.lower_relu_n1_to_1, 1),
+            "RELU_0_TO_1": Reader(activation.lower_relu_0_to_1, 1),
+            "QUANTIZE": Reader(border.lower_quantize, 2),
+            "DEQUANTIZE": Reader(border.lower_dequantize, 4),
+        }
 
     def write_tflite(self, at: Placed[Rescale], writer: Writer) -> None:
         name, version = _TFLITE[at.op.activation]

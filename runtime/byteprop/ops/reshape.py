@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from byteprop.ops.spec import InPlace, OpSpec, Params, Placed, Record
+from byteprop.ops.spec import InPlace, OpSpec, Params, Placed, Reader, Record
 from byteprop.tensor import Op
 
 if TYPE_CHECKING:
@@ -36,6 +37,15 @@ class ReshapeSpec(OpSpec[Reshape]):
 
     def decode(self, record: Record) -> Reshape:
         return Reshape(record.inputs[0], record.outputs[0])
+
+    def tflite_readers(self) -> Mapping[str, Reader]:
+        from byteprop.importer.ops import reshape
+
+        return {
+            "RESHAPE": Reader(reshape.lower_reshape, 1),
+            "EXPAND_DIMS": Reader(reshape.lower_expand_dims, 1),
+            "SQUEEZE": Reader(reshape.lower_squeeze, 1),
+        }
 
     def write_tflite(self, at: Placed[Reshape], writer: Writer) -> None:
         shape = writer.constant(f"{at.y.name}/shape", np.array(at.y.shape, "<i4"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +17,7 @@ from byteprop.ops.spec import (
     OpSpec,
     Params,
     Placed,
+    Reader,
     Record,
     float_bits,
     refuse_unless_int8,
@@ -60,6 +62,11 @@ class SoftmaxSpec(OpSpec[Softmax]):
     def decode(self, record: Record) -> Softmax:
         beta = np.frombuffer(record.params, "<f4", 1, WORD)[0]
         return Softmax(record.inputs[0], record.outputs[0], np.float32(beta))
+
+    def tflite_readers(self) -> Mapping[str, Reader]:
+        from byteprop.importer.ops import softmax
+
+        return {"SOFTMAX": Reader(softmax.lower, 3)}
 
     def write_tflite(self, at: Placed[Softmax], writer: Writer) -> None:
         x, y = writer.tensors[at.op.input], writer.tensors[at.op.output]

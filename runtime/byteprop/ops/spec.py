@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
@@ -19,6 +19,8 @@ from byteprop.errors import ModelError
 from byteprop.tensor import Activation, DType, Op, Tensor
 
 if TYPE_CHECKING:
+    from byteprop.importer.builder import Builder
+    from byteprop.importer.rawmodel import RawOp
     from byteprop.tflite_writer import Writer
 
 O = TypeVar("O", bound=Op)  # noqa: E741
@@ -93,6 +95,15 @@ class Record(ABC):
         return int.from_bytes(self.params[WORD * word : WORD * (word + 1)], "little")
 
 
+@dataclass(frozen=True)
+class Reader:
+    """Makes ops of the graph from an op of a .tflite file. max_version: the greatest that
+    TensorFlow Lite 2.14 runs."""
+
+    read: Callable[[Builder, RawOp], None]
+    max_version: int
+
+
 class OpSpec(ABC, Generic[O]):
     """One op: its place in the image, its rules and its cost."""
 
@@ -116,6 +127,11 @@ class OpSpec(ABC, Generic[O]):
     @abstractmethod
     def decode(self, record: Record) -> O:
         """The op of a record."""
+
+    @abstractmethod
+    def tflite_readers(self) -> Mapping[str, Reader]:
+        """By the schema's name of the op. The importer is imported here and no earlier: it is slow,
+        and needs the ops itself."""
 
     @abstractmethod
     def write_tflite(self, at: Placed[O], writer: Writer) -> None:

@@ -1,0 +1,131 @@
+"""Inference in NumPy, written from docs/numerics.md alone: a second opinion on what the C kernels
+and the model image compute, and the reference where tflite-runtime cannot be installed.
+
+It shares no arithmetic with the rest of the package. Each op has a file, named as that in
+`byteprop.ops`, with a function `run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import import_module
+
+import numpy as np
+import numpy.typing as npt
+
+from byteprop.errors import ArgumentError
+from byteprop.graph import Graph
+from byteprop.reference.fixed import LIMITS, Ints, round_half_away
+from byteprop.tensor import DType, Kind, Normalization, Tensor
+
+__all__ = ["dequantize", "normalize", "quantize", "run", "run_layers"]
+
+
+def run(graph: Graph, inputs: Sequence[npt.NDArray[np.generic]]) -> list[npt.NDArray[np.generic]]:
+    """The model's outputs for n samples: integers of the graph's dtypes in and out, batch first.
+
+    A tensor's first dimension is the batch: arrays have the shape (n * shape[0], *shape[1:]).
+    """
+    values = _evaluate(graph, inputs)
+    return [_as_output(graph.tensors[index], values[index]) for index in graph.outputs]
+
+
+def run_layers(
+    graph: Graph, inputs: Sequence[npt.NDArray[np.generic]]
+) -> list[npt.NDArray[np.generic]]:
+    """The first output of every op, in the graph's order, as run gives the model's outputs."""
+    values = _evaluate(graph, inputs)
+    results = (op.outputs[0] for op in graph.ops)
+    return [_as_output(graph.tensors[t], values[t]) for t in results]
+
+
+def normalize(x: npt.ArrayLike, constants: Normalization | None) -> npt.NDArray[np.float32]:
+    """float32 in the user's units to float32 as the input is quantised from."""
+    real = np.asarray(x, np.float32)
+    if constants is None:
+        return real
+    position = np.arange(real.size) % len(constants.sub)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        differences = (real.reshape(-1) - constants.sub[position]).astype(np.float32)
+        products: npt.NDArray[np.float32] = (differences * constants.mul[position]).astype(
+            np.float32
+        )
+    return products.reshape(real.shape)
+
+
+def quantize(
+    x: npt.ArrayLike, scale: np.float32, zero_point: int, dtype: DType
+) -> npt.NDArray[np.generic]:
+    """float32 to integers at the model's border: rounded half away from zero, saturated."""
+    real = np.asarray(x, np.float32)
+    if not bool(np.isfinite(real).all()):
+        raise ArgumentError("x: finite numbers are wanted, NaN or infinity given")
+    low, high = LIMITS[dtype]
+    with np.errstate(over="ignore"):
+        steps = (real / np.float32(scale)).astype(np.float64)
+    rounded = round_half_away(np.clip(steps, low - zero_point - 1, high - zero_point + 1))
+    return np.clip(rounded + zero_point, low, high).astype(dtype.numpy)
+
+
+def dequantize(
+    q: npt.NDArray[np.generic], scale: np.float32, zero_point: int
+) -> npt.NDArray[np.float32]:
+    """Integers to float32 at the model's border."""
+    steps = np.asarray(q).astype(np.int64) - zero_point
+    return (np.float64(np.float32(scale)) * steps).astype(np.float32)
+
+
+def _evaluate(graph: Graph, inputs: Sequence[npt.NDArray[np.generic]]) -> dict[int, Ints]:
+    """Every tensor's values as int64 [n, elems]."""
+    if len(inputs) != len(graph.inputs):
+        raise ArgumentError(f"inputs: {len(graph.inputs)} arrays are wanted, {len(inputs)} given")
+    values = {
+        index: _as_input(graph.tensors[index], array, position)
+        for position, (index, array) in enumerate(zip(graph.inputs, inputs, strict=True))
+    }
+    if len({len(array) for array in values.values()}) > 1:
+        counts = [len(array) for array in values.values()]
+        raise ArgumentError(f"inputs: as many samples in each are wanted, {counts} given")
+    values |= {t: _constant(tensor, values) for t, tensor in _constants(graph)}
+    for op in graph.ops:
+        x, y = ([graph.tensors[t] for t in operands] for operands in (op.inputs, op.outputs))
+        results = _function(type(op).__module__)(op, [values[t] for t in op.inputs], x, y)
+        values.update(zip(op.outputs, results, strict=True))
+    return values
+
+
+@cache
+def _function(op_module: str) -> Callable[..., list[Ints]]:
+    """What computes an op: `run` of the file here that has the name of the op's in byteprop.ops."""
+    module = import_module(f"{__name__}.{op_module.rpartition('.')[2]}")
+    function: Callable[..., list[Ints]] = module.run
+    return function
+
+
+def _constants(graph: Graph) -> list[tuple[int, Tensor]]:
+    return [(t, x) for t, x in enumerate(graph.tensors) if x.kind is Kind.CONSTANT]
+
+
+def _constant(tensor: Tensor, values: dict[int, Ints]) -> Ints:
+    """The constant, once for each sample."""
+    samples = len(next(iter(values.values())))
+    row = np.frombuffer(tensor.data, tensor.dtype.numpy).astype(np.int64)
+    return np.broadcast_to(row, (samples, tensor.elems))
+
+
+def _as_input(tensor: Tensor, array: npt.NDArray[np.generic], position: int) -> Ints:
+    batch, *rest = tensor.shape or (1,)
+    if array.dtype != tensor.dtype.numpy:
+        raise ArgumentError(
+            f"inputs[{position}]: dtype {tensor.dtype.numpy} is wanted, {array.dtype} given"
+        )
+    if not array.ndim or array.shape[1:] != tuple(rest) or len(array) % batch:
+        wanted = ", ".join(map(str, [f"n * {batch}", *rest]))
+        raise ArgumentError(f"inputs[{position}]: shape ({wanted}) is wanted, {array.shape} given")
+    return array.reshape(len(array) // batch, tensor.elems).astype(np.int64)
+
+
+def _as_output(tensor: Tensor, values: Ints) -> npt.NDArray[np.generic]:
+    batch, *rest = tensor.shape or (1,)
+    return values.reshape(len(values) * batch, *rest).astype(tensor.dtype.numpy)
