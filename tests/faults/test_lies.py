@@ -14,7 +14,10 @@ import pytest
 
 import byteprop
 from byteprop._raw import Engine, const
-from byteprop_host.errors import AnswerError, HostError
+from byteprop_host.boards import Board, load_board
+from byteprop_host.deployment import check_build
+from byteprop_host.errors import AnswerError, HostError, LinkError
+from byteprop_host.firmware import Firmware
 from byteprop_host.flash import RunningBoard
 from byteprop_host.link import Device, Frame, Message, TrainingSession, TrainResult
 from hostile_board import UNASKED, HostileBoard, Lie, honest_board, patched, payload
@@ -198,3 +201,19 @@ def test_random_lies_end_in_an_error_or_change_nothing(
                 assert use(device)
         except HostError as error:
             assert str(error).isprintable()
+
+
+def test_a_board_that_runs_another_build_than_was_flashed(board: RunningBoard) -> None:
+    cable = load_board("microbit")
+    with Device.open(board.port, timeout=2.0) as device:
+        running = device.info.build_id
+        check_build(device, cable, firmware(cable, running))
+        with pytest.raises(LinkError, match=f"expected build 0{15 * '0'}, got {running:016x}"):
+            check_build(device, cable, firmware(cable, 0))
+
+
+def firmware(board: Board, build_id: int) -> Firmware:
+    return Firmware(
+        board, elf=Path("x.elf"), hex=None, binary=None, build_id=build_id, flash_bytes=0,
+        ram_bytes=0, model_bytes=0, sizes={},
+    )  # fmt: skip
