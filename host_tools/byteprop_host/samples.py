@@ -21,6 +21,7 @@ Ints = npt.NDArray[Any]
 
 DEFAULT_SAMPLES = 64
 _SEED = 2026
+_ONE_TOO_MANY = ", and labels in a column titled label, y, class or target"
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,7 @@ def _parts(tensors: Sequence[Tensor], x: npt.NDArray[np.generic], data: Path) ->
         raise ArgumentError(
             f"{data}: a sample has {flat.shape[1]} values (shape {list(x.shape[1:])}), but the "
             f"model takes {wanted} ({shapes}); give data cut for this model"
+            + (_ONE_TOO_MANY if flat.shape[1] == wanted + 1 else "")
         )
     return np.split(flat, np.cumsum([t.elems for t in tensors])[:-1], axis=1)
 

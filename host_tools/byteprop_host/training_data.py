@@ -25,7 +25,10 @@ Classes = tuple[str, ...] | None
 _ENOUGH_TO_SPLIT = 100
 _USUAL_SHARE = 0.1
 
-_NO_LABELS = "give an .npz with x and y, a .csv with a column y, or --labels FILE"
+_NO_LABELS = (
+    "give an .npz with x and y, a .csv with a column titled label, y, class or target, or --labels "
+    "FILE"
+)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Tables in text (.csv) as spreadsheets, pandas and people write them.
 
-Columns are separated by commas, semicolons or tabs. Whether line 1 holds titles is judged by the
-columns below it; where that leaves a doubt, the user decides. Memory follows the numbers, not the
-objects that Python makes of text: rows are turned into arrays block by block.
+Columns are separated by commas, semicolons, tabs or single spaces. Whether line 1 holds titles is
+judged by the columns below it; where that leaves a doubt, the user decides. Memory follows the
+numbers, not the objects that Python makes of text: rows are turned into arrays block by block.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LABEL_TITLES = ("label", "labels", "y", "class", "classes", "target", "targets")
 MISSING = frozenset({"", "?", "-", "na", "n/a", "nan", "null", "none", "#n/a"})
 MAX_ROW = 300_000  # characters
 
-_SEPARATORS = ";\t,"
+_SEPARATORS = ";\t, "
 _SNIFFED_LINES = 10
 _SNIFFED_CHARACTERS = 1 << 16
 _WINDOW_ROWS = 1000
@@ -116,20 +116,23 @@ def _separator(path: Path) -> str:
     if size < _SNIFFED_CHARACTERS:
         for separator in _SEPARATORS:
             try:
-                widths = {len(row) for row in csv.reader(lines, delimiter=separator) if row}
+                rows = [row for row in csv.reader(lines, delimiter=separator) if row]
             except csv.Error:
                 continue
-            if len(widths) == 1 and widths != {1}:
+            # Spaces separate only where they are single.
+            are_cells = separator != " " or all(all(row) for row in rows)
+            if are_cells and len({len(row) for row in rows}) == 1 and len(rows[0]) > 1:
                 return separator
     # Rows of different lengths, which will be named, or one column.
-    in_lines = {sep: sum(sep in line for line in lines) for sep in _SEPARATORS}
-    likely = max(_SEPARATORS, key=lambda sep: in_lines[sep])
+    in_lines = {sep: sum(sep in line for line in lines) for sep in _SEPARATORS[:-1]}
+    likely = max(in_lines, key=lambda sep: in_lines[sep])
     return likely if 2 * in_lines[likely] > len(lines) else ","
 
 
 @dataclass
 class _Reader:
-    """Reads one table. decimal: the decimal sign seen so far."""
+    """Reads one table. decimal: the decimal sign seen so far. trailing: a separator ends each row,
+    as loggers write them."""
 
     path: Path
     separator: str
@@ -137,6 +140,7 @@ class _Reader:
     header: bool | None
     only_labels: bool
     decimal: str = ""
+    trailing: bool = False
     titles: list[str] = field(default_factory=list)
 
     def read(self, file: IO[str]) -> Table:
@@ -144,6 +148,10 @@ class _Reader:
         window = _take(rows)
         if not window:
             raise DataError(f"{self.path}: the file is empty")
+        if len(window[0][1]) > 1 and all(cells[-1] == "" for _, cells in window):
+            self.trailing = True
+            for _, cells in window:
+                cells.pop()
         width = len(window[0][1])
         notes = []
         if self._has_titles(window):
@@ -183,6 +191,11 @@ class _Reader:
                 raise DataError(
                     f"{self.path}, line {lines.number}: expected {width} columns as in the first "
                     f"line, got {len(cells)}"
+                )
+            if self.trailing and cells.pop():
+                raise DataError(
+                    f"{self.path}, line {lines.number}: expected a separator at its end as in the "
+                    "lines above"
                 )
             if width == 1 and blank:
                 raise self.missing(blank, 0, "")

@@ -133,6 +133,8 @@ def open_npz(path: PathLike, what: str | None = None, *, limit: int = MAX_BYTES)
     what = what or str(Path(path))
     with _Bounded(path) as file:
         with _damage_named(what, ".npz"):
+            if not zipfile.is_zipfile(file):
+                raise DataError(f"{what}: damaged .npz: its end is missing; was it cut off?")
             archive = zipfile.ZipFile(file)
         with archive:
             file.most = None
@@ -280,12 +282,14 @@ def _damage_named(what: str, kind: str) -> Iterator[None]:
         yield
     except DataError:
         raise
+    except UnicodeDecodeError:
+        raise DataError(f"{what}: damaged {kind}: a name in it is not UTF-8") from None
     except _DAMAGED as error:
         raise DataError(f"{what}: damaged {kind}: {error}") from None
     except OSError as error:
         if error.errno not in (None, errno.EINVAL):  # those of a disk
             raise
-        raise DataError(f"{what}: damaged {kind}: {error}") from None
+        raise DataError(f"{what}: damaged {kind}: an offset leads outside the file") from None
 
 
 def _shape_text(shape: tuple[int, ...]) -> str:

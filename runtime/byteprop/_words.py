@@ -36,7 +36,7 @@ class Numbering:
         rank = np.empty(len(classes), np.int64)
         for number, word in enumerate(classes):
             rank[self._index[word]] = number
-        return rank[np.array(self._codes, np.int64)], classes
+        return rank[np.frombuffer(self._codes, np.int32)] if self._codes else rank[:0], classes
 
 
 def numbered(words: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
