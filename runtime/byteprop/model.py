@@ -185,8 +185,9 @@ class Model:
         """Trains the network in integers; the model becomes the trained one. The same data and
         arguments give the same bits on every machine.
 
-        x: real numbers as predict takes them. y: class numbers for a network that ends in a
-        softmax, else target values. learning_rate: of the first sample, see `schedule` for what
+        x: real numbers as predict takes them. y: labels for a network that ends in a softmax
+        (integers, whole floats, booleans, one-hot rows, or words, which get numbers in sorted
+        order), else target values. learning_rate: of the first sample, see `schedule` for what
         follows ("linear", "constant", "cosine", "step", or an object with rates()); by default
         0.005 for classes (0.02 in a Sequential that normalises its inputs), times the batch up to
         32, and 0.01 for target values; less where inputs are large. A call that is refused changes
