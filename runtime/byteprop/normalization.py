@@ -39,6 +39,9 @@ _OUTLIER = 4.0
 _MOST_OUTLIERS = 0.05
 _PASSES = 8
 _VALUES_AT_ONCE = 1 << 15
+# Declared ranges that are learnt as they are have their larger end between these.
+_SMALL_RANGE, _LARGE_RANGE = 1 / 16, 16.0
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,30 @@ class Inputs:
     reason: str
 
 
-def inputs_of_range(limits: Range, reason: str = "a range was declared") -> Inputs:
+def inputs_of_range(limits: Range, reason: str) -> Inputs:
     """Real numbers of a known range, as they are."""
     return Inputs(*input_scale(*limits), None, False, reason)
+
+
+def inputs_of_declared_range(
+    limits: Range, shape: tuple[int, ...], *, normalize: bool | None = None
+) -> Inputs:
+    """As they are where the range is about that of 1, else all normalised alike. normalize: False
+    for never."""
+    low, high = limits
+    words = f"input_range {low:g} .. {high:g}"
+    largest = max(abs(low), abs(high))
+    if normalize is False or _SMALL_RANGE <= largest <= _LARGE_RANGE or largest > _FLOAT32_MAX:
+        return inputs_of_range(limits, words)
+    if _may_be_image(shape, low) and 127 < high <= 255:
+        return _divided_by_256(words)
+    # A quarter of the range is about the deviation of values that fill it.
+    unit = float(power_of_two((high - low) / 4))
+    sub = np.full(1, np.rint((low + high) / 2 / (_GRID * unit)) * _GRID * unit, np.float32)
+    constants = Normalization(sub, np.full(1, 1 / unit, np.float32))
+    reach = max(high - float(sub[0]), float(sub[0]) - low) / unit
+    scale = min(power_of_two(reach / 128), np.float32(_COARSEST))
+    return Inputs(scale, 0, constants, True, f"{words} is normalised to about -2 .. 2")
 
 
 def inputs_of_samples(
@@ -146,16 +170,24 @@ def _number(value: np.float32) -> str:
 def _image(x: npt.NDArray[Any], shape: tuple[int, ...], low: float, high: float) -> Inputs | None:
     """Images share one range, and a pixel that is black in all of them stays so: no feature is
     normalised by itself. None for other samples."""
-    if low < 0 or not (len(shape) > 1 or math.prod(shape) >= _IMAGE_VALUES):
+    if not _may_be_image(shape, low):
         return None
     if high <= 1:
         return inputs_of_range((low, high), "images in 0 .. 1 stay as they are")
     if 127 < high <= 255 and _are_whole(x):
-        # As uint8: 0..255 stand for 0 .. 255/256.
-        by_256 = Normalization(np.zeros(1, np.float32), np.full(1, 1 / 256, np.float32))
-        reason = "images in 0 .. 255 are divided by 256, as uint8 are"
-        return Inputs(*input_scale(0.0, 1.0), by_256, False, reason)
+        return _divided_by_256("images in 0 .. 255")
     return None
+
+
+def _may_be_image(shape: tuple[int, ...], low: float) -> bool:
+    return low >= 0 and (len(shape) > 1 or math.prod(shape) >= _IMAGE_VALUES)
+
+
+def _divided_by_256(what: str) -> Inputs:
+    """As uint8: 0..255 stand for 0 .. 255/256."""
+    by_256 = Normalization(np.zeros(1, np.float32), np.full(1, 1 / 256, np.float32))
+    reason = f"{what} divided by 256, as uint8 are"
+    return Inputs(*input_scale(0.0, 1.0), by_256, False, reason)
 
 
 def _are_whole(x: npt.NDArray[Any]) -> bool:
@@ -167,9 +199,8 @@ def _are_whole(x: npt.NDArray[Any]) -> bool:
 
 def _finite_range(x: npt.NDArray[Any]) -> Range:
     low, high = float(x.min()), float(x.max())
-    limit = float(np.finfo(np.float32).max)
-    if not (abs(low) <= limit and abs(high) <= limit):
-        at = tuple(int(i) for i in np.argwhere(~(np.abs(x) <= limit))[0])
+    if not (abs(low) <= _FLOAT32_MAX and abs(high) <= _FLOAT32_MAX):
+        at = tuple(int(i) for i in np.argwhere(~(np.abs(x) <= _FLOAT32_MAX))[0])
         raise ArgumentError(f"x: expected finite numbers, got {x[at]} at position {at}")
     return low, high
 

@@ -25,7 +25,7 @@ from byteprop.normalization import (
     Declared,
     Inputs,
     inputs_declared,
-    inputs_of_range,
+    inputs_of_declared_range,
     inputs_of_samples,
 )
 from byteprop.samples import labels_of, reals_of, warn_outside
@@ -80,8 +80,9 @@ class Sequential(Model):
 
     normalization: what is done to inputs in float32 before they become integers. None: without an
     input_range, the first fit normalises each feature of other data than images by its mean and
-    deviation. True: of images too. False: never. (mean, deviation), each a number or one per
-    feature, or a graph.Normalization: declared, in place of an input_range.
+    deviation; an input_range far from that of 1 is normalised as a whole. True: of images too.
+    False: never. (mean, deviation), each a number or one per feature, or a graph.Normalization:
+    declared, in place of an input_range.
     """
 
     def __init__(
@@ -235,8 +236,9 @@ def _checked_inputs(
     if normalization is None or isinstance(normalization, bool):
         if normalization and limits is not None:
             raise ArgumentError("input_range: expected alone, or normalization without it")
-        reason = "" if limits is None else f"input_range {_words(limits)}"
-        return normalization, None if limits is None else inputs_of_range(limits, reason)
+        if limits is None:
+            return normalization, None
+        return normalization, inputs_of_declared_range(limits, shape, normalize=normalization)
     if limits is not None:
         raise ArgumentError("input_range: expected alone, or normalization without it")
     return True, inputs_declared(normalization, shape)

@@ -177,7 +177,9 @@ def test_default_rates_of_classes(arguments: dict[str, Any], rate: float) -> Non
 def test_default_rates_of_a_regression_fall_where_inputs_are_large(
     size: float, rate: float
 ) -> None:
-    net = Sequential([Dense(1)], (1,), input_range=(-size, 0), output_range=(-1, 1))
+    net = Sequential(
+        [Dense(1)], 1, input_range=(-size, 0), output_range=(-1, 1), normalization=False
+    )
     history = net.fit(np.array([[0.0], [-size]]), np.array([0.0, 1.0]), schedule="constant")
     assert history.history["learning_rate"] == [round(rate * 2**24) / 2**24]
 

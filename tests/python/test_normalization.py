@@ -249,6 +249,43 @@ def test_declared(declared: Any, sub: list[float], mul: list[float]) -> None:
     assert (net.inputs[0].scale, net.inputs[0].zero_point) == (2**-5, 0)
 
 
+@pytest.mark.parametrize("factor", [1 / 1023, 1e-6, 1, 4, 1e6])
+def test_a_declared_range_is_learnt(factor: float) -> None:
+    x, y = adc()
+    assert learnt(x * factor, y, 8, 12, 4, epochs=10, input_range=(0, 1023 * factor)) > 0.97
+
+
+@pytest.mark.parametrize(
+    ("limits", "sub", "mul", "scale"),
+    [
+        ((0, 1023), 512, 1 / 256, 2**-6),
+        ((-100, 100), 0, 1 / 64, 2**-6),
+        ((900, 1100), 1000, 1 / 64, 2**-6),
+        ((0, 2**-6), 2**-7, 256, 2**-6),
+    ],
+)
+def test_a_range_far_from_1_is_normalised(
+    limits: tuple[float, float], sub: float, mul: float, scale: float
+) -> None:
+    net = classifier(3, 2, input_range=limits)
+    assert net.inputs[0].normalization == Normalization(np.float32([sub]), np.float32([mul]))
+    assert (net.inputs[0].scale, net.inputs[0].zero_point) == (scale, 0)
+    assert "is normalised" in net.inputs_reason
+    ends = net._ins_bytes(np.repeat(np.float32(limits)[:, None], 3, axis=1), "x")[0]
+    assert ends.view(np.int8).min() <= -99 and ends.view(np.int8).max() >= 99
+    plain = classifier(3, 2, input_range=limits, normalization=False)
+    assert plain.inputs[0].normalization is None
+
+
+def test_ranges_of_images_stay() -> None:
+    x, _ = fashion_test_images()
+    by_bytes = classifier(784, 10, input_range=(0, 1), seed=1)
+    by_reals = classifier(784, 10, input_range=(0, 255), seed=1)
+    np.testing.assert_array_equal(by_bytes.predict(x), by_reals.predict(x.astype(np.float64)))
+    for limits in ((-10, 10), (0, 1), (-1, 16)):
+        assert classifier(784, 10, input_range=limits).inputs[0].normalization is None
+
+
 def test_declared_for_an_image_has_its_shape() -> None:
     mean = np.arange(4).reshape(2, 2)
     found = inputs_declared((mean, 2), (2, 2)).normalization
