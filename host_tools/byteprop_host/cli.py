@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args = _parse(argv)
         console = Console(json_mode=getattr(args, "json", False), quiet=args.quiet)
-        with _signals_raise():
+        with _signals_raise(), _warnings_are_notes(console):
             return int(args.verb.run(args, console))
     except OutputError as error:
         _give_up_stdout()
@@ -129,6 +130,18 @@ def _failed(args: argparse.Namespace, console: Console, error: Exception) -> int
         with suppress(OutputError):
             console.result("", {"error": text, "kind": type(error).__name__})
     return EXIT_ERROR
+
+
+@contextmanager
+def _warnings_are_notes(console: Console) -> Iterator[None]:
+    """Python would show them with a line of our code, and with what names in them hold."""
+
+    def show(message: Warning | str, *where: object, **more: object) -> None:
+        console.note(f"byteprop: warning: {message}")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 def _give_up_stdout() -> None:

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -180,6 +181,22 @@ def test_remarks_that_nobody_reads_do_not_end_the_work(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert done.stdout.startswith(b"identical: ")
     assert byteprop.load(tmp_path / "net.bpm").graph.inputs
+
+
+def test_a_warning_is_a_remark(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = byteprop.load
+
+    def warned(path: Path) -> byteprop.Model:
+        warnings.warn(f"strange {ESCAPE}", byteprop.TrainingWarning, stacklevel=1)
+        return load(path)
+
+    monkeypatch.setattr(byteprop, "load", warned)
+    assert main(["info", str(DIGITS)]) == 0
+    assert capsys.readouterr().err.startswith(r"byteprop: warning: strange \x1b[31m")
+    assert main(["info", str(DIGITS), "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_an_error_is_json_too(capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,11 +108,12 @@ def test_places_that_cannot_be_written_are_named(tmp_path: Path, do: object) -> 
         do(tmp_path / ("n" * 256))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_protected_files_and_folders_are_named(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(OLD)
     file.chmod(0o444)
+    if os.access(file, os.W_OK):
+        pytest.skip("this user may write everywhere")
     with pytest.raises(PermissionError, match="the file is write-protected"):
         _files.write(file, b"new")
     tmp_path.chmod(0o555)
