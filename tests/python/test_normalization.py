@@ -395,3 +395,20 @@ def test_weights_are_those_for_the_users_units() -> None:
     probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     assert np.abs(probabilities - net.predict(x)).mean() < 0.02
+
+
+def test_a_training_is_resumed_with_its_normalization(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    x, y = adc()
+    whole, first, second = (classifier(8, 12, 4, seed=1) for _ in range(3))
+    whole.fit(x, y, epochs=4, schedule="constant")
+
+    class Stop(byteprop.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any) -> None:
+            self.model.stop_training = epoch == 1
+
+    first.fit(x, y, epochs=4, schedule="constant", checkpoint=path, callbacks=Stop())
+    second.fit(x, y, epochs=4, schedule="constant", resume=path)
+    assert second.image == whole.image
+    with pytest.raises(ArgumentError, match="of another network: .*normalization of input 0"):
+        classifier(8, 12, 4, seed=1).fit(x * 2, y, epochs=4, schedule="constant", resume=path)
