@@ -105,7 +105,7 @@ _KINDS = (
     _Kind(
         "a checkpoint of a training",
         "go on from it with `byteprop train --checkpoint FILE --resume` or fit(resume=FILE)",
-        _begins(b"BPC1"),
+        _begins(b"BPC"),
     ),
     _Kind("a Keras model", _KERAS, _zip_with(b"model.weights.h5", b"config.json"), (".keras",)),
     _Kind("a PyTorch file", _TORCH, _zip_with(b"data.pkl"), (".pt", ".pth")),

@@ -85,6 +85,11 @@ def _read(file: BinaryIO, size: int) -> Checkpoint:
     if not _HEAD.size <= size <= _MAX_BYTES:
         raise _Wrong(f"{size} bytes are no checkpoint")
     head = file.read(_HEAD.size)
+    if head[:3] == _MAGIC[:3] and head[:4] != _MAGIC:
+        raise _Wrong(
+            f"expected a checkpoint of version {_MAGIC[3:].decode()}, got {head[:4]!r}; train "
+            "again from the start, or resume it with the byteprop that wrote it"
+        )
     if head[:4] != _MAGIC or len(head) != _HEAD.size:
         more = head + file.read(HEAD_BYTES)
         found = recognised(more, Path(file.name)) or f"a file that begins with {head[:4]!r}"

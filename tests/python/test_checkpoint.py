@@ -170,6 +170,17 @@ def test_damage_anywhere_is_noticed(tmp_path: Path) -> None:
         checkpoint.load(path)
 
 
+def test_a_checkpoint_of_another_version_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    fit(net(), checkpoint=path)
+    path.write_bytes(b"BPC1" + path.read_bytes()[4:])
+    with pytest.raises(ModelError, match="c: expected a checkpoint of version 2, got b'BPC1'"):
+        checkpoint.load(path)
+    path.write_bytes(b"TFL3" * 20)
+    with pytest.raises(ModelError, match="expected a checkpoint of a training, got"):
+        checkpoint.load(path)
+
+
 def test_a_failed_write_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
