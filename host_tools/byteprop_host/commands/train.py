@@ -262,7 +262,7 @@ def _words(action: argparse.Action, value: Any) -> list[str]:
 
 
 class _Stop:
-    """Asked several times per second whether to stop. Until it is asked first there is nothing to keep."""
+    """Asked whether to stop, several times per second. Before it is asked there is nothing to keep."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
