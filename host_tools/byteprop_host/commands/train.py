@@ -262,7 +262,7 @@ def _words(action: argparse.Action, value: Any) -> list[str]:
 
 
 class _Stop:
-    """Asked whether to stop, several times per second. Before it is asked there is nothing to keep."""
+    """Says whether to stop, several times per second. Before the first time nothing is kept."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
