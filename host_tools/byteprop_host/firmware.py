@@ -45,5 +45,10 @@ def placed_at_once(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         made = Path(scratch) / target.name
-        yield made
+        try:
+            yield made
+        except OSError as error:
+            if error.filename is None:  # a full disk
+                error.filename = str(target)
+            raise
         made.replace(target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from byteprop_host.boards import Board, all_boards, load_board
 from byteprop_host.build import arena_bytes, build, check_fit, fit
 from byteprop_host.elf import flash_image, intel_hex, read_elf
 from byteprop_host.errors import BuildError, FitError, FlashError, ToolMissingError
-from byteprop_host.firmware import Firmware, cache_dir
+from byteprop_host.firmware import Firmware, cache_dir, placed_at_once
 from byteprop_host.flash import CommandRunner, Plan, choose, plan, runners, start
 
 MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
@@ -228,6 +229,14 @@ def test_wrong_choices_are_named(firmware: Firmware) -> None:
     cable_only = replace(firmware.board, runners=firmware.board.runners[1:])
     with pytest.raises(FlashError, match="has no emulator; say on which port"):
         choose(cable_only)
+
+
+def test_a_full_disk_names_the_compiled_file(tmp_path: Path) -> None:
+    target = tmp_path / "cache" / "firmware.bin"
+    with pytest.raises(OSError, match="No space") as caught, placed_at_once(target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.filename == str(target)
+    assert list(target.parent.iterdir()) == []
 
 
 # --- ELF and HEX ---
