@@ -65,7 +65,7 @@ def header(image: bytes, *, prefix: str = "bp_model") -> str:
     """C source that defines `<prefix>_image`, `<prefix>_image_bytes`, and macros that tell the size
     of the arena and where inputs and outputs lie in it, under the upper-case prefix."""
     if not _IDENTIFIER.match(prefix):
-        raise ArgumentError(f"prefix: wanted a C identifier, given {prefix!r}")
+        raise ArgumentError(f"prefix: expected a C identifier, got {prefix!r}")
     plan = layout(image)
     upper = prefix.upper()
     return _TEMPLATE.format(

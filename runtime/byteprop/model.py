@@ -263,7 +263,7 @@ class Model:
         }
         if target.suffix not in writers:
             raise ArgumentError(
-                f"path: wanted a file name that ends in {' or '.join(writers)}, given {str(path)!r}"
+                f"path: expected a file name that ends in {' or '.join(writers)}, got {str(path)!r}"
             )
         _files.write(target, writers[target.suffix](self))
 
@@ -488,7 +488,7 @@ def load(source: PathLike | bytes | bytearray | memoryview) -> Model:
         data = _formats.read_model(Path(source), _formats.TFLITE, _formats.IMAGE)
         origin = str(source)
     else:
-        raise ArgumentError(f"source: wanted a path or bytes, given {type(source).__name__}")
+        raise ArgumentError(f"source: expected a path or bytes, got {type(source).__name__}")
     try:
         return _load_bytes(data)
     except ModelError as error:

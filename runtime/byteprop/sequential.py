@@ -61,8 +61,8 @@ class Dense:
         integer("Dense.units", self.units, 1, _MAX_UNITS)
         if self.kind not in _ACTIVATIONS:
             raise ArgumentError(
-                f"Dense.activation: wanted {', '.join(_ACTIVATIONS)} or None, "
-                f"given {self.activation!r}"
+                f"Dense.activation: expected {', '.join(_ACTIVATIONS)} or None, "
+                f"got {self.activation!r}"
             )
 
     @property
@@ -96,7 +96,7 @@ class Sequential(Model):
         seed: int | None = None,
     ) -> None:
         if isinstance(layers, Dense):
-            raise ArgumentError(f"layers: wanted a list of byteprop.Dense, given {layers!r}")
+            raise ArgumentError(f"layers: expected a list of byteprop.Dense, got {layers!r}")
         self.specification = tuple(layers)
         shape = _checked_shape(input_shape)
         self._sample_shape = shape
@@ -222,9 +222,9 @@ def _checked_range(name: str, given: Range | None) -> Range | None:
     try:
         low, high = (float(v) for v in given)
     except (TypeError, ValueError):
-        raise ArgumentError(f"{name}: wanted (low, high), given {given!r}") from None
+        raise ArgumentError(f"{name}: expected (low, high), got {given!r}") from None
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ArgumentError(f"{name}: wanted (low, high) with low below high, given {given}")
+        raise ArgumentError(f"{name}: expected (low, high) with low below high, got {given}")
     return low, high
 
 
@@ -254,31 +254,29 @@ def _checked_shape(given: int | Sequence[int]) -> tuple[int, ...]:
     except ValueError:
         shape = ()
     if not 1 <= len(shape) <= 3 or any(type(d) is not int or d < 1 for d in shape):
-        raise ArgumentError(f"input_shape: wanted 1 to 3 positive integers, given {given}")
+        raise ArgumentError(f"input_shape: expected 1 to 3 positive integers, got {given}")
     return shape
 
 
 def _check_network(layers: Sequence[Dense], shape: tuple[int, ...]) -> None:
     if not layers:
-        raise ArgumentError("layers: wanted at least one Dense")
+        raise ArgumentError("layers: expected at least one Dense, got none")
     if len(layers) > _raw_train.MAX_LAYERS:
-        raise ArgumentError(
-            f"layers: {len(layers)} given; {_raw_train.MAX_LAYERS} at most can be trained"
-        )
+        raise ArgumentError(f"layers: expected {_raw_train.MAX_LAYERS} at most, got {len(layers)}")
     for index, layer in enumerate(layers):
         if not isinstance(layer, Dense):
-            raise ArgumentError(f"layers[{index}]: wanted byteprop.Dense, given {layer!r}")
+            raise ArgumentError(f"layers[{index}]: expected byteprop.Dense, got {layer!r}")
         if layer.kind == "softmax" and index != len(layers) - 1:
             raise ArgumentError(f"layers[{index}]: softmax is for the last layer only")
     last = layers[-1]
     if last.kind == "relu":
         raise ArgumentError(
-            f"layers[{len(layers) - 1}]: the last layer is linear or softmax, given relu"
+            f"layers[{len(layers) - 1}]: expected a linear or softmax last layer, got relu"
         )
     if last.kind == "softmax" and last.units > MAX_CLASSES:
         raise ArgumentError(f"softmax: {last.units} classes; {MAX_CLASSES} are supported")
     if any(layer.kind == "linear" for layer in layers[:-1]):
-        raise ArgumentError("layers: a hidden layer without activation adds nothing; wanted relu")
+        raise ArgumentError("layers: expected relu in hidden layers, got none, which adds nothing")
     _check_size([math.prod(shape), *(layer.units for layer in layers)])
 
 

@@ -97,7 +97,7 @@ def test_a_prefix_keeps_two_models_apart(tmp_path: Path) -> None:
     source.write_text('#include "a.h"\n#include "b.h"\nint x[OTHER_ARENA_BYTES - 11];\n')
     run("gcc", *C_FLAGS, f"-I{_paths.csrc()}/include", "-c", source, "-o", tmp_path / "both.o")
     for wrong in ("", "9a", "a-b", "a b", "a\n"):
-        with pytest.raises(ArgumentError, match="prefix: wanted a C identifier"):
+        with pytest.raises(ArgumentError, match="prefix: expected a C identifier"):
             export.header(IMAGE, prefix=wrong)
 
 

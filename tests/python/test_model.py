@@ -344,7 +344,7 @@ def test_what_is_no_model_is_named(tmp_path: Path) -> None:
         path = tmp_path / "model.bpm"
         path.write_bytes(image.encode(small_graph())[:-1] + b"\1")
         byteprop.load(path)
-    with pytest.raises(ArgumentError, match="source: wanted a path or bytes, given int"):
+    with pytest.raises(ArgumentError, match="source: expected a path or bytes, got int"):
         byteprop.load(3)  # type: ignore[arg-type]
     with pytest.raises(FileNotFoundError):
         byteprop.load(tmp_path / "missing.tflite")
@@ -357,6 +357,6 @@ def test_save_by_suffix(small: Model, tmp_path: Path) -> None:
     assert "bp_model_image[" in (tmp_path / "m.h").read_text()
     small.save(tmp_path / "m.tflite")
     assert byteprop.load(tmp_path / "m.tflite").image == small.image
-    with pytest.raises(ArgumentError, match=r"ends in .tflite or .bpm or .h, given '.*m.onnx'"):
+    with pytest.raises(ArgumentError, match=r"ends in .tflite or .bpm or .h, got '.*m.onnx'"):
         small.save(tmp_path / "m.onnx")
     assert not (tmp_path / "m.onnx").exists()
