@@ -227,17 +227,22 @@ def _header(file: IO[bytes], what: str) -> tuple[tuple[int, ...], bool, np.dtype
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Python about strange literals
             found = ast.literal_eval(text.strip())
-        return _understand(found, what)
-    except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError) as error:
-        raise DataError(f"{what}: damaged .npy header: {error or 'too deep'}") from None
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or not found.keys() >= {"shape", "fortran_order", "descr"}:
+        raise DataError(
+            f"{what}: damaged .npy header: expected shape, fortran_order and descr, got "
+            f"{shown(text.strip())}"
+        )
+    return _understand(found, what)
 
 
-def _understand(found: Any, what: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def _understand(found: dict[str, Any], what: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     shape, fortran_order, descr = found["shape"], found["fortran_order"], found["descr"]
     if not isinstance(shape, tuple) or not all(type(d) is int for d in shape):
-        raise ValueError("its shape is no tuple of integers")
+        raise DataError(f"{what}: damaged .npy header: its shape is no tuple of integers")
     if type(fortran_order) is not bool:
-        raise ValueError("its fortran_order is neither True nor False")
+        raise DataError(f"{what}: damaged .npy header: its fortran_order is no bool")
     if not isinstance(descr, str) or "O" in descr:
         kind = "Python objects" if isinstance(descr, str) else "records"
         raise DataError(f"{what}: expected numbers, got {kind}; these are not read")
@@ -248,9 +253,13 @@ def _understand(found: Any, what: str) -> tuple[tuple[int, ...], bool, np.dtype[
         )
     if 0 in shape and math.prod(d for d in shape if d) > MAX_BYTES:
         raise DataError(f"{what}: the shape {_shape_text(shape)} is too large")
-    if not _DESCR.fullmatch(descr):
-        raise DataError(f"{what}: expected numbers, got dtype {descr!r:.40}")
-    return shape, fortran_order, np.dtype(descr)
+    try:
+        dtype = np.dtype(descr) if _DESCR.fullmatch(descr) else None
+    except TypeError:
+        dtype = None
+    if dtype is None:
+        raise DataError(f"{what}: expected numbers, got dtype {shown(descr)!r}")
+    return shape, fortran_order, dtype
 
 
 def _plain(array: Array, what: str) -> Array:
@@ -285,7 +294,7 @@ def _damage_named(what: str, kind: str) -> Iterator[None]:
     except UnicodeDecodeError:
         raise DataError(f"{what}: damaged {kind}: a name in it is not UTF-8") from None
     except _DAMAGED as error:
-        raise DataError(f"{what}: damaged {kind}: {error}") from None
+        raise DataError(f"{what}: damaged {kind}: {shown(str(error), 100)}") from None
     except OSError as error:
         if error.errno not in (None, errno.EINVAL):  # those of a disk
             raise

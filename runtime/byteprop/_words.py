@@ -53,7 +53,8 @@ def mapping_text(classes: tuple[str, ...]) -> str:
     return ", ".join(pairs) + rest
 
 
-def shown(text: str) -> str:
-    """Text from a file, safe on a terminal and of one line."""
+def shown(text: str, most: int = 60) -> str:
+    """Text from a file, safe on a terminal, of one line and of so many characters."""
+    text = text[: most + 1]
     plain = text if text.isprintable() else repr(text)[1:-1]
-    return plain if len(plain) <= 60 else plain[:57] + "..."
+    return plain if len(plain) <= most else plain[: most - 3] + "..."

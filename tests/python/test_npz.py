@@ -113,8 +113,11 @@ WRONG_NPY = {
     "empty": (npy_header("(0, 4294967296, 4294967296)"), "too large"),
     "negative": (npy_header("(-1,)"), "axes of 0 to"),
     "bool": (npy_header("(True,)"), "no tuple of integers"),
-    "order": (npy_header("(1,)", order="2"), "neither True nor False"),
-    "keys": (npy_header("(1,)").replace(b"shape", b"snake"), "damaged .npy header: 'shape'"),
+    "order": (npy_header("(1,)", order="2"), "its fortran_order is no bool"),
+    "keys": (
+        npy_header("(1,)").replace(b"shape", b"snake"),
+        "expected shape, fortran_order and descr, got",
+    ),
     "cut": (npy_bytes(X)[:20], "damaged .npy header"),
     "zeros": (npy_header("(1,\0)"), "damaged .npy header"),
     "deep": (npy_header("(" * 4000), "damaged .npy header"),
@@ -128,7 +131,7 @@ WRONG_NPY = {
     "text": (npy_bytes(np.array(["a"])), "expected numbers, got <U1"),
     "complex": (npy_bytes(np.zeros(3, complex)), "expected numbers, got dtype '<c16'"),
     "nothing": (npy_header("(1,)", "'<U0'"), "expected numbers, got dtype"),
-    "f3": (npy_header("(1,)", "'<f3'"), "damaged .npy header"),
+    "f3": (npy_header("(1,)", "'<f3'"), "expected numbers, got dtype '<f3'"),
     "no": (b"", "damaged .npy header"),
 }
 
@@ -186,7 +189,8 @@ WHOLE = zip_bytes({"x": npy_bytes(X)})
 STORED = zip_bytes({"x": npy_bytes(X)}, zipfile.ZIP_STORED)
 WRONG_NPZ = {
     "not": (b"PK\x03\x04 and no more", "damaged .npz"),
-    "cut": (WHOLE[:-30], "damaged .npz"),
+    "cut": (WHOLE[:-30], "damaged .npz: its end is missing; was it cut off"),
+    "name": (STORED[:26] + b"\xff\xff" + STORED[28:], r"\[x\]: damaged array: .{0,100}$"),
     "array": (zip_bytes({"x": b"text"}), r"\[x\]: damaged .npy header"),
     "crc": (STORED.replace(X.tobytes(), X.tobytes()[::-1]), r"\[x\]: damaged array: Bad CRC"),
     "claims": (lying(STORED, (224, 1 << 30)), r"unpacked from 224, got 1073741824"),
