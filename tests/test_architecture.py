@@ -151,6 +151,19 @@ def test_public_headers_include_downwards() -> None:
         assert included <= below[path.stem], f"{path.name} includes {included}"
 
 
+def test_the_extensions_own_c_uses_public_headers_of_csrc_only() -> None:
+    """What may use floats is no part of csrc, and no part of csrc uses it."""
+    native = ROOT / "runtime/native"
+    own = {path.name for path in c_files(native)}
+    assert own
+    for path in c_files(native):
+        for name in includes(path):
+            public = name.startswith("byteprop/") and (CSRC / "include" / name).is_file()
+            assert public or name in own | FREESTANDING | {"math.h"}, f"{path.name}: {name}"
+    for path in c_files(CSRC, ROOT / "boards"):
+        assert not own & {Path(name).name for name in includes(path)}, relative(path)
+
+
 def test_boards_use_public_headers_of_csrc_only() -> None:
     for path in c_files(ROOT / "boards"):
         for name in includes(path):
