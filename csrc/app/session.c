@@ -22,11 +22,12 @@ static struct {
 } session;
 static slot_t bp_app_slots[BP_LINK_SLOTS];
 
+#define HAIL_NAMES (BP_HAIL_FEATURES + 1 + BP_OP_FEATURES_BYTES)
 #define NAME_BYTES (sizeof BP_BOARD_NAME + sizeof BP_BOARD_CPU)
 static const uint8_t names[NAME_BYTES + 1] BP_ROM_DATA = BP_BOARD_NAME "\0" BP_BOARD_CPU "\0";
 
 /* Compile-time checks; an array of negative size does not compile. */
-typedef char hail_fits_a_frame[BP_HAIL_NAMES + NAME_BYTES <= BP_LINK_MAX_PAYLOAD ? 1 : -1];
+typedef char hail_fits_a_frame[HAIL_NAMES + NAME_BYTES <= BP_LINK_MAX_PAYLOAD ? 1 : -1];
 typedef char slot_holds_select[BP_LINK_SLOT_BYTES >= 20 ? 1 : -1];
 typedef char slot_is_no_frame[BP_LINK_SLOT_BYTES <= BP_LINK_MAX_PAYLOAD ? 1 : -1];
 
@@ -75,8 +76,10 @@ static void put_hail(uint8_t *p, uint8_t status, uint32_t id) {
     app_put_u32(p + 36, app_flash_model_crc());
     app_put_u32(p + 40, model != NULL ? model->crc32 : 0);
     app_put_u16(p + 44, BP_LINK_SLOT_BYTES);
+    p[BP_HAIL_FEATURES] = BP_OP_FEATURES_BYTES;
+    bp_op_features(p + BP_HAIL_FEATURES + 1, BP_OP_FEATURES_BYTES);
     for (uint8_t i = 0; i < NAME_BYTES; i++) {
-        p[BP_HAIL_NAMES + i] = BP_ROM_U8(names + i);
+        p[HAIL_NAMES + i] = BP_ROM_U8(names + i);
     }
 }
 
@@ -95,7 +98,7 @@ static void hail(const uint8_t *payload, uint16_t n, uint8_t *answer) {
         }
     }
     put_hail(answer, status, id);
-    send_answer(BP_MSG_HAIL, 0, answer, (uint16_t)(BP_HAIL_NAMES + NAME_BYTES));
+    send_answer(BP_MSG_HAIL, 0, answer, (uint16_t)(HAIL_NAMES + NAME_BYTES));
 }
 
 /* Executes; the answer is built in front of and over the payload. Returns its length. */

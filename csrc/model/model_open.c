@@ -18,10 +18,6 @@ static uint32_t header_u32(const uint8_t *image, uint8_t field) {
     return BP_ROM_U32(image + field);
 }
 
-static uint16_t header_u16(const uint8_t *image, uint8_t field) {
-    return BP_ROM_U16(image + field);
-}
-
 /* --- header --- */
 
 static int check_identity(const uint8_t *image, uint32_t image_bytes) {
@@ -34,8 +30,8 @@ static int check_identity(const uint8_t *image, uint32_t image_bytes) {
     if (header_u32(image, BP_HEADER_MAGIC) != BP_MODEL_MAGIC) {
         return BP_E_MAGIC;
     }
-    if (header_u16(image, BP_HEADER_VERSION) != BP_MODEL_VERSION ||
-        header_u16(image, BP_HEADER_HEADER_BYTES) != BP_MODEL_HEADER_BYTES) {
+    if (header_u32(image, BP_HEADER_VERSION) !=
+        (BP_MODEL_VERSION | (uint32_t)BP_MODEL_HEADER_BYTES << 16)) {
         return BP_E_VERSION;
     }
     uint32_t total = header_u32(image, BP_HEADER_TOTAL_BYTES);
@@ -54,10 +50,12 @@ static void read_header(bp_model_t *model, const uint8_t *image) {
     model->tensors_offset = header_u32(image, BP_HEADER_TENSORS_OFFSET);
     model->ops_offset = header_u32(image, BP_HEADER_OPS_OFFSET);
     model->io_offset = header_u32(image, BP_HEADER_IO_OFFSET);
-    model->n_tensors = header_u16(image, BP_HEADER_N_TENSORS);
-    model->n_ops = header_u16(image, BP_HEADER_N_OPS);
-    model->n_inputs = header_u16(image, BP_HEADER_N_INPUTS);
-    model->n_outputs = header_u16(image, BP_HEADER_N_OUTPUTS);
+    uint32_t tensors_and_ops = header_u32(image, BP_HEADER_N_TENSORS);
+    uint32_t inputs_and_outputs = header_u32(image, BP_HEADER_N_INPUTS);
+    model->n_tensors = (uint16_t)tensors_and_ops;
+    model->n_ops = (uint16_t)(tensors_and_ops >> 16);
+    model->n_inputs = (uint16_t)inputs_and_outputs;
+    model->n_outputs = (uint16_t)(inputs_and_outputs >> 16);
 }
 
 static int check_section(const bp_model_t *model, uint32_t offset, uint32_t bytes) {
@@ -347,16 +345,14 @@ static int check_model(const bp_reader_t *reader) {
 }
 
 int bp_model_open(bp_model_t *model, const uint8_t *image, uint32_t image_bytes) {
-    *model = (bp_model_t){0};
     int status = check_identity(image, image_bytes);
-    if (status != BP_OK) {
-        return status;
+    if (status == BP_OK) {
+        read_header(model, image);
+        const bp_reader_t reader = {model, header_u32(image, BP_HEADER_OPS_BYTES),
+                                    header_u32(image, BP_HEADER_DATA_OFFSET),
+                                    header_u32(image, BP_HEADER_DATA_BYTES)};
+        status = check_model(&reader);
     }
-    read_header(model, image);
-    const bp_reader_t reader = {model, header_u32(image, BP_HEADER_OPS_BYTES),
-                                header_u32(image, BP_HEADER_DATA_OFFSET),
-                                header_u32(image, BP_HEADER_DATA_BYTES)};
-    status = check_model(&reader);
     if (status != BP_OK) {
         *model = (bp_model_t){0};
     }

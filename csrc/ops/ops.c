@@ -11,6 +11,10 @@
     ((uint32_t)(inputs) | (uint32_t)(outputs) << 8 | (uint32_t)(words) << 16 | (uint32_t)(traits) << 24)
 enum { NO_FORM = 0 };
 
+/* What no op of the build has is not asked for. */
+#define TRAITS(code, NAME, name, inputs, outputs, words, traits) | (HAS(code) ? (traits) : 0)
+#define HAS_TRAIT(traits, trait) (((0 BP_OP_LIST(TRAITS)) & (trait)) != 0 && ((traits) & (trait)) != 0)
+
 const uint8_t *bp_operand_record(const bp_model_t *model, const bp_op_t *op, uint16_t operand) {
     return bp_tensor_record(model, BP_ROM_U16(op->operands + 2u * operand));
 }
@@ -41,8 +45,8 @@ static int check_own(const bp_reader_t *reader, const bp_op_t *op) {
 
 /* The input may share bytes with output y. */
 static bool may_overlap(const uint8_t *x, const uint8_t *y, uint8_t traits) {
-    return bp_record_kind(x) == BP_KIND_CONSTANT || (traits & BP_OP_OVERLAPS) != 0 ||
-           ((traits & BP_OP_IN_PLACE) != 0 && bp_record_offset(x) == bp_record_offset(y));
+    return bp_record_kind(x) == BP_KIND_CONSTANT || HAS_TRAIT(traits, BP_OP_OVERLAPS) ||
+           (HAS_TRAIT(traits, BP_OP_IN_PLACE) && bp_record_offset(x) == bp_record_offset(y));
 }
 
 /* No output has a byte of an output before it, nor, unless the traits allow it, of an input. */
@@ -65,14 +69,15 @@ static int check_operand(const uint8_t *record, const uint8_t *y, uint8_t traits
                          bool is_scratch) {
     uint8_t dtype = bp_record_dtype(record), kind = bp_record_kind(record);
     if ((kind == BP_KIND_SCRATCH) != is_scratch ||
-        (kind == BP_KIND_CONSTANT && !(is_input && (traits & BP_OP_CONSTANTS)))) {
+        (kind == BP_KIND_CONSTANT && !(is_input && HAS_TRAIT(traits, BP_OP_CONSTANTS)))) {
         return BP_E_KIND;
     }
-    if (((traits & BP_OP_INT8) && dtype != BP_DTYPE_INT8) ||
-        ((traits & BP_OP_SAME_TYPE) && dtype != bp_record_dtype(y))) {
+    if ((HAS_TRAIT(traits, BP_OP_INT8) && dtype != BP_DTYPE_INT8) ||
+        (HAS_TRAIT(traits, BP_OP_SAME_TYPE) && dtype != bp_record_dtype(y))) {
         return BP_E_DTYPE;
     }
-    return (traits & BP_OP_SAME_SIZE) && !is_scratch && bp_record_elems(record) != bp_record_elems(y)
+    return HAS_TRAIT(traits, BP_OP_SAME_SIZE) && !is_scratch &&
+                   bp_record_elems(record) != bp_record_elems(y)
                ? BP_E_SHAPE
                : BP_OK;
 }
@@ -82,7 +87,7 @@ int bp_op_check(const bp_reader_t *reader, const bp_op_t *op) {
     const uint32_t form = form_of(op->code);
     const uint8_t n_inputs = (uint8_t)form, traits = (uint8_t)(form >> 24);
     const uint16_t n = (uint16_t)(op->n_inputs + op->n_outputs);
-    const bool has_scratch = (traits & BP_OP_SCRATCH) != 0;
+    const bool has_scratch = HAS_TRAIT(traits, BP_OP_SCRATCH);
     if (form == NO_FORM) {
         return BP_E_OP;
     }
@@ -121,21 +126,18 @@ void bp_op_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op) {
 }
 
 bool bp_op_is_noop(const bp_model_t *model, const bp_op_t *op) {
-    return (form_of(op->code) >> 24 & BP_OP_KEEPS_BYTES) != 0 &&
+    return HAS_TRAIT(form_of(op->code) >> 24, BP_OP_KEEPS_BYTES) &&
            bp_record_offset(bp_operand_record(model, op, 0)) ==
                bp_record_offset(bp_operand_record(model, op, op->n_inputs));
 }
 
-void bp_op_features(uint8_t *features) {
-    for (uint8_t i = 0; i < BP_MODEL_FEATURES_BYTES; ++i) {
-        features[i] = 0;
+void bp_op_features(uint8_t *features, uint8_t n) {
+    for (uint8_t i = 0; i < n; ++i) {
+#define BIT(code, NAME, name, inputs, outputs, words, traits)                                      \
+    | ((code) / 8 == i && HAS(code) ? 1u << (code) % 8 : 0)
+        features[i] = (uint8_t)(0 BP_OP_LIST(BIT));
+#undef BIT
     }
-#define ADD(code, NAME, name, inputs, outputs, words, traits)                                      \
-    if (HAS(code)) {                                                                               \
-        features[(code) / 8] |= (uint8_t)(1u << (code) % 8);                                       \
-    }
-    BP_OP_LIST(ADD)
-#undef ADD
 }
 
 const char *bp_op_name(uint8_t op_code) {

@@ -373,7 +373,7 @@ def _ops(t: _Table) -> tuple[str, ...]:
     unknown = [name for name in ops if name not in all_ops()]
     if unknown:
         known = ", ".join(sorted(all_ops()))
-        raise t.error("ops", f"must be of {known}, not {unknown[0]!r}")
+        raise t.wrong("ops", f"names of ops ({known})", unknown[0])
     return ops
 
 

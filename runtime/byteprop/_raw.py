@@ -89,7 +89,7 @@ def op_code(name: str) -> int:
 def op_features() -> bytes:
     """A bit for the code of each op of this build, as an image's header has them."""
     mask = ffi.new(_BYTES, const("BP_MODEL_FEATURES_BYTES"))
-    lib.bp_op_features(mask)
+    lib.bp_op_features(mask, len(mask))
     return bytes(ffi.buffer(mask))
 
 

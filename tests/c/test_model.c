@@ -303,7 +303,7 @@ static void largest_outputs(void) {
 /* All ops of the library are in this build. */
 static void names_and_features(void) {
     uint8_t features[BP_MODEL_FEATURES_BYTES];
-    bp_op_features(features);
+    bp_op_features(features, sizeof features);
     for (uint32_t code = 0; code < BP_MODEL_MAX_OP_CODES; ++code) {
         int known = strcmp(bp_op_name((uint8_t)code), "?") != 0;
         CHECK_EQ(features[code / 8] >> code % 8 & 1, known);

@@ -70,9 +70,8 @@ def hail_answer(sent: bytes, *, version: int = 1, session: int | None = None) ->
             own = struct.unpack_from("<I", frame.payload, 1)[0]
             fields = (0, version, own if session is None else session, 7, 256, 512, 4, 0)
             payload = struct.pack("<BBIQHHBBIIIIIIH", *fields, 0, 1, 2, 3, 4, 5, 64)
-            out += encode_frame(
-                Frame(Message.HAIL | ANSWER, ack=1, aux=4, payload=payload + b"board-b\0cpu-b\0")
-            )
+            payload += b"\1\x1eboard-b\0cpu-b\0"
+            out += encode_frame(Frame(Message.HAIL | ANSWER, ack=1, aux=4, payload=payload))
     return out
 
 

@@ -11,7 +11,12 @@ from byteprop_host.boards import SERIAL_LIMITS, load_board
 from byteprop_host.build import build
 from byteprop_host.flash import start
 from byteprop_host.link import Decoder, Frame, Message, encode_frame, open_transport
-from byteprop_host.link.answers import MAX_NAMES_BYTES, MAX_OBJECT_BYTES, parse_hail
+from byteprop_host.link.answers import (
+    MAX_FEATURES_BYTES,
+    MAX_NAMES_BYTES,
+    MAX_OBJECT_BYTES,
+    parse_hail,
+)
 from byteprop_host.link.channel import BUSY_TIMEOUTS
 from byteprop_host.link.messages import is_answer
 from byteprop_host.link.session import MAX_LOST_SESSIONS
@@ -99,5 +104,6 @@ def test_bounds_that_a_host_checks() -> None:
     assert f"{MAX_LINE:,} bytes" in TEXT
 
 
-def test_offset_of_the_names_in_the_hail() -> None:
-    assert [row[0] for row in rows(3) if row[1] == "names"] == [str(const("BP_HAIL_NAMES"))]
+def test_offset_of_the_ops_in_the_hail() -> None:
+    assert [row[0] for row in rows(3) if row[1] == "n u8"] == [str(const("BP_HAIL_FEATURES"))]
+    assert f"at most {MAX_FEATURES_BYTES} bytes of ops" in TEXT

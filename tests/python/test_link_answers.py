@@ -63,7 +63,9 @@ def hail(**changes: object) -> bytes:
     }  # fmt: skip
     names = changes.pop("names", b"b\0c\0")
     assert isinstance(names, bytes)
-    return struct.pack("<BBIQHHBBIIIIIIH", *(fields | changes).values()) + names
+    ops = changes.pop("ops", b"\1\x0a")
+    assert isinstance(ops, bytes)
+    return struct.pack("<BBIQHHBBIIIIIIH", *(fields | changes).values()) + ops + names
 
 
 def test_a_right_hail() -> None:

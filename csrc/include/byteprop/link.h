@@ -116,8 +116,9 @@ enum { BP_TICK_NONE = 0, BP_TICK_CYCLES = 1, BP_TICK_TIMER = 2, BP_TICK_INSTRUCT
  * 24 RAM u32             28 flash u32              32 pool u32 (uploaded image + arena)
  * 36 crc of the model in flash u32 (0: none)       40 crc of the selected model u32 (0: none)
  * 44 payload of an answer slot u16
- * 46 name of the board, 0, name of the CPU, 0 */
-enum { BP_HAIL_NAMES = 46 };
+ * 46 n u8                n bytes: the ops that it has, bit code % 8 of byte code / 8
+ * then name of the board, 0, name of the CPU, 0 */
+enum { BP_HAIL_FEATURES = 46 };
 
 /* COBS. Encodes n bytes to at most n + n / 254 + 1 bytes without a zero; returns how many. dst and
  * src must not overlap. */

@@ -37,6 +37,8 @@ enum {
 #define BP_OP_ENUM(code, NAME, name, inputs, outputs, words, traits) BP_OP_##NAME = (code),
 enum { BP_OP_LIST(BP_OP_ENUM) BP_OP_END_ };
 #undef BP_OP_ENUM
+/* Bytes that a bit for each code of the list takes. */
+enum { BP_OP_FEATURES_BYTES = (BP_OP_END_ + 7) / 8 };
 
 /* cdef: begin */
 #define BP_MODEL_MAGIC 0x314D5042 /* "BPM1" */
@@ -184,8 +186,8 @@ uint16_t bp_op_output(const bp_op_t *op, uint8_t index);
 uint16_t bp_model_input(const bp_model_t *model, uint16_t index);
 uint16_t bp_model_output(const bp_model_t *model, uint16_t index);
 
-/* The ops that this build has: features[BP_MODEL_FEATURES_BYTES], as in the header. */
-void bp_op_features(uint8_t *features);
+/* The ops that this build has: n bytes with a bit for each code, as in the header. */
+void bp_op_features(uint8_t *features, uint8_t n);
 /* "dense", "rescale", ...; "?" for a code that no op has. */
 const char *bp_op_name(uint8_t code);
 /* cdef: end */

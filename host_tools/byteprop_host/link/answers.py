@@ -7,6 +7,7 @@ import struct
 from dataclasses import dataclass
 
 from byteprop._raw import Engine, const, consts, crc32, status_name, status_text
+from byteprop.image import op_names
 from byteprop_host.boards import SERIAL_LIMITS
 from byteprop_host.errors import AnswerError, LinkError
 from byteprop_host.link.messages import ANSWER, PROTOCOL_VERSION, Message, type_name
@@ -14,6 +15,7 @@ from byteprop_host.link.messages import ANSWER, PROTOCOL_VERSION, Message, type_
 MAX_OBJECT_BYTES = 1 << 24
 """Inputs, outputs or arena of a board; more than any has, and little for a host."""
 MAX_NAMES_BYTES = 255
+MAX_FEATURES_BYTES = const("BP_MODEL_FEATURES_BYTES")
 
 _HAIL = struct.Struct("<BBIQHHBBIIIIIIH")
 _SELECTED = struct.Struct("<IIIIH")
@@ -104,6 +106,7 @@ class DeviceInfo:
     pool_bytes: int
     flash_crc32: int
     selected_crc32: int
+    ops: frozenset[str] = frozenset()  # of the firmware, by their names in byteprop.ops
 
 
 def requested_session(payload: bytes) -> int | None:
@@ -128,9 +131,12 @@ def parse_hail(payload: bytes) -> DeviceInfo:
         )
     if payload[0] != 0:
         raise LinkError(f"the board refused the hail: {status_text(payload[0])}")
-    names_at = const("BP_HAIL_NAMES")
-    least, most = names_at + 4, names_at + MAX_NAMES_BYTES
+    features_at = const("BP_HAIL_FEATURES") + 1
+    least, most = features_at + 4, features_at + MAX_FEATURES_BYTES + MAX_NAMES_BYTES
     expect_between(Message.HAIL, "bytes", len(payload), least, most)
+    names_at = features_at + payload[features_at - 1]
+    expect_between(Message.HAIL, "bytes of ops", names_at - features_at, 0, MAX_FEATURES_BYTES)
+    expect_between(Message.HAIL, "bytes", len(payload), names_at + 4, names_at + MAX_NAMES_BYTES)
     fields = _HAIL.unpack_from(payload)
     board, cpu = _names(payload[names_at:])
     info = DeviceInfo(
@@ -150,6 +156,7 @@ def parse_hail(payload: bytes) -> DeviceInfo:
         flash_crc32=fields[12],
         selected_crc32=fields[13],
         slot_bytes=fields[14],
+        ops=op_names(payload[features_at:names_at]),
     )
     if not info.tick:
         raise wrong(Message.HAIL, "tick", f"0 to {max(_TICKS)}", fields[7])

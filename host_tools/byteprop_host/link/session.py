@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from byteprop._raw import const, crc32
-from byteprop.errors import ArgumentError
+from byteprop.errors import ArgumentError, UnsupportedOpError
+from byteprop.image import features
 from byteprop_host.errors import FitError, LinkError
 from byteprop_host.link.answers import (
     STATS_BYTES,
@@ -249,13 +250,25 @@ class BoardSession:
         )
 
     def load(self, image: bytes, progress: Progress | None = None) -> Selected:
-        """Uploads an image into RAM and selects it; resumes an earlier upload of the same one."""
+        """Uploads an image into RAM and selects it; resumes an earlier upload of the same one.
+        UnsupportedOpError names the ops that the firmware lacks, before anything is sent."""
+        self._check_ops(image)
         crc = _U32.unpack_from(image, IMAGE_CRC_AT)[0]
         begin = self.submit(Message.LOAD_BEGIN, struct.pack("<II", len(image), crc))
         offset = parse_number(Message.LOAD_BEGIN, self._with_space(self.channel.take(begin)))
         expect_between(Message.LOAD_BEGIN, "next offset", offset, 0, len(image))
         self._send_image(image, offset, progress)
         return self._take_selected(Message.LOAD_END, b"", RAM, image)
+
+    def _check_ops(self, image: bytes) -> None:
+        missing = features(image) - self.info.ops
+        if missing:
+            raise UnsupportedOpError(
+                f"the model needs {', '.join(sorted(missing))}, and the firmware of "
+                f"{self.info.board} has {', '.join(sorted(self.info.ops)) or 'no ops'}; add to "
+                "build.ops of its board.toml, or bake the model into flash with: "
+                "byteprop build --model"
+            )
 
     def _with_space(self, answer: Answer) -> bytes:
         space = parse_space(answer.request, answer.status, answer.data)
