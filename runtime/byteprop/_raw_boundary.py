@@ -155,5 +155,5 @@ class _Scratches(threading.local):
 
 
 def _repeated(constants: Floats) -> Floats:
-    times = -(-_PERIOD // len(constants)) if len(constants) else 0
-    return np.tile(np.asarray(constants, np.float32), times)
+    kept = np.ascontiguousarray(constants, np.float32)
+    return kept if not 0 < len(kept) < _PERIOD else np.tile(kept, -(-_PERIOD // len(kept)))
