@@ -209,7 +209,8 @@ APP_DEFINES = (
     '-DBP_BOARD_NAME="test" -DBP_BOARD_CPU="test" -DBP_TICK_KIND=1 -DBP_TICK_HZ=25000000 '
     "-DBP_RAM_BYTES=65536 -DBP_FLASH_BYTES=65536 -DBP_LINK_MAX_PAYLOAD=256 "
     "-DBP_LINK_RX_WINDOW=1024 -DBP_LINK_SLOTS=4 -DBP_LINK_SLOT_BYTES=64 -DBP_POOL_BYTES=1024 "
-    "-DBP_BUILD_ID=1 -DBP_BAKED_MODEL=0"
+    "-DBP_BUILD_ID=1 -DBP_BAKED_MODEL=1 -DBP_APP_TRAIN=1 -DBP_SAVE_SLOT_BYTES=8192 "
+    "-DBP_FLASH_PAGE_BYTES=1024"
 ).split()
 
 
@@ -263,6 +264,37 @@ def test_csrc_has_no_recursion(compiled: Path) -> None:
 
     for name in sorted(calls):
         visit(name, ())
+
+
+def symbols(path: Path) -> tuple[set[str], set[str]]:
+    """The global names that an object file defines, and those that it refers to."""
+    listed = subprocess.run(["nm", "-g", path], capture_output=True, text=True, check=True).stdout
+    lines = [line.split() for line in listed.splitlines()]
+    return {x[-1] for x in lines if x[-2] != "U"}, {x[-1] for x in lines if x[-2] == "U"}
+
+
+def test_csrc_has_no_circle(compiled: Path) -> None:
+    """No file of csrc refers to itself by way of others: helpers are below those that use them."""
+    if shutil.which("nm") is None:
+        pytest.skip("nm is not installed")
+    objects = {path.stem: symbols(path) for path in sorted(compiled.glob("*.o"))}
+    owner = {name: file for file, (defined, _) in objects.items() for name in defined}
+    uses = {
+        file: sorted({owner[n] for n in used if n in owner} - {file})
+        for file, (_, used) in objects.items()
+    }
+    assert sum(map(len, uses.values())) > len(uses)
+    finished: set[str] = set()
+
+    def visit(file: str, path: tuple[str, ...]) -> None:
+        assert file not in path, "circle: " + " -> ".join((*path[path.index(file) :], file))
+        if file not in finished:
+            for below in uses[file]:
+                visit(below, (*path, file))
+            finished.add(file)
+
+    for file in uses:
+        visit(file, ())
 
 
 # --- C: public headers -------------------------------------------------------------------------

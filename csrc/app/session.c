@@ -1,6 +1,13 @@
 /* Sessions and exactly-once: requests are numbered from 1, executed in order, and the last answers
  * are kept, so that a request whose answer was lost is answered again and not executed again. */
-#include "app.h"
+#include "session.h"
+
+#include "bytes.h"
+#include "fault.h"
+#include "features.h"
+#include "frames.h"
+#include "pool.h"
+#include "request.h"
 
 #define NOT_KEPT 0xFFFFu /* longer than a slot, of a pure request: may be executed again ... */
 #define STALE 0xFFFEu    /* ... but not after something has changed */
@@ -13,11 +20,9 @@ typedef struct {
 
 static struct {
     uint32_t id;
-    uint32_t repeated;
-    uint16_t expected;
     uint16_t answered; /* every answer before this one has reached the host */
     uint8_t is_open;
-    uint8_t gap_told;
+    uint8_t gap_reported;
     uint8_t next_slot;
 } session;
 static slot_t bp_app_slots[BP_LINK_SLOTS];
@@ -31,36 +36,28 @@ typedef char hail_fits_a_frame[HAIL_NAMES + NAME_BYTES <= BP_LINK_MAX_PAYLOAD ? 
 typedef char slot_holds_select[BP_LINK_SLOT_BYTES >= 20 ? 1 : -1];
 typedef char slot_is_no_frame[BP_LINK_SLOT_BYTES <= BP_LINK_MAX_PAYLOAD ? 1 : -1];
 
-uint16_t app_session_expected(void) {
-    return session.expected;
-}
-
-uint32_t app_session_repeated(void) {
-    return session.repeated;
-}
-
 static uint8_t free_slots(void) {
-    return (uint8_t)(BP_LINK_SLOTS - (uint16_t)(session.expected - session.answered));
+    return (uint8_t)(BP_LINK_SLOTS - (uint16_t)(app_expected - session.answered));
 }
 
 static void send_answer(uint8_t type, uint16_t seq, const uint8_t *payload, uint16_t n) {
-    app_send((uint8_t)(type | BP_MSG_ANSWER), free_slots(), seq, session.expected, payload, n);
+    app_send((uint8_t)(type | BP_MSG_ANSWER), free_slots(), seq, payload, n);
 }
 
 static void open_session(uint32_t id) {
     session.id = id;
     session.is_open = 1;
-    session.expected = 1;
+    app_expected = 1;
     session.answered = 1;
-    session.gap_told = 0;
+    session.gap_reported = 0;
     for (uint8_t i = 0; i < BP_LINK_SLOTS; i++) {
         bp_app_slots[i].n = 0;
     }
 }
 
-static void put_hail(uint8_t *p, uint8_t status, uint32_t id) {
+static void put_hail(uint8_t *p, bp_status_t status, uint32_t id) {
     const bp_model_t *model = app_model();
-    p[0] = status;
+    p[0] = (uint8_t)status;
     p[1] = BP_LINK_VERSION;
     app_put_u32(p + 2, id);
     app_put_u32(p + 6, (uint32_t)((BP_BUILD_ID)&0xFFFFFFFFu));
@@ -85,7 +82,7 @@ static void put_hail(uint8_t *p, uint8_t status, uint32_t id) {
 
 /* The same session hailed again keeps its state: only the answer was lost. */
 static void hail(const uint8_t *payload, uint16_t n, uint8_t *answer) {
-    uint8_t status = BP_OK;
+    bp_status_t status = BP_OK;
     uint32_t id = 0;
     if (n < 1 || payload[0] != BP_LINK_VERSION) {
         status = BP_E_VERSION;
@@ -104,8 +101,8 @@ static void hail(const uint8_t *payload, uint16_t n, uint8_t *answer) {
 /* Executes; the answer is built in front of and over the payload. Returns its length. */
 static uint16_t execute(uint8_t type, uint8_t *payload, uint16_t n) {
     app_call_t call = {payload, n, 0};
-    payload[-1] = app_request(type, &call);
-    app_check_stack(); /* what it answers is worth nothing if the stack ran into it */
+    payload[-1] = (uint8_t)app_request(type, &call);
+    app_check_stack(); /* an answer that the stack ran into is worth nothing */
     return (uint16_t)(call.n_answer + 1);
 }
 
@@ -119,9 +116,9 @@ static void forget_what_can_not_be_repeated(void) {
 
 static void execute_next(uint8_t type, uint8_t *payload, uint16_t n) {
     slot_t *slot = &bp_app_slots[session.next_slot];
-    const uint16_t seq = session.expected;
+    const uint16_t seq = app_expected;
     const uint16_t n_answer = execute(type, payload, n);
-    if (!app_request_is_pure(type)) {
+    if (!bp_request_is_pure(type)) {
         forget_what_can_not_be_repeated();
     }
     slot->seq = seq;
@@ -131,20 +128,20 @@ static void execute_next(uint8_t type, uint8_t *payload, uint16_t n) {
         app_copy(slot->payload, payload - 1, n_answer);
     }
     session.next_slot = (uint8_t)((session.next_slot + 1u) % BP_LINK_SLOTS);
-    session.expected++;
-    session.gap_told = 0;
+    app_expected++;
+    session.gap_reported = 0;
     send_answer(type, seq, payload - 1, n_answer);
 }
 
 static void answer_again(uint8_t type, uint16_t seq, uint8_t *payload, uint16_t n) {
-    session.repeated++;
-    session.gap_told = 0;
+    app_repeated++;
+    session.gap_reported = 0;
     for (uint8_t i = 0; i < BP_LINK_SLOTS; i++) {
         const slot_t *slot = &bp_app_slots[i];
         if (slot->n == 0 || slot->seq != seq) {
             continue;
         }
-        if (slot->n == NOT_KEPT && app_request_is_pure(type)) {
+        if (slot->n == NOT_KEPT && bp_request_is_pure(type)) {
             const uint16_t n_answer = execute(type, payload, n);
             send_answer(type, seq, payload - 1, n_answer);
         } else if (slot->n >= STALE) {
@@ -159,7 +156,7 @@ static void answer_again(uint8_t type, uint16_t seq, uint8_t *payload, uint16_t 
 }
 
 static void take_ack(uint16_t ack) {
-    if ((int16_t)(ack - session.answered) > 0 && (int16_t)(session.expected - ack) >= 0) {
+    if ((int16_t)(ack - session.answered) > 0 && (int16_t)(app_expected - ack) >= 0) {
         session.answered = ack;
     }
 }
@@ -173,7 +170,7 @@ void app_session_frame(const bp_frame_t *frame, uint8_t *payload) {
         return; /* its answer could not be told from a NACK; perhaps the line echoes */
     }
     if (!session.is_open) {
-        app_send(BP_MSG_NO_SESSION, 0, frame->seq, 0, NULL, 0);
+        app_send(BP_MSG_NO_SESSION, 0, frame->seq, NULL, 0);
         return;
     }
     take_ack(frame->ack);
@@ -182,13 +179,13 @@ void app_session_frame(const bp_frame_t *frame, uint8_t *payload) {
         send_answer(BP_MSG_SYNC, frame->seq, payload, 1);
         return;
     }
-    const int16_t ahead = (int16_t)(frame->seq - session.expected);
+    const int16_t ahead = (int16_t)(frame->seq - app_expected);
     if (ahead < 0) {
         answer_again(frame->type, frame->seq, payload, frame->payload_bytes);
     } else if (ahead == 0 && free_slots() != 0) {
         execute_next(frame->type, payload, frame->payload_bytes);
-    } else if (!session.gap_told) {
-        session.gap_told = 1;
-        app_send(BP_MSG_NACK, free_slots(), frame->seq, session.expected, NULL, 0);
+    } else if (!session.gap_reported) {
+        session.gap_reported = 1;
+        app_send(BP_MSG_NACK, free_slots(), frame->seq, NULL, 0);
     }
 }

@@ -125,7 +125,17 @@ def _isa_from_environment() -> None:
 _isa_from_environment()
 
 
-# --- the link's codec ---
+# --- the link ---
+
+
+def request_name(number: int) -> str:
+    """Name of a type of request, as in byteprop/link.h; "?" when the board has no handler for it."""
+    return _text(lib.bp_request_name(number))
+
+
+def request_is_pure(number: int) -> bool:
+    """True when the board may execute a request of this type again."""
+    return bool(lib.bp_request_is_pure(number))
 
 
 def crc32(data: Bytes, crc: int = 0) -> int:
@@ -335,11 +345,7 @@ class Engine:
 
     def run(self, x: UInt8s) -> UInt8s:
         """y uint8 [n, output_bytes] of x uint8 [n, input_bytes], C-contiguous."""
-        if (
-            x.dtype != _uint8
-            or x.shape[1:] != (self.input_bytes,)
-            or not x.flags.c_contiguous
-        ):
+        if x.dtype != _uint8 or x.shape[1:] != (self.input_bytes,) or not x.flags.c_contiguous:
             raise ArgumentError(
                 f"x: wanted C-contiguous uint8 [n, {self.input_bytes}], "
                 f"got {x.dtype} {list(x.shape)} with strides {list(x.strides)}"
@@ -374,9 +380,7 @@ class Engine:
                 return None
             n = shape[0]
             y = _empty((n, *y_tail), y_dtype)
-            _infer_batch(
-                _from_buffer(_BYTES, y), _from_buffer(_BYTES, x), n, model, arenas.arena
-            )
+            _infer_batch(_from_buffer(_BYTES, y), _from_buffer(_BYTES, x), n, model, arenas.arena)
             return y
 
         return run

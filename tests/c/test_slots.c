@@ -3,7 +3,7 @@
  * interrupts is done in part. Whatever happens, the last whole save is found, bit for bit. */
 #define BP_SAVE_SLOT_BYTES 256
 #define BP_FLASH_PAGE_BYTES 64
-#include "app/slots.c" /* the flash's sizes are the program's */
+#include "app/save_slots.c" /* the flash's sizes are the program's */
 
 #include <byteprop/port.h>
 #include <setjmp.h>
@@ -95,7 +95,7 @@ static content_t content_of(uint32_t number) {
 
 static int save(uint32_t number) {
     const content_t content = content_of(number);
-    app_slot_t slot;
+    app_save_slot_t slot;
     memset(&slot, 0, sizeof slot);
     slot.image_bytes = IMAGE_BYTES;
     slot.state_bytes = STATE_BYTES;
@@ -105,7 +105,7 @@ static int save(uint32_t number) {
 
 /* The number of the save that is found, 0 for none; its content has to be whole. */
 static uint32_t found(void) {
-    app_slot_t slot;
+    app_save_slot_t slot;
     content_t read;
     if (!app_slots_newest(&slot)) {
         return 0;
@@ -197,7 +197,7 @@ static void test_cut_twice(void) {
 }
 
 static void test_both_slots_take_turns(void) {
-    app_slot_t slot;
+    app_save_slot_t slot;
     memset(flash, 0, sizeof flash);
     for (uint32_t number = 1; number <= 5; number++) {
         CHECK(save(number));
@@ -208,7 +208,7 @@ static void test_both_slots_take_turns(void) {
 }
 
 static void test_sequence_wraps(void) {
-    app_slot_t slot;
+    app_save_slot_t slot;
     const content_t content = content_of(1);
     memset(flash, 0xFF, sizeof flash);
     CHECK(save(1));

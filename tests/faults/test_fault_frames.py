@@ -57,10 +57,10 @@ def test_hard_fault(running: RunningBoard) -> None:
 def test_assertion_names_file_and_line(running: RunningBoard) -> None:
     error = provoke(running, "ASSERT")
     assert error.cause == "assert"
-    lines = (CSRC / "app/misc.c").read_text().splitlines()
+    lines = (CSRC / "app/request_basic.c").read_text().splitlines()
     (line,) = [n for n, text in enumerate(lines, 1) if re.search(r"\bBP_ASSERT\(", text)]
     assert error.address == line
-    assert f"an assertion failed in misc.c, line {line}" in str(error)
+    assert f"an assertion failed in request_basic.c, line {line}" in str(error)
 
 
 def test_stack_overflow(running: RunningBoard) -> None:

@@ -21,7 +21,7 @@
 #include <setjmp.h>
 #include <string.h>
 
-#include "app/slots.h"
+#include "app/save_slots.h"
 #include "fuzz_common.h"
 
 enum {
@@ -129,7 +129,7 @@ static void put_wire(const uint8_t *data, uint16_t n) {
 
 /* --- what happens to a board ----------------------------------------------------------------- */
 
-/* A save as csrc/app writes it (slots.h has the layout), of any content. */
+/* A save as csrc/app writes it (save_slots.h has the layout), of any content. */
 static void put_save(const uint8_t *p, size_t n) {
     enum { HEAD = 4, CONFIG = 4 * APP_SLOT_CONFIG_WORDS, CRC_AT = 32, CRC_FROM = 4 };
     uint8_t bytes[BP_SAVE_SLOT_BYTES] = {0};

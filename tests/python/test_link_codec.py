@@ -8,8 +8,9 @@ from cobs import cobs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byteprop._raw import cobs_decode, cobs_encode, const, crc32
+from byteprop._raw import cobs_decode, cobs_encode, const, crc32, request_name
 from byteprop_host.link.frames import Decoder, Frame, decode_frame, encode_frame
+from byteprop_host.link.messages import PURE, Message
 
 PAYLOADS = st.one_of(
     st.binary(max_size=700),
@@ -134,3 +135,12 @@ def test_endless_garbage_is_not_kept() -> None:
     assert decoder.bad_frames > 0
     frame = Frame(2, 1, 1, 0, b"after all")
     assert decoder.feed(encode_frame(frame)) == [frame]
+
+
+def test_requests_are_those_that_the_board_dispatches() -> None:
+    """HAIL and SYNC belong to the session itself, the others are sent by the board."""
+    session = {Message.HAIL, Message.SYNC}
+    unasked = {Message.NACK, Message.NO_SESSION, Message.HEARTBEAT, Message.FAULT}
+    dispatched = {Message(n): request_name(n) for n in range(256) if request_name(n) != "?"}
+    assert dispatched == {m: m.name for m in Message if m not in session | unasked}
+    assert {m.name for m in PURE} == {"ECHO", "READ", "DIGEST", "STATS"}

@@ -19,7 +19,7 @@ extern "C" {
 #define BP_LINK_HEADER_BYTES 6
 #define BP_LINK_CRC_BYTES 4
 
-/* Requests, host to board. An answer has the request's type | BP_MSG_ANSWER and its seq, and its
+/* Requests, host to board; BP_REQUEST_LIST below has their handlers. An answer has the request's type | BP_MSG_ANSWER and its seq, and its
  * payload begins with a status byte (bp_status_t). */
 enum {
     BP_MSG_HAIL = 0x01,       /* version u8, session u32 -> see BP_HAIL below; seq is 0 */
@@ -31,7 +31,7 @@ enum {
     BP_MSG_SYNC = 0x05,       /* -> nothing; outside the sequence: seq is any number, answered with
                                  the same. Everything sent before it has been handled by then */
     BP_MSG_LOAD_BEGIN = 0x10, /* image bytes u32, image crc u32 (as in its header) -> next offset
-                                 u32; the same pair as an earlier load goes on where that stopped */
+                                 u32; the same pair as an earlier load resumes where that stopped */
     BP_MSG_LOAD_DATA = 0x11,  /* offset u32, bytes -> next offset u32; offset may not leave a gap */
     BP_MSG_LOAD_END = 0x12,   /* -> as SELECT */
     BP_MSG_SELECT = 0x13,     /* source u8 (BP_SOURCE_x) -> image crc u32, arena bytes u32,
@@ -67,8 +67,8 @@ enum {
  * of the request they refuse, else 0. */
 enum {
     BP_MSG_NACK = 0xF0,       /* a request with seq > expected arrived, or no answer slot is free:
-                                 go back to ack; told once until a request is accepted again */
-    BP_MSG_NO_SESSION = 0xF1, /* a request arrived but nobody has hailed since reset */
+                                 go back to ack; sent once until a request is accepted again */
+    BP_MSG_NO_SESSION = 0xF1, /* a request arrived without a HAIL since reset */
     BP_MSG_HEARTBEAT = 0xF2,  /* busy, op index u16 */
     BP_MSG_FAULT = 0xF3       /* cause u8 (BP_FAULT_x), program counter u32, address u32; the board
                                  resets itself afterwards. ASSERT: crc of the source file's name
@@ -126,6 +126,38 @@ uint32_t bp_cobs_encode(uint8_t *dst, const uint8_t *src, uint32_t n);
 /* Decodes in place is allowed (dst == src). Returns the decoded length, or 0xFFFFFFFF when src is
  * not COBS. */
 uint32_t bp_cobs_decode(uint8_t *dst, const uint8_t *src, uint32_t n);
+/* cdef: end */
+
+/* The requests that are numbered and executed: X(name, handler, PURE or CHANGES, feature). PURE ones
+ * leave everything as it was, so they may be executed again. feature: of the firmware that has it.
+ * HAIL and SYNC are not among them: they belong to the session itself. */
+#define BP_REQUEST_LIST(X)                                                                         \
+    X(ECHO, echo, PURE, ALWAYS)                                                                    \
+    X(RESET, reset, CHANGES, ALWAYS)                                                               \
+    X(STATS, stats, PURE, ALWAYS)                                                                  \
+    X(LOAD_BEGIN, load_begin, CHANGES, LOADS)                                                      \
+    X(LOAD_DATA, load_data, CHANGES, LOADS)                                                        \
+    X(LOAD_END, load_end, CHANGES, LOADS)                                                          \
+    X(SELECT, select, CHANGES, ALWAYS)                                                             \
+    X(WRITE, write, CHANGES, ALWAYS)                                                               \
+    X(READ, read, PURE, ALWAYS)                                                                    \
+    X(DIGEST, digest, PURE, ALWAYS)                                                                \
+    X(INFER, infer, CHANGES, ALWAYS)                                                               \
+    X(PROFILE, profile, CHANGES, ALWAYS)                                                           \
+    X(TRAIN_BEGIN, train_begin, CHANGES, TRAINS)                                                   \
+    X(TRAIN, train, CHANGES, TRAINS)                                                               \
+    X(EVALUATE, evaluate, CHANGES, TRAINS)                                                         \
+    X(TRAIN_END, train_end, CHANGES, TRAINS)                                                       \
+    X(SAVE, save, CHANGES, SAVES)                                                                  \
+    X(RESTORE, restore, CHANGES, SAVES)                                                            \
+    X(SAVED, saved, CHANGES, SAVES)                                                                \
+    X(TEST_FAULT, test_fault, CHANGES, TESTS)
+
+/* cdef: begin */
+/* 1 when the board may execute a request of this type again. */
+int bp_request_is_pure(uint8_t type);
+/* "ECHO", "INFER", ...; "?" for a type that BP_REQUEST_LIST does not contain. */
+const char *bp_request_name(uint8_t type);
 /* cdef: end */
 
 typedef struct {

@@ -14,7 +14,7 @@ extern "C" {
     X(E_MAGIC, "not a byteprop model image")                                                       \
     X(E_VERSION, "model image has a version this library does not read")                           \
     X(E_CRC, "checksum does not match")                                                            \
-    X(E_BOUNDS, "model image has an offset or a count that leaves the image")                      \
+    X(E_BOUNDS, "model image has an offset or a count outside the image")                      \
     X(E_ALIGN, "model image has data that is not aligned")                                         \
     X(E_OP, "model image has an op this library does not know")                                    \
     X(E_DTYPE, "model image has a data type the op does not take")                                 \
@@ -32,8 +32,15 @@ extern "C" {
     X(E_ORDER, "model image reads a tensor before anything wrote it")                              \
     X(E_KIND, "model image has a constant, state or scratch tensor that the op does not take")
 
+/* As it crosses the link. */
+#if defined(__GNUC__)
+#define BP_STATUS_IN_A_BYTE __attribute__((packed))
+#else
+#define BP_STATUS_IN_A_BYTE
+#endif
+
 #define BP_STATUS_ENUM(name, text) BP_##name,
-typedef enum { BP_STATUS_LIST(BP_STATUS_ENUM) BP_STATUS_COUNT_ } bp_status_t;
+typedef enum { BP_STATUS_LIST(BP_STATUS_ENUM) BP_STATUS_COUNT_ } BP_STATUS_IN_A_BYTE bp_status_t;
 #undef BP_STATUS_ENUM
 
 /* For functions whose status may not be ignored. */

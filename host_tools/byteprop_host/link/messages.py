@@ -7,7 +7,7 @@ from enum import IntEnum
 from functools import lru_cache
 
 from byteprop import _paths
-from byteprop._raw import const, consts, crc32, status_name
+from byteprop._raw import const, consts, crc32, request_is_pure, status_name
 from byteprop_host.errors import DeviceFaultError
 from byteprop_host.link.frames import Frame
 
@@ -51,7 +51,7 @@ _FAULTS = {value: name for name, value in consts("BP_FAULT_").items()}
 _UNASKED = 0xF0
 
 # Requests that leave the board as it was: they may be executed again.
-PURE = frozenset((Message.ECHO, Message.READ, Message.DIGEST, Message.STATS))
+PURE = frozenset(message for message in Message if request_is_pure(message))
 
 
 def is_answer(frame: Frame) -> bool:

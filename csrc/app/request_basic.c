@@ -1,10 +1,12 @@
-/* ECHO, STATS, RESET, and for tests faults on purpose. */
-#include "app.h"
-#include "slots.h"
+/* ECHO, STATS, RESET, and for tests TEST_FAULT. */
+#include "features.h"
+#include "frames.h"
+#include "handlers.h"
+#include "save_slots.h"
 
-static uint8_t reset_wanted;
+static uint8_t reset_requested;
 
-uint8_t app_echo(app_call_t *call) {
+bp_status_t app_echo(app_call_t *call) {
     if (call->n > APP_ANSWER_BYTES) {
         return BP_E_LENGTH;
     }
@@ -12,14 +14,13 @@ uint8_t app_echo(app_call_t *call) {
     return BP_OK;
 }
 
-uint8_t app_stats(app_call_t *call) {
-    const bp_receiver_t *receiver = app_receiver();
+bp_status_t app_stats(app_call_t *call) {
     if (call->n != 0) {
         return BP_E_LENGTH;
     }
-    app_put_u32(call->payload, receiver->frames);
-    app_put_u32(call->payload + 4, receiver->bad_frames);
-    app_put_u32(call->payload + 8, app_session_repeated());
+    app_put_u32(call->payload, app_receiver.frames);
+    app_put_u32(call->payload + 4, app_receiver.bad_frames);
+    app_put_u32(call->payload + 8, app_repeated);
     app_put_u32(call->payload + 12, bp_port_rx_overruns());
     app_put_u32(call->payload + 16, bp_port_stack_free());
     app_put_u32(call->payload + 20, bp_port_stack_bytes());
@@ -27,16 +28,16 @@ uint8_t app_stats(app_call_t *call) {
     return BP_OK;
 }
 
-uint8_t app_reset(app_call_t *call) {
+bp_status_t app_reset(app_call_t *call) {
     if (call->n != 0) {
         return BP_E_LENGTH;
     }
-    reset_wanted = 1;
+    reset_requested = 1;
     return BP_OK;
 }
 
-void app_reset_if_wanted(void) {
-    if (reset_wanted) {
+void app_reset_if_requested(void) {
+    if (reset_requested) {
         bp_port_reset();
     }
 }
@@ -54,8 +55,8 @@ static uint8_t overflow_stack(uint8_t n) {
     return block[n & 15u];
 }
 
-uint8_t app_test_fault(app_call_t *call) {
-#if APP_CAN_TRAIN && BP_SAVE_SLOT_BYTES > 0
+bp_status_t app_test_fault(app_call_t *call) {
+#if APP_CAN_SAVE
     if (call->n == 5 && call->payload[0] == BP_TEST_CUT) {
         app_slots_cut(app_get_u32(call->payload + 1));
         return BP_OK;

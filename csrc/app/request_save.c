@@ -1,16 +1,14 @@
 /* SAVE, RESTORE, SAVED: what was learnt outlives a reset and a power cut. */
-#include "app.h"
-#include "slots.h"
+#include "handlers.h"
+#include "pool.h"
+#include "save_slots.h"
+#include "trainer.h"
 
-#if APP_CAN_TRAIN
-
-#if BP_SAVE_SLOT_BYTES > 0
-
-#include <byteprop/train.h>
+#if APP_CAN_SAVE
 
 enum { SAMPLES_AT = 4 }; /* in the state: bp_train_counters_t comes first */
 
-static uint8_t tell(app_call_t *call, const app_slot_t *save) {
+static bp_status_t describe(app_call_t *call, const app_save_slot_t *save) {
     uint8_t *p = call->payload;
     uint8_t samples[4];
     const uint32_t state_at = APP_SLOT_HEADER_BYTES + ((save->image_bytes + 3u) & ~(uint32_t)3u);
@@ -25,8 +23,8 @@ static uint8_t tell(app_call_t *call, const app_slot_t *save) {
     return BP_OK;
 }
 
-uint8_t app_save(app_call_t *call) {
-    app_slot_t save;
+bp_status_t app_save(app_call_t *call) {
+    app_save_slot_t save;
     uint8_t bytes[BP_TRAIN_CONFIG_BYTES];
     if (call->n != 0) {
         return BP_E_LENGTH;
@@ -45,25 +43,25 @@ uint8_t app_save(app_call_t *call) {
     for (uint8_t i = 0; i < APP_SLOT_CONFIG_WORDS; i++) {
         save.config[i] = app_get_u32(bytes + 4 * i);
     }
-    return app_slots_save(&save, app_ram_image(), state) ? tell(call, &save) : BP_E_CRC;
+    return app_slots_save(&save, app_ram_image(), state) ? describe(call, &save) : BP_E_CRC;
 }
 
-uint8_t app_saved(app_call_t *call) {
-    app_slot_t save;
+bp_status_t app_saved(app_call_t *call) {
+    app_save_slot_t save;
     if (call->n != 0) {
         return BP_E_LENGTH;
     }
-    return app_slots_newest(&save) ? tell(call, &save) : BP_E_NO_MODEL;
+    return app_slots_newest(&save) ? describe(call, &save) : BP_E_NO_MODEL;
 }
 
-static void read_config(uint8_t *to, const app_slot_t *save) {
+static void read_config(uint8_t *to, const app_save_slot_t *save) {
     for (uint8_t i = 0; i < APP_SLOT_CONFIG_WORDS; i++) {
         app_put_u32(to + 4 * i, save->config[i]);
     }
 }
 
-uint8_t app_restore(app_call_t *call) {
-    app_slot_t save;
+bp_status_t app_restore(app_call_t *call) {
+    app_save_slot_t save;
     uint8_t config[BP_TRAIN_CONFIG_BYTES];
     uint32_t n;
     if (call->n != 0) {
@@ -77,14 +75,9 @@ uint8_t app_restore(app_call_t *call) {
     }
     app_train_drop();
     app_slots_read(app_ram_image(), save.slot, APP_SLOT_HEADER_BYTES, save.image_bytes);
-    uint8_t status = app_image_restored(call, save.image_bytes);
+    BP_TRY(app_open_restored(call, save.image_bytes));
     read_config(config, &save);
-    if (status == BP_OK) {
-        status = app_train_open(call, config);
-    }
-    if (status != BP_OK) {
-        return status;
-    }
+    BP_TRY(app_train_open(call, config));
     uint8_t *state = app_train_state(&n);
     if (n != save.state_bytes) {
         app_train_drop();
@@ -92,25 +85,9 @@ uint8_t app_restore(app_call_t *call) {
     }
     app_slots_read(state, save.slot, app_slots_needed(save.image_bytes, 0), n);
     app_train_state_written();
-    return tell(call, &save);
+    return describe(call, &save);
 }
 
 #else
-
-uint8_t app_save(app_call_t *call) {
-    (void)call;
-    return BP_E_UNSUPPORTED;
-}
-
-uint8_t app_restore(app_call_t *call) {
-    return app_save(call);
-}
-
-uint8_t app_saved(app_call_t *call) {
-    return app_save(call);
-}
-
-#endif
-#else
-typedef int app_save_is_not_there;
+typedef int app_request_save_is_not_there;
 #endif

@@ -1,4 +1,4 @@
-#include "slots.h"
+#include "save_slots.h"
 
 #include <byteprop/crc32.h>
 #include <byteprop/port.h>
@@ -7,7 +7,7 @@
 
 #define MARK 0x53505942u /* "BYPS" */
 #define N_SLOTS 2u
-/* Places in a slot. */
+/* Offsets in a slot. */
 enum { MARK_AT = 0, SEQUENCE_AT = 4, IMAGE_BYTES_AT = 8, STATE_BYTES_AT = 12, CONFIG_AT = 16 };
 enum { CRC_AT = 32 };
 
@@ -70,8 +70,8 @@ static uint32_t crc_of_slot(uint8_t slot, uint32_t n) {
     return crc;
 }
 
-/* Whether the slot holds a whole save. Its lengths are not believed before they are checked. */
-static int read_slot(app_slot_t *found, uint8_t slot) {
+/* Whether the slot holds a whole save. Its lengths are checked before they are used. */
+static int read_slot(app_save_slot_t *found, uint8_t slot) {
     found->slot = slot;
     found->sequence = bp_port_flash_read(slot, SEQUENCE_AT);
     found->image_bytes = bp_port_flash_read(slot, IMAGE_BYTES_AT);
@@ -90,8 +90,8 @@ static int read_slot(app_slot_t *found, uint8_t slot) {
            found->crc;
 }
 
-int app_slots_newest(app_slot_t *found) {
-    app_slot_t slot[N_SLOTS];
+int app_slots_newest(app_save_slot_t *found) {
+    app_save_slot_t slot[N_SLOTS];
     const int first = read_slot(&slot[0], 0);
     const int second = read_slot(&slot[1], 1);
     if (!first && !second) {
@@ -125,7 +125,8 @@ static uint32_t crc_of_bytes(uint32_t crc, const uint8_t *bytes, uint32_t n) {
     return crc;
 }
 
-static uint32_t crc_of_save(const app_slot_t *save, const uint8_t *image, const uint8_t *state) {
+static uint32_t crc_of_save(const app_save_slot_t *save, const uint8_t *image,
+                            const uint8_t *state) {
     uint32_t crc = crc_of_word(0, save->sequence);
     crc = crc_of_word(crc, save->image_bytes);
     crc = crc_of_word(crc, save->state_bytes);
@@ -136,7 +137,7 @@ static uint32_t crc_of_save(const app_slot_t *save, const uint8_t *image, const 
     return crc_of_bytes(crc, state, save->state_bytes);
 }
 
-static void write_header(const app_slot_t *save) {
+static void write_header(const app_save_slot_t *save) {
     write_word(save->slot, SEQUENCE_AT, save->sequence);
     write_word(save->slot, IMAGE_BYTES_AT, save->image_bytes);
     write_word(save->slot, STATE_BYTES_AT, save->state_bytes);
@@ -147,8 +148,8 @@ static void write_header(const app_slot_t *save) {
     write_word(save->slot, MARK_AT, MARK);
 }
 
-int app_slots_save(app_slot_t *saved, const uint8_t *image, const uint8_t *state) {
-    app_slot_t last;
+int app_slots_save(app_save_slot_t *saved, const uint8_t *image, const uint8_t *state) {
+    app_save_slot_t last;
     saved->slot = 0;
     saved->sequence = 1;
     if (app_slots_newest(&last)) {

@@ -1,11 +1,11 @@
-/* Two places in flash that take turns: what is saved goes to the one that does not hold the last
+/* Two slots in flash that take turns: a save goes to the one that does not contain the last
  * whole save, and counts from the moment its first word is written, which is the last to be
  * written. A power cut at any moment leaves the old save or the new one.
  *
  * A slot:  0 mark u32 | 4 sequence u32 | 8 image bytes u32 | 12 state bytes u32 | 16 configuration,
  * 16 bytes | 32 crc u32, over 4 .. 31 and what follows | 36 image, padded to 4 | state. */
-#ifndef BYTEPROP_APP_SLOTS_H
-#define BYTEPROP_APP_SLOTS_H
+#ifndef BYTEPROP_APP_SAVE_SLOTS_H
+#define BYTEPROP_APP_SAVE_SLOTS_H
 
 #include <stdint.h>
 
@@ -22,15 +22,15 @@ typedef struct {
     uint32_t config[APP_SLOT_CONFIG_WORDS];
     uint32_t crc;
     uint8_t slot;
-} app_slot_t;
+} app_save_slot_t;
 
 /* The last whole save; 0 when there is none. */
-int app_slots_newest(app_slot_t *found);
+int app_slots_newest(app_save_slot_t *found);
 /* Bytes of a slot that a save takes. */
 uint32_t app_slots_needed(uint32_t image_bytes, uint32_t state_bytes);
-/* Saves; the sizes and config are set, the rest is told. image and state: 4-byte aligned. 0 when
- * what was written does not read back. */
-int app_slots_save(app_slot_t *saved, const uint8_t *image, const uint8_t *state);
+/* Saves; the sizes and config are set, the rest is filled in. image and state: 4-byte aligned. 0
+ * when what was written does not read back. */
+int app_slots_save(app_save_slot_t *saved, const uint8_t *image, const uint8_t *state);
 /* Copies n bytes from an offset of the slot (a multiple of 4). */
 void app_slots_read(uint8_t *to, uint8_t slot, uint32_t offset, uint32_t n);
 /* For tests: resets the board before the n-th flash operation from now on. */

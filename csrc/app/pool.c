@@ -1,10 +1,8 @@
-/* The pool and the models: an uploaded image lies at the pool's front, the arena behind it; with
- * the model in flash the arena has the whole pool. */
-#include "app.h"
+#include "pool.h"
 
 #define NEXT_ALIGNED(n) (((n) + 15u) & ~(uint32_t)15u)
 
-/* Images want 4, kernels like 16; AVR reads bytes, and an image in flash is elsewhere. */
+/* Images need 4, kernels like 16; AVR reads bytes, and an image in flash is elsewhere. */
 #if defined(__GNUC__) && !defined(__AVR__)
 #define ALIGNED __attribute__((aligned(16)))
 #elif defined(__GNUC__) && APP_CAN_LOAD
@@ -13,11 +11,12 @@
 #define ALIGNED
 #endif
 
-#if APP_CAN_LOAD || BP_BAKED_MODEL
+#if APP_HAS_POOL
 static ALIGNED uint8_t bp_app_pool[BP_POOL_BYTES > 0 ? BP_POOL_BYTES : 1];
 #endif
 static bp_model_t model;
 static uint8_t *arena;
+static uint32_t input_bytes, output_bytes;
 static uint8_t is_selected;
 
 const bp_model_t *app_model(void) {
@@ -28,43 +27,36 @@ uint8_t *app_arena(void) {
     return arena;
 }
 
-#if APP_CAN_LOAD || BP_BAKED_MODEL
-/* An answer that tells the numbers: needed, available. */
-uint8_t app_no_space(app_call_t *call, uint32_t needed, uint32_t available) {
-    app_put_u32(call->payload, needed);
-    app_put_u32(call->payload + 4, available);
-    call->n_answer = 8;
-    return BP_E_SPACE;
+uint32_t app_input_bytes(void) {
+    return input_bytes;
 }
 
-static uint8_t no_space(app_call_t *call, uint32_t needed) {
+uint32_t app_output_bytes(void) {
+    return output_bytes;
+}
+
+#if APP_HAS_POOL
+static bp_status_t no_space(app_call_t *call, uint32_t needed) {
     return app_no_space(call, needed, BP_POOL_BYTES);
 }
 
-static void drop_training(void) {
-#if APP_CAN_TRAIN
-    app_train_drop();
-#endif
-}
-
 /* Opens an image and puts the arena at an offset of the pool. */
-static uint8_t open_model(app_call_t *call, const uint8_t *image, uint32_t n, uint32_t arena_at) {
-    drop_training();
+static bp_status_t open_model(app_call_t *call, const uint8_t *image, uint32_t n,
+                              uint32_t arena_at) {
     is_selected = 0;
-    const int status = bp_model_open(&model, image, n);
-    if (status != BP_OK) {
-        return (uint8_t)status;
-    }
+    BP_TRY((bp_status_t)bp_model_open(&model, image, n));
     if (arena_at > BP_POOL_BYTES || model.arena_bytes > BP_POOL_BYTES - arena_at) {
         return no_space(call, arena_at + model.arena_bytes);
     }
     arena = bp_app_pool + arena_at;
     bp_infer_reset(&model, arena);
+    input_bytes = bp_infer_input_bytes(&model);
+    output_bytes = bp_infer_output_bytes(&model);
     is_selected = 1;
     app_put_u32(call->payload, model.crc32);
     app_put_u32(call->payload + 4, model.arena_bytes);
-    app_put_u32(call->payload + 8, bp_infer_input_bytes(&model));
-    app_put_u32(call->payload + 12, bp_infer_output_bytes(&model));
+    app_put_u32(call->payload + 8, input_bytes);
+    app_put_u32(call->payload + 12, output_bytes);
     app_put_u16(call->payload + 16, model.n_ops);
     call->n_answer = 18;
     return BP_OK;
@@ -78,13 +70,7 @@ static struct {
     uint32_t next; /* offset up to which it has arrived */
 } load;
 
-uint8_t app_load_begin(app_call_t *call) {
-    if (call->n != 8) {
-        return BP_E_LENGTH;
-    }
-    const uint32_t bytes = app_get_u32(call->payload);
-    const uint32_t crc = app_get_u32(call->payload + 4);
-    drop_training();
+bp_status_t app_load_begin_image(app_call_t *call, uint32_t bytes, uint32_t crc) {
     if (bytes > BP_POOL_BYTES) {
         return no_space(call, bytes);
     }
@@ -94,13 +80,11 @@ uint8_t app_load_begin(app_call_t *call) {
         load.crc = crc;
         load.next = 0;
     }
-    app_put_u32(call->payload, load.next);
-    call->n_answer = 4;
     return BP_OK;
 }
 
 /* Bytes that have arrived before are not written again: a model may be running from them. */
-static uint8_t take_data(uint32_t offset, const uint8_t *data, uint32_t n) {
+bp_status_t app_load_bytes(uint32_t offset, const uint8_t *data, uint32_t n) {
     if (load.bytes == 0) {
         return BP_E_STATE;
     }
@@ -115,25 +99,18 @@ static uint8_t take_data(uint32_t offset, const uint8_t *data, uint32_t n) {
     return BP_OK;
 }
 
-uint8_t app_load_data(app_call_t *call) {
-    if (call->n < 4) {
-        return BP_E_LENGTH;
-    }
-    const uint8_t status =
-        take_data(app_get_u32(call->payload), call->payload + 4, (uint32_t)call->n - 4u);
-    app_put_u32(call->payload, load.next);
-    call->n_answer = 4;
-    return status;
+uint32_t app_load_next(void) {
+    return load.next;
 }
 
-static uint8_t select_ram(app_call_t *call) {
+bp_status_t app_open_ram(app_call_t *call) {
     if (load.bytes == 0) {
         return BP_E_NO_MODEL;
     }
     if (load.next != load.bytes) {
         return BP_E_STATE;
     }
-    const uint8_t status = open_model(call, bp_app_pool, load.bytes, NEXT_ALIGNED(load.bytes));
+    const bp_status_t status = open_model(call, bp_app_pool, load.bytes, NEXT_ALIGNED(load.bytes));
     if (status == BP_OK && model.crc32 != load.crc) {
         is_selected = 0;
         call->n_answer = 0;
@@ -141,18 +118,17 @@ static uint8_t select_ram(app_call_t *call) {
         return BP_E_CRC;
     }
     if (status != BP_OK && status != BP_E_SPACE) {
-        load.bytes = 0; /* not worth going on with */
+        load.bytes = 0; /* nothing that could be continued */
     }
     return status;
-}
-
-uint8_t app_load_end(app_call_t *call) {
-    return call->n != 0 ? BP_E_LENGTH : select_ram(call);
 }
 
 static void forget_load(void) {
     load.bytes = 0;
 }
+#else
+static void forget_load(void) {}
+#endif
 
 #if APP_CAN_TRAIN
 uint8_t *app_ram_image(void) {
@@ -164,60 +140,36 @@ void app_image_sealed(void) {
     load.crc = model.crc32;
 }
 
-uint8_t app_image_restored(app_call_t *call, uint32_t n) {
+bp_status_t app_open_restored(app_call_t *call, uint32_t n) {
     load.bytes = n;
     load.next = n;
     load.crc = app_get_u32(bp_app_pool + BP_HEADER_CRC32);
-    const uint8_t status = select_ram(call);
+    const bp_status_t status = app_open_ram(call);
     call->n_answer = status == BP_E_SPACE ? call->n_answer : 0;
     return status;
 }
 
-static uint8_t copy_image(app_call_t *call) {
+static bp_status_t copy_image(app_call_t *call) {
     const uint32_t n = model.image_bytes;
     for (uint32_t i = 0; i < n; i++) {
         bp_app_pool[i] = BP_ROM_U8(model.image + i);
     }
-    return app_image_restored(call, n);
+    return app_open_restored(call, n);
 }
 
-uint8_t app_hold_image(app_call_t *call, uint32_t n, uint8_t **memory) {
+bp_status_t app_hold_image(app_call_t *call, uint32_t n, uint8_t **memory) {
     const uint32_t arena_at = NEXT_ALIGNED(model.image_bytes);
     const uint32_t memory_at = arena_at + ((model.arena_bytes + 3u) & ~(uint32_t)3u);
-    uint8_t status = BP_OK;
     if (memory_at > BP_POOL_BYTES || n > BP_POOL_BYTES - memory_at) {
         return no_space(call, memory_at + n);
     }
-    if (model.image != bp_app_pool) {
-        status = copy_image(call);
-    }
     *memory = bp_app_pool + memory_at;
-    return status;
+    return model.image == bp_app_pool ? BP_OK : copy_image(call);
 }
-#endif
-#else
-uint8_t app_load_begin(app_call_t *call) {
-    (void)call;
-    return BP_E_UNSUPPORTED;
-}
-
-uint8_t app_load_data(app_call_t *call) {
-    return app_load_begin(call);
-}
-
-uint8_t app_load_end(app_call_t *call) {
-    return app_load_begin(call);
-}
-
-static uint8_t select_ram(app_call_t *call) {
-    return app_load_begin(call);
-}
-
-static void forget_load(void) {}
 #endif
 
 #if BP_BAKED_MODEL
-static uint8_t select_flash(app_call_t *call) {
+bp_status_t app_open_flash(app_call_t *call) {
     forget_load();
     return open_model(call, bp_model_image, bp_model_image_bytes, 0);
 }
@@ -226,7 +178,7 @@ uint32_t app_flash_model_crc(void) {
     return (uint32_t)BP_ROM_I32(bp_model_image + BP_HEADER_CRC32);
 }
 #else
-static uint8_t select_flash(app_call_t *call) {
+bp_status_t app_open_flash(app_call_t *call) {
     (void)call;
     (void)forget_load;
     return BP_E_NO_MODEL;
@@ -236,17 +188,3 @@ uint32_t app_flash_model_crc(void) {
     return 0;
 }
 #endif
-
-uint8_t app_select(app_call_t *call) {
-    if (call->n != 1) {
-        return BP_E_LENGTH;
-    }
-    switch (call->payload[0]) {
-    case BP_SOURCE_FLASH:
-        return select_flash(call);
-    case BP_SOURCE_RAM:
-        return select_ram(call);
-    default:
-        return BP_E_UNKNOWN;
-    }
-}

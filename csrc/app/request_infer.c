@@ -1,9 +1,13 @@
 /* INFER and PROFILE: the inputs have been written before. */
-#include "app.h"
+#include "features.h"
+#include "frames.h"
+#include "handlers.h"
+#include "objects.h"
+#include "pool.h"
 
 #define ALL_OPS 0xFFFFu
 
-/* The host hears from a busy board four times a second, or every 16 ops where nothing ticks. */
+/* A busy board sends four heartbeats per second, or one every 16 ops where nothing ticks. */
 #define HEARTBEAT_OPS 16u
 #define HEARTBEAT_TICKS ((uint32_t)(BP_TICK_HZ) / 4u)
 
@@ -16,7 +20,7 @@ typedef struct {
     uint8_t *next; /* where the next op's ticks go */
     uint16_t first;
     uint16_t n;
-    uint32_t nothing; /* ticks of an op that does nothing */
+    uint32_t overhead; /* ticks of an empty op */
     uint32_t last;
 } profile_t;
 
@@ -33,7 +37,7 @@ static void beat_after_op(void *context, uint16_t op_index) {
     if (is_due(beat, now, op_index)) {
         uint8_t payload[2];
         app_put_u16(payload, op_index);
-        app_send(BP_MSG_HEARTBEAT, 0, 0, app_session_expected(), payload, sizeof payload);
+        app_send(BP_MSG_HEARTBEAT, 0, 0, payload, sizeof payload);
         beat->last_beat = bp_port_ticks();
         beat->spent += beat->last_beat - now;
     }
@@ -47,20 +51,19 @@ static uint32_t less(uint32_t ticks, uint32_t overhead) {
 /* Ticks of the inference without its heartbeats and without the reading of the counter. */
 static uint32_t run_timed(uint16_t n_ops) {
     beat_t beat = {bp_port_ticks(), 0};
-    const uint32_t nothing = bp_port_ticks() - beat.last_beat;
+    const uint32_t overhead = bp_port_ticks() - beat.last_beat;
     const bp_infer_hooks_t hooks = {beat_after_op, &beat};
     const uint32_t begin = bp_port_ticks();
     bp_infer_run(app_model(), app_arena(), n_ops, &hooks);
     const uint32_t ticks = bp_port_ticks() - begin;
-    return less(ticks, beat.spent + nothing);
+    return less(ticks, beat.spent + overhead);
 }
 
-uint8_t app_infer(app_call_t *call) {
-    const bp_model_t *model = app_model();
+bp_status_t app_infer(app_call_t *call) {
     if (call->n != 2) {
         return BP_E_LENGTH;
     }
-    if (model == NULL) {
+    if (app_model() == NULL) {
         return BP_E_NO_MODEL;
     }
     const uint16_t n_ops = app_get_u16(call->payload);
@@ -69,7 +72,7 @@ uint8_t app_infer(app_call_t *call) {
     app_put_u32(call->payload + 4, 0);
     call->n_answer = 8;
     if (n_ops == ALL_OPS) {
-        const uint32_t n = bp_infer_output_bytes(model);
+        const uint32_t n = app_output_bytes();
         app_put_u32(call->payload + 4, app_outputs_crc());
         if (n <= APP_KEPT_BYTES - 8u) {
             app_outputs_copy(call->payload + 8, n);
@@ -83,13 +86,13 @@ static void profile_after_op(void *context, uint16_t op_index) {
     const uint32_t now = bp_port_ticks();
     profile_t *profile = context;
     if (op_index >= profile->first && op_index - profile->first < profile->n) {
-        app_put_u32(profile->next, less(now - profile->last, profile->nothing));
+        app_put_u32(profile->next, less(now - profile->last, profile->overhead));
         profile->next += 4;
     }
     profile->last = bp_port_ticks();
 }
 
-uint8_t app_profile(app_call_t *call) {
+bp_status_t app_profile(app_call_t *call) {
     const bp_model_t *model = app_model();
     if (call->n != 2) {
         return BP_E_LENGTH;
@@ -108,7 +111,7 @@ uint8_t app_profile(app_call_t *call) {
     /* The time between two calls with nothing between them; volatile keeps them calls. */
     void (*volatile hook)(void *, uint16_t) = profile_after_op;
     hook(&profile, ALL_OPS);
-    profile.nothing = bp_port_ticks() - profile.last;
+    profile.overhead = bp_port_ticks() - profile.last;
     const bp_infer_hooks_t hooks = {profile_after_op, &profile};
     profile.last = bp_port_ticks();
     bp_infer_run(model, app_arena(), ALL_OPS, &hooks);

@@ -1,15 +1,10 @@
-/* Reading, writing and digesting objects: a stretch of bytes may cross from one input or output
- * into the next. */
-#include "app.h"
+#include "objects.h"
 
-#define ADDRESS_BYTES 7u /* object u8, index u16, offset u32 */
+#include <byteprop/crc32.h>
+#include <byteprop/link.h>
 
-typedef struct {
-    uint8_t object;
-    uint16_t index;
-    uint32_t offset;
-    uint32_t n;
-} range_t;
+#include "pool.h"
+#include "trainer.h"
 
 static uint8_t *tensor_bytes(uint16_t index, uint32_t *n) {
     bp_tensor_t tensor;
@@ -25,7 +20,7 @@ static int tensor_in_arena(uint16_t index) {
 }
 
 /* The tensor in which an offset of the inputs or outputs falls, from there on. */
-static uint8_t *listed_bytes(const range_t *range, uint32_t *n) {
+static uint8_t *listed_bytes(const app_range_t *range, uint32_t *n) {
     const bp_model_t *model = app_model();
     uint32_t offset = range->offset;
     for (uint16_t i = 0;; i++) {
@@ -41,7 +36,7 @@ static uint8_t *listed_bytes(const range_t *range, uint32_t *n) {
 }
 
 /* Bytes of the arena from the range's offset on, at most the range's n. */
-static uint8_t *stretch(const range_t *range, uint32_t *n) {
+static uint8_t *contiguous_bytes(const app_range_t *range, uint32_t *n) {
     uint8_t *bytes;
 #if APP_CAN_TRAIN
     if (range->object == BP_OBJ_TRAIN_STATE) {
@@ -62,7 +57,7 @@ static uint8_t *stretch(const range_t *range, uint32_t *n) {
     return bytes;
 }
 
-static uint8_t check_range(const range_t *range) {
+bp_status_t app_check_range(const app_range_t *range) {
     const bp_model_t *model = app_model();
     uint32_t total = 0;
     if (model == NULL) {
@@ -73,10 +68,10 @@ static uint8_t check_range(const range_t *range) {
     }
     switch (range->object) {
     case BP_OBJ_INPUTS:
-        total = bp_infer_input_bytes(model);
+        total = app_input_bytes();
         break;
     case BP_OBJ_OUTPUTS:
-        total = bp_infer_output_bytes(model);
+        total = app_output_bytes();
         break;
     case BP_OBJ_TENSOR:
         if (range->index >= model->n_tensors) {
@@ -103,18 +98,12 @@ static uint8_t check_range(const range_t *range) {
     return range->offset > total || range->n > total - range->offset ? BP_E_RANGE : BP_OK;
 }
 
-static void parse_address(range_t *range, const uint8_t *payload) {
-    range->object = payload[0];
-    range->index = app_get_u16(payload + 1);
-    range->offset = app_get_u32(payload + 3);
-}
-
-static void advance(range_t *range, uint32_t n) {
+static void advance(app_range_t *range, uint32_t n) {
     range->offset += n;
     range->n -= n;
 }
 
-static void copy_out(uint8_t *dst, range_t *range) {
+void app_copy_out(uint8_t *dst, app_range_t *range) {
     if (range->object == BP_OBJ_IMAGE) {
         const uint8_t *src = app_model()->image + range->offset;
         for (uint32_t i = 0; i < range->n; i++) {
@@ -124,96 +113,48 @@ static void copy_out(uint8_t *dst, range_t *range) {
     }
     while (range->n != 0) {
         uint32_t n;
-        const uint8_t *src = stretch(range, &n);
+        const uint8_t *src = contiguous_bytes(range, &n);
         app_copy(dst, src, n);
         dst += n;
         advance(range, n);
     }
 }
 
-static uint32_t crc_of(range_t *range) {
+uint32_t app_crc_of(app_range_t *range) {
     uint32_t crc = 0;
     if (range->object == BP_OBJ_IMAGE) {
         return bp_crc32_rom(0, app_model()->image + range->offset, range->n);
     }
     while (range->n != 0) {
         uint32_t n;
-        const uint8_t *src = stretch(range, &n);
+        const uint8_t *src = contiguous_bytes(range, &n);
         crc = bp_crc32(crc, src, n);
         advance(range, n);
     }
     return crc;
 }
 
-uint8_t app_write(app_call_t *call) {
-    range_t range;
-    if (call->n < ADDRESS_BYTES) {
-        return BP_E_LENGTH;
-    }
-    parse_address(&range, call->payload);
-    range.n = (uint32_t)call->n - ADDRESS_BYTES;
-    if (range.object == BP_OBJ_IMAGE) {
-        return BP_E_UNKNOWN;
-    }
-    const uint8_t status = check_range(&range);
-    if (status != BP_OK) {
-        return status;
-    }
-    const uint8_t *src = call->payload + ADDRESS_BYTES;
+void app_copy_in(app_range_t *range, const uint8_t *src) {
 #if APP_CAN_TRAIN
-    if (range.object == BP_OBJ_TRAIN_STATE) {
+    if (range->object == BP_OBJ_TRAIN_STATE) {
         app_train_state_written();
     }
 #endif
-    while (range.n != 0) {
+    while (range->n != 0) {
         uint32_t n;
-        uint8_t *dst = stretch(&range, &n);
+        uint8_t *dst = contiguous_bytes(range, &n);
         app_copy(dst, src, n);
         src += n;
-        advance(&range, n);
+        advance(range, n);
     }
-    return BP_OK;
-}
-
-uint8_t app_read(app_call_t *call) {
-    range_t range;
-    if (call->n != ADDRESS_BYTES + 2) {
-        return BP_E_LENGTH;
-    }
-    parse_address(&range, call->payload);
-    range.n = app_get_u16(call->payload + ADDRESS_BYTES);
-    if (range.n > APP_ANSWER_BYTES) {
-        return BP_E_LENGTH;
-    }
-    const uint8_t status = check_range(&range);
-    if (status == BP_OK) {
-        call->n_answer = (uint16_t)range.n;
-        copy_out(call->payload, &range);
-    }
-    return status;
-}
-
-uint8_t app_digest(app_call_t *call) {
-    range_t range;
-    if (call->n != ADDRESS_BYTES + 4) {
-        return BP_E_LENGTH;
-    }
-    parse_address(&range, call->payload);
-    range.n = app_get_u32(call->payload + ADDRESS_BYTES);
-    const uint8_t status = check_range(&range);
-    if (status == BP_OK) {
-        app_put_u32(call->payload, crc_of(&range));
-        call->n_answer = 4;
-    }
-    return status;
 }
 
 void app_outputs_copy(uint8_t *dst, uint32_t n) {
-    range_t range = {BP_OBJ_OUTPUTS, 0, 0, n};
-    copy_out(dst, &range);
+    app_range_t range = {BP_OBJ_OUTPUTS, 0, 0, n};
+    app_copy_out(dst, &range);
 }
 
 uint32_t app_outputs_crc(void) {
-    range_t range = {BP_OBJ_OUTPUTS, 0, 0, bp_infer_output_bytes(app_model())};
-    return crc_of(&range);
+    app_range_t range = {BP_OBJ_OUTPUTS, 0, 0, app_output_bytes()};
+    return app_crc_of(&range);
 }

@@ -1,0 +1,41 @@
+/* What this build of the device program can do, and the sizes that follow from board.toml. */
+#ifndef BYTEPROP_APP_FEATURES_H
+#define BYTEPROP_APP_FEATURES_H
+
+#include <byteprop/config.h>
+#include <byteprop/port.h>
+
+/* A model can be uploaded unless model bytes are read from an address space of their own. */
+#if defined(__AVR__) && !BP_ROM_IS_RAM
+#define APP_CAN_LOAD 0
+#else
+#define APP_CAN_LOAD 1
+#endif
+
+#ifndef BP_BAKED_MODEL
+#define BP_BAKED_MODEL 0
+#endif
+#define APP_HAS_POOL (APP_CAN_LOAD || BP_BAKED_MODEL)
+
+/* The image that is trained has to be in RAM. */
+#ifndef BP_APP_TRAIN
+#define BP_APP_TRAIN 0
+#endif
+#define APP_CAN_TRAIN (BP_APP_TRAIN && APP_CAN_LOAD)
+
+#ifndef BP_SAVE_SLOT_BYTES
+#define BP_SAVE_SLOT_BYTES 0
+#endif
+#define APP_CAN_SAVE (APP_CAN_TRAIN && BP_SAVE_SLOT_BYTES > 0)
+
+#ifndef BP_APP_TEST_FAULTS
+#define BP_APP_TEST_FAULTS 0
+#endif
+
+#if defined(__GNUC__) && !defined(__AVR__)
+#define APP_ALIGNED_4 __attribute__((aligned(4)))
+#else
+#define APP_ALIGNED_4
+#endif
+
+#endif

@@ -1,0 +1,39 @@
+/* The pool and the selected model. An image in RAM is stored at the pool's front, the arena behind
+ * it, then what training needs; with the model in flash the arena has the whole pool. Whoever
+ * trains has to stop before another model is opened. */
+#ifndef BYTEPROP_APP_POOL_H
+#define BYTEPROP_APP_POOL_H
+
+#include <byteprop/infer.h>
+
+#include "call.h"
+#include "features.h"
+
+/* The selected model, or NULL; its arena; bytes of all its inputs and of all its outputs. */
+const bp_model_t *app_model(void);
+uint8_t *app_arena(void);
+uint32_t app_input_bytes(void);
+uint32_t app_output_bytes(void);
+/* Checksum of the model in flash; 0 when there is none. */
+uint32_t app_flash_model_crc(void);
+/* Selects it; answers as SELECT. */
+bp_status_t app_open_flash(app_call_t *call);
+
+/* Begins or continues an upload; *next is the offset up to which bytes have arrived. */
+bp_status_t app_load_begin_image(app_call_t *call, uint32_t bytes, uint32_t crc);
+bp_status_t app_load_bytes(uint32_t offset, const uint8_t *data, uint32_t n);
+uint32_t app_load_next(void);
+/* Selects the image in RAM when it is complete; answers as SELECT. */
+bp_status_t app_open_ram(app_call_t *call);
+
+/* The pool's front, where an image in RAM is stored. */
+uint8_t *app_ram_image(void);
+/* Makes room for training: the selected image at the pool's front (copied from flash if it is not
+ * there), the arena behind it, then *memory of n bytes. E_SPACE says what is needed. */
+bp_status_t app_hold_image(app_call_t *call, uint32_t n, uint8_t **memory);
+/* The image in RAM has a new checksum. */
+void app_image_sealed(void);
+/* An image of n bytes was put to the pool's front; selects it. */
+bp_status_t app_open_restored(app_call_t *call, uint32_t n);
+
+#endif

@@ -1,0 +1,68 @@
+/* LOAD_BEGIN, LOAD_DATA, LOAD_END, SELECT: models into the pool. */
+#include <byteprop/link.h>
+
+#include "handlers.h"
+#include "pool.h"
+#include "trainer.h"
+
+#if APP_CAN_LOAD
+static void answer_next(app_call_t *call) {
+    app_put_u32(call->payload, app_load_next());
+    call->n_answer = 4;
+}
+
+bp_status_t app_load_begin(app_call_t *call) {
+    if (call->n != 8) {
+        return BP_E_LENGTH;
+    }
+    app_train_drop();
+    BP_TRY(app_load_begin_image(call, app_get_u32(call->payload), app_get_u32(call->payload + 4)));
+    answer_next(call);
+    return BP_OK;
+}
+
+bp_status_t app_load_data(app_call_t *call) {
+    if (call->n < 4) {
+        return BP_E_LENGTH;
+    }
+    const bp_status_t status =
+        app_load_bytes(app_get_u32(call->payload), call->payload + 4, (uint32_t)call->n - 4u);
+    answer_next(call);
+    return status;
+}
+
+static bp_status_t select_ram(app_call_t *call) {
+    app_train_drop();
+    return app_open_ram(call);
+}
+
+bp_status_t app_load_end(app_call_t *call) {
+    return call->n != 0 ? BP_E_LENGTH : select_ram(call);
+}
+#else
+static bp_status_t select_ram(app_call_t *call) {
+    (void)call;
+    return BP_E_UNSUPPORTED;
+}
+#endif
+
+static bp_status_t select_flash(app_call_t *call) {
+    if (BP_BAKED_MODEL) {
+        app_train_drop();
+    }
+    return app_open_flash(call);
+}
+
+bp_status_t app_select(app_call_t *call) {
+    if (call->n != 1) {
+        return BP_E_LENGTH;
+    }
+    switch (call->payload[0]) {
+    case BP_SOURCE_FLASH:
+        return select_flash(call);
+    case BP_SOURCE_RAM:
+        return select_ram(call);
+    default:
+        return BP_E_UNKNOWN;
+    }
+}
