@@ -42,7 +42,7 @@ typedef struct {
     /* memory, scratch */
     uint32_t y;     /* int8 [n_out]; the last layer has none */
     uint32_t delta; /* int32 [n_out] */
-    /* What follows from the scales (rescale.c); of row 0 where there is one scale per row. */
+    /* What follows from the scales (constants.c); of row 0 where there is one scale per row. */
     bp_real_t weight_scale; /* the largest */
     bp_real_t weight_step;  /* s_x / s_w * 2^24 */
     bp_real_t bias_step;    /* 2^8 / (s_x * s_w) */
@@ -187,7 +187,7 @@ void bp_train_fold_biases(const bp_train_t *t, const bp_train_layer_t *layer);
 /* The masters of a layer from the image's folded biases. E_PARAM if one leaves no room. */
 bp_status_t bp_train_unfold_biases(const bp_train_t *t, const bp_train_layer_t *layer);
 
-/* ---- constants (rescale.c) ---- */
+/* ---- constants.c ---- */
 
 /* Derives a layer's constants from its scales. */
 void bp_train_constants(const bp_train_t *t, bp_train_layer_t *layer);

@@ -129,7 +129,7 @@ _isa_from_environment()
 
 
 def request_name(number: int) -> str:
-    """Name of a type of request, as in byteprop/link.h; "?" when the board has no handler for it."""
+    """Name of a request, as in byteprop/link.h; "?" for a type that has no handler."""
     return _text(lib.bp_request_name(number))
 
 
