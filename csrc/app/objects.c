@@ -10,13 +10,7 @@ static uint8_t *tensor_bytes(uint16_t index, uint32_t *n) {
     bp_tensor_t tensor;
     bp_model_tensor(&tensor, app_model(), index);
     *n = tensor.elems;
-    return app_arena() + tensor.offset;
-}
-
-static int tensor_in_arena(uint16_t index) {
-    bp_tensor_t tensor;
-    bp_model_tensor(&tensor, app_model(), index);
-    return tensor.kind != BP_KIND_CONSTANT;
+    return app_arena + tensor.offset;
 }
 
 /* The tensor in which an offset of the inputs or outputs falls, from there on. */
@@ -57,6 +51,17 @@ static uint8_t *contiguous_bytes(const app_range_t *range, uint32_t *n) {
     return bytes;
 }
 
+/* Constants are not in the arena, so they are no objects. */
+static bp_status_t check_tensor(uint16_t index, uint32_t *n) {
+    bp_tensor_t tensor;
+    if (index >= app_model()->n_tensors) {
+        return BP_E_RANGE;
+    }
+    bp_model_tensor(&tensor, app_model(), index);
+    *n = tensor.elems;
+    return tensor.kind == BP_KIND_CONSTANT ? BP_E_KIND : BP_OK;
+}
+
 bp_status_t app_check_range(const app_range_t *range) {
     const bp_model_t *model = app_model();
     uint32_t total = 0;
@@ -68,19 +73,13 @@ bp_status_t app_check_range(const app_range_t *range) {
     }
     switch (range->object) {
     case BP_OBJ_INPUTS:
-        total = app_input_bytes();
+        total = app_input_bytes;
         break;
     case BP_OBJ_OUTPUTS:
-        total = app_output_bytes();
+        total = app_output_bytes;
         break;
     case BP_OBJ_TENSOR:
-        if (range->index >= model->n_tensors) {
-            return BP_E_RANGE;
-        }
-        if (!tensor_in_arena(range->index)) {
-            return BP_E_KIND;
-        }
-        (void)tensor_bytes(range->index, &total);
+        BP_TRY(check_tensor(range->index, &total));
         break;
     case BP_OBJ_IMAGE:
         total = model->image_bytes;
@@ -155,6 +154,6 @@ void app_outputs_copy(uint8_t *dst, uint32_t n) {
 }
 
 uint32_t app_outputs_crc(void) {
-    app_range_t range = {BP_OBJ_OUTPUTS, 0, 0, app_output_bytes()};
+    app_range_t range = {BP_OBJ_OUTPUTS, 0, 0, app_output_bytes};
     return app_crc_of(&range);
 }

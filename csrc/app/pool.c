@@ -15,24 +15,12 @@
 static ALIGNED uint8_t bp_app_pool[BP_POOL_BYTES > 0 ? BP_POOL_BYTES : 1];
 #endif
 static bp_model_t model;
-static uint8_t *arena;
-static uint32_t input_bytes, output_bytes;
+uint8_t *app_arena;
+uint32_t app_input_bytes, app_output_bytes;
 static uint8_t is_selected;
 
 const bp_model_t *app_model(void) {
     return is_selected ? &model : NULL;
-}
-
-uint8_t *app_arena(void) {
-    return arena;
-}
-
-uint32_t app_input_bytes(void) {
-    return input_bytes;
-}
-
-uint32_t app_output_bytes(void) {
-    return output_bytes;
 }
 
 #if APP_HAS_POOL
@@ -48,15 +36,15 @@ static bp_status_t open_model(app_call_t *call, const uint8_t *image, uint32_t n
     if (arena_at > BP_POOL_BYTES || model.arena_bytes > BP_POOL_BYTES - arena_at) {
         return no_space(call, arena_at + model.arena_bytes);
     }
-    arena = bp_app_pool + arena_at;
-    bp_infer_reset(&model, arena);
-    input_bytes = bp_infer_input_bytes(&model);
-    output_bytes = bp_infer_output_bytes(&model);
+    app_arena = bp_app_pool + arena_at;
+    bp_infer_reset(&model, app_arena);
+    app_input_bytes = bp_infer_input_bytes(&model);
+    app_output_bytes = bp_infer_output_bytes(&model);
     is_selected = 1;
     app_put_u32(call->payload, model.crc32);
     app_put_u32(call->payload + 4, model.arena_bytes);
-    app_put_u32(call->payload + 8, input_bytes);
-    app_put_u32(call->payload + 12, output_bytes);
+    app_put_u32(call->payload + 8, app_input_bytes);
+    app_put_u32(call->payload + 12, app_output_bytes);
     app_put_u16(call->payload + 16, model.n_ops);
     call->n_answer = 18;
     return BP_OK;

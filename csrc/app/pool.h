@@ -9,11 +9,11 @@
 #include "call.h"
 #include "features.h"
 
-/* The selected model, or NULL; its arena; bytes of all its inputs and of all its outputs. */
+/* The selected model, or NULL. */
 const bp_model_t *app_model(void);
-uint8_t *app_arena(void);
-uint32_t app_input_bytes(void);
-uint32_t app_output_bytes(void);
+/* Of the selected model: its arena, bytes of all its inputs and of all its outputs. */
+extern uint8_t *app_arena;
+extern uint32_t app_input_bytes, app_output_bytes;
 /* Checksum of the model in flash; 0 when there is none. */
 uint32_t app_flash_model_crc(void);
 /* Selects it; answers as SELECT. */

@@ -34,7 +34,7 @@ FLAGS = (
     "-fno-sanitize-recover=all -DBP_ASSERTIONS=1"
 ).split()
 SANITIZE = "-fsanitize=fuzzer,address,undefined"
-INFERENCE = ("status.c", "crc32.c", "model", "infer", "kernels", "isa")
+INFERENCE = ("status.c", "crc32.c", "model", "ops", "infer", "kernels", "isa")
 TRAINING = (*INFERENCE, "train")
 # A made-up board, small enough for every limit to be met.
 APP_DEFINES = {

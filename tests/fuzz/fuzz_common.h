@@ -3,14 +3,12 @@
 #define BYTEPROP_FUZZ_COMMON_H
 
 #include <byteprop/crc32.h>
+#include <byteprop/model.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* In the header of a model image. */
-enum { IMAGE_TOTAL_AT = 8, IMAGE_CRC_AT = 12, IMAGE_CRC_FROM = 16 };
 
 static inline void check(int condition) {
     if (!condition) {
@@ -34,10 +32,10 @@ static inline void put_u32(uint8_t *p, uint32_t value) {
 
 /* Makes length and checksum of an image right, or hardly any mutation would pass them. */
 static inline void seal_image(uint8_t *image, size_t n) {
-    if (n >= IMAGE_CRC_FROM) {
-        put_u32(image + IMAGE_TOTAL_AT, (uint32_t)n);
-        put_u32(image + IMAGE_CRC_AT,
-                bp_crc32(0, image + IMAGE_CRC_FROM, (uint32_t)(n - IMAGE_CRC_FROM)));
+    if (n >= BP_MODEL_CRC_FROM) {
+        put_u32(image + BP_HEADER_TOTAL_BYTES, (uint32_t)n);
+        put_u32(image + BP_HEADER_CRC32,
+                bp_crc32(0, image + BP_MODEL_CRC_FROM, (uint32_t)(n - BP_MODEL_CRC_FROM)));
     }
 }
 
