@@ -1,6 +1,10 @@
 #include "ops/ops.h"
 
-/* What the checks of several ops have in common. */
+/* What several ops have in common; below the table of ops, which calls them. */
+
+const uint8_t *bp_operand_record(const bp_model_t *model, const bp_op_t *op, uint16_t operand) {
+    return bp_tensor_record(model, BP_ROM_U16(op->operands + 2u * operand));
+}
 
 bool bp_is_inside(uint32_t offset, uint32_t bytes, uint32_t begin, uint32_t size) {
     return offset >= begin && offset - begin <= size && bytes <= size - (offset - begin);

@@ -15,10 +15,6 @@ enum { NO_FORM = 0 };
 #define TRAITS(code, NAME, name, inputs, outputs, words, traits) | (HAS(code) ? (traits) : 0)
 #define HAS_TRAIT(traits, trait) (((0 BP_OP_LIST(TRAITS)) & (trait)) != 0 && ((traits) & (trait)) != 0)
 
-const uint8_t *bp_operand_record(const bp_model_t *model, const bp_op_t *op, uint16_t operand) {
-    return bp_tensor_record(model, BP_ROM_U16(op->operands + 2u * operand));
-}
-
 static uint32_t form_of(uint8_t op_code) {
 #define CASE(code, NAME, name, inputs, outputs, words, traits)                                     \
     case code:                                                                                     \
