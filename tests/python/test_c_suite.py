@@ -45,9 +45,13 @@ def library(
     _needs_sanitizers(compiler, folder)
     parts = [path for path in library_sources() if "app" not in path.parts]
     sources = [*parts, *(TESTS / name for name in HELPERS)]
-    command = _sanitized(compiler, sources, folder / "unused")[:-2]
-    compile_c([*command, "-c"], cwd=folder)
-    return compiler, sorted(folder.glob("*.o"))
+    # Two folders may have files of one name.
+    for number, parent in enumerate(sorted({path.parent for path in sources})):
+        objects = folder / str(number)
+        objects.mkdir()
+        own = [path for path in sources if path.parent == parent]
+        compile_c([*_sanitized(compiler, own, folder / "unused")[:-2], "-c"], cwd=objects)
+    return compiler, sorted(folder.glob("*/*.o"))
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
