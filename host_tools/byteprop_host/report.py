@@ -216,6 +216,7 @@ def _facts(v: Verdict) -> str:
         ("compared with", v.against or v.model),
         ("reference", f"{v.reference.name}: {v.reference.why}"),
         ("samples", v.samples.source),
+        *(("warning", warning) for warning in v.samples.warnings),
         ("inputs normalised", describe_inputs(v.graph) or "no"),
         ("bytes", _how_compared(v)),
         ("board", f"{v.board.name}, {v.board.vendor}, {v.board.cpu}"),

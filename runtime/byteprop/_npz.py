@@ -266,22 +266,16 @@ def _plain(array: Array, what: str) -> Array:
     """C order, the machine's byte order, and no value that the dtype does not have."""
     if array.dtype.kind == "b":
         return np.asarray(array.view(np.uint8) != 0, order="C")
-    if array.dtype.kind in TEXT:
-        return _text(array, what)
-    return np.asarray(array, array.dtype.newbyteorder("="), order="C")
-
-
-def _text(array: Array, what: str) -> Array:
+    plain = np.asarray(array, array.dtype.newbyteorder("="), order="C")
     if array.dtype.kind == "U":
-        array = np.asarray(array, array.dtype.newbyteorder("="), order="C")
-        codes = array.reshape(-1).view(np.uint32)
-        if ((codes > sys.maxunicode) | ((codes >= 0xD800) & (codes < 0xE000))).any():
-            raise DataError(f"{what}: expected text, got characters that do not exist")
-        return array
-    try:
-        return np.asarray(np.char.decode(array, "utf-8"), order="C")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{what}: expected text in UTF-8, got {error.object[:20]!r}") from None
+        _check_text(plain, what)
+    return plain
+
+
+def _check_text(array: Array, what: str) -> None:
+    codes = array.reshape(-1).view(np.uint32)
+    if ((codes > sys.maxunicode) | ((codes >= 0xD800) & (codes < 0xE000))).any():
+        raise DataError(f"{what}: expected text, got characters that do not exist")
 
 
 @contextlib.contextmanager

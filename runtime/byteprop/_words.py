@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 MAX_CLASSES = 65_536
+_BLOCK = 1 << 16
 
 
 class Numbering:
@@ -39,10 +40,28 @@ class Numbering:
         return rank[np.frombuffer(self._codes, np.int32)] if self._codes else rank[:0], classes
 
 
-def numbered(words: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
-    """An array of words as class numbers of the same shape, and the names of the classes."""
-    classes, codes = np.unique(np.asarray(words, np.str_), return_inverse=True)
-    return codes.reshape(words.shape).astype(np.int64), tuple(str(c) for c in classes)
+def numbered(words: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint16], tuple[str, ...]]:
+    """An array of words, text or bytes in UTF-8, as class numbers of the same shape, and the names
+    of the classes. Both sort alike. ValueError when there are more than MAX_CLASSES."""
+    flat = words.reshape(-1)
+    codes = np.empty(flat.size, np.uint16)
+    index: dict[Any, int] = {}
+    for at in range(0, flat.size, _BLOCK):
+        found, places = np.unique(flat[at : at + _BLOCK], return_inverse=True)
+        numbers = [index.setdefault(word, len(index)) for word in found.tolist()]
+        if len(index) > MAX_CLASSES:
+            raise ValueError(f"expected at most {MAX_CLASSES} different labels, got more")
+        codes[at : at + _BLOCK] = np.array(numbers, np.uint16)[places]
+    ordered = sorted(index)
+    rank = np.empty(len(ordered), np.uint16)
+    rank[[index[word] for word in ordered]] = np.arange(len(ordered))
+    for at in range(0, flat.size, _BLOCK):
+        codes[at : at + _BLOCK] = rank[codes[at : at + _BLOCK]]
+    return codes.reshape(words.shape), tuple(_text(word) for word in ordered)
+
+
+def _text(word: str | bytes) -> str:
+    return word if isinstance(word, str) else word.decode("utf-8", "backslashreplace")
 
 
 def mapping_text(classes: tuple[str, ...]) -> str:

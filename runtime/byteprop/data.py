@@ -33,7 +33,7 @@ from byteprop._npz import (
     read_exactly,
     read_npy,
 )
-from byteprop._words import MAX_CLASSES, numbered
+from byteprop._words import numbered
 from byteprop.errors import ArgumentError, DataError
 
 PathLike = str | os.PathLike[str]
@@ -227,9 +227,10 @@ def _numbers_of(y: Array, what: str, limit: int | None) -> tuple[Array, tuple[st
     """Words become class numbers, of all of them before the first are taken."""
     if y.dtype.kind not in TEXT:
         return y[:limit], None
-    codes, classes = numbered(y)
-    if len(classes) > MAX_CLASSES:
-        raise DataError(f"{what}: expected at most {MAX_CLASSES} labels, got {len(classes)}")
+    try:
+        codes, classes = numbered(y)
+    except ValueError as error:
+        raise DataError(f"{what}: {error}") from None
     return codes[:limit], classes
 
 

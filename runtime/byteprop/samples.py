@@ -123,7 +123,7 @@ def are_labels(y: Any, outputs: int) -> bool:
         return False
     if given.dtype.kind == "f":
         return bool(np.array_equal(given, np.trunc(given)))
-    return given.dtype.kind in "biuU"
+    return given.dtype.kind in "biuUS"
 
 
 def labels_of(y: Any, classes: int, name: str = "y") -> npt.NDArray[np.uint16]:
@@ -138,10 +138,13 @@ def labels_of(y: Any, classes: int, name: str = "y") -> npt.NDArray[np.uint16]:
             f"{name}: expected labels of shape (N,), or rows (N, {classes}) with one 1 and else 0, "
             f"got {given.shape}{_not_one_hot(given, classes)}"
         )
-    if given.dtype.kind == "U":
-        codes, words = numbered(given)
+    if given.dtype.kind in "US":
+        try:
+            codes, words = numbered(given)
+        except ValueError as error:
+            raise ArgumentError(f"{name}: {error}") from None
         check_classes(words, classes, name)
-        return codes.astype(np.uint16)
+        return codes
     if given.dtype.kind not in "iufb":
         raise ArgumentError(f"{name}: expected labels, got dtype {given.dtype}")
     if given.dtype.kind == "f" and not np.array_equal(given, np.trunc(given)):
@@ -179,7 +182,7 @@ def _labels_array(y: Any) -> Array:
         given = given[:, 0]
     if given.dtype.kind == "O" and all(isinstance(v, str) for v in given.flat):
         given = given.astype(np.str_)
-    return np.char.decode(given, "utf-8") if given.dtype.kind == "S" else given
+    return given
 
 
 def _is_one_hot(y: Array, classes: int) -> bool:

@@ -216,6 +216,23 @@ def test_words_as_labels(write) -> None:  # type: ignore[no-untyped-def]
         assert labels.classes == ("no", "yes")
 
 
+def test_words_in_bytes_are_numbered_alike(write) -> None:  # type: ignore[no-untyped-def]
+    words = np.array(["zoë", "ant", "été", "ant"])
+    as_bytes = np.char.encode(words, "utf-8")
+    for array in (words, as_bytes, np.tile(as_bytes, 300_000)):
+        path = write("a.npy", npy_bytes(array))
+        labels = load_labels(path)
+        assert labels.y[:4].tolist() == [1, 0, 2, 0]
+        assert labels.classes == ("ant", "zoë", "été")
+    assert peak_of(lambda: load_labels(path)) < 4 * path.stat().st_size + 16_000_000
+    letters = write("c.npy", npy_bytes(np.tile(np.array([b"b", b"a"]), 2_000_000)))
+    assert peak_of(lambda: load_labels(letters)) < 4 * letters.stat().st_size + 16_000_000
+    too_many = write("d.npy", npy_bytes(np.arange(65_537).astype(np.str_)))
+    with pytest.raises(DataError, match=r"d.npy: expected at most 65536 different labels"):
+        load_labels(too_many)
+    assert load_labels(write("b.npy", npy_bytes(np.array([b"caf\xe9"])))).classes == (r"caf\xe9",)
+
+
 def test_one_hot_labels_are_a_row_per_sample(write) -> None:  # type: ignore[no-untyped-def]
     labels = load_labels(write("a.csv", "a,b\n0,1\n1,0\n1,0\n"))
     assert labels.y.tolist() == [[0, 1], [1, 0], [1, 0]]

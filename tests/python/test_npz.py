@@ -81,11 +81,10 @@ def test_text_where_it_is_expected() -> None:
     words = np.array(["cat", "zebra", "été"])
     assert read_npy(npy_bytes(words), "a", kinds="US").tolist() == words.tolist()
     as_bytes = np.char.encode(words, "utf-8")
-    assert read_npy(npy_bytes(as_bytes), "a", kinds="US").tolist() == words.tolist()
+    assert read_npy(npy_bytes(as_bytes), "a", kinds="US").tolist() == as_bytes.tolist()
     refused(lambda: read_npy(npy_bytes(words), "a"), "a: expected numbers, got <U5")
     invalid = npy_header("(1,)", "'<U1'") + b"\xff" * 4
     refused(lambda: read_npy(invalid, "a", kinds="US"), "characters that do not exist")
-    refused(lambda: read_npy(npy_bytes(np.array([b"\xff"])), "a", kinds="US"), "text in UTF-8")
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
