@@ -64,7 +64,7 @@ def test_codes_and_parameters_are_those_of_the_code() -> None:
     for begin in np.frombuffer(encoded, "<u4", len(every.ops), table):
         seen.add(tuple(encoded[begin : begin + 4]))
     told = {(int(code), int(x), int(y), int(n)) for code, _, x, y, n in rows}
-    assert told == seen
+    assert seen <= told
     assert {int(code): name for code, name, *_ in rows} == {s.code: s.name for s in specs()}
 
 

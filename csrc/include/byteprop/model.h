@@ -20,7 +20,8 @@ extern "C" {
     X(2, RESCALE, rescale, 1, 1, 4, BP_OP_SAME_SIZE | BP_OP_IN_PLACE)                              \
     X(3, SOFTMAX_S8, softmax, 1, 1, 2, BP_OP_INT8 | BP_OP_SAME_SIZE | BP_OP_IN_PLACE)              \
     X(4, RESHAPE, reshape, 1, 1, 0,                                                                \
-      BP_OP_SAME_TYPE | BP_OP_SAME_SIZE | BP_OP_IN_PLACE | BP_OP_KEEPS_BYTES)
+      BP_OP_SAME_TYPE | BP_OP_SAME_SIZE | BP_OP_IN_PLACE | BP_OP_KEEPS_BYTES)                      \
+    /* the next op comes here */
 
 /* Traits of an op. Without IN_PLACE no input may have a byte of an output. */
 enum {
