@@ -18,7 +18,7 @@ from setuptools.command.editable_wheel import editable_wheel
 
 ROOT = Path(__file__).resolve().parent
 # Folder of the checkout -> where the wheel carries it, so that `pip install` is enough to build
-# firmware. An editable install finds the checkout's instead (byteprop._paths).
+# firmware. An editable install finds the checkout's instead (byteprop.support.paths).
 BUNDLED = {"csrc": "byteprop/_csrc", "boards": "byteprop/_boards"}
 NOT_BUNDLED = shutil.ignore_patterns("__pycache__", "*.o", "*.elf", "*.so", ".*")
 

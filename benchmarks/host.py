@@ -33,8 +33,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import records  # noqa: E402
 
 import byteprop  # noqa: E402
-from byteprop._boundary import Boundary  # noqa: E402
 from byteprop.graph import Normalization  # noqa: E402
+from byteprop.graph.boundary import Boundary  # noqa: E402
 from byteprop_host.console import table  # noqa: E402
 from models import DATA  # noqa: E402
 

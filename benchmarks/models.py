@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 import byteprop
-from byteprop.graph import Activation, Dense, DType, Graph, Tensor
+from byteprop.graph import Activation, DType, Graph, Tensor
+from byteprop.ops import Dense
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "tests" / "data" / "models"

@@ -18,13 +18,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import records
 
 from byteprop.errors import BytepropError
-from byteprop_host.bench import Bench, bench
-from byteprop_host.boards import Board, all_boards, load_board
-from byteprop_host.build import compiler, fit
+from byteprop_host.boards.board import Board, all_boards, load_board
 from byteprop_host.console import table
 from byteprop_host.errors import ToolMissingError
+from byteprop_host.firmware.build import compiler, fit
+from byteprop_host.firmware.toolchains import program_version
 from byteprop_host.target import BoardTarget
-from byteprop_host.toolchains import program_version
+from byteprop_host.verify.bench import Bench, bench
 from models import MODELS
 
 COLUMNS = (

@@ -23,11 +23,11 @@ sys.path[:0] = [
 from records import append, commit  # noqa: E402
 from training_boards import Task, classification, regression  # noqa: E402
 
-from byteprop_host.boards import Board, all_boards, load_board  # noqa: E402
-from byteprop_host.build import build, compiler, train_fit  # noqa: E402
+from byteprop_host.boards.board import Board, all_boards, load_board  # noqa: E402
+from byteprop_host.firmware.build import build, compiler, train_fit  # noqa: E402
 from byteprop_host.flash import start  # noqa: E402
 from byteprop_host.link import Device, TrainingSession  # noqa: E402
-from byteprop_host.training_plan import can_train, trains_one_layer  # noqa: E402
+from byteprop_host.training.plan import can_train, trains_one_layer  # noqa: E402
 
 NETS = {
     "784-20-10": lambda: classification((784, 20, 10), 20, window=0),

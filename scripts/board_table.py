@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 import byteprop
-from byteprop._raw_train import Config
+from byteprop.engine._raw_train import Config
 from byteprop.image import without_names
-from byteprop_host.boards import Board, Same, Tier, all_boards
-from byteprop_host.training_plan import can_save, plan_or_none
+from byteprop_host.boards.board import Board, Same, Tier, all_boards
+from byteprop_host.training.plan import can_save, plan_or_none
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACE = re.compile(r"(<!-- boards: begin[^\n]*-->\n).*?(<!-- boards: end -->)", re.S)

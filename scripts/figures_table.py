@@ -16,9 +16,9 @@ from board_table import NETWORKS, network
 from records_page import ROOT, Record, update
 from records_page import records as all_records
 
-from byteprop._raw import Engine
-from byteprop._raw_train import Config, plan
-from byteprop_host.boards import all_boards
+from byteprop.engine._raw import Engine
+from byteprop.engine._raw_train import Config, plan
+from byteprop_host.boards.board import all_boards
 
 README = ROOT / "README.md"
 MODEL = "fashion_mlp_perchannel"

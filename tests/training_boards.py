@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from byteprop import image
-from byteprop._raw import crc32
-from byteprop._raw_train import Config, Trainer
-from byteprop.graph import Activation, Dense, DType, Graph, Op, Rescale, Softmax, Tensor
+from byteprop.engine._raw import crc32
+from byteprop.engine._raw_train import Config, Trainer
+from byteprop.graph import Activation, DType, Graph, Op, Tensor
+from byteprop.ops import Dense, Rescale, Softmax
 from byteprop_host.link import TrainResult, TrainSample
 
 FASHION = Path(__file__).resolve().parents[1] / "examples/fashion_mnist"

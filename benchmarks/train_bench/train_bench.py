@@ -27,9 +27,11 @@ sys.path.insert(0, str(BENCHMARKS / "dense_bench"))
 import bare  # noqa: E402
 import records  # noqa: E402
 
-from byteprop import _raw_train, image  # noqa: E402
+from byteprop import image  # noqa: E402
 from byteprop.data import load_samples  # noqa: E402
-from byteprop.graph import Activation, Dense, DType, Graph, Softmax, Tensor  # noqa: E402
+from byteprop.engine import _raw_train  # noqa: E402
+from byteprop.graph import Activation, DType, Graph, Tensor  # noqa: E402
+from byteprop.ops import Dense, Softmax  # noqa: E402
 
 SEED = 1
 WINDOW = 512

@@ -100,11 +100,11 @@ def confusion(found: np.ndarray, windows: Windows) -> np.ndarray:
 def personalise_on_board(image: bytes, number: int, board: str, port: str | None) -> str:
     """A newcomer learnt on a board, and the same on this computer; all bits have to be the same.
     Gives what `byteprop train` says: before, after, and what it took."""
-    from byteprop.training_options import TrainOptions
+    from byteprop.training.options import TrainOptions
     from byteprop_host.target import BoardTarget
-    from byteprop_host.train import Options, train
-    from byteprop_host.training_data import Sources
-    from byteprop_host.training_model import Subject
+    from byteprop_host.training.data import Sources
+    from byteprop_host.training.job import Options, train
+    from byteprop_host.training.subject import Subject
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -113,11 +113,11 @@ def accuracies(data: Data, epochs: int, seeds: int, baselines: str) -> dict[str,
 def train_on_board(data: Data, board: str, port: str | None, samples: int) -> str:
     """One epoch over some images on a board, and the same on this computer; all bits have to be
     the same. Gives what `byteprop train` says."""
-    from byteprop.training_options import TrainOptions
+    from byteprop.training.options import TrainOptions
     from byteprop_host.target import BoardTarget
-    from byteprop_host.train import Options, train
-    from byteprop_host.training_data import Sources
-    from byteprop_host.training_model import Subject
+    from byteprop_host.training.data import Sources
+    from byteprop_host.training.job import Options, train
+    from byteprop_host.training.subject import Subject
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

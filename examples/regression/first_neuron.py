@@ -106,11 +106,11 @@ def learn(truth: Line) -> Learnt:
 def learn_on_board(truth: Line, board: str, port: str | None) -> str:
     """The same training on a board. Every step runs on this computer too, and all bits have to be
     the same; so w and b can be told from here. Gives what `byteprop train` says."""
-    from byteprop.training_options import TrainOptions
+    from byteprop.training.options import TrainOptions
     from byteprop_host.target import BoardTarget
-    from byteprop_host.train import Options, train
-    from byteprop_host.training_data import Sources
-    from byteprop_host.training_model import Subject
+    from byteprop_host.training.data import Sources
+    from byteprop_host.training.job import Options, train
+    from byteprop_host.training.subject import Subject
 
     with tempfile.TemporaryDirectory() as folder:
         points = Path(folder) / "points.npz"

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
-from byteprop._raw import const
-from byteprop_host.boards import NATIVE, Board, Tick
-from byteprop_host.build import Firmware, build, check_fit
+from byteprop.engine._raw import const
+from byteprop_host.boards.board import NATIVE, Board, Tick
+from byteprop_host.boards.ports import find_ports
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.errors import FitError, LinkError, PortError
-from byteprop_host.fit import baked_image
+from byteprop_host.firmware.build import Firmware, build, check_fit
+from byteprop_host.firmware.capacity import baked_image
 from byteprop_host.flash import RunningBoard, runners, start
 from byteprop_host.link import Device
-from byteprop_host.ports import find_ports
 from byteprop_host.target import BoardTarget
 
 _PEEK_SECONDS = 2.0

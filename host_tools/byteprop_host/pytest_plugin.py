@@ -11,9 +11,9 @@ import pytest
 
 if TYPE_CHECKING:
     import byteprop
-    from byteprop_host.boards import Board
-    from byteprop_host.running import BoardModel
-    from byteprop_host.verdict import Verdict
+    from byteprop_host.boards.board import Board
+    from byteprop_host.verify.board_model import BoardModel
+    from byteprop_host.verify.verdict import Verdict
 
 
 class BoardUnderTest:
@@ -32,8 +32,8 @@ class BoardUnderTest:
         Loading what is loaded already costs nothing.
         """
         import byteprop
-        from byteprop_host.running import load_on_board
         from byteprop_host.target import BoardTarget
+        from byteprop_host.verify.board_model import load_on_board
 
         wanted = model if isinstance(model, byteprop.Model) else byteprop.load(model)
         if self._loaded is not None and self._loaded.image == wanted.image:
@@ -96,7 +96,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 @pytest.fixture(scope="session")
 def byteprop_device(request: pytest.FixtureRequest) -> Iterator[BoardUnderTest]:
     """The board that the options name."""
-    from byteprop_host.boards import load_board
+    from byteprop_host.boards.board import load_board
 
     option = request.config.getoption
     device = BoardUnderTest(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from byteprop_host.boards import Board, load_board
+from byteprop_host.boards.board import Board, load_board
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """int8 neural networks that give the same bits on a microcontroller and on a PC."""
 
-from byteprop.callbacks import Callback, EarlyStopping
 from byteprop.errors import (
     ArgumentError,
     BytepropError,
@@ -10,10 +9,11 @@ from byteprop.errors import (
     TrainingWarning,
     UnsupportedOpError,
 )
-from byteprop.history import History
 from byteprop.model import LayerInfo, Model, TensorInfo, load
-from byteprop.quantizer import quantize
+from byteprop.quantizer.quantizer import quantize
 from byteprop.sequential import Dense, Sequential
+from byteprop.training.callbacks import Callback, EarlyStopping
+from byteprop.training.history import History
 
 __all__ = [
     "ArgumentError",

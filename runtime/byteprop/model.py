@@ -11,20 +11,23 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from byteprop import _files, _formats, _raw, export, image
-from byteprop._boundary import Boundary
-from byteprop._masters import Masters
-from byteprop._summary import summary
+from byteprop import image
+from byteprop.engine import _raw
 from byteprop.errors import ArgumentError, ModelError
 from byteprop.graph import Graph, Normalization, Tensor
-from byteprop.importer import load_tflite
+from byteprop.graph.boundary import Boundary
+from byteprop.image import export
+from byteprop.image.summary import summary
+from byteprop.importer import formats, load_tflite
 from byteprop.ops import place, spec_of
+from byteprop.support import files
+from byteprop.training.masters import Masters
 
 if TYPE_CHECKING:
-    from byteprop.callbacks import Callback, EarlyStopping
-    from byteprop.history import History
-    from byteprop.schedules import Schedule
-    from byteprop.training import Run
+    from byteprop.training.callbacks import Callback, EarlyStopping
+    from byteprop.training.fit import Run
+    from byteprop.training.history import History
+    from byteprop.training.schedules import Schedule
 
 Array = npt.NDArray[Any]
 Arrays = Array | Sequence[Array]
@@ -205,8 +208,8 @@ class Model:
         Calls of run and predict from other threads see the model of the last finished epoch or of
         before; two trainings of one model at a time are not for threads.
         """
-        from byteprop.training import fit
-        from byteprop.training_options import TrainOptions
+        from byteprop.training.fit import fit
+        from byteprop.training.options import TrainOptions
 
         options = TrainOptions(
             epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, schedule=schedule,
@@ -223,13 +226,13 @@ class Model:
     def evaluate(self, x: Any, y: Any) -> dict[str, float]:
         """loss and accuracy for labels, loss and rmse for target values, of what inference
         answers."""
-        from byteprop import metrics
+        from byteprop.training import metrics
 
         return metrics.evaluate(self, x, y)
 
     def confusion_matrix(self, x: Any, y: Any) -> npt.NDArray[np.int64]:
         """How often each label got each answer: counts[label, answer]."""
-        from byteprop import metrics
+        from byteprop.training import metrics
 
         return metrics.confusion_matrix(self, x, y)
 
@@ -237,13 +240,13 @@ class Model:
         """Real weights [n_in, n_out] and biases [n_out] of the dense layers, in the order of Keras.
         After training at the 16 bits that it keeps, else those of the int8 weights. Those of the
         first layer are for inputs in the user's units, also where the model normalises them."""
-        from byteprop import training
+        from byteprop.training import fit
 
-        return training.weights_of(self)
+        return fit.weights_of(self)
 
     def save_checkpoint(self, path: PathLike) -> None:
         """The training in progress, or the last one, as a file for fit(resume=...)."""
-        from byteprop import checkpoint
+        from byteprop.training import checkpoint
 
         if self._run_in_progress is None:
             raise ArgumentError("save_checkpoint: this model has not been trained")
@@ -265,7 +268,7 @@ class Model:
             raise ArgumentError(
                 f"path: expected a file name that ends in {' or '.join(writers)}, got {str(path)!r}"
             )
-        _files.write(target, writers[target.suffix](self))
+        files.write(target, writers[target.suffix](self))
 
     stop_training = False
     _own_engine = True
@@ -485,7 +488,7 @@ def load(source: PathLike | bytes | bytearray | memoryview) -> Model:
     if isinstance(source, (bytes, bytearray, memoryview)):
         data, origin = bytes(source), "the given bytes"
     elif isinstance(source, (str, os.PathLike)):
-        data = _formats.read_model(Path(source), _formats.TFLITE, _formats.IMAGE)
+        data = formats.read_model(Path(source), formats.TFLITE, formats.IMAGE)
         origin = str(source)
     else:
         raise ArgumentError(f"source: expected a path or bytes, got {type(source).__name__}")
@@ -496,17 +499,17 @@ def load(source: PathLike | bytes | bytearray | memoryview) -> Model:
 
 
 def _load_bytes(data: bytes) -> Model:
-    kind = _formats.model_kind(data)
-    if kind == _formats.IMAGE:
+    kind = formats.model_kind(data)
+    if kind == formats.IMAGE:
         return Model(image.decode(data), data)
-    if kind == _formats.TFLITE:
+    if kind == formats.TFLITE:
         return Model(load_tflite(data))
-    raise ModelError(_formats.not_a_model(data[: _formats.HEAD_BYTES], len(data)))
+    raise ModelError(formats.not_a_model(data[: formats.HEAD_BYTES], len(data)))
 
 
 def _tflite(model: Model) -> bytes:
     # As with reading one: who does not write such a file need not wait for the schema's package.
-    from byteprop.tflite_writer import write_tflite
+    from byteprop.tflite.writer import write_tflite
 
     return write_tflite(model.graph)
 

@@ -11,24 +11,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from byteprop import _raw_train, graph, image
-from byteprop._arguments import MAX_SEED, integer
-from byteprop._boundary import real_range
-from byteprop._graph_check import MAX_CLASSES, MAX_N_IN, MAX_WEIGHTS
-from byteprop._masters import Masters
-from byteprop._warn import warn
+from byteprop import image
+from byteprop.engine import _raw_train
 from byteprop.errors import ArgumentError, ModelError, TrainingError
-from byteprop.graph import Activation, DType, Graph, Op, Reshape, Softmax, Tensor
-from byteprop.initial import initial_weights, output_scale
+from byteprop.graph import Activation, DType, Graph, Op, Tensor
+from byteprop.graph.boundary import real_range
+from byteprop.image.check import MAX_CLASSES, MAX_N_IN, MAX_WEIGHTS
 from byteprop.model import Arrays, Model
-from byteprop.normalization import (
+from byteprop.ops import Dense as DenseOp
+from byteprop.ops import Reshape, Softmax
+from byteprop.support.arguments import MAX_SEED, integer
+from byteprop.support.warn import warn
+from byteprop.training.initial import initial_weights, output_scale
+from byteprop.training.masters import Masters
+from byteprop.training.normalization import (
     Declared,
     Inputs,
     inputs_declared,
     inputs_of_declared_range,
     inputs_of_samples,
 )
-from byteprop.samples import labels_of, reals_of, warn_outside
+from byteprop.training.samples import labels_of, reals_of, warn_outside
 
 Range = tuple[float, float]
 
@@ -314,7 +317,7 @@ def _graph(
         n_in = tensors[-2].elems
         weights, weight_scale = initial_weights(n_in, layer.units, seed=seed, layer=index)
         ops.append(
-            graph.Dense(
+            DenseOp(
                 input=len(tensors) - 2,
                 output=len(tensors) - 1,
                 weights=weights,

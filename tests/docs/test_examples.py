@@ -40,9 +40,7 @@ def test_every_example_is_run_or_says_why_not(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
-def test_examples(
-    document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_examples(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BYTEPROP_CACHE", str(tmp_path / "cache"))
     runner = Runner(tmp_path)
     not_run = []

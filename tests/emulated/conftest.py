@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import byteprop
-from byteprop_host.boards import Board, load_board
+from byteprop_host.boards.board import Board, load_board
 from emulation import EMULATED, MODELS, Vectors, require
 
 

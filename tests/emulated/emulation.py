@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from byteprop._raw import const
-from byteprop_host.boards import Board, all_boards
-from byteprop_host.build import Firmware, build, compiler
+from byteprop.engine._raw import const
+from byteprop_host.boards.board import Board, all_boards
 from byteprop_host.errors import ToolMissingError
+from byteprop_host.firmware.build import Firmware, build, compiler
 from byteprop_host.flash import choose, start
 from byteprop_host.link import Device
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from byteprop._raw import const
-from byteprop_host.boards import Board
+from byteprop.engine._raw import const
+from byteprop_host.boards.board import Board
 from byteprop_host.errors import DeviceFaultError
 from byteprop_host.link import Message
 from emulation import opened, strict

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import serial
 
-from byteprop_host.boards import load_board
+from byteprop_host.boards.board import load_board
 from byteprop_host.errors import FlashError
-from byteprop_host.firmware import Firmware
+from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash import QemuBoard, start
 from emulation import require, strict
 

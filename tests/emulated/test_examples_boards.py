@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from byteprop_host.boards import load_board
+from byteprop_host.boards.board import load_board
 from emulation import require
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 import byteprop
-from byteprop_host.boards import Board, Tick, load_board
-from byteprop_host.build import build, check_fit, fit
+from byteprop_host.boards.board import Board, Tick, load_board
 from byteprop_host.errors import FitError
+from byteprop_host.firmware.build import build, check_fit, fit
 from emulation import FLASH, MODELS, Vectors, opened, require, strict
 
 N = 16

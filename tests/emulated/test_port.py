@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import serial
 
-from byteprop_host.boards import Board
+from byteprop_host.boards.board import Board
 from byteprop_host.flash import start
 from emulation import strict
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from byteprop_host.boards import load_board
+from byteprop_host.boards.board import load_board
 from emulation import FLASH, Vectors, opened, require, strict
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "porting.md").read_text(encoding="utf-8")

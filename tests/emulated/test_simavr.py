@@ -13,11 +13,11 @@ import pytest
 import serial
 
 import byteprop
-from byteprop_host import bench as bench_module
-from byteprop_host.boards import Board, load_board
+from byteprop_host.boards.board import Board, load_board
 from byteprop_host.errors import FlashError, ToolMissingError
 from byteprop_host.flash import SimavrRunner, choose, start
 from byteprop_host.target import BoardTarget
+from byteprop_host.verify import bench as bench_module
 from emulation import FLASH, MODELS, Vectors, opened, require, strict
 
 PROGRAM = Path(__file__).with_name("avr_cycles.c")

@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 
 from byteprop import image
-from byteprop._raw import const
-from byteprop._raw_train import Trainer
+from byteprop.engine._raw import const
+from byteprop.engine._raw_train import Trainer
 from byteprop.errors import ArgumentError
-from byteprop.graph import Dense
-from byteprop_host.boards import Board, all_boards, load_board
-from byteprop_host.build import Firmware, build, check_train_fit, train_fit
+from byteprop.ops import Dense
+from byteprop_host.boards.board import Board, all_boards, load_board
 from byteprop_host.errors import FitError, RequestError
+from byteprop_host.firmware.build import Firmware, build, check_train_fit, train_fit
 from byteprop_host.link import Device, Message, TrainingSession
 from byteprop_host.link.channel import SessionLost
-from byteprop_host.training_plan import can_train, trains_one_layer
+from byteprop_host.training.plan import can_train, trains_one_layer
 from emulation import opened, require
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

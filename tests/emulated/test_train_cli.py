@@ -15,7 +15,7 @@ import pytest
 
 import byteprop
 from byteprop.image import without_names
-from byteprop_host.boards import load_board
+from byteprop_host.boards.board import load_board
 from byteprop_host.cli import main
 from emulation import MODELS, require
 

@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 
 import byteprop
-from byteprop.graph import Dense
-from byteprop_host.boards import Board, load_board
-from byteprop_host.build import fit
+from byteprop.ops import Dense
+from byteprop_host.boards.board import Board, load_board
 from byteprop_host.cli import main
+from byteprop_host.firmware.build import fit
 from emulation import EMULATED, MODELS, require
 
 pytest_plugins = ["pytester"]

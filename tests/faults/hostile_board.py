@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import TracebackType
 
-from byteprop._raw import const
-from byteprop_host.boards import load_board
-from byteprop_host.build import build
+from byteprop.engine._raw import const
+from byteprop_host.boards.board import load_board
+from byteprop_host.firmware.build import build
 from byteprop_host.flash import RunningBoard, start
 from byteprop_host.link import Decoder, Device, Frame, Message, encode_frame
 

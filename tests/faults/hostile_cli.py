@@ -16,10 +16,6 @@ from typing import Any
 
 import numpy as np
 
-import byteprop_host.bench
-import byteprop_host.running
-import byteprop_host.train
-import byteprop_host.verify  # noqa: F401  (before the forks)
 from byteprop_host.cli import main, make_parser
 from byteprop_host.flash import native
 

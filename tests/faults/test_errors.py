@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from byteprop._raw import const
-from byteprop_host.boards import load_board
-from byteprop_host.build import build
+from byteprop.engine._raw import const
+from byteprop_host.boards.board import load_board
 from byteprop_host.errors import LinkError, PortError
+from byteprop_host.firmware.build import build
 from byteprop_host.flash import RunningBoard, start
 from byteprop_host.link import Decoder, Device, Frame, Message, encode_frame, open_transport
 from byteprop_host.link import transport as transport_module

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import byteprop
-from byteprop._raw import Status, const
-from byteprop_host.boards import load_board
-from byteprop_host.build import build
+from byteprop.engine._raw import Status, const
+from byteprop_host.boards.board import load_board
 from byteprop_host.errors import FitError, RequestError
+from byteprop_host.firmware.build import build
 from byteprop_host.flash import start
 from byteprop_host.link import Decoder, Device, Frame, Message, encode_frame, open_transport
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from byteprop._raw import const
-from byteprop_host.boards import all_boards, load_board
-from byteprop_host.build import build
+from byteprop.engine._raw import const
+from byteprop_host.boards.board import all_boards, load_board
 from byteprop_host.errors import DeviceFaultError
+from byteprop_host.firmware.build import build
 from byteprop_host.flash import RunningBoard, start
 from byteprop_host.link import Device, Message
 from test_lossy_line import needed_tools

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import byteprop
-from byteprop._raw import Engine, Status
+from byteprop.engine._raw import Engine, Status
 from byteprop_host.link import Device, Message
 
 ROOT = Path(__file__).parents[2]

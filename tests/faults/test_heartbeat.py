@@ -11,9 +11,9 @@ import tty
 from pathlib import Path
 
 import byteprop
-from byteprop._raw import const
-from byteprop_host.boards import load_board
-from byteprop_host.build import build
+from byteprop.engine._raw import const
+from byteprop_host.boards.board import load_board
+from byteprop_host.firmware.build import build
 from byteprop_host.flash import start
 from byteprop_host.link import Decoder, Device, Frame, Message, encode_frame, replay
 from test_errors import hail_answer

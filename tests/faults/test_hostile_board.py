@@ -18,7 +18,8 @@ import pytest
 
 import byteprop
 from byteprop import image
-from byteprop.graph import Dense, DType, Graph, Tensor
+from byteprop.graph import DType, Graph, Tensor
+from byteprop.ops import Dense
 from byteprop_host.errors import AnswerError
 from byteprop_host.flash import RunningBoard
 from byteprop_host.link import Device, Frame, Message, encode_frame

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 import byteprop
-from byteprop._raw import Engine, const
-from byteprop_host.boards import Board, load_board
+from byteprop.engine._raw import Engine, const
+from byteprop_host.boards.board import Board, load_board
 from byteprop_host.deployment import check_build
 from byteprop_host.errors import AnswerError, HostError, LinkError
-from byteprop_host.firmware import Firmware
+from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash import RunningBoard
 from byteprop_host.link import Device, Frame, Message, TrainingSession, TrainResult
 from hostile_board import UNASKED, HostileBoard, Lie, honest_board, patched, payload
@@ -25,7 +25,7 @@ from hostile_board import UNASKED, HostileBoard, Lie, honest_board, patched, pay
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from training_boards import Task, classification, shown, twin_results
 
-from byteprop._raw_train import Trainer
+from byteprop.engine._raw_train import Trainer
 
 MODEL = byteprop.load(Path(__file__).parents[1] / "data/models/digits_mlp.tflite")
 RAM = const("BP_SOURCE_RAM")

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import byteprop
-from byteprop._raw import Engine, const
-from byteprop_host.boards import Board, load_board
-from byteprop_host.build import build
+from byteprop.engine._raw import Engine, const
+from byteprop_host.boards.board import Board, load_board
+from byteprop_host.firmware.build import build
 from byteprop_host.flash import RunningBoard, start
 from byteprop_host.link import Device, Message
 from faulty_line import FaultyLine

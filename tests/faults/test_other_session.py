@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 import byteprop
-from byteprop._raw import const
-from byteprop_host.boards import load_board
-from byteprop_host.build import build
+from byteprop.engine._raw import const
+from byteprop_host.boards.board import load_board
 from byteprop_host.errors import LinkError
+from byteprop_host.firmware.build import build
 from byteprop_host.flash import RunningBoard, start
 from byteprop_host.link import Device, Frame, Message, TrainingSession, encode_frame
 from faulty_line import FaultyLine

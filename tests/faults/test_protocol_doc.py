@@ -6,9 +6,9 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from byteprop._raw import Status, const
-from byteprop_host.boards import SERIAL_LIMITS, load_board
-from byteprop_host.build import build
+from byteprop.engine._raw import Status, const
+from byteprop_host.boards.board import SERIAL_LIMITS, load_board
+from byteprop_host.firmware.build import build
 from byteprop_host.flash import start
 from byteprop_host.link import Decoder, Frame, Message, encode_frame, open_transport
 from byteprop_host.link.answers import (

@@ -14,21 +14,14 @@ import numpy as np
 import pytest
 
 import byteprop
-from byteprop._raw import Engine, Status, const
-from byteprop._raw_train import Config, Trainer
+from byteprop.engine._raw import Engine, Status, const
+from byteprop.engine._raw_train import Config, Trainer
 from byteprop.errors import ArgumentError, TrainingError
-from byteprop_host.boards import load_board
-from byteprop_host.build import build
+from byteprop_host.boards.board import load_board
 from byteprop_host.errors import FitError, RequestError
+from byteprop_host.firmware.build import build
 from byteprop_host.flash import RunningBoard, start
-from byteprop_host.link import (
-    Device,
-    Frame,
-    Message,
-    TrainingSession,
-    TrainSample,
-    encode_frame,
-)
+from byteprop_host.link import Device, Frame, Message, TrainingSession, TrainSample, encode_frame
 from faulty_line import FaultyLine
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

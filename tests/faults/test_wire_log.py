@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 import byteprop
-from byteprop._raw import const
-from byteprop_host.boards import load_board
-from byteprop_host.build import build
+from byteprop.engine._raw import const
+from byteprop_host.boards.board import load_board
 from byteprop_host.cli import main
 from byteprop_host.errors import HostError, LinkError
+from byteprop_host.firmware.build import build
 from byteprop_host.flash import start
 from byteprop_host.link import Device, Message, ReplayTransport, read_log, replay
 from faulty_line import FaultyLine

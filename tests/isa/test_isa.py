@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from byteprop import _raw
+from byteprop.engine import _raw
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 import byteprop
-from byteprop import _raw
-from byteprop._raw_train import Config, Trainer
-from byteprop.graph import Activation, Dense, DType, Graph, Op, Softmax, Tensor
+from byteprop.engine import _raw
+from byteprop.engine._raw_train import Config, Trainer
+from byteprop.graph import Activation, DType, Graph, Op, Tensor
+from byteprop.ops import Dense, Softmax
 
 
 def differing_bytes(model: byteprop.Model, x: Any, wanted: Any) -> int:

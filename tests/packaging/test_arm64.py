@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import byteprop
-from byteprop_host.boards import load_board
+from byteprop_host.boards.board import load_board
 from byteprop_host.flash.process import Child, Pty
 from byteprop_host.link import Device
 from conftest import run

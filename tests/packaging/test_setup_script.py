@@ -139,9 +139,7 @@ def test_failing_apt_is_shown_and_not_fatal(bare_path: Path, script_tree: Path) 
 @pytest.mark.slow
 @pytest.mark.download
 @pytest.mark.timeout(600)
-def test_second_run_is_silent_and_offline(
-    tree: Path, package_index: None, tmp_path: Path
-) -> None:
+def test_second_run_is_silent_and_offline(tree: Path, package_index: None, tmp_path: Path) -> None:
     """Then a changed C file is compiled again, still offline."""
     folder = tmp_path / "clone"
     shutil.copytree(tree, folder)

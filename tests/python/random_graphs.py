@@ -9,19 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
-from byteprop._graph_check import MAX_CLASSES
-from byteprop.graph import (
-    Activation,
-    Dense,
-    DType,
-    Graph,
-    Normalization,
-    Op,
-    Rescale,
-    Reshape,
-    Softmax,
-    Tensor,
-)
+from byteprop.graph import Activation, DType, Graph, Normalization, Op, Tensor
+from byteprop.image.check import MAX_CLASSES
+from byteprop.ops import Dense, Rescale, Reshape, Softmax
 
 ACTIVATIONS = list(Activation)
 SOFTMAX_SCALE, SOFTMAX_ZERO_POINT = np.float32(1 / 256), -128

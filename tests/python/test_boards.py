@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from byteprop._raw import const
+from byteprop.engine._raw import const
 from byteprop.errors import ArgumentError
-from byteprop_host.boards import Board, Tick, all_boards, boards_root, load_board, parse_board
+from byteprop_host.boards.board import Board, Tick, all_boards, boards_root, load_board, parse_board
 from byteprop_host.errors import BoardFileError
 
 COMMAND = 'kind = "command"\nprogram = "tool"\ninstall = "x"\nflash = ["{}"]'

@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import byteprop
-from byteprop import _raw, reference
-from byteprop._boundary import Boundary
-from byteprop._raw_boundary import Encoder
+from byteprop import reference
+from byteprop.engine import _raw
+from byteprop.engine._raw_boundary import Encoder
 from byteprop.errors import ArgumentError
 from byteprop.graph import DType, Normalization, Tensor
+from byteprop.graph.boundary import Boundary
 from c_build import INCLUDES, ROOT, STRICT, compile_c, missing
 from random_graphs import small_graph
 

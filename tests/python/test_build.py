@@ -12,12 +12,12 @@ import pytest
 import byteprop
 from byteprop.errors import ArgumentError
 from byteprop.image import without_names
-from byteprop_host import build as build_module
-from byteprop_host.boards import Board, all_boards, load_board
-from byteprop_host.build import arena_bytes, build, check_fit, fit
-from byteprop_host.elf import flash_image, intel_hex, read_elf
+from byteprop_host.boards.board import Board, all_boards, load_board
 from byteprop_host.errors import BuildError, FitError, FlashError, ToolMissingError
-from byteprop_host.firmware import Firmware, cache_dir, placed_at_once
+from byteprop_host.firmware import build as build_module
+from byteprop_host.firmware.build import arena_bytes, build, check_fit, fit
+from byteprop_host.firmware.elf import flash_image, intel_hex, read_elf
+from byteprop_host.firmware.firmware import Firmware, cache_dir, placed_at_once
 from byteprop_host.flash import CommandRunner, Plan, choose, plan, runners, start
 
 MODELS = Path(__file__).resolve().parents[1] / "data" / "models"

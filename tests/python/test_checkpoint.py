@@ -17,10 +17,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from byteprop import Callback, Dense, Sequential, checkpoint
-from byteprop._network import difference
+from byteprop import Callback, Dense, Sequential
 from byteprop.errors import ArgumentError, ModelError
 from byteprop.graph import Normalization
+from byteprop.training import checkpoint
+from byteprop.training.network import difference
 from training_data import blobs, line
 
 EPOCHS, SAMPLES = 3, 100
@@ -191,7 +192,7 @@ def test_a_failed_write_leaves_the_old_file(
     def full(_: int) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr("byteprop._files.os.fsync", full)
+    monkeypatch.setattr("byteprop.support.files.os.fsync", full)
     with pytest.raises(OSError, match="no space"):
         checkpoint.save(path, checkpoint.load(path))
     assert path.read_bytes() == before

@@ -19,11 +19,11 @@ import pytest
 
 import byteprop
 from byteprop.image import without_names
-from byteprop_host.boards import load_board
-from byteprop_host.build import fit
+from byteprop_host.boards.board import load_board
 from byteprop_host.cli import main, make_parser
 from byteprop_host.commands import NAMES, Verb
 from byteprop_host.console import Console
+from byteprop_host.firmware.build import fit
 from byteprop_host.link import Frame, Message, encode_frame
 from cli_process import run_command
 

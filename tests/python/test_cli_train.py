@@ -20,17 +20,17 @@ import pytest
 
 import byteprop
 import byteprop_host.commands.train as train_command
-import byteprop_host.train as train_module
-import byteprop_host.training_twin as twin_module
-from byteprop.training_options import TrainOptions
+import byteprop_host.training.job as train_module
+import byteprop_host.training.lockstep as twin_module
+from byteprop.training.options import TrainOptions
 from byteprop_host.cli import main
 from byteprop_host.deployment import Deployment
 from byteprop_host.errors import LinkError
 from byteprop_host.target import BoardTarget
-from byteprop_host.train import Options, TrainingInterrupted, Watcher
-from byteprop_host.training_data import Sources
-from byteprop_host.training_model import Subject
-from byteprop_host.training_result import TrainingResult
+from byteprop_host.training.data import Sources
+from byteprop_host.training.job import Options, TrainingInterrupted, Watcher
+from byteprop_host.training.result import TrainingResult
+from byteprop_host.training.subject import Subject
 from cli_process import interrupt, running
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "faults"))
@@ -491,7 +491,7 @@ def test_values_that_saturate_are_told(folder: Path, capsys: pytest.CaptureFixtu
 def test_info_tells_what_training_takes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", str(DIGITS), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    from byteprop._raw_train import Config, plan
+    from byteprop.engine._raw_train import Config, plan
 
     wanted = plan(byteprop.load(DIGITS).image, Config(seed=0))
     assert result["training"]["bytes"] == wanted.memory_bytes

@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from byteprop._raw_train import Config, Trainer
-from byteprop.diagnosis import describe
+from byteprop.engine._raw_train import Config, Trainer
 from byteprop.errors import ArgumentError
-from byteprop.training_options import TrainOptions
+from byteprop.training.diagnosis import describe
+from byteprop.training.options import TrainOptions
 from byteprop_host.target import BoardTarget
-from byteprop_host.train import Options, train
-from byteprop_host.training_compare import Trained, first_difference
-from byteprop_host.training_data import Sources, load_parts
-from byteprop_host.training_model import Subject
-from byteprop_host.training_report import line_chart, render
-from byteprop_host.training_result import TrainingResult
+from byteprop_host.training.compare import Trained, first_difference
+from byteprop_host.training.data import Sources, load_parts
+from byteprop_host.training.job import Options, train
+from byteprop_host.training.report import line_chart, render
+from byteprop_host.training.result import TrainingResult
+from byteprop_host.training.subject import Subject
 
 # --- parts ---
 

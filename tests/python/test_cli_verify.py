@@ -19,10 +19,11 @@ import numpy as np
 import pytest
 
 import byteprop
-from byteprop.graph import Activation, Dense, DType, Graph, Rescale, Tensor
-from byteprop_host import references
+from byteprop.graph import Activation, DType, Graph, Tensor
+from byteprop.ops import Dense, Rescale
 from byteprop_host.cli import main
 from byteprop_host.link import Message, replay
+from byteprop_host.verify import references
 from cli_process import children, interrupt, run_command, running, wait_for_child, wait_until_dead
 
 MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
@@ -158,7 +159,7 @@ def test_every_byte_is_the_references(name: str, capsys: pytest.CaptureFixture[s
 
 
 def test_generated_samples_hold_both_extremes(capsys: pytest.CaptureFixture[str]) -> None:
-    from byteprop_host.samples import generated
+    from byteprop_host.data.samples import generated
 
     code, result = verify([DIGITS, "--samples", "5"], capsys)
     assert code == 0

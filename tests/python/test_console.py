@@ -17,9 +17,9 @@ import pytest
 
 import byteprop
 from byteprop import image
-from byteprop_host import page
 from byteprop_host.cli import main
 from byteprop_host.console import Console, printable, printable_lines, table
+from byteprop_host.report import page
 from cli_process import COMMAND, PATIENCE
 
 MODELS = Path(__file__).parents[1] / "data/models"

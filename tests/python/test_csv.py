@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byteprop import ArgumentError, DataError
-from byteprop._csv import MAX_ROW
 from byteprop.data import Samples, load_labels, load_samples
+from byteprop.data.csv import MAX_ROW
 from test_npz import peak_of
 
 Load = Callable[..., Samples]

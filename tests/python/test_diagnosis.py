@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byteprop.diagnosis import (
+from byteprop.training.diagnosis import (
     Curves,
     Diagnosis,
     Kind,
@@ -21,7 +21,7 @@ from byteprop.diagnosis import (
     diagnose,
     remarks,
 )
-from byteprop.history import History
+from byteprop.training.history import History
 
 CLASSES = Task(n_train=1000, n_validation=200, baseline=0.1, chance=2.3, limit=3.45)
 VALUES = Task(n_train=50, n_validation=50, baseline=1.0, limit=100.0, step=0.05)

@@ -11,18 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from byteprop import (
-    ArgumentError,
-    Dense,
-    Model,
-    ModelError,
-    Sequential,
-    _paths,
-    export,
-    image,
-)
-from byteprop._boundary import Boundary
+from byteprop import ArgumentError, Dense, Model, ModelError, Sequential, image
 from byteprop.graph import DType, Graph, Normalization, Tensor
+from byteprop.graph.boundary import Boundary
+from byteprop.image import export
+from byteprop.support import paths
 from random_graphs import Builder, graph_of_every_op, normalized_graph, small_graph
 from training_data import adc, weather
 
@@ -95,7 +88,7 @@ def test_a_prefix_keeps_two_models_apart(tmp_path: Path) -> None:
     (tmp_path / "b.h").write_text(export.header(IMAGE, prefix="other"))
     source = tmp_path / "both.c"
     source.write_text('#include "a.h"\n#include "b.h"\nint x[OTHER_ARENA_BYTES - 11];\n')
-    run("gcc", *C_FLAGS, f"-I{_paths.csrc()}/include", "-c", source, "-o", tmp_path / "both.o")
+    run("gcc", *C_FLAGS, f"-I{paths.csrc()}/include", "-c", source, "-o", tmp_path / "both.o")
     for wrong in ("", "9a", "a-b", "a b", "a\n"):
         with pytest.raises(ArgumentError, match="prefix: expected a C identifier"):
             export.header(IMAGE, prefix=wrong)
@@ -123,7 +116,7 @@ def test_it_compiles_without_a_warning(
     is_cxx = compiler.endswith("++")
     source = tmp_path / ("main.cc" if is_cxx else "main.c")
     source.write_text('#include "model.h"\n#include "model.h"\n')
-    run(compiler, *flags, f"-I{_paths.csrc()}/include", "-c", source, "-o", tmp_path / "main.o")
+    run(compiler, *flags, f"-I{paths.csrc()}/include", "-c", source, "-o", tmp_path / "main.o")
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "g++"])
@@ -143,7 +136,7 @@ def test_two_files_share_one_model(compiler: str, tmp_path: Path) -> None:
         '    printf("%lu %d", (unsigned long)sum, (int)((uintptr_t)bp_model_image % 16));\n'
         "}\n"
     )
-    run(compiler, f"-I{_paths.csrc()}/include", holder, user, "-o", tmp_path / "program")
+    run(compiler, f"-I{paths.csrc()}/include", holder, user, "-o", tmp_path / "program")
     assert run(tmp_path / "program") == f"{sum(IMAGE)} 0"
 
 
@@ -175,7 +168,7 @@ def quantized_in_c(
     )
     run(
         "gcc", *C_FLAGS, "-O1", "-fsanitize=undefined", "-fno-sanitize-recover",
-        f"-I{_paths.csrc()}/include", source, "-o", folder / "program",
+        f"-I{paths.csrc()}/include", source, "-o", folder / "program",
     )  # fmt: skip
     done = subprocess.run(
         [folder / "program"], input="\n".join(map(str, values.reshape(-1).tolist())),

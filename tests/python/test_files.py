@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from byteprop import _files
+from byteprop.support import files
 
 OLD = b"old" * 1000
 LIMIT = 4096  # bytes that a file may have where the disk is "full"
@@ -33,7 +33,7 @@ def full_disk() -> Iterator[None]:
 def test_writes_a_new_file_with_the_usual_permissions(tmp_path: Path) -> None:
     expected = tmp_path / "expected"
     expected.write_bytes(b"new")
-    _files.write(tmp_path / "file", b"new")
+    files.write(tmp_path / "file", b"new")
     assert (tmp_path / "file").read_bytes() == b"new"
     assert (tmp_path / "file").stat().st_mode == expected.stat().st_mode
     assert sorted(p.name for p in tmp_path.iterdir()) == ["expected", "file"]
@@ -43,7 +43,7 @@ def test_replaces_a_file_and_keeps_its_permissions(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(OLD)
     file.chmod(0o640)
-    _files.write(file, b"new")
+    files.write(file, b"new")
     assert file.read_bytes() == b"new"
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
 
@@ -54,19 +54,19 @@ def test_a_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
     target.write_bytes(OLD)
     link = tmp_path / "link"
     link.symlink_to("elsewhere/target")
-    _files.write(link, b"new")
+    files.write(link, b"new")
     assert link.is_symlink()
     assert target.read_bytes() == b"new"
 
 
 def test_a_name_of_255_bytes_is_written(tmp_path: Path) -> None:
-    _files.write(tmp_path / ("n" * 255), b"new")
+    files.write(tmp_path / ("n" * 255), b"new")
     assert (tmp_path / ("n" * 255)).read_bytes() == b"new"
 
 
 def test_a_device_is_written_to_directly() -> None:
-    _files.check_writable("/dev/null")
-    _files.write("/dev/null", b"new")
+    files.check_writable("/dev/null")
+    files.write("/dev/null", b"new")
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
 
 
@@ -74,7 +74,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, full_disk: None) -> Non
     file = tmp_path / "file"
     file.write_bytes(OLD)
     with pytest.raises(OSError, match="cannot be written: File too large") as caught:
-        _files.write(file, b"new" * LIMIT)
+        files.write(file, b"new" * LIMIT)
     assert caught.value.filename == str(file)
     assert file.read_bytes() == OLD
     assert list(tmp_path.iterdir()) == [file]
@@ -88,12 +88,12 @@ def test_an_interrupt_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mo
     file.write_bytes(OLD)
     monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        _files.write(file, b"new")
+        files.write(file, b"new")
     assert file.read_bytes() == OLD
     assert list(tmp_path.iterdir()) == [file]
 
 
-@pytest.mark.parametrize("do", [_files.check_writable, lambda path: _files.write(path, b"new")])
+@pytest.mark.parametrize("do", [files.check_writable, lambda path: files.write(path, b"new")])
 def test_places_that_cannot_be_written_are_named(tmp_path: Path, do: object) -> None:
     assert callable(do)
     with pytest.raises(FileNotFoundError, match="there is no folder") as caught:
@@ -115,21 +115,21 @@ def test_protected_files_and_folders_are_named(tmp_path: Path) -> None:
     if os.access(file, os.W_OK):
         pytest.skip("this user may write everywhere")
     with pytest.raises(PermissionError, match="the file is write-protected"):
-        _files.write(file, b"new")
+        files.write(file, b"new")
     tmp_path.chmod(0o555)
     try:
         with pytest.raises(PermissionError):
-            _files.check_writable(tmp_path / "new")
+            files.check_writable(tmp_path / "new")
     finally:
         tmp_path.chmod(0o755)
     assert file.read_bytes() == OLD
 
 
 def test_checking_leaves_nothing_behind(tmp_path: Path) -> None:
-    _files.check_writable(tmp_path / "new")
+    files.check_writable(tmp_path / "new")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "old").write_bytes(OLD)
-    _files.check_writable(tmp_path / "old")
+    files.check_writable(tmp_path / "old")
     assert (tmp_path / "old").read_bytes() == OLD
 
 
@@ -137,7 +137,7 @@ WRITER = """
 import itertools, sys
 from byteprop import _files
 for i in itertools.count():
-    _files.write(sys.argv[1], bytes([i % 251]) * 300_000)
+    files.write(sys.argv[1], bytes([i % 251]) * 300_000)
     if not i:
         print("ready", flush=True)
 """

@@ -13,10 +13,10 @@ from byteprop import image
 from byteprop.errors import UnsupportedOpError
 from byteprop.graph import Graph
 from byteprop.ops import specs
-from byteprop_host.boards import load_board, parse_board
-from byteprop_host.build import build
+from byteprop_host.boards.board import load_board, parse_board
 from byteprop_host.errors import BoardFileError
-from byteprop_host.firmware import Firmware
+from byteprop_host.firmware.build import build
+from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash import start
 from byteprop_host.link import Device
 from byteprop_host.link.messages import Message

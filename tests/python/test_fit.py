@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 import byteprop
-from byteprop import Callback, Dense, EarlyStopping, Sequential, _raw_train
-from byteprop._masters import read_masters
-from byteprop.draws import permutation
+from byteprop import Callback, Dense, EarlyStopping, Sequential
+from byteprop.engine import _raw_train
 from byteprop.errors import ArgumentError, TrainingError, TrainingWarning
 from byteprop.model import Model
-from byteprop.schedules import Linear, Progress
+from byteprop.training.draws import permutation
+from byteprop.training.masters import read_masters
+from byteprop.training.schedules import Linear, Progress, schedule_of
 from training_data import MODELS, Array, blobs, fashion_test_images, line, noise
 
 
@@ -110,7 +111,7 @@ def test_fit_is_the_trainer_fed_as_documented(arguments: dict[str, Any]) -> None
         residual=arguments.get("residual", True),
         momentum_shift=2 if "momentum" in arguments else 0,
     )
-    schedule = byteprop.schedules.schedule_of(arguments.get("schedule", "linear"))
+    schedule = schedule_of(arguments.get("schedule", "linear"))
     # Pixels are bytes moved by the zero point.
     trainer = _raw_train.Trainer(net.image, config)
     for epoch in range(2):

@@ -12,9 +12,9 @@ import tflite
 
 import byteprop
 from byteprop.errors import TrainingError
-from byteprop.graph import Dense
-from byteprop.tflite_file import options_of
-from byteprop.training_reference import Config, ReferenceTrainer
+from byteprop.ops import Dense
+from byteprop.reference.training import Config, ReferenceTrainer
+from byteprop.tflite.file import options_of
 from byteprop_host.cli import main
 from tflite_builder import INT8, INT32, UINT8, ModelBuilder
 from training_case import check_same_graph

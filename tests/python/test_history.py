@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from byteprop.diagnosis import Rate, Sizes, Task
 from byteprop.errors import ArgumentError
-from byteprop.history import History
+from byteprop.training.diagnosis import Rate, Sizes, Task
+from byteprop.training.history import History
 
 
 def history(**figures: list[float]) -> History:

@@ -13,20 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from byteprop import _raw, image, reference
+from byteprop import image, reference
+from byteprop.engine import _raw
 from byteprop.errors import ModelError
-from byteprop.graph import (
-    Activation,
-    Dense,
-    DType,
-    Graph,
-    Normalization,
-    Rescale,
-    Reshape,
-    Softmax,
-    Tensor,
-)
-from byteprop.ops import place
+from byteprop.graph import Activation, DType, Graph, Normalization, Tensor
+from byteprop.ops import Dense, Rescale, Reshape, Softmax, place
 from byteprop.ops.dense import dense_multipliers
 from random_graphs import (
     Builder,

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from byteprop import _raw, image
-from byteprop.graph import Dense, DType, Graph, Tensor
-from byteprop.ops import specs
+from byteprop import image
+from byteprop.engine import _raw
+from byteprop.graph import DType, Graph, Tensor
+from byteprop.ops import Dense, specs
 from random_graphs import graph_of_every_op
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs/format.md").read_text(encoding="utf-8")

@@ -12,9 +12,10 @@ import tflite
 import builtin_ref
 import tflite_builder as tb
 from byteprop import reference
-from byteprop.graph import Activation, Dense, Rescale, Reshape
+from byteprop.graph import Activation
 from byteprop.importer import load_tflite
-from byteprop.importer.rawmodel import read
+from byteprop.ops import Dense, Rescale, Reshape
+from byteprop.tflite.rawmodel import read
 
 CODE = tflite.BuiltinOperator
 NEWER_ALONE: dict[str, Any] = {"old_op_codes": False}

@@ -13,8 +13,8 @@ import tflite_builder as tb
 from byteprop.errors import ModelError, UnsupportedOpError
 from byteprop.importer import load_tflite
 from byteprop.importer.lowering import FOLDINGS, LOWERINGS
-from byteprop.importer.rawmodel import op_name, options_name
-from byteprop.importer.schema import OPTIONS_OF_OP
+from byteprop.tflite.rawmodel import op_name, options_name
+from byteprop.tflite.schema import OPTIONS_OF_OP
 
 CODE = tflite.BuiltinOperator
 ONES = np.ones((2, 3), np.int8)

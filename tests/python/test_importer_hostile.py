@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import tflite_builder as tb
 from byteprop.errors import ModelError
 from byteprop.importer import load_tflite
-from byteprop.importer.verify import MAX_TABLES, verify
+from byteprop.tflite.verify import MAX_TABLES, verify
 
 MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
 FILES = [

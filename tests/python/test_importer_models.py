@@ -12,8 +12,9 @@ import tflite
 import builtin_ref
 import tflite_builder as tb
 from byteprop import reference
-from byteprop.graph import Activation, Dense, DType, Graph, Rescale, Reshape, Softmax
+from byteprop.graph import Activation, DType, Graph
 from byteprop.importer import load_tflite
+from byteprop.ops import Dense, Rescale, Reshape, Softmax
 
 MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
 CODE = tflite.BuiltinOperator

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from byteprop_host import invoke
-from byteprop_host.invoke import CommandFailed, in_parallel, run_tool
+from byteprop_host.firmware import subprocesses as invoke
+from byteprop_host.firmware.subprocesses import CommandFailed, in_parallel, run_tool
 from cli_process import COMMAND, PATIENCE, children, is_alive, wait_until_dead
 
 FASHION = Path(__file__).parents[1] / "data/models/fashion_mlp_perchannel.tflite"

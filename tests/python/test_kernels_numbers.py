@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from byteprop import _raw
+from byteprop.engine import _raw
 from byteprop.errors import ArgumentError
 
 INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1

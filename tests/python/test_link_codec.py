@@ -8,7 +8,7 @@ from cobs import cobs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byteprop._raw import cobs_decode, cobs_encode, const, crc32, request_name
+from byteprop.engine._raw import cobs_decode, cobs_encode, const, crc32, request_name
 from byteprop_host.link.frames import Decoder, Frame, decode_frame, encode_frame
 from byteprop_host.link.messages import PURE, Message
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import byteprop
-from byteprop import Dense, Sequential, _raw_train
+from byteprop import Dense, Sequential
+from byteprop.engine import _raw_train
 from byteprop.errors import ArgumentError
-from byteprop.metrics import loss_sum
+from byteprop.training.metrics import loss_sum
 from training_data import MODELS, blobs, fashion_test_images, line
 
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 import byteprop
 from byteprop import ArgumentError, Model, ModelError, image, reference
-from byteprop._boundary import Boundary
-from byteprop.graph import DType, Graph, Rescale, Tensor
+from byteprop.graph import DType, Graph, Tensor
+from byteprop.graph.boundary import Boundary
+from byteprop.ops import Rescale
 from random_graphs import Builder, graph_of_every_op, graphs, samples, small_graph
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,22 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from byteprop import BytepropError, _paths
+from byteprop import BytepropError
+from byteprop.support import paths
 
 
 def test_the_checkout_has_both() -> None:
-    assert (_paths.csrc() / "include/byteprop/model.h").is_file()
-    assert (_paths.boards() / "arch").is_dir()
+    assert (paths.csrc() / "include/byteprop/model.h").is_file()
+    assert (paths.boards() / "arch").is_dir()
 
 
 def test_the_wheel_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for folder in ("package/_csrc/include/byteprop", "checkout/csrc/include/byteprop"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "model.h").touch()
-    monkeypatch.setattr(_paths, "_PACKAGE", tmp_path / "package")
-    monkeypatch.setattr(_paths, "_CHECKOUT", tmp_path / "checkout")
-    assert _paths.csrc() == tmp_path / "package/_csrc"
+    monkeypatch.setattr(paths, "_PACKAGE", tmp_path / "package")
+    monkeypatch.setattr(paths, "_CHECKOUT", tmp_path / "checkout")
+    assert paths.csrc() == tmp_path / "package/_csrc"
     (tmp_path / "package/_csrc/include/byteprop/model.h").unlink()
-    assert _paths.csrc() == tmp_path / "checkout/csrc"
+    assert paths.csrc() == tmp_path / "checkout/csrc"
     with pytest.raises(BytepropError, match=r"boards/ is missing \(looked at .*_boards and .*\)"):
-        _paths.boards()
+        paths.boards()

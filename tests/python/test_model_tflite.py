@@ -11,8 +11,8 @@ import pytest
 import builtin_ref
 import byteprop
 import tflite_builder as tb
-from byteprop import _raw
-from byteprop.quantization import quantize_multiplier
+from byteprop.engine import _raw
+from byteprop.graph.quantization import quantize_multiplier
 
 
 def check(model: bytes, x: np.ndarray[Any, Any]) -> None:

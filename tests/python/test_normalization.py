@@ -14,7 +14,7 @@ import byteprop
 from byteprop import Dense, Sequential, image, reference
 from byteprop.errors import ArgumentError, TrainingWarning
 from byteprop.graph import Normalization
-from byteprop.normalization import describe, inputs_declared, inputs_of_samples
+from byteprop.training.normalization import describe, inputs_declared, inputs_of_samples
 from training_data import adc, blobs, fashion_test_images, line, noise, weather
 
 Array = npt.NDArray[Any]
@@ -124,7 +124,7 @@ def test_constants_are_round() -> None:
 def test_measuring_does_not_depend_on_the_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     x, _ = weather()
     whole = constants(x)
-    monkeypatch.setattr("byteprop.normalization._VALUES_AT_ONCE", 21)
+    monkeypatch.setattr("byteprop.training.normalization._VALUES_AT_ONCE", 21)
     assert constants(x) == whole
     assert constants(np.asfortranarray(x)) == whole
 

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byteprop import DataError
-from byteprop._npz import keys_text, open_npz, read_npy, read_npz
+from byteprop.data.npz import keys_text, open_npz, read_npy, read_npz
 
 X = np.arange(24, dtype=np.float32).reshape(4, 2, 3)
 Y = np.array([3, 1, 0, 2], np.uint8)

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import byteprop
-import byteprop_host.running
-import byteprop_host.train
+import byteprop_host.training.job
 import byteprop_host.verify
+import byteprop_host.verify.board_model
 from byteprop_host.cli import main
 from cli_process import COMMAND, PATIENCE
 

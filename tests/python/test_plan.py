@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 
-from byteprop.graph import Graph, Rescale, Reshape, Softmax
-from byteprop.plan import plan
+from byteprop.graph import Graph
+from byteprop.image.plan import plan
+from byteprop.ops import Rescale, Reshape, Softmax
 from random_graphs import Builder, chains, graph_of_every_op, graphs, small_graph
 
 

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byteprop import _kernels, _raw, image, reference
+from byteprop import _kernels, image, reference
+from byteprop.engine import _raw
 from byteprop.errors import ArgumentError, ModelError
 from byteprop.graph import Activation, DType, Kind
 from random_graphs import graph_of_every_op, small_graph

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from byteprop import _raw_train, image
-from byteprop._raw_train import Config, Trainer
+from byteprop import image
+from byteprop.engine import _raw_train
+from byteprop.engine._raw_train import Config, Trainer
 from byteprop.errors import ArgumentError, BytepropError, TrainingError
-from byteprop.graph import Activation, Dense, DType, Graph, Softmax, Tensor
+from byteprop.graph import Activation, DType, Graph, Tensor
+from byteprop.ops import Dense, Softmax
 
 N_IN, N_OUT = 5, 3
 RATE = 200_000

@@ -13,12 +13,13 @@ import pytest
 
 import byteprop
 from byteprop import ArgumentError, DataError
-from byteprop.graph import Activation, Dense, DType, Graph, Softmax, Tensor
+from byteprop.graph import Activation, DType, Graph, Tensor
+from byteprop.ops import Dense, Softmax
 from byteprop_host.cli import main
-from byteprop_host.reading import Reading, numbers_for, numbers_for_new
-from byteprop_host.samples import SampleSet, from_file
-from byteprop_host.training_data import Sources, load_parts
-from byteprop_host.training_model import Subject, encode_part, make_model
+from byteprop_host.data.reading import Reading, numbers_for, numbers_for_new
+from byteprop_host.data.samples import SampleSet, from_file
+from byteprop_host.training.data import Sources, load_parts
+from byteprop_host.training.subject import Subject, encode_part, make_model
 
 Array = npt.NDArray[Any]
 

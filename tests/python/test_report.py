@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 import byteprop
-from byteprop_host.compare import Comparison, Difference, LayerDifference
-from byteprop_host.page import png
-from byteprop_host.references import ReferenceKind
-from byteprop_host.report import render
-from byteprop_host.verdict import Verdict
+from byteprop_host.report.page import png
 from byteprop_host.verify import verify
+from byteprop_host.verify.compare import Comparison, Difference, LayerDifference
+from byteprop_host.verify.references import ReferenceKind
+from byteprop_host.verify.report import render
+from byteprop_host.verify.verdict import Verdict
 
 MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
 DIGITS = MODELS / "digits_mlp.tflite"

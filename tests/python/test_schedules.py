@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from byteprop.errors import ArgumentError
-from byteprop.schedules import (
+from byteprop.training.schedules import (
     SCHEDULES,
     Constant,
     Cosine,

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 import byteprop
-from byteprop import Dense, Sequential, _raw_train
-from byteprop.draws import SHUFFLE_STREAM, below, draws, permutation
+from byteprop import Dense, Sequential
+from byteprop.engine import _raw_train
 from byteprop.errors import ArgumentError, TrainingWarning
-from byteprop.graph import Reshape, Softmax
-from byteprop.initial import initial_weights, input_scale, output_scale
+from byteprop.ops import Reshape, Softmax
+from byteprop.training.draws import SHUFFLE_STREAM, below, draws, permutation
+from byteprop.training.initial import initial_weights, input_scale, output_scale
 from training_data import blobs, line
 
 

@@ -19,7 +19,7 @@ from byteprop.errors import ModelError
 from byteprop.graph import Activation, DType, Graph
 from byteprop.importer import load_tflite
 from byteprop.model import Model
-from byteprop.tflite_writer import write_tflite
+from byteprop.tflite.writer import write_tflite
 from random_graphs import chains, graph_of_every_op, graphs, random_input, samples, small_graph
 from training_data import MODELS, blobs, fashion_test_images, line
 

@@ -14,10 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from byteprop import _raw, _raw_train, image, load, training_reference
+from byteprop import image, load
+from byteprop.engine import _raw, _raw_train
 from byteprop.errors import ArgumentError, TrainingError
-from byteprop.graph import Activation, Dense, DType, Graph, Rescale, Softmax, Tensor
-from byteprop.training_reference import Config, ReferenceTrainer
+from byteprop.graph import Activation, DType, Graph, Tensor
+from byteprop.ops import Dense, Rescale, Softmax
+from byteprop.reference import training as training_reference
+from byteprop.reference.training import Config, ReferenceTrainer
 from training_case import Net, Pair, graph_of
 
 FASHION = Path(__file__).resolve().parents[2] / "examples/fashion_mnist"

@@ -14,7 +14,7 @@ import flatbuffers
 import numpy as np
 import tflite
 
-from byteprop.tflite_file import OptionsWriter, ints, options_of, vector, write_data
+from byteprop.tflite.file import OptionsWriter, ints, options_of, vector, write_data
 
 INT8, UINT8, INT16, INT32, INT64, FLOAT32 = (
     tflite.TensorType.INT8,

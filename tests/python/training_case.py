@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from byteprop import _raw, image, reference
-from byteprop._raw_train import Config, Trainer
-from byteprop.graph import Activation, Dense, DType, Graph, Op, Rescale, Reshape, Softmax, Tensor
-from byteprop.training_reference import Masters, ReferenceTrainer
+from byteprop import image, reference
+from byteprop.engine import _raw
+from byteprop.engine._raw_train import Config, Trainer
+from byteprop.graph import Activation, DType, Graph, Op, Tensor
+from byteprop.ops import Dense, Rescale, Reshape, Softmax
+from byteprop.reference.training import Masters, ReferenceTrainer
 
 HEAD_BYTES = 40  # counters and the fill of batch and window
 RANGE_BYTES = 8

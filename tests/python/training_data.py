@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from byteprop.data import load_samples
-from byteprop.draws import draws
+from byteprop.training.draws import draws
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = Path(__file__).resolve().parents[1] / "data" / "models"

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from byteprop import _files
+from byteprop.support import files
 from byteprop_host.console import Console
 from byteprop_host.errors import error_text
 
 if TYPE_CHECKING:
-    from byteprop_host.boards import Board
-    from byteprop_host.reading import Reading
+    from byteprop_host.boards.board import Board
+    from byteprop_host.data.reading import Reading
     from byteprop_host.target import BoardTarget
 
 EXIT_OK = 0
@@ -168,7 +168,7 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
 
 def reading_of(args: argparse.Namespace) -> Reading:
     """How the options of add_samples want files to be read."""
-    from byteprop_host.reading import Reading
+    from byteprop_host.data.reading import Reading
 
     return Reading(
         header=None if args.header is None else args.header == "yes",
@@ -192,7 +192,7 @@ def check_outputs(*paths: Path | None) -> None:
     """Raises OSError for the first file that cannot be written: before the work, not after it."""
     for path in paths:
         if path is not None:
-            _files.check_writable(path)
+            files.check_writable(path)
 
 
 def tell_with_report(

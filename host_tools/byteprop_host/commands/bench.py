@@ -18,7 +18,7 @@ from byteprop_host.commands import (
 from byteprop_host.console import Console, table
 
 if TYPE_CHECKING:
-    from byteprop_host.bench import Bench
+    from byteprop_host.verify.bench import Bench
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace, console: Console) -> int:
-    from byteprop_host.bench import bench
+    from byteprop_host.verify.bench import bench
 
     check_outputs(args.wire_log)
     with console.progress() as progress:

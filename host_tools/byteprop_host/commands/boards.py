@@ -10,7 +10,7 @@ from byteprop_host.commands import EXIT_OK, Verb
 from byteprop_host.console import Console, table
 
 if TYPE_CHECKING:
-    from byteprop_host.boards import Board
+    from byteprop_host.boards.board import Board
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -18,11 +18,11 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace, console: Console) -> int:
-    from byteprop_host.boards import all_boards
+    from byteprop_host.boards.board import all_boards
+    from byteprop_host.boards.ports import SerialPort, find_ports
     from byteprop_host.errors import ToolMissingError
-    from byteprop_host.ports import SerialPort, find_ports
-    from byteprop_host.toolchains import find_packages, find_tools
-    from byteprop_host.training_plan import can_save, can_train
+    from byteprop_host.firmware.toolchains import find_packages, find_tools
+    from byteprop_host.training.plan import can_save, can_train
 
     boards = all_boards()
     ports: tuple[SerialPort, ...] = ()
@@ -91,7 +91,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
 
 def learns(board: Board) -> str:
     """Whether the board can train, and keep what it learnt in its own flash."""
-    from byteprop_host.training_plan import can_save, can_train
+    from byteprop_host.training.plan import can_save, can_train
 
     if not can_train(board):
         return "no"
@@ -100,7 +100,7 @@ def learns(board: Board) -> str:
 
 def ready_for(board: Board, missing: Set[str]) -> str:
     """What the installed tools suffice for: "process", "emulator", "hardware" or a remark."""
-    from byteprop_host.toolchains import SIMAVR
+    from byteprop_host.firmware.toolchains import SIMAVR
 
     if board.build.toolchain == "native":
         return "process"

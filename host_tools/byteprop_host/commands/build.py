@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from byteprop import _files
+from byteprop.support import files
 from byteprop_host.commands import EXIT_OK, Verb, add_baked_model, add_board, check_outputs
 from byteprop_host.console import Console
 
@@ -20,8 +20,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace, console: Console) -> int:
     import byteprop
-    from byteprop_host.boards import load_board
-    from byteprop_host.build import build
+    from byteprop_host.boards.board import load_board
+    from byteprop_host.firmware.build import build
 
     check_outputs(args.output)
     board = load_board(args.board)
@@ -32,7 +32,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
         progress(f"build {board.name}", 1, 1)
     elf = firmware.elf
     if args.output:
-        _files.write(args.output, elf.read_bytes())
+        files.write(args.output, elf.read_bytes())
         elf = args.output
     console.result(
         f"{elf}: flash {firmware.flash_bytes:,} bytes (model {firmware.model_bytes:,}), "

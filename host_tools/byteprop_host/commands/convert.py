@@ -23,7 +23,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace, console: Console) -> int:
     import byteprop
-    from byteprop_host.model_image import model_image
+    from byteprop_host.firmware.model_image import model_image
 
     check_outputs(args.output)
     model = byteprop.load(args.file)

@@ -10,7 +10,7 @@ from byteprop_host.commands import EXIT_OK, Verb, add_baked_model, add_board, ad
 from byteprop_host.console import Console
 
 if TYPE_CHECKING:
-    from byteprop_host.build import Firmware
+    from byteprop_host.firmware.build import Firmware
     from byteprop_host.flash import RunningBoard
     from byteprop_host.link import DeviceInfo
 
@@ -31,9 +31,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace, console: Console) -> int:
     import byteprop
-    from byteprop_host.boards import load_board
-    from byteprop_host.build import build
+    from byteprop_host.boards.board import load_board
     from byteprop_host.deployment import is_baked, plugged_in, start_board
+    from byteprop_host.firmware.build import build
     from byteprop_host.flash import plan
 
     board = load_board(args.board)

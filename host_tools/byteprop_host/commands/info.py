@@ -11,7 +11,7 @@ from byteprop_host.console import Console, printable, table
 if TYPE_CHECKING:
     from byteprop import Model
     from byteprop.graph import Graph
-    from byteprop_host.training_plan import TrainingFit
+    from byteprop_host.training.plan import TrainingFit
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -20,12 +20,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace, console: Console) -> int:
     import byteprop
-    from byteprop._raw_train import Config
-    from byteprop_host.boards import all_boards
-    from byteprop_host.build import fit
-    from byteprop_host.layers import layer_rows
-    from byteprop_host.model_image import model_image
-    from byteprop_host.training_plan import plan_or_none
+    from byteprop.engine._raw_train import Config
+    from byteprop_host.boards.board import all_boards
+    from byteprop_host.firmware.build import fit
+    from byteprop_host.firmware.model_image import model_image
+    from byteprop_host.training.plan import plan_or_none
+    from byteprop_host.verify.layers import layer_rows
 
     model = byteprop.load(args.file)
     graph = model.graph
@@ -104,9 +104,9 @@ def _run(args: argparse.Namespace, console: Console) -> int:
 
 def _training(model: Model) -> dict[str, Any]:
     """Bytes that training takes beyond the image, or why it cannot be trained."""
-    from byteprop import _raw_train
+    from byteprop.engine import _raw_train
     from byteprop.errors import TrainingError
-    from byteprop.trainable import check_trainable
+    from byteprop.training.trainable import check_trainable
 
     try:
         check_trainable(model.graph, model._opened, _raw_train.Config(seed=0))
@@ -136,7 +136,7 @@ def _trains(plan: TrainingFit | None) -> str:
 
 
 def _border(graph: Graph, index: int) -> dict[str, Any]:
-    from byteprop.normalization import to_json
+    from byteprop.training.normalization import to_json
 
     tensor = graph.tensors[index]
     return {
@@ -150,7 +150,7 @@ def _border(graph: Graph, index: int) -> dict[str, Any]:
 
 
 def _borders(word: str, graph: Graph, indices: tuple[int, ...]) -> list[str]:
-    from byteprop.normalization import describe
+    from byteprop.training.normalization import describe
 
     lines = []
     for index in indices:

@@ -34,7 +34,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace, console: Console) -> int:
-    from byteprop_host.running import run_on_board, save_outputs
+    from byteprop_host.verify.board_model import run_on_board, save_outputs
 
     if args.output.suffix not in (".npy", ".npz"):
         raise ArgumentError(

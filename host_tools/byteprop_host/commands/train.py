@@ -34,8 +34,8 @@ from byteprop_host.commands import (
 from byteprop_host.console import Console
 
 if TYPE_CHECKING:
-    from byteprop_host.train import Options
-    from byteprop_host.training_scores import Epoch
+    from byteprop_host.training.job import Options
+    from byteprop_host.training.scores import Epoch
 
 _SAME_INTERRUPT_SECONDS = 0.5
 _MOST_LINES = 40  # of epochs, so that a thousand of them do not fill the screen
@@ -163,8 +163,8 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace, console: Console) -> int:
-    from byteprop_host.train import TrainingInterrupted, Watcher, train
-    from byteprop_host.training_report import write_report
+    from byteprop_host.training.job import TrainingInterrupted, Watcher, train
+    from byteprop_host.training.report import write_report
 
     check_outputs(*args.save, args.checkpoint, args.report, args.wire_log)
     try:
@@ -189,10 +189,10 @@ def _run(args: argparse.Namespace, console: Console) -> int:
 
 
 def _options(args: argparse.Namespace) -> Options:
-    from byteprop.training_options import TrainOptions
-    from byteprop_host.train import Options
-    from byteprop_host.training_data import Sources
-    from byteprop_host.training_model import Subject
+    from byteprop.training.options import TrainOptions
+    from byteprop_host.training.data import Sources
+    from byteprop_host.training.job import Options
+    from byteprop_host.training.subject import Subject
 
     return Options(
         subject=Subject(

@@ -41,9 +41,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace, console: Console) -> int:
-    from byteprop_host.references import ReferenceKind
-    from byteprop_host.report import write_report
     from byteprop_host.verify import verify
+    from byteprop_host.verify.references import ReferenceKind
+    from byteprop_host.verify.report import write_report
 
     check_outputs(args.report, args.wire_log)
     with console.progress() as progress:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ..boards import Board, Runner
-from ..build import Firmware
-from ..errors import FlashError, ToolMissingError
-from .base import FlashRunner, Plan, Probe, RunningBoard
-from .command import CableBoard, CommandRunner
-from .native import NativeBoard, NativeRunner
-from .qemu import QemuBoard, QemuRunner
-from .simavr import SimavrBoard, SimavrRunner
+from byteprop_host.boards.board import Board, Runner
+from byteprop_host.errors import FlashError, ToolMissingError
+from byteprop_host.firmware.build import Firmware
+from byteprop_host.flash.base import FlashRunner, Plan, Probe, RunningBoard
+from byteprop_host.flash.command import CableBoard, CommandRunner
+from byteprop_host.flash.native import NativeBoard, NativeRunner
+from byteprop_host.flash.qemu import QemuBoard, QemuRunner
+from byteprop_host.flash.simavr import SimavrBoard, SimavrRunner
 
 __all__ = [
     "CableBoard",

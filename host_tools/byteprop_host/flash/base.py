@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, TypeVar
 
-from ..boards import Board
-from ..build import Firmware
+from byteprop_host.boards.board import Board
+from byteprop_host.firmware.build import Firmware
 
 
 @dataclass(frozen=True)

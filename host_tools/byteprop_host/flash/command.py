@@ -6,11 +6,11 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 
-from ..boards import Board, Runner
-from ..build import Firmware
-from ..errors import FlashError, ToolMissingError
-from ..invoke import finish
-from .base import Plan, Probe, StartedBoard, probe_program
+from byteprop_host.boards.board import Board, Runner
+from byteprop_host.errors import FlashError, ToolMissingError
+from byteprop_host.firmware.build import Firmware
+from byteprop_host.firmware.subprocesses import finish
+from byteprop_host.flash.base import Plan, Probe, StartedBoard, probe_program
 
 _LAST_LINES = 12  # of a tool that failed
 

@@ -6,11 +6,11 @@ import os
 import signal
 import threading
 
-from ..boards import Board
-from ..build import Firmware
-from ..errors import FlashError
-from .base import Plan, StartedBoard
-from .process import Child, Pty
+from byteprop_host.boards.board import Board
+from byteprop_host.errors import FlashError
+from byteprop_host.firmware.build import Firmware
+from byteprop_host.flash.base import Plan, StartedBoard
+from byteprop_host.flash.process import Child, Pty
 
 
 class ProcessBoard(StartedBoard):

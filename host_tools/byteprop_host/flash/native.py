@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..boards import Board
-from ..build import Firmware
-from .base import Plan, Probe
-from .local import ProcessBoard, ProcessRunner
-from .process import Child, Pty
+from byteprop_host.boards.board import Board
+from byteprop_host.firmware.build import Firmware
+from byteprop_host.flash.base import Plan, Probe
+from byteprop_host.flash.local import ProcessBoard, ProcessRunner
+from byteprop_host.flash.process import Child, Pty
 
 # A process that cannot start says so within this time; one that runs costs only this once.
 _SETTLE_SECONDS = 0.05

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO
 
-from ..errors import FlashError
+from byteprop_host.errors import FlashError
 
 # Asks Linux for the death signal, then becomes the program. Python code between fork and exec would
 # not do: with threads about it may hang, and newer Pythons warn of it. SIGHUP, the reset button of

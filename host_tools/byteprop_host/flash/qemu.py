@@ -7,12 +7,12 @@ import threading
 import weakref
 from typing import Any
 
-from ..boards import Board
-from ..build import Firmware
-from ..errors import FlashError
-from .base import Plan, Probe, probe_program
-from .local import ProcessBoard, ProcessRunner
-from .process import Child, Pty
+from byteprop_host.boards.board import Board
+from byteprop_host.errors import FlashError
+from byteprop_host.firmware.build import Firmware
+from byteprop_host.flash.base import Plan, Probe, probe_program
+from byteprop_host.flash.local import ProcessBoard, ProcessRunner
+from byteprop_host.flash.process import Child, Pty
 
 
 class QemuBoard(ProcessBoard):

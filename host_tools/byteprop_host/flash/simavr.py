@@ -7,13 +7,13 @@ import subprocess
 import zlib
 from pathlib import Path
 
-from ..boards import Board, Runner, boards_root
-from ..build import Firmware
-from ..errors import ToolMissingError
-from ..firmware import cache_dir, placed_at_once
-from .base import Plan, Probe
-from .local import ProcessBoard, ProcessRunner
-from .process import Child, Pty
+from byteprop_host.boards.board import Board, Runner, boards_root
+from byteprop_host.errors import ToolMissingError
+from byteprop_host.firmware.build import Firmware
+from byteprop_host.firmware.firmware import cache_dir, placed_at_once
+from byteprop_host.flash.base import Plan, Probe
+from byteprop_host.flash.local import ProcessBoard, ProcessRunner
+from byteprop_host.flash.process import Child, Pty
 
 _NAME = "byteprop-simavr"
 _MISSING_HEADER = "simavr/"

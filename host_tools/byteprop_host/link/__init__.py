@@ -1,13 +1,6 @@
 """The link to a board: frames, transport, session, wire log; specified in docs/protocol.md."""
 
-from byteprop_host.link.answers import (
-    DeviceInfo,
-    InferAnswer,
-    Saved,
-    Selected,
-    Stats,
-    TrainResult,
-)
+from byteprop_host.link.answers import DeviceInfo, InferAnswer, Saved, Selected, Stats, TrainResult
 from byteprop_host.link.device import Device
 from byteprop_host.link.frames import Decoder, Frame, encode_frame
 from byteprop_host.link.messages import Message

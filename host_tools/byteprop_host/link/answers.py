@@ -6,9 +6,9 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from byteprop._raw import Engine, const, consts, crc32, status_name, status_text
+from byteprop.engine._raw import Engine, const, consts, crc32, status_name, status_text
 from byteprop.image import op_names
-from byteprop_host.boards import SERIAL_LIMITS
+from byteprop_host.boards.board import SERIAL_LIMITS
 from byteprop_host.errors import AnswerError, LinkError
 from byteprop_host.link.messages import ANSWER, PROTOCOL_VERSION, Message, type_name
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from byteprop._raw import Status, const, status_name, status_text
+from byteprop.engine._raw import Status, const, status_name, status_text
 from byteprop_host.errors import LinkError, RequestError
 from byteprop_host.link.answers import (
     DeviceInfo,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from byteprop._raw import const
+from byteprop.engine._raw import const
 from byteprop_host.link.answers import DeviceInfo, InferAnswer, Selected, Stats
 from byteprop_host.link.inference import OUTPUTS, TENSOR, InferenceClient
 from byteprop_host.link.session import FLASH, RAM, BoardSession, Progress

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from byteprop._raw import cobs_decode, cobs_encode, const, crc32
+from byteprop.engine._raw import cobs_decode, cobs_encode, const, crc32
 
 _HEADER = struct.Struct("<BBHH")
 _CRC = struct.Struct("<I")

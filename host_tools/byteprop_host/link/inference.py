@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from byteprop._raw import const
+from byteprop.engine._raw import const
 from byteprop.errors import ArgumentError
 from byteprop_host.link.answers import (
     InferAnswer,

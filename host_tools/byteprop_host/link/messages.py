@@ -6,8 +6,8 @@ import struct
 from enum import IntEnum
 from functools import lru_cache
 
-from byteprop import _paths
-from byteprop._raw import const, consts, crc32, request_is_pure, status_name
+from byteprop.engine._raw import const, consts, crc32, request_is_pure, status_name
+from byteprop.support import paths
 from byteprop_host.errors import DeviceFaultError
 from byteprop_host.link.frames import Frame
 
@@ -72,7 +72,7 @@ def type_name(number: int) -> str:
 @lru_cache(maxsize=1)
 def _source_names() -> dict[int, str]:
     """CRC of a C file's name -> name, for every source that comes with byteprop."""
-    folders = (_paths.csrc(), _paths.boards())
+    folders = (paths.csrc(), paths.boards())
     return {crc32(f.name.encode()): f.name for d in folders for f in d.rglob("*.[ch]")}
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
-from byteprop._raw import const, crc32
+from byteprop.engine._raw import const, crc32
 from byteprop.errors import ArgumentError, UnsupportedOpError
 from byteprop.image import features
 from byteprop_host.errors import FitError, LinkError

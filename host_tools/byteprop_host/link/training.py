@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from byteprop._raw import Engine, const, crc32
-from byteprop._raw_train import Config, Counters, plan
+from byteprop.engine._raw import Engine, const, crc32
+from byteprop.engine._raw_train import Config, Counters, plan
 from byteprop.errors import ArgumentError
 from byteprop_host.errors import FitError, LinkError, RequestError
 from byteprop_host.link.answers import (

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from byteprop import _files
+from byteprop.support import files
 from byteprop_host.errors import HostError, LinkError
 from byteprop_host.link.answers import requested_session
 from byteprop_host.link.frames import Decoder, Frame
@@ -60,7 +60,7 @@ class WireLog:
 
     def _put(self, entry: dict[str, object]) -> None:
         line = json.dumps(entry).encode() + b"\n"
-        with _files.errors_name(getattr(self._file, "name", "wire log")):
+        with files.errors_name(getattr(self._file, "name", "wire log")):
             while line:  # a full disk may take a part of it
                 line = line[self._file.write(line) :]
 

@@ -15,6 +15,6 @@ def load_tflite(data: bytes) -> Graph:
     """
     # The schema's package has some 200 modules; who loads no .tflite file need not wait for it.
     from byteprop.importer.lowering import lower
-    from byteprop.importer.rawmodel import read
+    from byteprop.tflite.rawmodel import read
 
     return lower(read(bytes(data)))

@@ -8,9 +8,10 @@ import numpy as np
 import tflite
 
 from byteprop.errors import ModelError, UnsupportedOpError
-from byteprop.graph import Reshape, Tensor
-from byteprop.importer.builder import Builder
-from byteprop.importer.checks import (
+from byteprop.graph import Tensor
+from byteprop.ops import Reshape
+from byteprop.tflite.builder import Builder
+from byteprop.tflite.checks import (
     DTYPES,
     is_bare,
     quantization_problem,
@@ -18,8 +19,8 @@ from byteprop.importer.checks import (
     scale_and_zero,
     shape_problem,
 )
-from byteprop.importer.rawmodel import RawTensor
-from byteprop.importer.values import Computed, FloatInput, FloatOutput
+from byteprop.tflite.rawmodel import RawTensor
+from byteprop.tflite.values import Computed, FloatInput, FloatOutput
 
 
 def add_inputs(builder: Builder) -> None:

@@ -9,14 +9,14 @@ from tflite import BuiltinOperator as Code
 
 from byteprop.errors import ModelError, UnsupportedOpError
 from byteprop.graph import Graph
-from byteprop.importer.builder import Builder
 from byteprop.importer.ends import add_inputs, graph_inputs, graph_outputs
 from byteprop.importer.folding import arithmetic, indexing, joining, shape
 from byteprop.importer.ops import normalize
-from byteprop.importer.rawmodel import RawModel, RawOp
 from byteprop.importer.survey import Supported, what_is_missing
 from byteprop.ops import specs
 from byteprop.ops.spec import Reader
+from byteprop.tflite.builder import Builder
+from byteprop.tflite.rawmodel import RawModel, RawOp
 
 LOWERINGS: Mapping[int, Reader] = {
     getattr(Code, name): reader

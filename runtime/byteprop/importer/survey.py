@@ -11,8 +11,8 @@ from tflite import BuiltinOperator as Code
 from tflite import TensorType
 
 from byteprop.errors import ModelError
-from byteprop.importer.checks import described
-from byteprop.importer.rawmodel import NO_TENSOR, RawModel, RawOp, RawTensor, op_name
+from byteprop.tflite.checks import described
+from byteprop.tflite.rawmodel import NO_TENSOR, RawModel, RawOp, RawTensor, op_name
 
 _NUMBERS = (TensorType.INT32, TensorType.INT64)
 _INTEGERS = (TensorType.INT8, TensorType.UINT8, TensorType.INT16)
@@ -171,7 +171,7 @@ def _weights_kind(model: RawModel, floats: list[RawOp]) -> str:
 
 
 def _is_dense_network(model: RawModel) -> bool:
-    from byteprop.float_tflite import network_of
+    from byteprop.quantizer.float_tflite import network_of
 
     try:
         network_of(model)

@@ -14,12 +14,12 @@ from pkgutil import iter_modules
 from typing import Any
 
 from byteprop.errors import ModelError
+from byteprop.graph.tensor import Op, Tensor
 from byteprop.ops.dense import Dense
 from byteprop.ops.rescale import Rescale
 from byteprop.ops.reshape import Reshape
 from byteprop.ops.softmax import Softmax
 from byteprop.ops.spec import OpSpec, Placed
-from byteprop.tensor import Op, Tensor
 
 __all__ = ["Dense", "Rescale", "Reshape", "Softmax", "place", "spec_of", "spec_of_code", "specs"]
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from byteprop import _raw
+from byteprop.engine import _raw
+from byteprop.graph.quantization import Multiplier, activation_range, quantize_multiplier
+from byteprop.graph.tensor import Activation, Op
 from byteprop.ops.spec import (
     WEIGHT_ALIGNMENT,
     WORD,
@@ -22,11 +24,9 @@ from byteprop.ops.spec import (
     range_words,
     refuse_unless_int8,
 )
-from byteprop.quantization import Multiplier, activation_range, quantize_multiplier
-from byteprop.tensor import Activation, Op
 
 if TYPE_CHECKING:
-    from byteprop.tflite_writer import Writer
+    from byteprop.tflite.writer import Writer
 
 MAX_N_IN = _raw.const("BP_DENSE_MAX_INPUTS")
 MAX_N_OUT = _raw.const("BP_DENSE_MAX_OUTPUTS")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from byteprop.graph.quantization import Multiplier, activation_range, quantize_multiplier
+from byteprop.graph.tensor import Activation, Op
 from byteprop.ops.spec import InPlace, OpSpec, Params, Placed, Reader, Record, range_words, words
-from byteprop.quantization import Multiplier, activation_range, quantize_multiplier
-from byteprop.tensor import Activation, Op
 
 if TYPE_CHECKING:
-    from byteprop.tflite_writer import Writer
+    from byteprop.tflite.writer import Writer
 
 # The op of TensorFlow Lite, and the version that takes int8.
 _TFLITE = {

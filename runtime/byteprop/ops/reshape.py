@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from byteprop.graph.tensor import Op
 from byteprop.ops.spec import InPlace, OpSpec, Params, Placed, Reader, Record
-from byteprop.tensor import Op
 
 if TYPE_CHECKING:
-    from byteprop.tflite_writer import Writer
+    from byteprop.tflite.writer import Writer
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from byteprop import _raw
+from byteprop.engine import _raw
 from byteprop.errors import ModelError
+from byteprop.graph.quantization import MAX_LSHIFT, normalised
+from byteprop.graph.tensor import Op, Tensor
 from byteprop.ops.spec import (
     WORD,
     Block,
@@ -22,11 +24,9 @@ from byteprop.ops.spec import (
     float_bits,
     refuse_unless_int8,
 )
-from byteprop.quantization import MAX_LSHIFT, normalised
-from byteprop.tensor import Op, Tensor
 
 if TYPE_CHECKING:
-    from byteprop.tflite_writer import Writer
+    from byteprop.tflite.writer import Writer
 
 MAX_CLASSES = _raw.const("BP_SOFTMAX_MAX_ELEMS")
 _INTEGER_BITS = 5

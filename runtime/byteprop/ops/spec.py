@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from byteprop import _raw
+from byteprop.engine import _raw
 from byteprop.errors import ModelError
-from byteprop.tensor import Activation, DType, Op, Tensor
+from byteprop.graph.tensor import Activation, DType, Op, Tensor
 
 if TYPE_CHECKING:
-    from byteprop.importer.builder import Builder
-    from byteprop.importer.rawmodel import RawOp
-    from byteprop.tflite_writer import Writer
+    from byteprop.tflite.builder import Builder
+    from byteprop.tflite.rawmodel import RawOp
+    from byteprop.tflite.writer import Writer
 
 O = TypeVar("O", bound=Op)  # noqa: E741
 

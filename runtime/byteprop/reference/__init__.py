@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from byteprop.errors import ArgumentError
 from byteprop.graph import Graph
+from byteprop.graph.tensor import DType, Kind, Normalization, Tensor
 from byteprop.reference.fixed import LIMITS, Ints, round_half_away
-from byteprop.tensor import DType, Kind, Normalization, Tensor
 
 __all__ = ["dequantize", "normalize", "quantize", "run", "run_layers"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from byteprop.graph.tensor import Tensor
 from byteprop.ops import Dense
 from byteprop.reference.fixed import Ints, multiplier, output_range, requant, wrap_int32
-from byteprop.tensor import Tensor
 
 
 def run(op: Dense, x: list[Ints], inputs: list[Tensor], outputs: list[Tensor]) -> list[Ints]:

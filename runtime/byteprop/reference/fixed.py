@@ -10,7 +10,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from byteprop.tensor import Activation, DType, Tensor
+from byteprop.graph.tensor import Activation, DType, Tensor
 
 Ints = npt.NDArray[np.int64]
 

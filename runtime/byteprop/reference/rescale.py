@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from byteprop.graph.tensor import Activation, Tensor
 from byteprop.ops import Rescale
 from byteprop.reference.fixed import Ints, multiplier, output_range, requant
-from byteprop.tensor import Activation, Tensor
 
 
 def run(op: Rescale, x: list[Ints], inputs: list[Tensor], outputs: list[Tensor]) -> list[Ints]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from byteprop.graph.tensor import Tensor
 from byteprop.ops import Reshape
 from byteprop.reference.fixed import Ints
-from byteprop.tensor import Tensor
 
 
 def run(op: Reshape, x: list[Ints], inputs: list[Tensor], outputs: list[Tensor]) -> list[Ints]:

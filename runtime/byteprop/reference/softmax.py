@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from byteprop.graph.tensor import Tensor
 from byteprop.ops import Softmax
 from byteprop.reference.fixed import (
     INT32_MAX,
@@ -16,7 +17,6 @@ from byteprop.reference.fixed import (
     round_shift,
     saturate,
 )
-from byteprop.tensor import Tensor
 
 # exp(-1/8), 1/3, exp(-2^k) for k = -2 .. 4 in Q0.31; 48/17 and -32/17 in Q2.29.
 _EXP_MINUS_EIGHTH = 1895147668

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import tflite
 
-from byteprop.importer.builder import MAX_FOLDED_ELEMS, Builder
-from byteprop.importer.rawmodel import RawOp
+from byteprop.tflite.builder import MAX_FOLDED_ELEMS, Builder
+from byteprop.tflite.rawmodel import RawOp
 
 _Array = npt.NDArray[Any]
 # Products of numbers below this fit 64 bits; no shape has larger ones.

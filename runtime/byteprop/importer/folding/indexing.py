@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import tflite
 
-from byteprop.importer.builder import Builder
-from byteprop.importer.rawmodel import RawOp
+from byteprop.tflite.builder import Builder
+from byteprop.tflite.rawmodel import RawOp
 
 
 def fold_strided_slice(builder: Builder, op: RawOp) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import tflite
 
-from byteprop.importer.builder import MAX_FOLDED_ELEMS, Builder
-from byteprop.importer.rawmodel import RawOp
+from byteprop.tflite.builder import MAX_FOLDED_ELEMS, Builder
+from byteprop.tflite.rawmodel import RawOp
 
 
 def fold_pack(builder: Builder, op: RawOp) -> None:

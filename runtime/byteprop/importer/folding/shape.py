@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import tflite
 
-from byteprop.importer.builder import Builder
-from byteprop.importer.rawmodel import RawOp, type_name
-from byteprop.importer.values import Computed, FloatInput, FloatOutput
+from byteprop.tflite.builder import Builder
+from byteprop.tflite.rawmodel import RawOp, type_name
+from byteprop.tflite.values import Computed, FloatInput, FloatOutput
 
 
 def fold_shape(builder: Builder, op: RawOp) -> None:

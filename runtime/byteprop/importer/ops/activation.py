@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import tflite
 
-from byteprop.graph import Activation, Rescale
-from byteprop.importer.builder import Builder
+from byteprop.graph import Activation
 from byteprop.importer.ops.rescale import emit_rescale
-from byteprop.importer.rawmodel import RawOp
+from byteprop.ops import Rescale
+from byteprop.tflite.builder import Builder
+from byteprop.tflite.rawmodel import RawOp
 
 _FUSED = {
     tflite.ActivationFunctionType.NONE: Activation.NONE,

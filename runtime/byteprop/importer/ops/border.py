@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import tflite
 
-from byteprop.graph import Activation, Reshape, Tensor
-from byteprop.importer.builder import Builder
-from byteprop.importer.checks import quoted
+from byteprop.graph import Activation, Tensor
 from byteprop.importer.ops.normalize import normalization_of
 from byteprop.importer.ops.rescale import emit_rescale
-from byteprop.importer.rawmodel import RawOp
-from byteprop.importer.values import Computed, FloatInput, FloatOutput
+from byteprop.ops import Reshape
+from byteprop.tflite.builder import Builder
+from byteprop.tflite.checks import quoted
+from byteprop.tflite.rawmodel import RawOp
+from byteprop.tflite.values import Computed, FloatInput, FloatOutput
 
 
 def lower_quantize(builder: Builder, op: RawOp) -> None:

@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import tflite
 
-from byteprop._graph_check import MAX_N_IN, MAX_N_OUT
-from byteprop.graph import Activation, Dense, DType
-from byteprop.importer.builder import Builder
-from byteprop.importer.checks import quoted
+from byteprop.graph import Activation, DType
+from byteprop.image.check import MAX_N_IN, MAX_N_OUT
 from byteprop.importer.ops.activation import check_fused_range, fused_activation
-from byteprop.importer.rawmodel import RawOp, RawTensor
+from byteprop.ops import Dense
+from byteprop.tflite.builder import Builder
+from byteprop.tflite.checks import quoted
+from byteprop.tflite.rawmodel import RawOp, RawTensor
 
 # How far a bias's scale may be off, in units of the output's scale.
 _BIAS_SCALE_TOLERANCE = 0.02

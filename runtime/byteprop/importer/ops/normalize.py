@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import tflite
 
-from byteprop._graph_check import feature_counts
 from byteprop.graph import Normalization
-from byteprop.importer.builder import Builder
-from byteprop.importer.checks import quoted
+from byteprop.image.check import feature_counts
 from byteprop.importer.folding import arithmetic
-from byteprop.importer.rawmodel import RawOp
-from byteprop.importer.values import FloatInput
+from byteprop.tflite.builder import Builder
+from byteprop.tflite.checks import quoted
+from byteprop.tflite.rawmodel import RawOp
+from byteprop.tflite.values import FloatInput
 
 Floats = npt.NDArray[np.float32]
 Options = (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from byteprop.graph import Activation, Rescale
-from byteprop.importer.builder import Builder
-from byteprop.importer.rawmodel import RawOp
+from byteprop.graph import Activation
+from byteprop.ops import Rescale
+from byteprop.tflite.builder import Builder
+from byteprop.tflite.rawmodel import RawOp
 
 
 def emit_rescale(builder: Builder, op: RawOp, activation: Activation) -> Rescale:

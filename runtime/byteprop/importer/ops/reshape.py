@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import tflite
 
-from byteprop.graph import Reshape
-from byteprop.importer.builder import Builder
-from byteprop.importer.rawmodel import RawOp
-from byteprop.importer.values import Computed, FloatInput, FloatOutput
+from byteprop.ops import Reshape
+from byteprop.tflite.builder import Builder
+from byteprop.tflite.rawmodel import RawOp
+from byteprop.tflite.values import Computed, FloatInput, FloatOutput
 
 
 def lower_reshape(builder: Builder, op: RawOp) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import tflite
 
-from byteprop._graph_check import MAX_CLASSES
-from byteprop.graph import DType, Softmax
-from byteprop.importer.builder import Builder
-from byteprop.importer.checks import quoted
-from byteprop.importer.rawmodel import RawOp
+from byteprop.graph import DType
+from byteprop.image.check import MAX_CLASSES
+from byteprop.ops import Softmax
+from byteprop.tflite.builder import Builder
+from byteprop.tflite.checks import quoted
+from byteprop.tflite.rawmodel import RawOp
 
 _OUTPUT_SCALE = np.float32(1 / 256)
 _OUTPUT_ZERO_POINT = -128

@@ -1,0 +1,1 @@
+"""Boards as data, and the serial ports of this computer."""

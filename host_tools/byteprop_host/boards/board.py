@@ -1,0 +1,558 @@
+"""Boards as data: reads `boards/<name>/board.toml` and checks every key of it.
+
+A board is found by name in the folders of `$BYTEPROP_BOARDS` (separated like `$PATH`), then among
+the boards that come with byteprop, or by the path of its folder or file. docs/porting.md explains
+every key.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import reprlib
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from byteprop.errors import ArgumentError
+from byteprop.image import all_ops
+from byteprop.support import paths
+from byteprop_host.errors import INSTALL_HOST, BoardFileError, ToolMissingError, did_you_mean
+
+SCHEMA = 1
+SERIAL_LIMITS = {
+    "rx_window": (32, 32768),
+    "max_payload": (64, 65535 - 16),
+    "slots": (1, 255),
+    "slot_bytes": (16, 65535 - 16),
+}
+"""What a board's line may be like; the link expects the same of a board's own words."""
+NATIVE = "native"  # the toolchain of a board that is a process of this computer
+PLACEHOLDERS = ("elf", "hex", "bin", "port", "baud")  # of a runner's arguments, between braces
+
+_MAX_BYTES = 1 << 20  # of a board.toml; those that come with byteprop have 2,000
+
+_E = TypeVar("_E", bound=Enum)
+
+
+class Tier(str, Enum):
+    """How far a board is proven."""
+
+    HOST = "host"  # a native process; runs in every test run
+    EMULATED = "emulated"  # runs in every test run that has the emulator
+    HARDWARE = "hardware"  # was run on the real board
+    DESCRIBED = "described"  # compiles; nobody ran it yet
+
+
+class Tick(str, Enum):
+    """What the board's tick counter counts (BP_TICK_x of byteprop/link.h)."""
+
+    NONE = "none"
+    CYCLES = "cycles"
+    TIMER = "timer"
+    INSTRUCTIONS = "instructions"
+
+
+class Same(str, Enum):
+    """What an emulator has in common with the board."""
+
+    BOARD = "board"
+    CPU = "cpu"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """`[memory]`, all in bytes. `firmware_*` is what the program needs without a model."""
+
+    flash_bytes: int
+    flash_origin: int
+    flash_page_bytes: int
+    ram_bytes: int
+    ram_origin: int
+    stack_bytes: int  # reserved for the stack
+    pool_bytes: int  # uploaded image and arena, when no model is baked into the firmware
+    firmware_flash_bytes: int
+    firmware_ram_bytes: int  # with line buffers and stack, without pool
+    train_flash_bytes: int  # the same of firmware that trains; 0: it does not fit the board
+    train_ram_bytes: int
+    train_stack_bytes: int  # reserved for the stack of firmware that trains
+    save_slot_bytes: int  # of each of two places, at the end of flash, for what was learnt; 0: none
+
+
+@dataclass(frozen=True)
+class Clock:
+    """`[clock]`."""
+
+    hz: int
+    tick: Tick
+    tick_hz: int
+
+
+@dataclass(frozen=True)
+class Serial:
+    """`[serial]`: the line, and the sizes that the firmware's link is built with."""
+
+    baud: int
+    rx_window: int  # bytes the receive ring holds
+    max_payload: int  # of one frame
+    slots: int  # answers kept for repeated requests
+    slot_bytes: int  # payload of a kept answer
+    usb: tuple[str, ...]  # "vvvv:pppp" in hexadecimal
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """`[build]`: what is compiled how."""
+
+    toolchain: str  # prefix of the tools, such as "arm-none-eabi"; "native": this machine's own
+    install: str  # Debian packages of the toolchain
+    parts: tuple[str, ...]  # folders of boards/ whose sources are compiled in
+    flags: tuple[str, ...]  # for compiling and linking
+    link_flags: tuple[str, ...]  # for linking only
+    kernel_flags: tuple[str, ...]  # besides, for csrc/kernels, csrc/isa and csrc/infer
+    program_flags: tuple[str, ...]  # besides, for everything else
+    defines: Mapping[str, str]
+    ops: tuple[str, ...]  # that firmware without a model has; empty: all
+    train_flags: tuple[str, ...]  # in place of kernel_flags and program_flags, when it trains
+    train_defines: Mapping[str, str]  # besides, for firmware that trains
+
+
+@dataclass(frozen=True)
+class Runner:
+    """One `[[runner]]`: how firmware gets onto the board; the first that is available serves.
+
+    Kind "qemu" starts the board's `[emulator]`, "simavr" that emulator of AVR, "native" the
+    executable; "command" is described wholly by the fields below, whose arguments may hold {elf},
+    {hex}, {bin}, {port} and {baud}.
+    """
+
+    kind: str
+    name: str
+    program: str = ""
+    flash: tuple[str, ...] = ()
+    reset: tuple[str, ...] = ()
+    install: str = ""
+    mcu: str = ""  # simavr's name of the microcontroller
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """`[emulator]`: QEMU for this board."""
+
+    program: str
+    args: tuple[str, ...]  # firmware is put in for {elf}
+    same: Same
+    install: str  # Debian package
+    icount: bool  # whether it can count instructions
+    restart_to_reset: bool  # its own reset does not work; it is started anew
+    icount_shift: int  # one instruction lasts 2^shift ns when counted
+    note: str  # what differs from the real board
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board as its board.toml describes it."""
+
+    name: str
+    title: str
+    vendor: str
+    url: str
+    arch: str
+    cpu: str
+    isa: str  # folder of csrc/isa that suits the CPU, or ""
+    tier: Tier
+    memory: Memory
+    clock: Clock
+    serial: Serial
+    build: BuildSettings
+    runners: tuple[Runner, ...]
+    emulator: Emulator | None
+    folder: Path = field(compare=False)
+
+    def instructions(self, ticks: int) -> float | None:
+        """Instructions that counted `ticks` are under the emulator, or None when unknown."""
+        if self.clock.tick is Tick.INSTRUCTIONS:
+            return float(ticks)
+        if self.emulator is None or not self.emulator.icount or self.clock.tick is Tick.NONE:
+            return None
+        return ticks * 1e9 / (self.clock.tick_hz * 2.0**self.emulator.icount_shift)
+
+
+class _Table:
+    """A table of a TOML file, read key by key; what is left over at the end is an error."""
+
+    def __init__(self, values: Mapping[str, Any], file: Path, where: str) -> None:
+        self._values = dict(values)
+        self._file = file
+        self._where = where
+
+    def error(self, key: str, text: str) -> BoardFileError:
+        """The error of a key; `text` goes on after its name."""
+        return BoardFileError(f"{self._file}: {self._path(key)} {text}")
+
+    def wrong(self, key: str, expected: str, got: object) -> BoardFileError:
+        return BoardFileError(
+            f"{self._file}: {self._path(key)}: expected {expected}, got {_shown(got)}"
+        )
+
+    def _path(self, key: str) -> str:
+        key = _cut(key)
+        return f"{self._where}.{key}" if self._where else key
+
+    def _take(self, key: str, default: object = ...) -> Any:
+        if key in self._values:
+            return self._values.pop(key)
+        if default is ...:
+            raise self.error(key, "is missing")
+        return default
+
+    def text(self, key: str, default: object = ...) -> str:
+        """A string; one that must be there is not empty."""
+        value = self._take(key, default)
+        if not _is_text(value) or not (value or default is not ...):
+            raise self.wrong(key, "a string in one line", value)
+        return str(value)
+
+    def word(self, key: str) -> str:
+        """A string that becomes a string of C."""
+        value = self.text(key)
+        if '"' in value or "\\" in value:
+            raise self.wrong(key, "a string without quotes and backslashes", value)
+        return value
+
+    def integer(self, key: str, low: int = 0, high: int = 2**32 - 1, default: object = ...) -> int:
+        value = self._take(key, default)
+        if type(value) is not int or not low <= value <= high:
+            raise self.wrong(key, f"an integer from {low} to {high}", value)
+        return value
+
+    def boolean(self, key: str, default: object = ...) -> bool:
+        value = self._take(key, default)
+        if type(value) is not bool:
+            raise self.wrong(key, "true or false", value)
+        return value
+
+    def texts(self, key: str, default: object = ...) -> tuple[str, ...]:
+        value = self._take(key, default)
+        if not isinstance(value, list) or not all(map(_is_text, value)):
+            raise self.wrong(key, "a list of strings, each in one line", value)
+        return tuple(value)
+
+    def arguments(self, key: str, known: Sequence[str], default: object = ...) -> tuple[str, ...]:
+        """A list of strings with placeholders of `known` in braces."""
+        args = self.texts(key, default)
+        for name in re.findall(r"\{(\w+)\}", " ".join(args)):
+            if name not in known:
+                braced = ["{" + k + "}" for k in known]
+                raise self.wrong(key, f"placeholders of {', '.join(braced)}", "{" + name + "}")
+        return args
+
+    def choice(self, key: str, kind: type[_E]) -> _E:
+        value = self.text(key)
+        try:
+            return kind(value)
+        except ValueError:
+            names = ", ".join(member.value for member in kind)
+            raise self.wrong(key, f"one of {names}", value) from None
+
+    def table(self, key: str, default: object = ...) -> _Table:
+        value = self._take(key, default)
+        if not isinstance(value, dict):
+            raise self.wrong(key, "a table", value)
+        return _Table(value, self._file, self._path(key))
+
+    def tables(self, key: str) -> list[_Table]:
+        value = self._take(key)
+        if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
+            raise self.wrong(key, "an array of tables", value)
+        return [_Table(v, self._file, f"{key}[{i}]") for i, v in enumerate(value)]
+
+    def has(self, key: str) -> bool:
+        return key in self._values
+
+    def remaining_texts(self) -> dict[str, str]:
+        return {key: self.text(key) for key in sorted(self._values)}
+
+    def finish(self, known: Sequence[str] = ()) -> None:
+        for key in self._values:
+            raise self.error(key, f"is not a key of board.toml{did_you_mean(key, known)}")
+
+
+def _is_text(value: object) -> bool:
+    """Control characters would end up in commands and messages."""
+    return isinstance(value, str) and (value.isprintable() or not value)
+
+
+def _shown(value: object) -> str:
+    """The beginning of a value from a file, however long or deep it is."""
+    try:
+        return _cut(reprlib.repr(value))
+    except ValueError:  # too many digits
+        return "a number of thousands of digits"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:80]}..."
+
+
+def _memory(t: _Table) -> Memory:
+    memory = Memory(
+        flash_bytes=t.integer("flash_bytes", 1),
+        flash_origin=t.integer("flash_origin"),
+        flash_page_bytes=t.integer("flash_page_bytes", 1),
+        ram_bytes=t.integer("ram_bytes", 1),
+        ram_origin=t.integer("ram_origin"),
+        stack_bytes=t.integer("stack_bytes", 1),
+        pool_bytes=t.integer("pool_bytes"),
+        firmware_flash_bytes=t.integer("firmware_flash_bytes"),
+        firmware_ram_bytes=t.integer("firmware_ram_bytes"),
+        train_flash_bytes=t.integer("train_flash_bytes", default=0),
+        train_ram_bytes=t.integer("train_ram_bytes", default=0),
+        train_stack_bytes=t.integer("train_stack_bytes", default=0),
+        save_slot_bytes=t.integer("save_slot_bytes", default=0),
+    )
+    if memory.firmware_ram_bytes + memory.pool_bytes > memory.ram_bytes:
+        raise t.error("pool_bytes", "and firmware_ram_bytes together are more than ram_bytes")
+    if memory.firmware_flash_bytes > memory.flash_bytes:
+        raise t.error("firmware_flash_bytes", "is more than flash_bytes")
+    if memory.save_slot_bytes % memory.flash_page_bytes:
+        raise t.error("save_slot_bytes", "must be a multiple of flash_page_bytes")
+    if memory.train_flash_bytes + 2 * memory.save_slot_bytes > memory.flash_bytes:
+        raise t.error("train_flash_bytes", "and two save slots together are more than flash_bytes")
+    if memory.train_ram_bytes > memory.ram_bytes:
+        raise t.error("train_ram_bytes", "is more than ram_bytes")
+    if memory.pool_bytes % 4:
+        raise t.wrong("pool_bytes", "a multiple of 4", memory.pool_bytes)
+    for kind in ("flash", "ram"):
+        end = getattr(memory, f"{kind}_origin") + getattr(memory, f"{kind}_bytes")
+        if end > 1 << 32:
+            raise t.error(f"{kind}_bytes", f"and {kind}_origin reach beyond 32 bits: {end:#x}")
+    t.finish(_names(Memory))
+    return memory
+
+
+def _clock(t: _Table) -> Clock:
+    clock = Clock(
+        hz=t.integer("hz", 1), tick=t.choice("tick", Tick), tick_hz=t.integer("tick_hz", default=0)
+    )
+    if clock.tick is not Tick.NONE and not clock.tick_hz:
+        raise t.error("tick_hz", "must not be 0 when there is a tick")
+    t.finish(_names(Clock))
+    return clock
+
+
+def _is_usb_id(text: str) -> bool:
+    vendor, _, product = text.partition(":")
+    return all(len(s) == 4 and set(s) <= set("0123456789abcdef") for s in (vendor, product))
+
+
+def _serial(t: _Table) -> Serial:
+    serial = Serial(
+        baud=t.integer("baud", 1),
+        rx_window=t.integer("rx_window", *SERIAL_LIMITS["rx_window"]),
+        max_payload=t.integer("max_payload", *SERIAL_LIMITS["max_payload"]),
+        slots=t.integer("slots", *SERIAL_LIMITS["slots"]),
+        slot_bytes=t.integer("slot_bytes", *SERIAL_LIMITS["slot_bytes"]),
+        usb=t.texts("usb", []),
+    )
+    for usb in serial.usb:
+        if not _is_usb_id(usb):
+            raise t.wrong("usb", 'ids such as "0d28:0204"', usb)
+    if serial.rx_window & (serial.rx_window - 1):
+        raise t.wrong("rx_window", "a power of two", serial.rx_window)
+    t.finish(_names(Serial))
+    return serial
+
+
+def _ops(t: _Table) -> tuple[str, ...]:
+    ops = t.texts("ops", [])
+    unknown = [name for name in ops if name not in all_ops()]
+    if unknown:
+        known = ", ".join(sorted(all_ops()))
+        raise t.wrong("ops", f"names of ops ({known})", unknown[0])
+    return ops
+
+
+def _build(t: _Table) -> BuildSettings:
+    defines = t.table("defines", {})
+    train_defines = t.table("train_defines", {})
+    build = BuildSettings(
+        toolchain=t.text("toolchain"),
+        install=t.text("install", ""),
+        parts=t.texts("parts", []),
+        flags=t.texts("flags", []),
+        link_flags=t.texts("link_flags", []),
+        kernel_flags=t.texts("kernel_flags", ["-O2"]),
+        program_flags=t.texts("program_flags", ["-Os"]),
+        ops=_ops(t),
+        train_flags=t.texts("train_flags", []),
+        defines=defines.remaining_texts(),
+        train_defines=train_defines.remaining_texts(),
+    )
+    t.finish(_names(BuildSettings))
+    return build
+
+
+def _runner(t: _Table) -> Runner:
+    kind = t.text("kind")
+    if kind in ("qemu", "native"):
+        runner = Runner(kind=kind, name=kind)
+    elif kind == "simavr":
+        runner = Runner(kind=kind, name=kind, mcu=t.text("mcu"), install=t.text("install"))
+    elif kind == "command":
+        program = t.text("program")
+        runner = Runner(
+            kind=kind,
+            name=t.text("name", program),
+            program=program,
+            flash=t.arguments("flash", PLACEHOLDERS),
+            reset=t.arguments("reset", PLACEHOLDERS, []),
+            install=t.text("install"),
+        )
+    else:
+        raise t.wrong("kind", "one of qemu, simavr, native, command", kind)
+    t.finish(_names(Runner))
+    return runner
+
+
+def _emulator(t: _Table) -> Emulator:
+    emulator = Emulator(
+        program=t.text("program"),
+        args=t.arguments("args", ("elf",)),
+        same=t.choice("same", Same),
+        install=t.text("install"),
+        icount=t.boolean("icount", True),
+        restart_to_reset=t.boolean("restart_to_reset", False),
+        icount_shift=t.integer("icount_shift", 0, 10, default=6),
+        note=t.text("note", ""),
+    )
+    if not any("{elf}" in arg for arg in emulator.args):
+        raise t.error("args", "must hold {elf}")
+    t.finish(_names(Emulator))
+    return emulator
+
+
+def parse_board(file: Path) -> Board:
+    """Reads and checks one board.toml. Raises BoardFileError naming file and key."""
+    root = _Table(_read_toml(file), file, "")
+    root.integer("schema", SCHEMA, SCHEMA)
+    t = root.table("board")
+    board = Board(
+        name=t.word("name"),
+        title=t.text("title"),
+        vendor=t.text("vendor"),
+        url=t.text("url"),
+        arch=t.text("arch"),
+        cpu=t.word("cpu"),
+        isa=t.text("isa", ""),
+        tier=t.choice("tier", Tier),
+        memory=_memory(root.table("memory")),
+        clock=_clock(root.table("clock")),
+        serial=_serial(root.table("serial")),
+        build=_build(root.table("build")),
+        runners=tuple(_runner(r) for r in root.tables("runner")),
+        emulator=_emulator(root.table("emulator")) if root.has("emulator") else None,
+        folder=file.resolve().parent,
+    )
+    t.finish(_names(Board))
+    root.finish(("schema", "board", "memory", "clock", "serial", "build", "runner", "emulator"))
+    if board.name != board.folder.name:
+        raise t.error("name", f"must be the name of its folder, {board.folder.name!r}")
+    if not board.runners:
+        raise root.error("runner", "must have at least one entry")
+    if board.emulator is None and any(r.kind == "qemu" for r in board.runners):
+        raise root.error("emulator", "is missing, but a runner has kind qemu")
+    return board
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        if sys.version_info >= (3, 11):
+            import tomllib
+        else:
+            import tomli as tomllib
+    except ImportError:
+        raise ToolMissingError(
+            "tomli is not installed, and Python 3.10 needs it to read board descriptions: "
+            + INSTALL_HOST
+        ) from None
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise BoardFileError(f"{file}: cannot be read: {error.strerror}") from None
+    if len(data) > _MAX_BYTES:
+        raise BoardFileError(f"{file}: expected at most {_MAX_BYTES:,} bytes, got more")
+    try:
+        return tomllib.loads(data.decode())
+    except RecursionError:
+        raise BoardFileError(f"{file}: is nested too deeply") from None
+    except ValueError as error:  # TOML and UTF-8 that are none, and numbers without end
+        raise BoardFileError(f"{file}: is not TOML: {_cut(str(error))}") from None
+
+
+def _names(record: type) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(record))
+
+
+def boards_root() -> Path:
+    """The folder boards/ that comes with byteprop: the wheel's, else the checkout's."""
+    return paths.boards()
+
+
+def _roots() -> list[Path]:
+    extra = [Path(p) for p in os.environ.get("BYTEPROP_BOARDS", "").split(os.pathsep) if p]
+    for folder in extra:
+        if not folder.is_dir():
+            raise BoardFileError(f"BYTEPROP_BOARDS: expected folders, got {str(folder)!r}")
+    return [*extra, boards_root()]
+
+
+def _files() -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for root in _roots():
+        for file in sorted(root.glob("*/board.toml")):
+            files.setdefault(file.parent.name, file)
+    return files
+
+
+def all_boards() -> tuple[Board, ...]:
+    """Every board that can be found, `host` first, the others by name."""
+    boards = [parse_board(file) for file in _files().values()]
+    return tuple(sorted(boards, key=lambda b: (b.tier is not Tier.HOST, b.name)))
+
+
+def with_runner(board: Board, name: str) -> Board:
+    """The board as if board.toml had that runner alone."""
+    chosen = tuple(r for r in board.runners if r.name == name)
+    if not chosen:
+        known = ", ".join(r.name for r in board.runners)
+        raise ArgumentError(
+            f"board {board.name} has no runner {name!r}; it has: {known}"
+            + did_you_mean(name, [r.name for r in board.runners])
+        )
+    return replace(board, runners=chosen)
+
+
+def load_board(name: str | Path) -> Board:
+    """The board of that name, or the one described in that folder or file.
+
+    "BOARD:RUNNER" is the same board with one of its runners alone: "arduino-uno:qemu"."""
+    board, colon, runner = str(name).rpartition(":")
+    if colon and not Path(name).exists():
+        return with_runner(load_board(board), runner)
+    path = Path(name)
+    if path.is_dir() and (path / "board.toml").is_file():
+        return parse_board(path / "board.toml")
+    if path.suffix == ".toml" and path.is_file():
+        return parse_board(path)
+    files = _files()
+    if str(name) not in files:
+        raise ArgumentError(
+            f"board {str(name)!r} is not known; known boards: {', '.join(sorted(files))}"
+            + did_you_mean(str(name), files)
+        )
+    return parse_board(files[str(name)])

@@ -1,0 +1,1 @@
+"""Building firmware: sources, flags, compilers, linker and its report."""

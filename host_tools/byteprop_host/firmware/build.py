@@ -1,0 +1,235 @@
+"""Firmware from sources, and a cache keyed by content.
+
+Nothing here knows a board by name: everything comes from its board.toml. The same sources, flags,
+board, image and compiler give the same bytes and the same build id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache, partial
+from pathlib import Path
+
+from byteprop.errors import ArgumentError
+from byteprop.support import paths
+from byteprop_host.boards.board import NATIVE, Board, boards_root
+from byteprop_host.errors import FitError, ToolMissingError
+from byteprop_host.firmware.build_plan import PROGRAM_FOLDER, Job, Unit
+from byteprop_host.firmware.capacity import (
+    Fit,
+    arena_bytes,
+    baked_image,
+    check_fit,
+    check_train_fit,
+    fit,
+    train_fit,
+    train_pool_bytes,
+)
+from byteprop_host.firmware.firmware import Firmware, cache_dir, placed_at_once
+from byteprop_host.firmware.linker import check_sizes, link_into, memory_ld
+from byteprop_host.firmware.native import native_firmware
+from byteprop_host.firmware.subprocesses import in_parallel, run_tool
+
+__all__ = [
+    "Firmware",
+    "Fit",
+    "Progress",
+    "arena_bytes",
+    "build",
+    "cache_dir",
+    "check_fit",
+    "check_train_fit",
+    "fit",
+    "train_fit",
+]
+
+Progress = Callable[[str, int, int], None]
+
+
+def compiler(board: Board) -> Path:
+    """The board's C compiler. Raises ToolMissingError with what to install."""
+    name = f"{board.build.toolchain}-gcc"
+    path = shutil.which(name)
+    if path is None:
+        raise ToolMissingError(
+            f"{name} is not installed, and {board.name} needs it: "
+            f"sudo apt-get install {board.build.install}"
+        )
+    return Path(path)
+
+
+@cache
+def _version(program: Path) -> str:
+    done = subprocess.run(
+        [program, "--version"], capture_output=True, text=True, check=False, timeout=30.0
+    )
+    return done.stdout
+
+
+def build(
+    board: Board,
+    image: bytes | None = None,
+    *,
+    defines: Mapping[str, str] | None = None,
+    flags: Sequence[str] = (),
+    program: Sequence[Path] = (),
+    train: bool = False,
+    progress: Progress | None = None,
+) -> Firmware:
+    """Builds the device program for `board`, or takes it from the cache.
+
+    image: a model image to bake into flash; without one, models are uploaded into the pool.
+    program: C files that take the place of csrc/app. train: with training, and all RAM that is left
+    for it. Raises FitError, ToolMissingError, BuildError.
+    """
+    if board.build.toolchain == NATIVE:
+        if image is not None or program:
+            raise ArgumentError(f"image: {board.name} has no flash to bake a model into; upload it")
+        return native_firmware(board, dict(defines or {}))
+    if train:
+        _check_training(board, image)
+        stack = board.memory.train_stack_bytes or board.memory.stack_bytes
+        board = replace(board, memory=replace(board.memory, stack_bytes=stack))
+        if flags_for_it := board.build.train_flags:
+            settings = replace(board.build, kernel_flags=flags_for_it, program_flags=flags_for_it)
+            board = replace(board, build=settings)
+    elif not program:
+        check_fit(board, image)
+    job = Job(
+        board=board,
+        compiler=compiler(board),
+        csrc=paths.csrc(),
+        boards=boards_root(),
+        image=None if image is None else baked_image(image),
+        program=tuple(p.resolve() for p in program),
+        defines=dict(defines or {}),
+        flags=tuple(flags),
+        train=train,
+    )
+    return _built(job, progress or (lambda stage, done, total: None))
+
+
+def _check_training(board: Board, image: bytes | None) -> None:
+    """What can be told before the configuration of training is known."""
+    if image is not None and board.build.train_defines.get("BP_ROM_IS_RAM") == "1":
+        raise ArgumentError(f"image: {board.name} trains what was uploaded, not what is in flash")
+    if train_pool_bytes(board) == 0:
+        raise FitError(f"{board.name}: the firmware with training does not fit this board")
+
+
+def _built(job: Job, progress: Progress) -> Firmware:
+    units = job.units()
+    headers = _headers_digest(job)
+    build_id = _build_id(job, units, headers)
+    folder = cache_dir() / "firmware" / f"{build_id:016x}"
+    if not (folder / "sizes.json").is_file():
+        objects = _compile_all(job, units, headers, build_id, progress)
+        progress("link", 0, 1)
+        link_into(folder, job, objects)
+        progress("link", 1, 1)
+    return _firmware(job, folder, build_id)
+
+
+def _firmware(job: Job, folder: Path, build_id: int) -> Firmware:
+    sizes: dict[str, int] = json.loads((folder / "sizes.json").read_text(encoding="ascii"))
+    check_sizes(job.board, sizes, job.train)
+    return Firmware(
+        board=job.board,
+        elf=folder / "firmware.elf",
+        hex=folder / "firmware.hex",
+        binary=folder / "firmware.bin",
+        build_id=build_id,
+        flash_bytes=sizes["flash"],
+        ram_bytes=sizes["ram"],
+        model_bytes=sizes["model"],
+        sizes=sizes,
+    )
+
+
+def _digest(*parts: object) -> str:
+    h = hashlib.sha256()
+    for part in parts:
+        data = part if isinstance(part, bytes) else str(part).encode()
+        h.update(len(data).to_bytes(8, "little") + data)
+    return h.hexdigest()
+
+
+def _headers_digest(job: Job) -> str:
+    files: list[Path] = []
+    for folder in job.includes():
+        pattern = "**/*.h" if folder == job.csrc else "*.h"
+        files += sorted(folder.glob(pattern))
+    return _digest(*(f.read_bytes() for f in files))
+
+
+def _portable_flags(job: Job, flags: Sequence[str]) -> list[str]:
+    """Flags without the folder of the checkout, which must not decide the build id."""
+    roots = [(str(job.csrc), "csrc"), (str(job.boards), "boards"), (str(job.board.folder), "board")]
+    cleaned = []
+    for flag in flags:
+        for root, name in roots:
+            flag = flag.replace(root, name)
+        cleaned.append(flag)
+    return cleaned
+
+
+def _build_id(job: Job, units: Sequence[Unit], headers: str) -> int:
+    script = job.linker_script()
+    digest = _digest(
+        _version(job.compiler),
+        headers,
+        script.read_bytes() if script else b"",
+        memory_ld(job.board.memory),
+        job.board.build.link_flags,
+        job.image or b"",
+        *(_portable_flags(job, u.flags) for u in units),
+        *(u.source.name for u in units),
+        *(u.source.read_bytes() for u in units),
+    )
+    return int(digest[:16], 16)
+
+
+def _compile_all(
+    job: Job, units: Sequence[Unit], headers: str, build_id: int, progress: Progress
+) -> list[Path]:
+    progress("compile", 0, len(units))
+    program = set(job.program) or set((job.csrc / PROGRAM_FOLDER).glob("*.c"))
+    return in_parallel(
+        [
+            partial(
+                _compile, job, u, headers, job.id_define(build_id) if u.source in program else ()
+            )
+            for u in units
+        ],
+        lambda done: progress("compile", done, len(units)),
+    )
+
+
+def _compile(job: Job, unit: Unit, headers: str, more: tuple[str, ...]) -> Path:
+    """The object file of one source, from the cache when it was compiled before."""
+    flags = (*unit.flags, *more)
+    key = _digest(
+        _version(job.compiler),
+        headers,
+        _portable_flags(job, flags),
+        unit.source.name,
+        unit.source.read_bytes(),
+    )
+    target = cache_dir() / "objects" / key[:2] / f"{key}.o"
+    if target.is_file():
+        return target
+    with placed_at_once(target) as made:
+        # From the folder of the sources, so that __FILE__ is the same in every checkout.
+        run_tool(
+            job.compiler, [*flags, "-c", _relative(unit.source, job.csrc), "-o", made], job.csrc
+        )
+    return target
+
+
+def _relative(path: Path, folder: Path) -> Path:
+    return path.relative_to(folder) if path.is_relative_to(folder) else path

@@ -1,0 +1,157 @@
+"""What decides the bytes of a firmware: which sources, with which flags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from byteprop.image import all_ops, features, op_mask, tensor_kinds
+from byteprop_host.boards.board import Board
+from byteprop_host.errors import BuildError
+from byteprop_host.firmware.capacity import arena_bytes, round_up_4, train_pool_bytes
+
+_COMMON_FLAGS = (
+    "-std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes"
+    " -Wmissing-prototypes -Wundef -ffunction-sections -fdata-sections -fno-common"
+).split()
+
+_KERNEL_FOLDERS = ("kernels", "isa")
+_TRAIN_FOLDER = "train"
+_LIBRARY_FOLDERS = ("link",)
+# What depends on the ops of the firmware, and is compiled anew for other ops.
+_WALK_FOLDER = "infer"
+_OP_FOLDERS = ("model", "ops")
+PROGRAM_FOLDER = "app"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One source file and the flags for it."""
+
+    source: Path
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that decides the bytes of a firmware."""
+
+    board: Board
+    compiler: Path
+    csrc: Path
+    boards: Path
+    image: bytes | None
+    program: tuple[Path, ...]  # sources of the program; empty: csrc/app
+    defines: Mapping[str, str]
+    flags: tuple[str, ...]
+    train: bool = False
+
+    def parts(self) -> list[Path]:
+        folders = [self.boards / part for part in self.board.build.parts]
+        for folder in folders:
+            if not folder.is_dir():
+                raise BuildError(
+                    f"{self.board.folder / 'board.toml'}: build.parts names {folder.name!r}, "
+                    f"but there is no folder {folder}"
+                )
+        return [*folders, self.board.folder]
+
+    def includes(self) -> list[Path]:
+        return [self.csrc / "include", self.csrc, *self.parts()]
+
+    def board_defines(self) -> dict[str, str]:
+        board = self.board
+        return {
+            "BP_BOARD_NAME": f'"{board.name}"',
+            "BP_BOARD_CPU": f'"{board.cpu}"',
+            "BP_TICK_KIND": f"BP_TICK_{board.clock.tick.name}",
+            "BP_TICK_HZ": f"{board.clock.tick_hz}UL",
+            "BP_CLOCK_HZ": f"{board.clock.hz}UL",
+            "BP_BAUD": f"{board.serial.baud}UL",
+            "BP_RAM_BYTES": f"{board.memory.ram_bytes}UL",
+            "BP_FLASH_BYTES": f"{board.memory.flash_bytes}UL",
+            "BP_LINK_MAX_PAYLOAD": f"{board.serial.max_payload}",
+            "BP_LINK_RX_WINDOW": f"{board.serial.rx_window}",
+            "BP_LINK_SLOTS": f"{board.serial.slots}",
+            "BP_LINK_SLOT_BYTES": f"{board.serial.slot_bytes}",
+            "BP_SAVE_SLOT_BYTES": f"{board.memory.save_slot_bytes}UL",
+            "BP_FLASH_PAGE_BYTES": f"{board.memory.flash_page_bytes}UL",
+            "BP_FLASH_END": f"{board.memory.flash_origin + board.memory.flash_bytes:#x}UL",
+            **board.build.defines,
+            **(board.build.train_defines if self.train else {}),
+            **self.defines,
+        }
+
+    def program_defines(self) -> dict[str, str]:
+        """What changes with the model; kept from the other files, so that those stay cached."""
+        if self.train:
+            pool = train_pool_bytes(self.board)
+        elif self.image is None:
+            pool = self.board.memory.pool_bytes
+        else:
+            pool = arena_bytes(self.image)
+        given = {
+            "BP_APP_TRAIN": "1" if self.train else "0",
+            "BP_POOL_BYTES": f"{round_up_4(pool)}UL",
+            "BP_BAKED_MODEL": "0" if self.image is None else "1",
+        }
+        return {name: v for name, v in given.items() if name not in self.defines}
+
+    def op_defines(self) -> dict[str, str]:
+        """The ops and the kinds of tensors that the firmware has: those of the model in its flash,
+        else those that board.toml allows."""
+        if self.image is not None:
+            mask, kinds = op_mask(features(self.image)), tensor_kinds(self.image)
+        else:
+            mask, kinds = op_mask(self.board.build.ops or all_ops()), None
+        low, high = mask & (2**64 - 1), mask >> 64
+        given = {"BP_OPS_LOW": f"{low:#x}ULL", "BP_OPS_HIGH": f"{high:#x}ULL"}
+        if kinds is not None:
+            given["BP_KINDS"] = f"{kinds:#x}"
+        return {name: v for name, v in given.items() if name not in self.board_defines()}
+
+    def units(self) -> list[Unit]:
+        build = self.board.build
+        base = (*_COMMON_FLAGS, *build.flags, *self.flags, *_define_flags(self.board_defines()))
+        if self.is_freestanding():
+            base = (*base, "-ffreestanding")
+        base = (*base, *(f"-I{folder}" for folder in self.includes()))
+        trains = (_TRAIN_FOLDER,) if self.train or self.program else ()
+        kernels = _sources(self.csrc, (*_KERNEL_FOLDERS, *trains))
+        others = _sources(self.csrc, _LIBRARY_FOLDERS) + sorted(self.csrc.glob("*.c"))
+        for folder in self.parts():
+            others += sorted([*folder.glob("*.c"), *folder.glob("*.S")])
+        program = list(self.program) or sorted((self.csrc / PROGRAM_FOLDER).glob("*.c"))
+        model = _define_flags(self.program_defines())
+        ops = _define_flags(self.op_defines())
+        walk = _sources(self.csrc, (_WALK_FOLDER,))
+        readers = _sources(self.csrc, _OP_FOLDERS)
+        return [
+            *(Unit(s, (*base, *build.kernel_flags)) for s in kernels),
+            *(Unit(s, (*base, *build.kernel_flags, *ops)) for s in walk),
+            *(Unit(s, (*base, *build.program_flags, *ops)) for s in readers),
+            *(Unit(s, (*base, *build.program_flags)) for s in others),
+            *(Unit(s, (*base, *build.program_flags, *model)) for s in program),
+        ]
+
+    def is_freestanding(self) -> bool:
+        return self.linker_script() is not None
+
+    def linker_script(self) -> Path | None:
+        """The base linker script, if a part has one; else the toolchain's own serves."""
+        for folder in self.parts():
+            if (folder / "link.ld").is_file():
+                return folder / "link.ld"
+        return None
+
+    def id_define(self, build_id: int) -> tuple[str, ...]:
+        return (f"-DBP_BUILD_ID=0x{build_id:016x}ULL",)
+
+
+def _define_flags(defines: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"-D{name}={value}" for name, value in defines.items())
+
+
+def _sources(root: Path, folders: Sequence[str]) -> list[Path]:
+    return [s for folder in folders for s in sorted((root / folder).rglob("*.c"))]

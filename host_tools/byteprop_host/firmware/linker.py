@@ -1,0 +1,158 @@
+"""Links a firmware, and says what it takes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from byteprop_host.boards.board import Board, Memory
+from byteprop_host.errors import FitError
+from byteprop_host.firmware.build_plan import Job
+from byteprop_host.firmware.capacity import compare
+from byteprop_host.firmware.elf import Elf, flash_image, intel_hex, read_elf
+from byteprop_host.firmware.subprocesses import CommandFailed, run_tool
+
+# No start-up files and no C library: the parts of boards/ bring all that is needed.
+_FREESTANDING_LINK = ("-nostdlib", "-nostartfiles")
+# Variables that exist only for the line; what a program without the link would not have.
+_LINE_BUFFERS = ("bp_ring", "bp_app_frame", "bp_app_slots")
+
+
+def link_into(folder: Path, job: Job, objects: Sequence[Path]) -> None:
+    """Makes the whole folder aside and puts it in place at once; another process may be faster."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        made = Path(scratch) / "made"
+        made.mkdir()
+        _link(job, objects, made)
+        if folder.is_dir() and not (folder / "sizes.json").is_file():
+            shutil.rmtree(folder)
+        try:
+            made.rename(folder)
+        except OSError:
+            if not (folder / "sizes.json").is_file():
+                raise
+
+
+def _link(job: Job, objects: Sequence[Path], made: Path) -> None:
+    elf = made / "firmware.elf"
+    if job.image is not None:
+        objects = [*objects, _image_object(job, made)]
+    _link_elf(job, objects, made, elf)
+    content = read_elf(elf)
+    start, image = flash_image(content)
+    (made / "firmware.bin").write_bytes(image)
+    (made / "firmware.hex").write_text(intel_hex(start, image), encoding="ascii")
+    (made / "sizes.json").write_text(json.dumps(_sizes(job, content)), encoding="ascii")
+
+
+def memory_ld(memory: Memory) -> str:
+    return (
+        "MEMORY {\n"
+        f"    FLASH (rx) : ORIGIN = {memory.flash_origin:#x}, LENGTH = {memory.flash_bytes}\n"
+        f"    RAM (rwx) : ORIGIN = {memory.ram_origin:#x}, LENGTH = {memory.ram_bytes}\n"
+        "}\n"
+        f"bp_stack_bytes = {memory.stack_bytes};\n"
+    )
+
+
+def _link_elf(job: Job, objects: Sequence[Path], folder: Path, elf: Path) -> None:
+    try:
+        _link_once(job, objects, folder, elf)
+    except CommandFailed as error:
+        if job.linker_script() is None or not _is_overflow(error.output):
+            raise
+        # Linked once more into memory without end, to say how much is needed.
+        memory = job.board.memory
+        roomy = replace(
+            memory, flash_bytes=memory.flash_bytes + 2**27, ram_bytes=memory.ram_bytes + 2**27
+        )
+        _link_once(replace(job, board=replace(job.board, memory=roomy)), objects, folder, elf)
+        check_sizes(job.board, _sizes(job, read_elf(elf)), job.train)
+        raise
+
+
+def _is_overflow(output: str) -> bool:
+    return any(
+        s in output for s in ("overflowed by", "will not fit in region", "overlap", "is full")
+    )
+
+
+def _link_once(job: Job, objects: Sequence[Path], folder: Path, elf: Path) -> None:
+    script = job.linker_script()
+    build = job.board.build
+    args: list[str | Path] = [*build.flags, *build.program_flags, *job.flags, *objects, "-o", elf]
+    args += ["-Wl,--gc-sections", *build.link_flags]
+    if script is not None:
+        (folder / "memory.ld").write_text(memory_ld(job.board.memory), encoding="ascii")
+        args += [*_FREESTANDING_LINK, f"-L{folder}", "-T", script, "-lgcc"]
+    run_tool(job.compiler, args, folder)
+
+
+_IMAGE_SOURCE = """\
+#ifdef __AVR__
+    .section .progmem.data.bp_model, "a", %progbits
+#else
+    .section .bp_model, "a", %progbits
+#endif
+    .balign 16
+    .globl bp_model_image
+    .type bp_model_image, %object
+bp_model_image:
+    .incbin "model.bpm"
+    .size bp_model_image, . - bp_model_image
+    .section .rodata.bp_model_image_bytes, "a", %progbits
+    .balign 4
+    .globl bp_model_image_bytes
+    .type bp_model_image_bytes, %object
+bp_model_image_bytes:
+    .long @BYTES@
+    .size bp_model_image_bytes, 4
+"""
+
+
+def _image_object(job: Job, folder: Path) -> Path:
+    assert job.image is not None
+    (folder / "model.bpm").write_bytes(job.image)
+    source = folder / "model.S"
+    source.write_text(_IMAGE_SOURCE.replace("@BYTES@", str(len(job.image))), encoding="ascii")
+    made = folder / "model.o"
+    run_tool(job.compiler, [*job.board.build.flags, "-c", source, "-o", made], folder)
+    return made
+
+
+def _sizes(job: Job, elf: Elf) -> dict[str, int]:
+    """Bytes by use. "ram" holds everything that is reserved, the stack too."""
+    memory = job.board.memory
+    start, image = flash_image(elf)
+    in_ram = [s for s in elf.sections if _is_ram(memory, s.address)]
+    data = [s for s in in_ram if s.name != ".stack"]
+    data_end = max((s.address + s.size for s in data), default=memory.ram_origin)
+    stack = elf.section_bytes(".stack") or memory.stack_bytes
+    return {
+        "flash": start + len(image) - memory.flash_origin,
+        "ram": data_end - memory.ram_origin + stack,
+        "stack": stack,
+        "model": len(job.image) if job.image is not None else 0,
+        "pool": elf.objects.get("bp_app_pool", 0),
+        "line_buffers": sum(elf.objects.get(name, 0) for name in _LINE_BUFFERS),
+    }
+
+
+def _is_ram(memory: Memory, address: int) -> bool:
+    """Of the two memories, the one that begins nearer below the address."""
+    origins = (memory.flash_origin, memory.ram_origin)
+    below = [origin for origin in origins if origin <= address]
+    return bool(below) and max(below) == memory.ram_origin
+
+
+def check_sizes(board: Board, sizes: Mapping[str, int], train: bool) -> None:
+    memory = board.memory
+    flash = memory.flash_bytes - (2 * memory.save_slot_bytes if train else 0)
+    exact = compare(board, sizes["ram"], memory.ram_bytes, sizes["flash"], flash)
+    if not exact.ok:
+        raise FitError(exact.text)

@@ -1,0 +1,74 @@
+"""The device program as a native executable: the wheel's, or compiled from a checkout."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+import byteprop
+from byteprop.support import paths
+from byteprop_host.boards.board import Board, boards_root
+from byteprop_host.errors import BuildError, ToolMissingError
+from byteprop_host.firmware.firmware import Firmware, cache_dir, placed_at_once
+from byteprop_host.firmware.subprocesses import run_tool
+
+_NAME = "byteprop-device"
+
+
+def native_firmware(board: Board, defines: Mapping[str, str]) -> Firmware:
+    """The executable for the board `host`. A checkout's is compiled, so that it is never stale."""
+    carried = Path(byteprop.__file__).resolve().parent / "_bin" / _NAME
+    recipe = _recipe()
+    cc = shutil.which("cc") or shutil.which("gcc")
+    if carried.is_file() and not defines and (recipe is None or cc is None):
+        return _firmware(board, carried, 0)
+    if recipe is None:
+        raise BuildError(f"{board.name}: this installation carries no {_NAME} with {dict(defines)}")
+    if cc is None:
+        raise ToolMissingError("cc is not installed: sudo apt-get install gcc libc6-dev")
+    return _compiled(board, recipe, cc, defines)
+
+
+def _recipe() -> ModuleType | None:
+    """runtime/build_device.py of a checkout, which the wheel is built with too."""
+    file = paths.csrc().parent / "runtime" / "build_device.py"
+    if not file.is_file():
+        return None
+    spec = importlib.util.spec_from_file_location("byteprop_build_device", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _compiled(board: Board, recipe: ModuleType, cc: str, defines: Mapping[str, str]) -> Firmware:
+    csrc, boards = paths.csrc(), boards_root()
+    build_id = int(recipe.host_build_id(csrc, boards)) ^ zlib.crc32(
+        repr(sorted(defines.items())).encode()
+    )
+    target = cache_dir() / "native" / f"{build_id:016x}" / _NAME
+    if not target.is_file():
+        with placed_at_once(target) as made:
+            command = recipe.host_command(
+                [cc], made, csrc=csrc, boards=boards, defines=dict(defines)
+            )
+            run_tool(command[0], command[1:], csrc)
+    return _firmware(board, target, build_id)
+
+
+def _firmware(board: Board, program: Path, build_id: int) -> Firmware:
+    return Firmware(
+        board=board,
+        elf=program,
+        hex=None,
+        binary=None,
+        build_id=build_id,
+        flash_bytes=0,
+        ram_bytes=0,
+        model_bytes=0,
+        sizes={},
+    )

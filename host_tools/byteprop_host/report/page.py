@@ -1,0 +1,247 @@
+"""The frame of a report: one HTML file that needs nothing else, pictures included."""
+
+from __future__ import annotations
+
+import base64
+import math
+import struct
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from byteprop.support import files
+from byteprop_host.console import printable_lines
+from byteprop_host.data.samples import Ints
+
+CLASS_LIMIT = 40
+MAX_PICTURES = 24
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A figure in large type."""
+
+    name: str
+    value: str
+    more: str = ""
+
+
+def write(path: Path, html: str) -> None:
+    """Writes a whole page; names in it show no control characters."""
+    files.write(path, printable_lines(html).encode())
+
+
+def page(title: str, sections: Iterable[str]) -> str:
+    """A whole HTML page; sections that are empty are left out."""
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{_CSS}</style></head><body><main>"
+        + "\n".join(s for s in sections if s)
+        + "</main></body></html>\n"
+    )
+
+
+def banner(good: bool, headline: str, html: str) -> str:
+    """The result in one coloured block."""
+    return (
+        f'<header class="{"good" if good else "bad"}"><div class="mark">{"✓" if good else "✗"}'
+        f"</div><div><h1>{escape(headline)}</h1><p>{html}</p></div></header>"
+    )
+
+
+def tiles(shown: Iterable[Tile]) -> str:
+    cells = "".join(
+        f'<div class="tile"><span>{escape(t.name)}</span><b>{escape(t.value)}</b>'
+        f"<small>{escape(t.more)}</small></div>"
+        for t in shown
+    )
+    return f'<section class="tiles">{cells}</section>'
+
+
+def card(title: str, *html: str, is_bad: bool = False) -> str:
+    edge = " bad-edge" if is_bad else ""
+    return f'<section class="card{edge}"><h2>{escape(title)}</h2>{"".join(html)}</section>'
+
+
+def columns(*sections: str) -> str:
+    """Side by side; those that are empty are left out, and so are columns of nothing."""
+    shown = "".join(sections)
+    return f'<div class="columns">{shown}</div>' if shown else ""
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of plain text."""
+    return html_table(header, (row(map(escape, cells)) for cells in rows))
+
+
+def row(cells: Iterable[str], *, kind: str = "") -> str:
+    """A row of HTML cells; `kind` is its CSS class."""
+    mark = f' class="{kind}"' if kind else ""
+    return f"<tr{mark}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def html_table(header: Sequence[str], rows: Iterable[str], *, kind: str = "") -> str:
+    """A table of rows made by `row`; `kind` is its CSS class."""
+    head = "".join(f"<th>{escape(h)}</th>" for h in header)
+    mark = f' class="{kind}"' if kind else ""
+    return (
+        f'<div class="scroll"><table{mark}><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}'
+        "</tbody></table></div>"
+    )
+
+
+def facts(lines: Iterable[tuple[str, str]]) -> str:
+    """How the result came about, and when it was written."""
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    rows = "".join(
+        f"<tr><th>{escape(k)}</th><td>{escape(t)}</td></tr>" for k, t in [*lines, ("written", now)]
+    )
+    return card("How", f'<table class="facts">{rows}</table>')
+
+
+def confusion_table(counts: Ints) -> str:
+    """[true, predicted] counts, coloured by their share of the row; nothing for many classes."""
+    n = len(counts)
+    if n > CLASS_LIMIT:
+        return ""
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    head = "<th></th>" + "".join(f"<th>{i}</th>" for i in range(n))
+    lines = []
+    for i in range(n):
+        cells = []
+        for j in range(n):
+            share = float(shares[i, j])
+            # The square root keeps rare confusions visible.
+            colour = f"rgba({'20,140,95' if i == j else '205,60,60'},{math.sqrt(share):.3f})"
+            dark = " class=dark" if share > 0.3 else ""
+            count = int(counts[i, j])
+            cells.append(f'<td{dark} style="background:{colour}">{count or ""}</td>')
+        lines.append(f"<tr><th>{i}</th>{''.join(cells)}</tr>")
+    return (
+        f'<div class="scroll"><table class="confusion"><tr>{head}</tr>{"".join(lines)}</table>'
+        "</div>"
+    )
+
+
+def figure(grey: npt.NDArray[np.uint8], alt: str, caption: str, *, kind: str = "") -> str:
+    """A picture; `caption` is HTML."""
+    return (
+        f'<figure class="{kind}"><img alt="{escape(alt)}" src="{_png_uri(grey)}">'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
+
+
+def pictures(figures: Iterable[str]) -> str:
+    return f'<div class="pictures">{"".join(figures)}</div>'
+
+
+def pictured(right: npt.NDArray[np.bool_]) -> list[int]:
+    """Which samples to show, in order: as many wrong ones as right ones where there are as many."""
+    wrong = np.flatnonzero(~right)[: MAX_PICTURES // 2]
+    return sorted([*wrong.tolist(), *np.flatnonzero(right)[: MAX_PICTURES - len(wrong)].tolist()])
+
+
+def square_side(n_values: int) -> int | None:
+    """The side of a sample of that many values when it is one square picture."""
+    side = math.isqrt(n_values)
+    return side if side >= 4 and side * side == n_values else None
+
+
+def grey_of(values: Ints) -> npt.NDArray[np.uint8]:
+    """8-bit values as grey: the least dark and the largest bright."""
+    darkest = -128 if values.dtype == np.int8 else 0
+    return (values.astype(np.int64) - darkest).astype(np.uint8)
+
+
+def _png_uri(grey: npt.NDArray[np.uint8]) -> str:
+    return "data:image/png;base64," + base64.b64encode(png(grey)).decode()
+
+
+def png(grey: npt.NDArray[np.uint8]) -> bytes:
+    """A PNG file of uint8 [height, width]."""
+    height, width = grey.shape
+    lines = b"".join(b"\0" + row.tobytes() for row in grey)
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(lines, 9)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
+
+
+_CSS = """
+:root{--ink:#16202a;--soft:#5d6b79;--line:#e2e7ec;--paper:#fff;--ground:#f3f5f7;--good:#0f8a5f;
+--bad:#c23b3b;--accent:#2f6fd6;--second:#d9822b}
+*{box-sizing:border-box}
+body{margin:0;background:var(--ground);color:var(--ink);
+font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
+main{max-width:1180px;margin:0 auto;padding:28px 20px 48px;display:grid;gap:20px}
+header{display:flex;gap:22px;align-items:center;border-radius:14px;padding:24px 28px;color:#fff}
+header.good{background:linear-gradient(120deg,#0b6e4b,#16a673)}
+header.bad{background:linear-gradient(120deg,#8d2323,#d24a4a)}
+header h1{margin:0;font-size:28px;line-height:1.2}
+header p{margin:6px 0 0;opacity:.95}
+.mark{font-size:52px;line-height:1;font-weight:700}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(215px,1fr));gap:12px}
+.tile,.card{background:var(--paper);border:1px solid var(--line);border-radius:12px}
+.tile{padding:14px 16px;display:flex;flex-direction:column}
+.tile span,.tile small{color:var(--soft);font-size:12.5px}
+.tile b{font-size:23px;line-height:1.35;font-variant-numeric:tabular-nums}
+.card{padding:18px 22px 22px;min-width:0}
+.card h2{margin:0 0 10px;font-size:18px}
+.card p{margin:0 0 12px;color:var(--soft)}
+.card p.finding{color:var(--ink);font-weight:600}
+.bad-edge{border-left:6px solid var(--bad)}
+.columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(420px,1fr));gap:20px}
+.scroll{overflow-x:auto}
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
+th,td{padding:6px 10px;text-align:left;border-bottom:1px solid var(--line)}
+th{color:var(--soft);font-weight:600;font-size:13px}
+.layers td:nth-child(n+5):nth-child(-n+8),.layers th:nth-child(n+5):nth-child(-n+8),
+.layers td:nth-child(10),.layers th:nth-child(10){text-align:right}
+.layers td:nth-child(3){color:var(--soft)}
+tr.wrong td{background:#fdecec;color:var(--bad);font-weight:600}
+.bar{position:relative;min-width:150px;background:#eef2f7;border-radius:5px;overflow:hidden}
+.bar i{position:absolute;inset:0 auto 0 0;background:#a9c6f5}
+.bar span{position:relative;padding:0 8px}
+.confusion{width:auto}
+.confusion td,.confusion th{padding:0;width:36px;height:32px;text-align:center;
+border:1px solid var(--paper);font-size:13px}
+.confusion td.dark{color:#fff;font-weight:600}
+.histogram{width:100%;max-width:620px;height:auto}
+.histogram rect{fill:var(--accent)}
+.histogram line{stroke:var(--line)}
+.histogram text{font-size:13px;fill:var(--soft)}
+.chart{width:100%;height:auto}
+.chart text{font-size:12px;fill:var(--soft)}
+.chart .grid{stroke:var(--line)}
+.chart .a{stroke:var(--accent);fill:none;stroke-width:2.5}
+.chart .b{stroke:var(--second);fill:none;stroke-width:2.5}
+.chart .a-dot{fill:var(--accent)}
+.chart .b-dot{fill:var(--second)}
+.legend{display:flex;gap:18px;color:var(--soft);font-size:13px;margin:0 0 8px}
+.legend i{display:inline-block;width:18px;height:3px;margin:0 6px 4px 0;background:var(--accent)}
+.legend .b i{background:var(--second)}
+.words{margin:0;padding-left:20px}
+.words li{margin:4px 0}
+.pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(76px,1fr));gap:12px}
+figure{margin:0;text-align:center}
+figure img{width:100%;image-rendering:pixelated;border-radius:8px;border:3px solid transparent;
+background:#000;background-clip:padding-box;display:block}
+figure.right img{border-color:#cfe9de}
+figure.missed img{border-color:var(--bad)}
+figcaption{font-size:13px}
+figcaption small{color:var(--soft)}
+.facts th{width:130px;vertical-align:top}
+@media (prefers-color-scheme:dark){:root{--ink:#e6ebf0;--soft:#98a6b3;--line:#2b3540;
+--paper:#1a2129;--ground:#11161b}.bar{background:#26303a}.bar i{background:#2f568f}
+tr.wrong td{background:#3a2224}}
+@media print{body{background:#fff}.card,.tile{break-inside:avoid}}
+"""

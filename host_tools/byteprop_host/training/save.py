@@ -1,0 +1,41 @@
+"""What was learnt, in the board's own flash: saved, the board reset, read back and compared."""
+
+from __future__ import annotations
+
+from byteprop_host.boards.board import Board
+from byteprop_host.errors import FitError
+from byteprop_host.link import Device, TrainingSession
+from byteprop_host.training.compare import Trained
+from byteprop_host.training.plan import TrainingFit, can_save
+from byteprop_host.training.result import Saved
+
+
+def check_save(board: Board, plan: TrainingFit) -> None:
+    """Raises FitError where the board cannot keep what it learns."""
+    if not can_save(board):
+        raise FitError(
+            f"--save-on-device: {board.name} has no flash of its own for what it learns; "
+            "`byteprop boards` shows those that have; --save keeps it in a file here"
+        )
+    needed = plan.image_bytes + plan.state_bytes
+    if needed > board.memory.save_slot_bytes:
+        raise FitError(
+            f"--save-on-device: {needed:,} bytes of model and training state; {board.name} has "
+            f"{board.memory.save_slot_bytes:,} bytes for a save"
+        )
+
+
+def save_on_board(device: Device, session: TrainingSession, learnt: Trained) -> Saved:
+    """Saves, resets the board, and compares what comes back out of its flash."""
+    saved = session.save()
+    restored = session.restored_from_flash
+    device.reset()
+    back = session.checkpoint()
+    return Saved(
+        slot=saved.slot,
+        sequence=saved.sequence,
+        image_bytes=saved.image_bytes,
+        state_bytes=saved.state_bytes,
+        identical=session.restored_from_flash > restored
+        and (back.image, back.state) == (learnt.image, learnt.state),
+    )

@@ -1,0 +1,153 @@
+"""Comparing a board's bytes with a reference: every output, then layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+import byteprop.reference
+from byteprop.graph import Graph
+from byteprop_host.data.samples import Ints, SampleSet
+
+MAX_LISTED = 20
+"""Differences kept in full; all of them are counted."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One output value that differs."""
+
+    sample: int
+    output: str
+    position: tuple[int, ...]
+    board: int
+    reference: int
+
+    def __str__(self) -> str:
+        return (
+            f"sample {self.sample}, output {self.output!r} at {list(self.position)}: "
+            f"board {self.board}, reference {self.reference}"
+        )
+
+
+@dataclass(frozen=True)
+class LayerDifference:
+    """The first op whose result differs, for one sample; its inputs were equal."""
+
+    sample: int
+    op_index: int
+    op: str
+    tensor: str
+    position: tuple[int, ...]
+    board: int
+    reference: int
+    n_different: int
+    n_elems: int
+
+    def __str__(self) -> str:
+        return (
+            f"layer {self.op_index} ({self.op}, {self.tensor!r}) at {list(self.position)}: "
+            f"board {self.board}, reference {self.reference} "
+            f"({self.n_different} of {self.n_elems} values differ)"
+        )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Counts, and the first differences."""
+
+    n_samples: int
+    samples_different: int
+    bytes_total: int
+    bytes_different: int
+    differences: tuple[Difference, ...]
+
+    @property
+    def identical(self) -> bool:
+        return self.bytes_different == 0 and self.samples_different == 0
+
+    @property
+    def samples_identical(self) -> int:
+        return self.n_samples - self.samples_different
+
+    @property
+    def bytes_identical(self) -> int:
+        return self.bytes_total - self.bytes_different
+
+
+class LayerDevice(Protocol):
+    """What locating a layer needs of a board."""
+
+    def infer_upto(self, inputs: bytes, n_ops: int) -> None: ...
+
+    def read_tensor(self, index: int, n: int) -> bytes: ...
+
+
+def compare_outputs(
+    graph: Graph, got: Sequence[Ints], want: Sequence[Ints], *, first_sample: int = 0
+) -> Comparison:
+    """Compares every value of every output [n, elems]."""
+    n = len(want[0])
+    wrong_samples = np.zeros(n, dtype=bool)
+    total = different = 0
+    listed: list[Difference] = []
+    for index, a, b in zip(graph.outputs, got, want, strict=True):
+        tensor = graph.tensors[index]
+        wrong = a != b
+        wrong_samples |= wrong.any(axis=1)
+        total += wrong.size
+        different += int(wrong.sum())
+        for sample, at in np.argwhere(wrong)[:MAX_LISTED]:
+            position = _position(int(at), tensor.shape)
+            listed.append(
+                Difference(
+                    first_sample + int(sample),
+                    tensor.name,
+                    position,
+                    int(a[sample, at]),
+                    int(b[sample, at]),
+                )
+            )
+    listed.sort(key=lambda d: d.sample)
+    return Comparison(n, int(wrong_samples.sum()), total, different, tuple(listed[:MAX_LISTED]))
+
+
+def first_different_layer(
+    device: LayerDevice, graph: Graph, samples: SampleSet, sample: int
+) -> LayerDifference | None:
+    """Runs the board op by op on one sample against the NumPy reference.
+
+    None: every layer equals the reference.
+    """
+    inputs = [
+        x[sample].reshape(graph.tensors[i].shape)
+        for i, x in zip(graph.inputs, samples.device, strict=True)
+    ]
+    wanted = byteprop.reference.run_layers(graph, inputs)
+    for k, (op, want) in enumerate(zip(graph.ops, wanted, strict=True)):
+        tensor = graph.tensors[op.output]
+        device.infer_upto(samples.bytes_of(sample), k + 1)
+        raw = device.read_tensor(op.output, tensor.elems)
+        got = np.frombuffer(raw, dtype=tensor.dtype.numpy)
+        wrong = np.flatnonzero(got != want.reshape(-1))
+        if wrong.size:
+            at = int(wrong[0])
+            return LayerDifference(
+                sample,
+                k,
+                type(op).__name__,
+                tensor.name,
+                _position(at, tensor.shape),
+                int(got[at]),
+                int(want.reshape(-1)[at]),
+                int(wrong.size),
+                tensor.elems,
+            )
+    return None
+
+
+def _position(at: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.unravel_index(at, shape)) if shape else ()

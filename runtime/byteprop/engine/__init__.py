@@ -1,0 +1,1 @@
+"""The compiled library from Python: the only importers of `byteprop._kernels`."""

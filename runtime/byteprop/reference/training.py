@@ -1,0 +1,622 @@
+"""Training in NumPy, written from docs/numerics.md alone: a second opinion on what the C trainer
+does with the weights. Arithmetic is in int64, where nothing wraps; the names are the page's.
+
+It shares no arithmetic with the C code. Settings and counters are the records of the C interface,
+so that both trainers take and give the same ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from byteprop.engine._raw_train import MAX_LAYERS, Config, Counters
+from byteprop.errors import ArgumentError, TrainingError
+from byteprop.graph import Activation, Graph, Op
+from byteprop.ops import Dense, Rescale, Reshape, Softmax
+from byteprop.reference import dense, fixed, rescale
+
+__all__ = ["Config", "Counters", "Masters", "ReferenceTrainer", "Result", "draw"]
+
+Ints = npt.NDArray[np.int64]
+
+_UINT32 = (1 << 32) - 1
+_WEIGHT_MIN, _WEIGHT_MAX = -32640, 32639
+_BIAS_MAX = (1 << 31) - 256
+_GRADIENT_MAX = (1 << 31) - 65536
+_WIDEST_SUM = 511  # products of a delta and a weight that stay within 31 bits
+_MOST_OUTPUTS = 32767
+_MOST_MOMENTUM_SHIFT = 15
+_GOLDEN = 0x9E3779B9
+_EXP2 = np.array([round(32768 * 2 ** (-i / 256)) for i in range(256)], np.int64)
+_SMALLEST_EXPONENT, _LARGEST_EXPONENT = -125, 128  # of float32's normal numbers, as reals
+
+
+@dataclass(frozen=True)
+class Result:
+    """Of one sample. Cross-entropy: loss in 1/256 bit. MSE: squared errors, predicted 0."""
+
+    loss: int
+    predicted: int = 0
+    correct: bool = False
+
+
+@dataclass(frozen=True)
+class Masters:
+    """A layer's weights W = 256 * Wh + Wl, bias B, and what is accumulated, G and GB."""
+
+    weights: Ints
+    bias: Ints
+    gradient: Ints
+    bias_gradient: Ints
+
+
+# Reals m * 2^(e - 31), elementwise.
+
+
+@dataclass(frozen=True)
+class Real:
+    m: Ints
+    e: Ints
+
+    def scaled(self, exponent: int | Ints) -> Real:
+        """Times 2^exponent."""
+        return Real(self.m, self.e + exponent)
+
+
+def _real_of_float32(x: npt.ArrayLike) -> Real:
+    bits = np.asarray(x, np.float32).view(np.uint32).astype(np.int64)
+    return Real(((bits & 0x7FFFFF) | 0x800000) << 7, (bits >> 23) - 126)
+
+
+def _real_of_integer(n: int) -> Real:
+    exponent = n.bit_length()
+    return Real(np.asarray(n << 31 >> exponent, np.int64), np.asarray(exponent, np.int64))
+
+
+def _mul(a: Real, b: Real) -> Real:
+    p = a.m * b.m
+    is_large = p >= 1 << 61
+    return Real(np.where(is_large, p >> 31, p >> 30), a.e + b.e - np.where(is_large, 0, 1))
+
+
+def _div(a: Real, b: Real) -> Real:
+    q = (a.m << 31) // b.m
+    is_large = q >= 1 << 31
+    return Real(np.where(is_large, q >> 1, q), a.e - b.e + np.where(is_large, 1, 0))
+
+
+def _mulsat(x: Ints, a: Real, limit: int) -> Ints:
+    """floor(x * a + 1/2), clamped. |x * m| < 2^62, and at least 2^30 where it is not 0."""
+    product = x * a.m
+    rshift = np.clip(31 - a.e, 1, 62)
+    rounded = (product + (np.int64(1) << (rshift - 1))) >> rshift
+    rounded = np.where(31 - a.e > 62, 0, rounded)
+    beyond = np.sign(product) * limit
+    return np.clip(np.where(31 - a.e < 1, beyond, rounded), -limit, limit)
+
+
+_LOG2_E = Real(np.asarray(1549082005, np.int64), np.asarray(1, np.int64))
+_ONE = _real_of_integer(1)
+
+
+# The rounding generator.
+
+
+def _fmix32(h: int) -> int:
+    h ^= h >> 16
+    h = h * 0x85EBCA6B & _UINT32
+    h ^= h >> 13
+    h = h * 0xC2B2AE35 & _UINT32
+    return h ^ (h >> 16)
+
+
+def draw(seed: int, step: int, layer: int, row: int) -> int:
+    """32 bits that depend on the four numbers alone."""
+    h = seed
+    for v in (step, layer, row):
+        h = _fmix32(h ^ ((v * 0x85EBCA77 + 0x9E3779B1) & _UINT32))
+    return h
+
+
+# The layers.
+
+
+@dataclass
+class _Layer:
+    """A dense layer while it is trained."""
+
+    op_index: int
+    op: Dense
+    x: int  # tensor indices
+    y: int
+    frozen: bool
+    W: Ints
+    B: Ints
+    G: Ints
+    GB: Ints
+    weight_scales: npt.NDArray[np.float32]
+    saturated: int = 0  # since the scales were revised
+    largest: int = 0
+    # of the last sample
+    u: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    q: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    @property
+    def Wh(self) -> Ints:
+        return (self.W + 128) >> 8
+
+    @property
+    def b(self) -> Ints:
+        return (self.B + 128) >> 8
+
+
+def _layer_of(graph: Graph, op_index: int, frozen: bool) -> _Layer:
+    op = graph.ops[op_index]
+    assert isinstance(op, Dense)
+    W, B = op.weights.astype(np.int64) * 256, op.bias.astype(np.int64) * 256
+    if (np.abs(op.bias.astype(np.int64)) >= 1 << 23).any():
+        raise TrainingError("a bias of 2^23 or more in magnitude cannot be trained", op=op_index)
+    return _Layer(
+        op_index, op, op.input, op.output, frozen, W, B,
+        np.zeros_like(W), np.zeros_like(B), op.weight_scales.copy(),
+    )  # fmt: skip
+
+
+class ReferenceTrainer:
+    """Trains a graph one sample at a time. TrainingError when it cannot be trained."""
+
+    def __init__(self, graph: Graph, config: Config) -> None:
+        if config.batch < 1 or not 0 <= config.momentum_shift <= _MOST_MOMENTUM_SHIFT:
+            raise ArgumentError(
+                f"config: expected a batch of 1 or more and momentum_shift of "
+                f"0..{_MOST_MOMENTUM_SHIFT}, got {config.batch} and {config.momentum_shift}"
+            )
+        self.config = config
+        self._graph = graph
+        self._tensors = list(graph.tensors)
+        self._is_classifier = any(isinstance(op, Softmax) for op in graph.ops)
+        _check_chain(graph)
+        indices = [i for i, op in enumerate(graph.ops) if isinstance(op, Dense)]
+        if not 1 <= len(indices) <= MAX_LAYERS:
+            raise TrainingError(f"{len(indices)} dense layers; 1..{MAX_LAYERS} can be trained")
+        self._layers = [
+            _layer_of(graph, op_index, bool(config.frozen >> number & 1))
+            for number, op_index in enumerate(indices)
+        ]
+        _check_layers(graph, self._layers)
+        if config.window:
+            _check_window(graph, self._layers)
+        trained = [number for number, layer in enumerate(self._layers) if not layer.frozen]
+        self._lowest = min(trained, default=len(indices))
+        self._counters = Counters(*[0] * len(fields(Counters)))
+        self._fill = 0
+        self._window_samples = 0
+
+    # What came of it.
+
+    @property
+    def counters(self) -> Counters:
+        return self._counters
+
+    @property
+    def masters(self) -> tuple[Masters, ...]:
+        return tuple(Masters(k.W.copy(), k.B.copy(), k.G.copy(), k.GB.copy()) for k in self._layers)
+
+    @property
+    def graph(self) -> Graph:
+        """The graph as trained so far."""
+        ops: list[Op] = list(self._graph.ops)
+        for k in self._layers:
+            ops[k.op_index] = replace(
+                k.op,
+                weights=k.Wh.astype(np.int8),
+                bias=k.b.astype(np.int32),
+                weight_scales=k.weight_scales.copy(),
+                has_bias=k.op.has_bias or not k.frozen,
+            )
+        return replace(self._graph, tensors=tuple(self._tensors), ops=tuple(ops))
+
+    # Samples.
+
+    def sample(
+        self, x: npt.NDArray[np.generic], label_or_target: int | npt.ArrayLike, lr_q24: int
+    ) -> Result:
+        """Learns from one sample. Cross-entropy: a label; MSE: targets [n_out] in s_y * 2^-16."""
+        wanted = self._wanted(label_or_target)
+        if self._fill == 0 and self.config.momentum_shift:
+            self._decay()
+        result, delta, s_delta = self._forward(x, wanted, learns=True)
+        rate = _div(_real_of_integer(lr_q24).scaled(-24), _real_of_integer(self.config.batch))
+        self._backward(delta, s_delta, rate)
+        self._count(samples=1)
+        self._window_samples += 1
+        self._fill += 1
+        if self._fill == self.config.batch:
+            self._end_batch()
+        return result
+
+    def evaluate(self, x: npt.NDArray[np.generic], label_or_target: int | npt.ArrayLike) -> Result:
+        """The loss of one sample, from which nothing is learned."""
+        return self._forward(x, self._wanted(label_or_target), learns=False)[0]
+
+    def flush(self) -> None:
+        """The update of a batch that is not full."""
+        if self._fill:
+            self._end_batch()
+
+    def _wanted(self, label_or_target: int | npt.ArrayLike) -> Ints:
+        wanted = np.asarray(label_or_target, np.int64)
+        n_out = len(self._layers[-1].B)
+        if self._is_classifier and (wanted.shape or not 0 <= wanted < n_out):
+            raise ArgumentError(f"label: expected 0..{n_out - 1}, got {wanted}")
+        if not self._is_classifier and wanted.shape != (n_out,):
+            raise ArgumentError(f"target: expected {n_out} values, got shape {wanted.shape}")
+        return wanted
+
+    def _count(self, **more: int) -> None:
+        counts = {
+            name: (getattr(self._counters, name) + int(n)) & _UINT32 for name, n in more.items()
+        }
+        self._counters = replace(self._counters, **counts)
+
+    # Forward.
+
+    def _forward(
+        self, x: npt.NDArray[np.generic], wanted: Ints, *, learns: bool
+    ) -> tuple[Result, Ints, Real]:
+        """Result, deltas of the last layer and what one of them stands for."""
+        counts = learns and self.config.window > 0
+        q = self._dense_input(x)
+        for k in self._layers[:-1]:
+            k.u = q - self._tensors[k.x].zero_point
+            q = k.q = self._dense(k)
+            if counts:
+                self._note_hidden(k)
+        last = self._layers[-1]
+        last.u = q - self._tensors[last.x].zero_point
+        if not self._is_classifier:
+            return self._squared_error(last, wanted)
+        acc = self._accumulators(last)
+        if counts:
+            self._note_logits(last, acc)
+        return self._cross_entropy(last, acc, int(wanted))
+
+    def _dense_input(self, x: npt.NDArray[np.generic]) -> Ints:
+        q = np.asarray(x).reshape(-1).astype(np.int64)
+        for op in self._graph.ops[: self._layers[0].op_index]:
+            if isinstance(op, Rescale):
+                q = rescale.rescale(op, q, self._tensors[op.input], self._tensors[op.output])
+        return q
+
+    def _accumulators(self, k: _Layer) -> Ints:
+        return fixed.wrap_int32(k.b + _dot(k.Wh, k.u))
+
+    def _multipliers(self, k: _Layer) -> tuple[Ints, Ints]:
+        op = replace(k.op, weight_scales=k.weight_scales)
+        scales = dense.dense_scales(op, self._tensors[k.x], self._tensors[k.y])
+        pairs = np.array([fixed.multiplier(scale) for scale in scales], np.int64)
+        return pairs[:, 0], pairs[:, 1]
+
+    def _dense(self, k: _Layer) -> Ints:
+        target = self._tensors[k.y]
+        y = fixed.requant(self._accumulators(k), *self._multipliers(k)) + target.zero_point
+        return np.clip(y, *fixed.output_range(k.op.activation, target))
+
+    def _note_hidden(self, k: _Layer) -> None:
+        target = self._tensors[k.y]
+        k.saturated += int((k.q == fixed.output_range(k.op.activation, target)[1]).sum())
+        k.largest = max(k.largest, int(k.q.max()) - target.zero_point)
+
+    def _note_logits(self, k: _Layer, acc: Ints) -> None:
+        q = np.abs(fixed.requant(acc, *self._multipliers(k)))
+        k.saturated += int((q > 127).sum())
+        k.largest = max(k.largest, int(q.max()))
+
+    # Losses.
+
+    def _scale(self, tensor: int) -> Real:
+        return _real_of_float32(self._tensors[tensor].scale)
+
+    def _cross_entropy(self, k: _Layer, acc: Ints, label: int) -> tuple[Result, Ints, Real]:
+        s_acc = _mul(self._scale(k.x), _real_of_float32(k.weight_scales))
+        v = _mulsat(acc, _mul(s_acc, _LOG2_E).scaled(8), 1 << 23)
+        t = v.max() - v
+        shift = t >> 8
+        E = np.where(shift > 15, 0, _EXP2[t & 255] >> np.minimum(shift, 15))
+        S = int(E.sum())
+        delta = ((E << 15) + S // 2) // S
+        delta[label] -= 32768
+        predicted = int(v.argmax())
+        loss = int(t[label]) + _log2_q8(S)
+        return Result(loss, predicted, predicted == label), delta, _ONE.scaled(-15)
+
+    def _squared_error(self, k: _Layer, target: Ints) -> tuple[Result, Ints, Real]:
+        s_y = self._scale(k.y)
+        s_acc = _mul(self._scale(k.x), _real_of_float32(k.weight_scales))
+        A = np.clip(k.B + _dot(k.W, k.u), -(1 << 31), (1 << 31) - 1)
+        error = _mulsat(A, _div(s_acc, s_y).scaled(8), 1 << 30) - target
+        delta = np.clip(error, -((1 << 31) - 1), (1 << 31) - 1)
+        loss = min(sum(int(d) ** 2 for d in delta), (1 << 64) - 1)
+        return Result(loss), delta, _div(s_y, _real_of_integer(len(delta))).scaled(-15)
+
+    # Backward and update.
+
+    def _backward(self, delta: Ints, s_delta: Real, rate: Real) -> None:
+        for number in range(len(self._layers) - 1, self._lowest - 1, -1):
+            k = self._layers[number]
+            below, s_below = delta, s_delta
+            if number > self._lowest:
+                is_wide = number == len(self._layers) - 1 and not self._is_classifier
+                below, s_below = _through(k, self._layers[number - 1], delta, s_delta, is_wide)
+                below = self._masked(self._layers[number - 1], below)
+                below, e = _block_scaled(below)
+                s_below = s_below.scaled(e)
+            if not k.frozen:
+                self._learn(number, k, delta, _mul(rate, s_delta))
+            delta, s_delta = below, s_below
+
+    def _masked(self, lower: _Layer, h: Ints) -> Ints:
+        activation = lower.op.activation
+        y_min, y_max = fixed.output_range(activation, self._tensors[lower.y])
+        passes = np.ones(len(h), bool)
+        if activation is not Activation.NONE:
+            passes &= lower.q != y_min
+        if activation not in (Activation.NONE, Activation.RELU):
+            passes &= lower.q != y_max
+        return np.where(passes, h, 0)
+
+    def _learn(self, number: int, k: _Layer, delta: Ints, s_step: Real) -> None:
+        s_x, s_w = self._scale(k.x), _real_of_float32(k.weight_scales)
+        M = _mul(_div(s_x, s_w).scaled(24), s_step)
+        MB = _mul(_div(_ONE, _mul(s_x, s_w)).scaled(8), s_step)
+        c = _mulsat(delta, M, 1 << 22)
+        cb = _mulsat(delta, MB, 1 << 30)
+        self._count(vanished=((delta != 0) & (c == 0)).sum())
+        if self._accumulates:
+            k.G = np.clip(k.G + c[:, None] * k.u, -_GRADIENT_MAX, _GRADIENT_MAX)
+            k.GB = np.clip(k.GB + cb, -_GRADIENT_MAX, _GRADIENT_MAX)
+        else:
+            k.B = np.clip(k.B - cb, -_BIAS_MAX, _BIAS_MAX)
+            rows = np.flatnonzero(c)
+            self._step_weights(number, k, rows, c[rows, None] * k.u)
+
+    @property
+    def _accumulates(self) -> bool:
+        return self.config.batch > 1 or self.config.momentum_shift > 0
+
+    def _step_weights(self, number: int, k: _Layer, rows: Ints, g: Ints) -> None:
+        """g: what W loses, times 2^16. Weights whose g is 0 stay as they are."""
+        bits, unit = (16, 1) if self.config.residual else (24, 256)
+        low, high = (_WEIGHT_MIN, _WEIGHT_MAX) if self.config.residual else (-127, 127)
+        old = k.W[rows] // unit
+        new = old - ((g + self._rounding(number, rows, g.shape[1], bits)) >> bits)
+        new = np.where(g == 0, old, new)
+        clamped = np.where(g == 0, old, np.clip(new, low, high))
+        self._count(saturated_weights=(clamped != new).sum())
+        k.W[rows] = clamped * unit
+
+    def _rounding(self, number: int, rows: Ints, n_in: int, bits: int) -> Ints:
+        if self.config.nearest:
+            return np.full((1, 1), 1 << (bits - 1), np.int64)
+        step = self._counters.steps
+        s = [draw(self.config.seed, step, number, int(row)) for row in rows]
+        weyl = np.arange(n_in, dtype=np.int64) * _GOLDEN
+        return ((np.array(s, np.int64)[:, None] + weyl) & _UINT32) >> (32 - bits)
+
+    def _decay(self) -> None:
+        shift = self.config.momentum_shift
+        half = 1 << (shift - 1)
+        for k in self._layers:
+            if not k.frozen:
+                k.G = k.G - ((k.G + half) >> shift)
+                k.GB = k.GB - ((k.GB + half) >> shift)
+
+    def _end_batch(self) -> None:
+        if self._accumulates:
+            for number, k in enumerate(self._layers):
+                if not k.frozen:
+                    self._update_from_gradient(number, k)
+        self._fill = 0
+        self._count(steps=1)
+        if self.config.window and self._counters.steps % self.config.window == 0:
+            self._revise_scales()
+
+    def _update_from_gradient(self, number: int, k: _Layer) -> None:
+        k.B = np.clip(k.B - k.GB, -_BIAS_MAX, _BIAS_MAX)
+        self._step_weights(number, k, np.arange(len(k.B)), k.G)
+        if not self.config.momentum_shift:
+            k.G[:] = 0
+            k.GB[:] = 0
+
+    # Scales.
+
+    def _revise_scales(self) -> None:
+        for number, k in enumerate(self._layers):
+            is_last = number == len(self._layers) - 1
+            if not is_last or self._is_classifier:
+                self._revise_activation(number, k, 60 if is_last else 120)
+        for k in self._layers:
+            if not k.frozen and np.abs(k.W).max() >= 30720:
+                self._double_weight_scale(k)
+        self._count(
+            saturated_activations=sum(k.saturated for k in self._layers[:-1]),
+            saturated_logits=self._layers[-1].saturated,
+        )
+        for k in self._layers:
+            k.saturated = k.largest = 0
+        self._window_samples = 0
+
+    def _revise_activation(self, number: int, k: _Layer, little: int) -> None:
+        if (k.saturated & _UINT32) * 1024 > self._window_samples * len(k.B):
+            change = 1
+        elif 0 < k.largest < little:
+            change = -1
+        else:
+            return
+        upper = self._layers[number + 1] if number + 1 < len(self._layers) else None
+        target = self._tensors[k.y]
+        fits = _stays_normal(target.scale, change) and self._shift_fits(k, -change)
+        if upper is not None:
+            fits = fits and self._shift_fits(upper, change)
+        else:
+            fits = fits and self._softmax_shift_fits(change)
+        if not fits:
+            return
+        self._scale_tensors(k.y, change)
+        if upper is not None:
+            upper.B = _halved_or_doubled(upper.B, change)
+            upper.GB = _halved_or_doubled(upper.GB, change)
+        self._count(rescales=1)
+
+    def _scale_tensors(self, index: int, change: int) -> None:
+        """A tensor and its reshapes."""
+        tensor = self._tensors[index]
+        self._tensors[index] = replace(tensor, scale=_times_pow2(tensor.scale, change))
+        for op in self._graph.ops:
+            if isinstance(op, Reshape) and op.input == index:
+                self._scale_tensors(op.output, change)
+
+    def _double_weight_scale(self, k: _Layer) -> None:
+        if not (_stays_normal(k.weight_scales[0], 1) and self._shift_fits(k, 1)):
+            return
+        k.weight_scales = k.weight_scales * np.float32(2)
+        if self.config.residual:
+            k.W = (k.W + 1) >> 1
+        else:
+            k.W = ((k.W >> 8) + 1) >> 1 << 8
+        k.B = (k.B + 1) >> 1
+        k.G = (k.G + 1) >> 1
+        k.GB = (k.GB + 1) >> 1
+        self._count(rescales=1)
+
+    def _shift_fits(self, k: _Layer, change: int) -> bool:
+        mult_q31, lshift = (int(values[0]) for values in self._multipliers(k))
+        return mult_q31 != 0 and -31 <= lshift + change <= 30
+
+    def _softmax_shift_fits(self, change: int) -> bool:
+        op = next(op for op in self._graph.ops if isinstance(op, Softmax))
+        real = float(op.beta) * float(self._tensors[op.input].scale) * 2.0**26
+        return 2 <= fixed.multiplier(real)[1] + change <= 30
+
+
+# Helpers on arrays.
+
+
+def _dot(w: Ints, u: Ints) -> Ints:
+    """Exact in double: every partial sum is an integer below 65,532 * 255 * 2^15 < 2^53."""
+    product = w.astype(np.float64) @ u.astype(np.float64)
+    return product.astype(np.int64)
+
+
+def _log2_q8(S: int) -> int:
+    """log2(S / 2^15) in 1/256, for S >= 2^15."""
+    n = S.bit_length() - 1
+    z, fraction = S >> (n - 15), 0
+    for bit in reversed(range(8)):
+        z = z * z >> 15
+        if z >= 65536:
+            z >>= 1
+            fraction |= 1 << bit
+    return (n - 15) * 256 + fraction
+
+
+def _block_scaled(h: Ints) -> tuple[Ints, int]:
+    """int16 values and the exponent that was taken out of them."""
+    largest, e = int(np.abs(h).max()), 0
+    while largest >> e > 32767:
+        e += 1
+    if e:
+        h = np.clip((h + (1 << (e - 1))) >> e, -32767, 32767)
+    return h, e
+
+
+def _through(
+    k: _Layer, lower: _Layer, delta: Ints, s_delta: Real, is_wide: bool
+) -> tuple[Ints, Real]:
+    """The errors at a layer's input. is_wide: deltas have 32 bits yet."""
+    s_w = _real_of_float32(k.weight_scales)
+    s_wmax = _real_of_float32(k.weight_scales.max())
+    exponent, halvings = 0, 0
+    if is_wide:
+        delta, exponent = _block_scaled(delta)
+    if len(k.weight_scales) > 1:
+        delta = _mulsat(delta, _div(s_w, s_wmax), 32768)
+    while _WIDEST_SUM << halvings < len(delta):
+        halvings += 1
+    if halvings:
+        delta = (delta + (1 << (halvings - 1))) >> halvings
+    return _dot(k.Wh.T, delta), _mul(s_delta, s_wmax).scaled(exponent + halvings)
+
+
+def _halved_or_doubled(bias: Ints, change: int) -> Ints:
+    """The bias whose scale changes by 2^change."""
+    return (bias + 1) >> 1 if change > 0 else np.clip(2 * bias, -_BIAS_MAX, _BIAS_MAX)
+
+
+def _times_pow2(scale: np.float32, exponent: int) -> np.float32:
+    return np.float32(np.ldexp(scale, exponent))
+
+
+def _stays_normal(scale: np.float32, change: int) -> bool:
+    exponent = int(_real_of_float32(scale).e) + change
+    return _SMALLEST_EXPONENT <= exponent <= _LARGEST_EXPONENT
+
+
+# What can be trained.
+
+
+def _check_chain(graph: Graph) -> None:
+    """A chain of at most one QUANTIZE, Dense layers and at most one Softmax, in this order, with
+    Reshapes anywhere; the last op may be a QUANTIZE."""
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        raise TrainingError("a model with one input and one output can be trained")
+    previous = graph.inputs[0]
+    follows: tuple[type[Op], ...] = (Rescale, Dense)
+    for index, op in enumerate(graph.ops):
+        is_activation = isinstance(op, Rescale) and op.activation is not Activation.NONE
+        is_last_quantize = isinstance(op, Rescale) and index == len(graph.ops) - 1
+        fits = isinstance(op, (*follows, Reshape)) or is_last_quantize
+        if op.input != previous or is_activation or not fits:
+            raise TrainingError(f"op {index} {type(op).__name__} cannot be trained", op=index)
+        if not isinstance(op, Reshape):
+            follows = {Rescale: (Dense,), Dense: (Dense, Softmax), Softmax: ()}[type(op)]
+        if isinstance(op, Softmax) and op.beta != 1:
+            raise TrainingError(f"op {index} Softmax: beta {op.beta}, trained is 1", op=index)
+        previous = op.output
+    if graph.outputs[0] != previous:
+        raise TrainingError("the output of the last op is not the model's output")
+
+
+def _check_layers(graph: Graph, layers: list[_Layer]) -> None:
+    for k in layers:
+        source, target = graph.tensors[k.x], graph.tensors[k.y]
+        if target.elems != len(k.B) or len(k.B) > _MOST_OUTPUTS:
+            raise TrainingError(
+                f"a dense layer of one row and up to {_MOST_OUTPUTS} outputs can be trained",
+                op=k.op_index,
+            )
+        for scale in (source.scale, target.scale, *k.weight_scales):
+            if not np.float32(scale) >= np.finfo(np.float32).tiny:
+                raise TrainingError(f"scale {scale} is not normal", op=k.op_index)
+        if k.op.activation is Activation.RELU_0_TO_1:
+            raise TrainingError("a dense layer with RELU_0_TO_1 cannot be trained", op=k.op_index)
+    last = layers[-1]
+    if last.op.activation is not Activation.NONE:
+        raise TrainingError("the last dense layer has an activation", op=last.op_index)
+
+
+def _check_window(graph: Graph, layers: list[_Layer]) -> None:
+    for k in layers[:-1]:
+        if k.op.activation is not Activation.RELU or graph.tensors[k.y].zero_point != -128:
+            raise TrainingError(
+                "scales are revised for hidden layers of ReLU with zero point -128", op=k.op_index
+            )
+    last = layers[-1]
+    if graph.tensors[last.y].zero_point != 0:
+        raise TrainingError("scales are revised for outputs of zero point 0", op=last.op_index)
+    for k in layers:
+        if len(k.weight_scales) > 1:
+            raise TrainingError("scales are revised for one scale a tensor", op=k.op_index)

@@ -1,0 +1,1 @@
+"""Helpers without knowledge of models: arguments, files, paths, warnings."""

@@ -1,0 +1,1 @@
+"""The `.tflite` file format: a bounded reader and a writer that know no single op."""

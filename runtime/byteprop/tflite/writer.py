@@ -1,0 +1,126 @@
+"""Writes a graph as a .tflite file, which TensorFlow Lite's reference kernels run to the same bytes
+and which `load` reads back as the same graph."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy.typing as npt
+import tflite
+
+from byteprop.graph import Graph
+from byteprop.graph.tensor import Activation, DType, Tensor
+from byteprop.ops import place, spec_of
+from byteprop.tflite.file import Options, TfliteFile, options_of
+
+_TYPES = {DType.INT8: tflite.TensorType.INT8, DType.UINT8: tflite.TensorType.UINT8}
+_FLOAT = tflite.TensorType.FLOAT32
+_Code = tflite.BuiltinOperator
+_Fused = tflite.ActivationFunctionType
+
+
+def write_tflite(graph: Graph) -> bytes:
+    """The file. ModelError for what the format cannot state."""
+    return Writer(graph).write()
+
+
+def _last_axes(shape: tuple[int, ...], n: int) -> tuple[int, ...]:
+    """The last axes of a sample that have n positions."""
+    if n == 1:
+        return (1,)
+    return next(shape[at:] for at in range(len(shape), 0, -1) if math.prod(shape[at:]) == n)
+
+
+class Writer:
+    """The file while it grows. tensors: its index of each tensor of the graph."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.file = TfliteFile(description="byteprop")
+        self.tensors = [self._activation(t) for t in graph.tensors]
+
+    def write(self) -> bytes:
+        inputs = [self._input(t) for t in self.graph.inputs]
+        for index, op in enumerate(self.graph.ops):
+            where = f"op {index} {type(op).__name__}"
+            spec_of(op).write_tflite(place(self.graph.tensors, op, where), self)
+        outputs = [self._output(t) for t in self.graph.outputs]
+        return self.file.build(inputs, outputs)
+
+    # Tensors.
+
+    def _activation(self, t: Tensor) -> int:
+        name = f"{t.name}_quantized" if t.float_border else t.name
+        return self.file.tensor(
+            t.shape, _TYPES[t.dtype], name=name, scale=t.scale, zero_point=t.zero_point
+        )
+
+    def _border(self, index: int) -> int:
+        """The float32 tensor that has the graph's name for the quantised one."""
+        t = self.graph.tensors[index]
+        return self.file.tensor(t.shape, _FLOAT, name=t.name)
+
+    def _input(self, index: int) -> int:
+        """The file's input; a float32 one is quantised by the file's first op."""
+        inner = self.tensors[index]
+        if not self.graph.tensors[index].float_border:
+            return inner
+        outer = self._border(index)
+        self.file.op(_Code.QUANTIZE, [self._normalized(index, outer)], [inner])
+        return outer
+
+    def _normalized(self, index: int, outer: int) -> int:
+        """What is quantised: the input, or the result of SUB and MUL by constants. What would
+        change nothing is left out."""
+        t = self.graph.tensors[index]
+        if t.normalization is None:
+            return outer
+        value = outer
+        for code, name, constants, neutral in (
+            (_Code.SUB, "sub", t.normalization.sub, 0),
+            (_Code.MUL, "mul", t.normalization.mul, 1),
+        ):
+            if (constants == neutral).all():
+                continue
+            at = self.file.tensor(
+                _last_axes(t.shape, len(constants)), _FLOAT, name=f"{t.name}/{name}",
+                data=constants.astype("<f4"),
+            )  # fmt: skip
+            result = self.file.tensor(t.shape, _FLOAT, name=f"{t.name}/after_{name}")
+            options = options_of(name.capitalize(), FusedActivationFunction=_Fused.NONE)
+            self.file.op(code, [value, at], [result], options=options)
+            value = result
+        return value
+
+    def _output(self, index: int) -> int:
+        inner = self.tensors[index]
+        if not self.graph.tensors[index].float_border:
+            return inner
+        outer = self._border(index)
+        self.file.op(_Code.DEQUANTIZE, [inner], [outer], version=2)
+        return outer
+
+    # For the ops, which name everything as the schema does.
+
+    def op(
+        self, name: str, inputs: list[int], outputs: list[int], *, version: int = 1, **options: Any
+    ) -> None:
+        """Adds an op between tensors of the file. options: the fields of its table of options."""
+        code = getattr(tflite.BuiltinOperator, name)
+        self.file.op(code, inputs, outputs, version=version, options=_options(name, options))
+
+    def constant(self, name: str, data: npt.NDArray[Any], scale: Any = None) -> int:
+        """Adds a constant; returns its index in the file. scale: one number, or one per row."""
+        kind = getattr(tflite.TensorType, data.dtype.name.upper())
+        return self.file.tensor(data.shape, kind, name=name, scale=scale, data=data)
+
+    def fused(self, activation: Activation) -> int | None:
+        """The code of an activation inside another op; None when the schema has none."""
+        code = getattr(tflite.ActivationFunctionType, activation.name, None)
+        return None if code is None else int(code)
+
+
+def _options(op: str, fields: dict[str, Any]) -> Options | None:
+    """FULLY_CONNECTED has FullyConnectedOptions."""
+    return options_of(op.title().replace("_", ""), **fields) if fields else None

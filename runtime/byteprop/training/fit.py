@@ -1,0 +1,624 @@
+"""Model.fit: training on this machine, sample by sample in the C library, chunk by chunk from
+here."""
+
+from __future__ import annotations
+
+import math
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from byteprop import image
+from byteprop.engine import _raw_train
+from byteprop.errors import ArgumentError, ModelError, TrainingError
+from byteprop.graph import Graph
+from byteprop.ops import Dense
+from byteprop.support.arguments import MAX_SEED, integer
+from byteprop.support.files import PathLike, check_writable
+from byteprop.support.warn import warn
+from byteprop.training import checkpoint as checkpoints
+from byteprop.training.callbacks import (
+    Callback,
+    EarlyStopping,
+    Lines,
+    Position,
+    checked,
+    early_stopping_of,
+)
+from byteprop.training.diagnosis import Sizes, Task
+from byteprop.training.draws import SPLIT_STREAM, permutation
+from byteprop.training.history import History
+from byteprop.training.masters import dense_layers, fresh_masters, read_masters, write_masters
+from byteprop.training.metrics import answers_of, baseline, loss_sum, loss_unit, quality
+from byteprop.training.network import difference
+from byteprop.training.normalization import of_units
+from byteprop.training.options import TrainOptions
+from byteprop.training.samples import Samples, encode, has_classes, n_outputs, scores
+from byteprop.training.schedules import (
+    ONE_Q24,
+    Progress,
+    Schedule,
+    describe,
+    rate_q24_of,
+    schedule_of,
+)
+from byteprop.training.trainable import check_trainable
+
+if TYPE_CHECKING:
+    from byteprop.model import Model
+
+# The default rate for target values; the steps keep that on one sample below what would overshoot.
+_RATE_REALS = 0.01
+_STEP_CLASSES, _STEP_REALS = 1.0, 0.5
+_LARGEST_BATCH_COUNTED = 32
+_ELEMENTS_AT_ONCE = 1 << 15
+_ROUNDINGS = ("stochastic", "nearest")
+_FIRST_CHUNK = 1
+_CACHED_ROWS = 256
+_CHUNK_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a training was asked for, in integers: it alone decides, with the data, on the bits."""
+
+    epochs: int
+    rate_q24: int
+    schedule: Schedule
+    shuffle: bool
+    config: _raw_train.Config
+
+    def describe(self, samples: Samples) -> dict[str, checkpoints.Setting]:
+        """As a checkpoint keeps it."""
+        return {
+            "epochs": self.epochs,
+            "rate_q24": self.rate_q24,
+            "schedule": describe(self.schedule),
+            "shuffle": self.shuffle,
+            "config": self.config.pack().hex(),
+            "samples": len(samples),
+            "x_crc32": zlib.crc32(samples.x.data),
+            "y_crc32": zlib.crc32(samples.y.data),
+        }
+
+    def order(self, epoch: int, n: int) -> npt.NDArray[np.uint32]:
+        """The samples of an epoch, in the order in which they are trained on."""
+        if not self.shuffle:
+            return np.arange(n, dtype=np.uint32)
+        return permutation(n, self.config.seed, epoch)
+
+    def rates(self, epoch: int, first: int, n: int, samples: int) -> npt.NDArray[np.uint32]:
+        """Learning rates in 2^-24 of n samples of an epoch."""
+        total = self.epochs * samples
+        progress = Progress(epoch * samples + first, n, total, samples)
+        rates = np.ascontiguousarray(self.schedule.rates(self.rate_q24, progress))
+        if rates.dtype != np.uint32 or rates.shape != (n,):
+            raise ArgumentError(
+                f"schedule: expected rates uint32 ({n},), got {rates.dtype} {rates.shape}"
+            )
+        return rates
+
+
+def settings_of(model: Model, samples: Samples, options: TrainOptions) -> Settings:
+    """The options, checked and in integers. ArgumentError names the one that is wrong."""
+    if options.rounding not in _ROUNDINGS:
+        names = " or ".join(_ROUNDINGS)
+        raise ArgumentError(f"rounding: expected {names}, got {options.rounding!r}")
+    window = model._default_window if options.window is None else options.window
+    config = _raw_train.Config(
+        seed=integer("seed", options.seed, 0, MAX_SEED),
+        frozen=frozen_mask(model, options.frozen_layers),
+        batch=integer("batch_size", options.batch_size, 1, 65535),
+        window=integer("window", window, 0, 65535),
+        nearest=options.rounding == "nearest",
+        residual=bool(options.residual),
+        momentum_shift=_momentum_shift(options.momentum),
+    )
+    check_trainable(model.graph, model._opened, config)
+    rate = options.learning_rate
+    return Settings(
+        epochs=integer("epochs", options.epochs, 1, 1 << 20),
+        rate_q24=rate_q24_of(default_rate(model, samples, config) if rate is None else rate),
+        schedule=schedule_of(options.schedule),
+        shuffle=bool(options.shuffle),
+        config=config,
+    )
+
+
+def default_rate(model: Model, samples: Samples, config: _raw_train.Config) -> float:
+    """The model's for classes and 0.01 for real targets; less where inputs are so large that a step
+    would overshoot: by the mean square of the inputs of a sample, or the largest for real targets.
+    For classes it grows with the batch up to one of 32; momentum, which adds up steps, divides
+    it."""
+    tensor = model.graph.tensors[model.graph.inputs[0]]
+    squares = _sums_of_squares(samples.x.view(tensor.dtype.numpy), tensor.zero_point)
+    scale = float(tensor.scale) ** 2
+    if has_classes(model.graph):
+        mean = int(squares.sum()) * scale / len(samples)
+        rate = min(model._class_rate, _STEP_CLASSES / max(mean, 1e-9))
+        rate *= min(config.batch, _LARGEST_BATCH_COUNTED)
+    else:
+        rate = min(_RATE_REALS, _STEP_REALS / (1 + int(squares.max()) * scale))
+    return rate / (1 << config.momentum_shift)
+
+
+def _sums_of_squares(x: npt.NDArray[Any], zero_point: int) -> npt.NDArray[np.int64]:
+    """Of each row of 8-bit integers, less the zero point. In pieces that the cache holds, and
+    exact in float64."""
+    sums = np.empty(len(x), np.int64)
+    rows = max(1, _ELEMENTS_AT_ONCE // x.shape[1])
+    for i in range(0, len(x), rows):
+        values = x[i : i + rows].astype(np.float64)
+        values -= zero_point
+        sums[i : i + rows] = np.einsum("ij,ij->i", values, values)
+    return sums
+
+
+def frozen_mask(model: Model, chosen: Sequence[int | str]) -> int:
+    """Bit l stands for dense layer l. Layers are named by index in model.layers, or by name."""
+    order = [i for i, op in enumerate(model.graph.ops) if isinstance(op, Dense)]
+    names = {model.layers[i].name: i for i in order}
+    mask = 0
+    for item in chosen:
+        index = names.get(item, -1) if isinstance(item, str) else item
+        if index not in order:
+            known = ", ".join(f"{i} {model.layers[i].name!r}" for i in order)
+            raise ArgumentError(f"freeze: expected dense layers ({known}), got {item!r}")
+        mask |= 1 << order.index(index)
+    if mask == (1 << len(order)) - 1:
+        raise ArgumentError("freeze: all layers are frozen, nothing is left to train")
+    return mask
+
+
+def _momentum_shift(momentum: float) -> int:
+    if momentum == 0:
+        return 0
+    is_share = isinstance(momentum, (float, np.floating)) and 0 < momentum < 1
+    shift = -math.log2(1 - momentum) if is_share else 0.0
+    if shift != int(shift) or not 1 <= shift <= 15:
+        raise ArgumentError(
+            f"momentum: expected 1 - 2^-k, as 0, 0.5, 0.75, 0.875 or 0.9375, got {momentum}"
+        )
+    return int(shift)
+
+
+# -------------------------------------------------------------------------------------------- data
+
+
+def split_indices(
+    n: int, fraction: float, *, seed: int, shuffle: bool
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    """Which of n samples are for training and for validation, in the order in which they were
+    given. Drawn by seed; without shuffle the last ones are for validation."""
+    if not isinstance(fraction, (int, float, np.number)) or not 0 <= fraction < 1:
+        raise ArgumentError(f"validation_split: expected 0 <= split < 1, got {fraction!r}")
+    order = np.arange(n, dtype=np.uint32)
+    if fraction == 0:
+        return order, order[:0]
+    held = math.floor(n * fraction + 0.5)
+    if not 1 <= held < n:
+        raise ArgumentError(f"validation_split: {fraction} of {n} samples leaves one part empty")
+    if shuffle:
+        order = permutation(n, seed, 0, SPLIT_STREAM)
+    return np.sort(order[: n - held]), np.sort(order[n - held :])
+
+
+# --------------------------------------------------------------------------------------------- fit
+
+
+class StepTrainer(Protocol):
+    """Makes the steps of a run: `_raw_train.Trainer`, alone or in lockstep with a board."""
+
+    @property
+    def image(self) -> bytes: ...
+    @property
+    def state(self) -> bytes: ...
+    @property
+    def counters(self) -> _raw_train.Counters: ...
+    def run(
+        self,
+        x: npt.NDArray[np.uint8],
+        y: npt.NDArray[Any],
+        *,
+        order: npt.NDArray[np.uint32] | None = None,
+        lr_q24: npt.NDArray[np.uint32] | None = None,
+    ) -> npt.NDArray[Any]: ...
+    def flush(self) -> None: ...
+
+
+T = TypeVar("T", bound=StepTrainer)
+
+
+class StopRequested(Exception):
+    """should_stop said so. The run can be stored in a checkpoint, and resumed."""
+
+
+class Run(Generic[T]):
+    """One training, from its first sample to its last.
+
+    resume: a checkpoint to continue from. ArgumentError when it is of another network, other data
+    or other settings; ModelError when the file is damaged. make_trainer: what makes the steps, from
+    the trainer of this computer. should_stop: asked several times per second; True ends the run
+    with StopRequested.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        settings: Settings,
+        samples: Samples,
+        held: Samples | None,
+        *,
+        resume: PathLike | None,
+        make_trainer: Callable[[_raw_train.Trainer], T],
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.model = model
+        self.settings = settings
+        self.samples = samples
+        self.held = held
+        self.epoch = 0
+        self.sample = 0
+        self.callbacks: list[Callback] = []
+        self._should_stop = should_stop
+        self._adopted: _raw_train.Counters | None = None  # when the model was last updated
+        self._graph = model.graph
+        self._loss = 0
+        self._correct = 0
+        self._unit = loss_unit(model)
+        self._classes = has_classes(model.graph)
+        self._chunk = _FIRST_CHUNK
+        self.history = History(
+            task=_task(model.graph, samples, held), sizes=_sizes(model.graph, settings.config)
+        )
+        host = _new_trainer(model, settings.config) if resume is None else self._resumed(resume)
+        self.trainer = make_trainer(host)
+
+    # Checkpoints.
+
+    def checkpoint(self) -> checkpoints.Checkpoint:
+        """All that is needed to resume from here."""
+        return checkpoints.Checkpoint(
+            settings=self.settings.describe(self.samples),
+            epoch=self.epoch,
+            sample=self.sample,
+            loss=self._loss,
+            correct=self._correct,
+            seconds=self.history.seconds,
+            history=self.history.history,
+            image=self.trainer.image,
+            state=self.trainer.state,
+        )
+
+    def _resumed(self, path: PathLike) -> _raw_train.Trainer:
+        found = checkpoints.load(path)
+        try:
+            graph = image.decode(found.image)
+        except ModelError as error:
+            raise ModelError(f"{path}: image: {error}") from None
+        self._check_same_training(path, found, graph)
+        try:
+            trainer = _raw_train.Trainer(found.image, self.settings.config, state=found.state)
+        except (ArgumentError, TrainingError) as error:
+            raise ModelError(f"{path}: state: {error}") from None
+        self.epoch, self.sample = found.epoch, found.sample
+        self._loss, self._correct = found.loss, found.correct
+        self.history.history = dict(found.history)
+        self.history.seconds = found.seconds
+        return trainer
+
+    def _check_same_training(
+        self, path: PathLike, found: checkpoints.Checkpoint, graph: Graph
+    ) -> None:
+        moves = self.settings.config.window > 0
+        network = difference(graph, self.model.graph, scales_move=moves)
+        if network:
+            raise ArgumentError(f"resume: {path} is of another network: {network}")
+        expected = self.settings.describe(self.samples)
+        different = [name for name in expected if found.settings.get(name) != expected[name]]
+        if different:
+            name = different[0]
+            raise ArgumentError(
+                f"resume: {path} is of another training: {', '.join(different)} differ "
+                f"({name}: {found.settings.get(name)} there, {expected[name]} here)"
+            )
+        figures = self._figures if found.epoch else []
+        if list(found.history) != figures:
+            raise ArgumentError(
+                f"resume: {path} is of another training: its epochs have the figures "
+                f"{', '.join(found.history) or 'none'}, here they have {', '.join(figures)}"
+            )
+        n = len(self.samples)
+        if found.epoch > self.settings.epochs or found.sample > n or found.correct > found.sample:
+            raise ModelError(
+                f"{path}: epoch, sample, correct: expected at most {self.settings.epochs} epochs "
+                f"of {n} samples, got {found.epoch}, {found.sample}, {found.correct}"
+            )
+
+    @property
+    def _figures(self) -> list[str]:
+        """Names of the figures of an epoch, in order."""
+        measures = ["loss", "accuracy" if self._classes else "rmse"]
+        training = measures if self._classes else measures[:1]
+        validation = [] if self.held is None else [f"val_{name}" for name in measures]
+        return [*training, *validation, "learning_rate"]
+
+    # Training.
+
+    def check(self) -> None:
+        """Asks the schedule and the callbacks what would end the training later. ArgumentError."""
+        self.settings.rates(0, 0, 1, len(self.samples))
+        for callback in self.callbacks:
+            if isinstance(callback, EarlyStopping):
+                callback.check(self._figures)
+
+    def run(self, path: PathLike | None, every: int | None) -> History:
+        """Trains to the end, or until a callback stops. The model is brought up to date whatever
+        happens, also by an interrupt from the keyboard; unless no sample was trained."""
+        before = self.trainer.counters.samples
+        try:
+            for callback in self.callbacks:
+                callback.on_train_begin()
+                if isinstance(callback, EarlyStopping):
+                    callback.recall(self.history.history)
+            while self.epoch < self.settings.epochs and not self.model.stop_training:
+                self._train_epoch(path, every)
+        finally:
+            if self.trainer.counters.samples > before or self.epoch == self.settings.epochs:
+                self.adopt()
+        self.history.stopped_early = self.epoch < self.settings.epochs
+        for callback in self.callbacks:
+            callback.on_train_end()
+        return self.history
+
+    def _train_epoch(self, path: PathLike | None, every: int | None) -> None:
+        if self.sample == 0:
+            for callback in self.callbacks:
+                callback.on_epoch_begin(self.epoch)
+        order = self.settings.order(self.epoch, len(self.samples))
+        while self.sample < len(order):
+            n = min(self._chunk, len(order) - self.sample)
+            if every is not None:
+                n = min(n, every - self.sample % every)
+            self._train(order[self.sample : self.sample + n])
+            due = every is not None and self.sample % every == 0 and self.sample < len(order)
+            if path is not None and due:
+                checkpoints.save(path, self.checkpoint())
+            self._stop_if_asked()
+        self.trainer.flush()
+        self._end_epoch()
+        if path is not None:
+            checkpoints.save(path, self.checkpoint())
+
+    def _train(self, order: npt.NDArray[np.uint32]) -> None:
+        n = len(order)
+        begin = time.perf_counter()
+        results = self.trainer.run(
+            self.samples.x,
+            self.samples.y,
+            order=order,
+            lr_q24=self.settings.rates(self.epoch, self.sample, n, len(self.samples)),
+        )
+        seconds = time.perf_counter() - begin
+        self._loss += loss_sum(results)
+        self._correct += int(results["correct"].sum())
+        self.sample += n
+        self.history.seconds += seconds
+        self._resize_chunks(seconds)
+        if self.callbacks:
+            self._tell_progress()
+
+    def _resize_chunks(self, seconds: float) -> None:
+        """How many samples a chunk has changes no bit; it decides how often callbacks are called
+        and the run can stop."""
+        if seconds < _CHUNK_SECONDS:
+            self._chunk = min(2 * self._chunk, 1 << 16)
+        elif seconds > 4 * _CHUNK_SECONDS:
+            self._chunk = max(self._chunk // 2, 1)
+
+    def _stop_if_asked(self) -> None:
+        if self._should_stop():
+            raise StopRequested
+
+    def _tell_progress(self) -> None:
+        position = Position(
+            self.epoch, self.settings.epochs, self.sample, len(self.samples), self.history.seconds
+        )
+        logs = self._logs()
+        for callback in self.callbacks:
+            callback.on_progress(position, logs)
+
+    def _logs(self) -> dict[str, float]:
+        logs = {"loss": self._loss * self._unit / self.sample}
+        if self._classes:
+            logs["accuracy"] = self._correct / self.sample
+        return logs
+
+    def _end_epoch(self) -> None:
+        logs = self._logs()
+        if self.callbacks or self.held is not None:
+            self.adopt()
+        if self.held is not None:
+            logs |= self._validate(self.held)
+        last = self.settings.rates(self.epoch, self.sample - 1, 1, len(self.samples))
+        logs["learning_rate"] = int(last[0]) / ONE_Q24
+        was_diverged = self.history.diverged
+        self.history.append(logs)
+        self.history.counters = vars(self.trainer.counters)
+        self.epoch, self.sample = self.epoch + 1, 0
+        self._loss = self._correct = 0
+        if self.history.diverged and not was_diverged:
+            warn(self.history.verdict)
+        for callback in self.callbacks:
+            callback.on_epoch_end(self.epoch - 1, logs)
+
+    def _validate(self, held: Samples) -> dict[str, float]:
+        """The loss as in training; accuracy and rmse of what inference answers."""
+        loss = at = 0
+        while at < len(held):
+            end = at + self._chunk
+            begin = time.perf_counter()
+            loss += loss_sum(self.trainer.run(held.x[at:end], held.y[at:end]))
+            self._resize_chunks(time.perf_counter() - begin)
+            self._stop_if_asked()
+            at = end
+        logs = {"val_loss": loss * self._unit / len(held)}
+        found = quality(self.model._reals_of_bytes(held.x), answers_of(self.model.graph, held))
+        return logs | {f"val_{name}": value for name, value in found.items()}
+
+    def adopt(self) -> None:
+        """The model becomes what training has made of it so far."""
+        counters = self.trainer.counters
+        if self._adopted == counters and self.model.graph is self._graph:
+            return
+        trained = self.trainer.image
+        self._adopted, self._graph = counters, image.decode(trained)
+        masters = read_masters(self._graph, self.settings.config, self.trainer.state)
+        self.model._become(self._graph, trained, masters)
+        self.history.counters = vars(counters)
+
+
+def _task(graph: Graph, samples: Samples, held: Samples | None) -> Task:
+    classes = has_classes(graph)
+    return Task(
+        n_train=len(samples),
+        n_validation=0 if held is None else len(held),
+        baseline=baseline(graph, samples),
+        chance=math.log(n_outputs(graph)) if classes else None,
+        limit=_divergence_limit(graph),
+        step=0.0 if classes else float(graph.tensors[graph.outputs[0]].scale),
+    )
+
+
+def _divergence_limit(graph: Graph) -> float:
+    """Half as much again as guessing has; errors as large as the whole range of the output."""
+    if has_classes(graph):
+        return 1.5 * math.log(max(2, n_outputs(graph)))
+    return (128 * float(scores(graph).scale)) ** 2
+
+
+def _sizes(graph: Graph, config: _raw_train.Config) -> Sizes:
+    shapes = [op.weights.shape for op in dense_layers(graph)]
+    trained = [shape for i, shape in enumerate(shapes) if not config.frozen >> i & 1]
+    return Sizes(
+        hidden_units=sum(n_out for n_out, _ in shapes[:-1]),
+        outputs=shapes[-1][0],
+        rows=sum(n_out for n_out, _ in trained),
+        weights=sum(n_out * n_in for n_out, n_in in trained),
+        window=config.window,
+    )
+
+
+def _new_trainer(model: Model, config: _raw_train.Config) -> _raw_train.Trainer:
+    """Begins where the model's last training stopped, with its residuals where there is room."""
+    trainer = _raw_train.Trainer(model._opened, config)
+    if model._masters is None:
+        return trainer
+    state = write_masters(model.graph, config, trainer.state, model._masters)
+    return _raw_train.Trainer(model._opened, config, state=state)
+
+
+def fit(
+    model: Model,
+    x: Any,
+    y: Any,
+    options: TrainOptions,
+    *,
+    checkpoint_path: PathLike | None,
+    checkpoint_every: int | None,
+    **arguments: Any,
+) -> History:
+    """Model.fit; see there. A call that is refused leaves the model as it was."""
+    before = dict(vars(model))
+    try:
+        run = _prepared(model, x, y, options, **arguments)
+        if checkpoint_every is not None:
+            integer("checkpoint_every", checkpoint_every, 1, 1 << 31)
+        if checkpoint_path is not None:
+            _check_checkpoint(checkpoint_path)
+    except BaseException:
+        model.__dict__ = before
+        raise
+    for callback in run.callbacks:
+        callback.model = model
+    model.stop_training = False
+    model._run_in_progress = run
+    return run.run(checkpoint_path, checkpoint_every)
+
+
+def _prepared(
+    model: Model,
+    x: Any,
+    y: Any,
+    options: TrainOptions,
+    *,
+    validation_data: tuple[Any, Any] | None,
+    validation_split: float,
+    callbacks: Sequence[Callback] | Callback | None,
+    early_stopping: int | EarlyStopping | None,
+    verbose: bool,
+    resume: PathLike | None,
+) -> Run[_raw_train.Trainer]:
+    """The run of these arguments, all of them checked."""
+    seed = integer("seed", options.seed, 0, MAX_SEED)
+    if not model._own_engine:
+        raise TrainingError("fit: this model runs on a board; train a separate copy of it here")
+    x, y = np.asarray(x), np.asarray(y)
+    n = len(x) if x.ndim else 0
+    training, validation = split_indices(n, validation_split, seed=seed, shuffle=options.shuffle)
+    # What is measured on samples is measured on those that are trained on.
+    cut = validation.size and y.shape[:1] == (n,)
+    model._prepare_fit(*((x[training], y[training]) if cut else (x, y)), seed)
+    check_trainable(model.graph, model._opened, _raw_train.Config(seed=0))
+    samples = encode(model, x, y)
+    held = None
+    if validation_data is not None:
+        if validation_split:
+            raise ArgumentError("validation_split: expected no validation_data with it")
+        held = encode(model, *_pair(validation_data), names=("validation x", "validation y"))
+    elif validation.size:
+        samples, held = samples.take(training), samples.take(validation)
+    settings = settings_of(model, samples, options)
+    run = Run(model, settings, samples, held, resume=resume, make_trainer=lambda host: host)
+    run.callbacks = checked(callbacks)
+    if early_stopping is not None:
+        run.callbacks.append(early_stopping_of(early_stopping, held is not None))
+    if verbose:
+        run.callbacks.append(Lines())
+    run.check()
+    return run
+
+
+def _check_checkpoint(path: PathLike) -> None:
+    try:
+        check_writable(path)
+    except OSError as error:
+        raise ArgumentError(f"checkpoint: {error.filename!r} {error.strerror}") from None
+
+
+def _pair(given: Any) -> tuple[Any, Any]:
+    if not isinstance(given, (tuple, list)) or len(given) != 2:
+        raise ArgumentError(f"validation_data: expected (x, y), got {type(given).__name__}")
+    return given[0], given[1]
+
+
+def weights_of(model: Model) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
+    """Real weights [n_in, n_out] and biases [n_out] of every dense layer, at the resolution that
+    training keeps."""
+    masters = fresh_masters(model.graph) if model._masters is None else model._masters
+    found = []
+    for op, layer in zip(dense_layers(model.graph), masters, strict=True):
+        w_scale = op.weight_scales.astype(np.float64)
+        wide = 256 * op.weights.astype(np.int64) + layer.residual
+        x_scale = float(model.graph.tensors[op.input].scale)
+        weights = (wide * (w_scale / 256)[:, np.newaxis]).T
+        found.append((np.ascontiguousarray(weights), layer.bias * (w_scale * x_scale / 256)))
+    constants = model.graph.tensors[model.graph.inputs[0]].normalization
+    if found and constants is not None:
+        found[0] = of_units(constants, *found[0])
+    return found

@@ -1,0 +1,99 @@
+"""Where training keeps what inference does not need: residuals of weights and masters of biases,
+inside the state block whose layout csrc/train/plan.c decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from byteprop.engine._raw_train import HEAD_BYTES, RANGE_BYTES, Config
+from byteprop.errors import TrainingError
+from byteprop.graph import Graph
+from byteprop.ops import Dense
+
+
+@dataclass(frozen=True)
+class Masters:
+    """Of one dense layer: weight = 256 * int8 weight + residual at scale s_w / 256; bias at scale
+    s_x * s_w / 256. residual: int8 [n_out, n_in]."""
+
+    residual: npt.NDArray[np.int8]
+    bias: npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class _Place:
+    bias: int
+    residual: int | None
+    n_out: int
+    n_in: int
+
+    @property
+    def stride(self) -> int:
+        return (self.n_in + 3) // 4 * 4
+
+
+def dense_layers(graph: Graph) -> list[Dense]:
+    return [op for op in graph.ops if isinstance(op, Dense)]
+
+
+def fresh_masters(graph: Graph) -> tuple[Masters, ...]:
+    """Those of a network that was not trained here: its int8 weights and int32 biases, exactly."""
+    return tuple(
+        Masters(np.zeros(op.weights.shape, np.int8), (op.bias * 256).astype(np.int32))
+        for op in dense_layers(graph)
+    )
+
+
+def read_masters(graph: Graph, config: Config, state: bytes) -> tuple[Masters, ...]:
+    """The masters of every dense layer out of a state block."""
+    masters = []
+    for place in _places(graph, config, len(state)):
+        residual = np.zeros((place.n_out, place.n_in), np.int8)
+        if place.residual is not None:
+            rows = np.frombuffer(state, np.int8, place.n_out * place.stride, place.residual)
+            residual[:] = rows.reshape(place.n_out, place.stride)[:, : place.n_in]
+        bias = np.frombuffer(state, "<i4", place.n_out, place.bias).astype(np.int32)
+        masters.append(Masters(residual, bias))
+    return tuple(masters)
+
+
+def write_masters(graph: Graph, config: Config, state: bytes, masters: Sequence[Masters]) -> bytes:
+    """A state block with these masters, as far as the configuration has room for them. A layer
+    without residuals loses them: its int8 weights are all it has."""
+    out = bytearray(state)
+    for place, layer in zip(_places(graph, config, len(state)), masters, strict=True):
+        out[place.bias : place.bias + 4 * place.n_out] = layer.bias.astype("<i4").tobytes()
+        if place.residual is not None:
+            rows = np.zeros((place.n_out, place.stride), np.int8)
+            rows[:, : place.n_in] = layer.residual
+            out[place.residual : place.residual + rows.size] = rows.tobytes()
+    return bytes(out)
+
+
+def _places(graph: Graph, config: Config, state_bytes: int) -> list[_Place]:
+    places, end = [], HEAD_BYTES
+    for place, following in _walk(graph, config):
+        places.append(place)
+        end = following
+    if end != state_bytes:
+        raise TrainingError(f"a state of {state_bytes} bytes; this network's has {end}")
+    return places
+
+
+def _walk(graph: Graph, config: Config) -> Iterator[tuple[_Place, int]]:
+    at = HEAD_BYTES
+    gradients = config.batch > 1 or config.momentum_shift != 0
+    for index, op in enumerate(dense_layers(graph)):
+        n_out, n_in = op.weights.shape
+        weights = n_out * ((n_in + 3) // 4 * 4)
+        bias, at = at, at + 4 * n_out + RANGE_BYTES
+        residual = None
+        if not config.frozen >> index & 1:
+            if config.residual:
+                residual, at = at, at + weights
+            at += 4 * weights + 4 * n_out if gradients else 0
+        yield _Place(bias, residual, n_out, n_in), at
