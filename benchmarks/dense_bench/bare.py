@@ -88,7 +88,7 @@ def kernel_sources() -> list[Path]:
 
 def training_sources() -> list[Path]:
     """What a program that trains needs beside the kernels."""
-    folders = ("train", "model", "infer")
+    folders = ("train", "model", "ops", "infer")
     parts = [path for folder in folders for path in sorted((CSRC / folder).rglob("*.c"))]
     return [*parts, *sorted(CSRC.glob("*.c"))]
 

@@ -86,7 +86,7 @@ def test_the_board_learns_as_the_host_does(device: Device, task: Task) -> None:
     assert session.end() == twin.image
     assert session.checkpoint().state == twin.state
     assert shown(list(session.evaluate(task.samples[:5]))) == twin_results(twin, evaluated[:5])
-    with pytest.raises(RequestError, match="does not fit the present state"):
+    with pytest.raises(RequestError, match="not allowed in the current state"):
         list(session.train(task.samples[:1]))
 
 

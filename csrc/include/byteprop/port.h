@@ -1,5 +1,5 @@
-/* The border between the device program (csrc/app) and a board (boards/). A board implements
- * bp_port_*; the program implements bp_app_*. Nobody in csrc includes anything from boards/.
+/* The interface between the device program (csrc/app) and a board (boards/). A board implements
+ * bp_port_*; the program implements bp_app_*. Nothing in csrc includes anything from boards/.
  *
  * The build passes, from board.toml: BP_BOARD_NAME, BP_BOARD_CPU (strings), BP_TICK_KIND,
  * BP_TICK_HZ, BP_RAM_BYTES, BP_FLASH_BYTES, BP_LINK_MAX_PAYLOAD, BP_LINK_RX_WINDOW (bytes the
@@ -7,8 +7,8 @@
  * BP_POOL_BYTES (uploaded image and arena), BP_BUILD_ID (64 bits), and BP_BAKED_MODEL as 1 when
  * bp_model_image and bp_model_image_bytes are linked in. BP_APP_TEST_FAULTS as 1 adds the request
  * that provokes faults, for tests of a board's fault handlers. BP_APP_TRAIN as 1 adds training;
- * with BP_SAVE_SLOT_BYTES above 0 what was learnt can be kept in flash, and bp_port_flash_* are
- * wanted. */
+ * with BP_SAVE_SLOT_BYTES above 0 what was learned can be saved in flash, and bp_port_flash_* are
+ * required. */
 #ifndef BYTEPROP_PORT_H
 #define BYTEPROP_PORT_H
 
@@ -29,7 +29,8 @@ uint32_t bp_port_rx_overruns(void);
 void bp_port_tx(const uint8_t *data, uint16_t n);
 /* Free-running counter, wraps at 2^32; what it counts is BP_TICK_KIND. */
 uint32_t bp_port_ticks(void);
-/* Stack: the least number of free bytes seen since reset (painted by the start-up code), and all. */
+/* Stack: the least number of free bytes seen since reset (painted by the start-up code), and all.
+ */
 uint32_t bp_port_stack_free(void);
 uint32_t bp_port_stack_bytes(void);
 /* 0 when the guard at the stack's end was overwritten. */
@@ -37,8 +38,8 @@ int bp_port_stack_intact(void);
 /* Resets the board once everything sent has left the transmitter; does not return. */
 void bp_port_reset(void);
 
-/* Two places in flash, slot 0 and 1, of BP_SAVE_SLOT_BYTES each (a multiple of
- * BP_FLASH_PAGE_BYTES); offsets are within a slot. Wanted where BP_SAVE_SLOT_BYTES is not 0. */
+/* Two areas of flash, slot 0 and 1, of BP_SAVE_SLOT_BYTES each (a multiple of
+ * BP_FLASH_PAGE_BYTES); offsets are within a slot. Required where BP_SAVE_SLOT_BYTES is not 0. */
 /* Erases the page at a multiple of BP_FLASH_PAGE_BYTES to all ones. */
 void bp_port_flash_erase(uint8_t slot, uint32_t offset);
 /* Writes a word that was erased before, at a multiple of 4; returns when it is done. */

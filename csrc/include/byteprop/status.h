@@ -14,7 +14,7 @@ extern "C" {
     X(E_MAGIC, "not a byteprop model image")                                                       \
     X(E_VERSION, "model image has a version this library does not read")                           \
     X(E_CRC, "checksum does not match")                                                            \
-    X(E_BOUNDS, "model image has an offset or a count outside the image")                      \
+    X(E_BOUNDS, "model image has an offset or a count outside the image")                          \
     X(E_ALIGN, "model image has data that is not aligned")                                         \
     X(E_OP, "model image has an op this library does not know")                                    \
     X(E_DTYPE, "model image has a data type the op does not take")                                 \
@@ -23,8 +23,8 @@ extern "C" {
     X(E_OVERLAP, "model image has tensors that overlap in the arena")                              \
     X(E_ARENA, "model needs more arena than there is")                                             \
     X(E_NO_MODEL, "no model is loaded")                                                            \
-    X(E_STATE, "request does not fit the present state")                                           \
-    X(E_RANGE, "offset and length leave the object")                                               \
+    X(E_STATE, "request not allowed in the current state")                                         \
+    X(E_RANGE, "offset and length exceed the object")                                              \
     X(E_UNKNOWN, "unknown request or object")                                                      \
     X(E_LENGTH, "request has a wrong length")                                                      \
     X(E_SPACE, "does not fit in the memory of the board")                                          \

@@ -1,6 +1,6 @@
 /* bp_dot_rows_s8 for Cortex-M0, M0+ and M23: 14 instructions for 4 products. The 8 low registers
  * hold what loads and multiplies; the sums lie in high registers, which can only be added to.
- * Assembly, because gcc 12 does not divide the registers so. */
+ * In assembly because gcc 12 does not allocate registers this way. */
 #include "isa/isa.h"
 
 #ifdef BP_ISA_ARMV6M

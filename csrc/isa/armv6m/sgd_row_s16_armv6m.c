@@ -1,5 +1,5 @@
-/* bp_sgd_row_s16 for Cortex-M0, M0+ and M23: 27 instructions a weight, 7 where the input is zero.
- * Assembly, because gcc 12 does not leave the constants of a row in the high registers. A weight
+/* bp_sgd_row_s16 for Cortex-M0, M0+ and M23: 27 instructions per weight, 7 where the input is zero.
+ * In assembly because gcc 12 does not keep the constants of a row in the high registers. A weight
  * that would leave its bounds is left to portable code, which counts. */
 #include "isa/isa.h"
 

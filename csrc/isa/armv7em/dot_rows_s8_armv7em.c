@@ -1,6 +1,6 @@
 /* bp_dot_rows_s8 for Cortex-M4, M7 and other Thumb-2 cores with the DSP extension: two products an
  * instruction. A word of x is widened to two pairs of halfwords, which serve all 4 rows.
- * Assembly, because gcc 12 does not fold the rotation into SXTB16 and runs out of registers. */
+ * In assembly because gcc 12 does not fold the rotation into SXTB16 and runs out of registers. */
 #include "isa/isa.h"
 
 #ifdef BP_ISA_ARMV7EM

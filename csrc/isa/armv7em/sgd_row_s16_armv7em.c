@@ -1,11 +1,11 @@
-/* bp_sgd_row_s16 for Cortex-M4, M7 and other Thumb-2 cores with the DSP extension: 4 weights a
- * turn, 12 instructions a weight, 2 where the inputs are zero. Assembly, because gcc 12 neither
- * packs the halfwords nor keeps 9 values in registers beside what a turn needs.
+/* bp_sgd_row_s16 for Cortex-M4, M7 and other Thumb-2 cores with the DSP extension: 4 weights per
+ * iteration, 12 instructions per weight, 2 where the inputs are zero. In assembly because gcc 12
+ * neither packs the halfwords nor keeps 9 values in registers next to what an iteration needs.
  *
  * SMLAL does the rounding: the upper word of -c * (u << 16) + ~state is -((c * u + r) >> 16), r the
  * upper half of state. The master is kept as V = W + 128, whose bytes are Wh and Wl + 128; its
- * upper bound is that of 16 bits. A turn in which a weight would leave its bounds is left to
- * portable code, which counts: it is told by a new Wh of 127, -127 or -128. */
+ * upper bound is that of 16 bits. An iteration in which a weight would leave its bounds is left
+ * to portable code, which counts: a new Wh of 127, -127 or -128 shows it. */
 #include "isa/isa.h"
 
 #ifdef BP_ISA_ARMV7EM
@@ -27,12 +27,13 @@ typedef struct {
 enum { TURN = 4 };
 
 /* Registers: r1 wh, r2 wl, r3 x, r4 -c, r5 ~state, r6 increment, r7 -x_zp twice, r8 x_zp 4 times,
- * r9 x_end; the others as told beside the code, with places of weights as indices. */
+ * r9 x_end; the others as noted next to the code, with indices of weights. */
 #define CHANGE(high, u)                                                                            \
     "mov " high ", #0\n\t"                                                                         \
     "smlal r12, " high ", r4, " u "\n\t"
 
-/* Until the end, or to a turn that was not done: then the result is 1 and turns tells where. */
+/* Until the end, or to an iteration that was not done: then the result is 1 and turns says where.
+ */
 static __attribute__((naked, noinline)) uint32_t run_turns(turns_t *turns __attribute__((unused))) {
     /* clang-format off */
     __asm__(".syntax unified\n\t"
@@ -133,7 +134,7 @@ static __attribute__((naked, noinline)) uint32_t run_turns(turns_t *turns __attr
     /* clang-format on */
 }
 
-/* n weights by portable code, where the turns have come to. */
+/* n weights by portable code, from where the iterations stopped. */
 static void run_portable(turns_t *turns, int16_t x_zp, uint16_t n, int32_t c,
                          bp_row_change_t *change) {
     bp_rounding_t rounding = {~turns->not_state, turns->increment};

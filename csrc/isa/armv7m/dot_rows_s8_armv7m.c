@@ -1,6 +1,6 @@
 /* bp_dot_rows_s8 for Cortex-M3 and other Thumb-2 cores without the DSP extension: 9 instructions
  * for 4 products. The loads stand together because this core overlaps loads that follow each other.
- * Assembly, because gcc 12 keeps more pointers than there are registers. */
+ * In assembly because gcc 12 keeps more pointers than there are registers. */
 #include "isa/isa.h"
 
 #ifdef BP_ISA_ARMV7M

@@ -1,10 +1,11 @@
-/* bp_sgd_row_s16 for x86-64 with AVX2: 32 weights a turn in 16-bit lanes, exact.
+/* bp_sgd_row_s16 for x86-64 with AVX2: 32 weights per iteration in 16-bit lanes,
+ * exact.
  *
  * With c = 2^16 * c_high + c_low, c_low signed, the change (c * u + r) >> 16 is c_high * u + the
  * upper half of c_low * u + the carry of its lower half plus r. The master is kept as V = W + 128,
- * whose bytes are Wh and Wl + 128. A turn in which a weight would leave its bounds is done by the
- * portable code, which counts. A turn of zeros is passed over; the last weights of a row are a turn
- * that zeros fill up. */
+ * whose bytes are Wh and Wl + 128. An iteration in which a weight would leave its bounds is
+ * done by the portable code, which counts. One of zeros is skipped; the last weights of a row are
+ * padded with zeros to a whole one. */
 #include "isa/isa.h"
 
 #if BP_ISA_AT_RUN_TIME
@@ -20,7 +21,7 @@ typedef struct {
     __m256i x_zp, zeros, c_low, c_high, v_min, sign_bits, increment;
 } row_t;
 
-/* States of the roundings of 16 weights, those with even and with odd places; top bits flipped, so
+/* States of the roundings of 16 weights, those with even and with odd indices; top bits flipped, so
  * that unsigned comparison becomes signed. */
 typedef struct {
     __m256i even, odd;
@@ -38,7 +39,7 @@ static inline BP_AVX2 states_t first_states(bp_rounding_t rounding, uint32_t fir
     return states;
 }
 
-/* r ^ 0x8000 of 16 weights; moves on by a turn. */
+/* r ^ 0x8000 of 16 weights; advances by one iteration. */
 static inline BP_AVX2 __m256i next_rounding(states_t *states, __m256i turn) {
     __m256i r = _mm256_blend_epi16(_mm256_srli_epi32(states->even, 16), states->odd, 0xAA);
     states->even = _mm256_add_epi32(states->even, turn);
@@ -63,7 +64,7 @@ static inline BP_AVX2 __m256i sum_of_bytes(__m256i bytes, __m256i sign_bits) {
     return _mm256_sad_epu8(_mm256_xor_si256(bytes, sign_bits), _mm256_setzero_si256());
 }
 
-/* One turn; returns 0 when nothing was done because a weight would leave its bounds. */
+/* One iteration; returns 0 when nothing was done because a weight would leave its bounds. */
 static inline BP_AVX2 int turn(int8_t *wh, int8_t *wl, const int8_t *x, __m256i r0, __m256i r1,
                                const row_t *row, __m256i *sum) {
     const __m256i zero = _mm256_setzero_si256();
@@ -107,7 +108,7 @@ static void finish(int8_t *wh, int8_t *wl, const int8_t *x, int16_t x_zp, size_t
     bp_sgd_part(wh + i, wl + i, x + i, x_zp, (uint16_t)n, c, rounding, change);
 }
 
-/* A turn of n < TURN weights; the same answer. */
+/* An iteration of n < TURN weights; returns the same. */
 static inline BP_AVX2 int short_turn(int8_t *wh, int8_t *wl, const int8_t *x, int16_t x_zp,
                                      size_t n, __m256i r0, __m256i r1, const row_t *row,
                                      __m256i *sum) {
