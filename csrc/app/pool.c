@@ -32,7 +32,7 @@ static bp_status_t no_space(app_call_t *call, uint32_t needed) {
 static bp_status_t open_model(app_call_t *call, const uint8_t *image, uint32_t n,
                               uint32_t arena_at) {
     is_selected = 0;
-    BP_TRY((bp_status_t)bp_model_open(&model, image, n));
+    BP_TRY(bp_model_open(&model, image, n));
     if (arena_at > BP_POOL_BYTES || model.arena_bytes > BP_POOL_BYTES - arena_at) {
         return no_space(call, arena_at + model.arena_bytes);
     }

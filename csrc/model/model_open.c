@@ -20,7 +20,7 @@ static uint32_t header_u32(const uint8_t *image, uint8_t field) {
 
 /* --- header --- */
 
-static int check_identity(const uint8_t *image, uint32_t image_bytes) {
+static bp_status_t check_identity(const uint8_t *image, uint32_t image_bytes) {
     if (((uintptr_t)image & 3) != 0) {
         return BP_E_ALIGN;
     }
@@ -58,7 +58,7 @@ static void read_header(bp_model_t *model, const uint8_t *image) {
     model->n_outputs = (uint16_t)(inputs_and_outputs >> 16);
 }
 
-static int check_section(const bp_model_t *model, uint32_t offset, uint32_t bytes) {
+static bp_status_t check_section(const bp_model_t *model, uint32_t offset, uint32_t bytes) {
     if ((offset & 3) != 0) {
         return BP_E_ALIGN;
     }
@@ -66,7 +66,7 @@ static int check_section(const bp_model_t *model, uint32_t offset, uint32_t byte
     return bp_is_inside(offset, bytes, BP_MODEL_HEADER_BYTES, body) ? BP_OK : BP_E_BOUNDS;
 }
 
-static int check_counts(const bp_model_t *model) {
+static bp_status_t check_counts(const bp_model_t *model) {
     if (model->n_tensors > BP_MODEL_MAX_TENSORS || model->n_ops > BP_MODEL_MAX_OPS ||
         model->n_inputs == 0 || model->n_inputs > model->n_tensors || model->n_outputs == 0 ||
         model->n_outputs > model->n_tensors) {
@@ -75,50 +75,37 @@ static int check_counts(const bp_model_t *model) {
     return model->arena_bytes <= BP_MODEL_MAX_ARENA_BYTES ? BP_OK : BP_E_ARENA;
 }
 
-static int check_names(const bp_model_t *model) {
+static bp_status_t check_names(const bp_model_t *model) {
     uint32_t offset = header_u32(model->image, BP_HEADER_NAMES_OFFSET);
     uint32_t bytes = header_u32(model->image, BP_HEADER_NAMES_BYTES);
     if (bytes == 0) {
         return BP_OK;
     }
-    int status = check_section(model, offset, bytes);
-    if (status != BP_OK) {
-        return status;
-    }
+    BP_TRY(check_section(model, offset, bytes));
     /* The last byte ends the last name, so that no name runs out of the section. */
     return BP_ROM_U8(model->image + (size_t)(offset + bytes - 1)) == 0 ? BP_OK : BP_E_BOUNDS;
 }
 
 /* Only the host reads the constants of the float boundary, and checks them there. */
-static int check_boundary_section(const bp_model_t *model) {
+static bp_status_t check_boundary_section(const bp_model_t *model) {
     uint32_t offset = header_u32(model->image, BP_HEADER_BOUNDARY_OFFSET);
     return offset == 0 ? BP_OK : check_section(model, offset, sizeof(uint32_t));
 }
 
-static int check_sections(const bp_reader_t *reader) {
+static bp_status_t check_sections(const bp_reader_t *reader) {
     const bp_model_t *model = reader->model;
-    int status = check_counts(model);
-    if (status == BP_OK) {
-        status = check_section(model, model->tensors_offset,
-                               (uint32_t)model->n_tensors * BP_MODEL_TENSOR_BYTES);
+    BP_TRY(check_counts(model));
+    BP_TRY(check_section(model, model->tensors_offset,
+                         (uint32_t)model->n_tensors * BP_MODEL_TENSOR_BYTES));
+    BP_TRY(check_section(model, model->ops_offset, reader->ops_bytes));
+    if (reader->ops_bytes / 4 < model->n_ops) {
+        return BP_E_BOUNDS;
     }
-    if (status == BP_OK) {
-        status = check_section(model, model->ops_offset, reader->ops_bytes);
-    }
-    if (status == BP_OK && reader->ops_bytes / 4 < model->n_ops) {
-        status = BP_E_BOUNDS;
-    }
-    if (status == BP_OK) {
-        uint32_t indices = (uint32_t)model->n_inputs + model->n_outputs;
-        status = check_section(model, model->io_offset, 2 * indices);
-    }
-    if (status == BP_OK) {
-        status = check_section(model, reader->data_offset, reader->data_bytes);
-    }
-    if (status == BP_OK) {
-        status = check_boundary_section(model);
-    }
-    return status == BP_OK ? check_names(model) : status;
+    uint32_t indices = (uint32_t)model->n_inputs + model->n_outputs;
+    BP_TRY(check_section(model, model->io_offset, 2 * indices));
+    BP_TRY(check_section(model, reader->data_offset, reader->data_bytes));
+    BP_TRY(check_boundary_section(model));
+    return check_names(model);
 }
 
 /* --- tensors --- */
@@ -137,7 +124,7 @@ static uint32_t elems_of(const bp_tensor_t *tensor) {
 }
 
 /* Where the tensor's bytes are. */
-static int check_place(const bp_tensor_t *tensor, const bp_reader_t *reader) {
+static bp_status_t check_place(const bp_tensor_t *tensor, const bp_reader_t *reader) {
     if (!HAS_KIND(tensor->kind)) {
         return BP_E_KIND;
     }
@@ -151,7 +138,7 @@ static int check_place(const bp_tensor_t *tensor, const bp_reader_t *reader) {
                                                                                       : BP_E_ARENA;
 }
 
-static int check_name(const bp_tensor_t *tensor, const bp_model_t *model) {
+static bp_status_t check_name(const bp_tensor_t *tensor, const bp_model_t *model) {
     uint32_t offset = header_u32(model->image, BP_HEADER_NAMES_OFFSET);
     uint32_t bytes = header_u32(model->image, BP_HEADER_NAMES_BYTES);
     return tensor->name_offset == 0 || bp_is_inside(tensor->name_offset, 1, offset, bytes)
@@ -159,7 +146,7 @@ static int check_name(const bp_tensor_t *tensor, const bp_model_t *model) {
                : BP_E_BOUNDS;
 }
 
-static int check_tensor(const bp_tensor_t *tensor, const bp_reader_t *reader) {
+static bp_status_t check_tensor(const bp_tensor_t *tensor, const bp_reader_t *reader) {
     if (tensor->dtype != BP_DTYPE_INT8 && tensor->dtype != BP_DTYPE_UINT8) {
         return BP_E_DTYPE;
     }
@@ -172,12 +159,12 @@ static int check_tensor(const bp_tensor_t *tensor, const bp_reader_t *reader) {
         (tensor->flags & ~BP_TENSOR_FLOAT_BORDER) != 0) {
         return BP_E_PARAM;
     }
-    int status = check_place(tensor, reader);
+    bp_status_t status = check_place(tensor, reader);
     return status == BP_OK ? check_name(tensor, reader->model) : status;
 }
 
 /* State stays from one inference to the next, so nothing else may ever be in its bytes. */
-static int check_state(const bp_model_t *model, uint16_t state) {
+static bp_status_t check_state(const bp_model_t *model, uint16_t state) {
     const uint8_t *record = bp_tensor_record(model, state);
     for (uint16_t i = 0; i < model->n_tensors; ++i) {
         const uint8_t *other = bp_tensor_record(model, i);
@@ -189,9 +176,9 @@ static int check_state(const bp_model_t *model, uint16_t state) {
     return BP_OK;
 }
 
-static int check_tensors(const bp_reader_t *reader) {
+static bp_status_t check_tensors(const bp_reader_t *reader) {
     bp_tensor_t tensor;
-    int status = BP_OK;
+    bp_status_t status = BP_OK;
     for (uint16_t i = 0; i < reader->model->n_tensors && status == BP_OK; ++i) {
         bp_model_tensor(&tensor, reader->model, i);
         status = check_tensor(&tensor, reader);
@@ -203,17 +190,18 @@ static int check_tensors(const bp_reader_t *reader) {
 }
 
 /* Inputs and outputs of the model are activations. */
-static int check_boundary(const bp_model_t *model, uint16_t tensor) {
+static bp_status_t check_boundary(const bp_model_t *model, uint16_t tensor) {
     if (tensor >= model->n_tensors) {
         return BP_E_BOUNDS;
     }
-    return bp_record_kind(bp_tensor_record(model, tensor)) == BP_KIND_ACTIVATION ? BP_OK : BP_E_KIND;
+    return bp_record_kind(bp_tensor_record(model, tensor)) == BP_KIND_ACTIVATION ? BP_OK
+                                                                                 : BP_E_KIND;
 }
 
 /* Inputs have bytes of their own, so that all of them together fit in the arena. */
-static int check_inputs(const bp_model_t *model) {
+static bp_status_t check_inputs(const bp_model_t *model) {
     for (uint16_t i = 0; i < model->n_inputs; ++i) {
-        int status = check_boundary(model, bp_model_input(model, i));
+        bp_status_t status = check_boundary(model, bp_model_input(model, i));
         for (uint16_t k = 0; k < i && status == BP_OK; ++k) {
             if (bp_records_overlap(bp_tensor_record(model, bp_model_input(model, i)),
                                    bp_tensor_record(model, bp_model_input(model, k)))) {
@@ -230,7 +218,7 @@ static int check_inputs(const bp_model_t *model) {
 /* --- ops --- */
 
 /* The record is inside the section, behind the table of offsets. */
-static int check_record(const bp_reader_t *reader, uint16_t index) {
+static bp_status_t check_record(const bp_reader_t *reader, uint16_t index) {
     const bp_model_t *model = reader->model;
     uint32_t table = 4 * (uint32_t)model->n_ops;
     uint32_t begin = model->ops_offset + table, size = reader->ops_bytes - table;
@@ -249,7 +237,7 @@ static int check_record(const bp_reader_t *reader, uint16_t index) {
 
 /* The tensor still holds its values before op `end` runs: the last op that changed its bytes wrote
  * this tensor, or none did and it is an input of the graph. */
-static int check_live(const bp_model_t *model, uint16_t tensor, uint16_t end) {
+static bp_status_t check_live(const bp_model_t *model, uint16_t tensor, uint16_t end) {
     const uint8_t *record = bp_tensor_record(model, tensor);
     bp_op_t op;
     while (end-- != 0) {
@@ -260,7 +248,8 @@ static int check_live(const bp_model_t *model, uint16_t tensor, uint16_t end) {
             if (output == tensor) {
                 return BP_OK;
             }
-            overwritten = overwritten || bp_records_overlap(record, bp_tensor_record(model, output));
+            overwritten =
+                overwritten || bp_records_overlap(record, bp_tensor_record(model, output));
         }
         if (overwritten && !bp_op_is_noop(model, &op)) {
             return BP_E_OVERLAP;
@@ -275,7 +264,7 @@ static int check_live(const bp_model_t *model, uint16_t tensor, uint16_t end) {
 }
 
 /* Operands exist, and inputs hold their values before op `index`. Constants and state always do. */
-static int check_operands(const bp_model_t *model, const bp_op_t *op, uint16_t index) {
+static bp_status_t check_operands(const bp_model_t *model, const bp_op_t *op, uint16_t index) {
     if (op->n_inputs == 0 || op->n_outputs == 0) {
         return BP_E_PARAM;
     }
@@ -288,17 +277,14 @@ static int check_operands(const bp_model_t *model, const bp_op_t *op, uint16_t i
         if (i >= op->n_inputs || kind == BP_KIND_CONSTANT || kind == BP_KIND_STATE) {
             continue;
         }
-        int status = kind == BP_KIND_SCRATCH ? BP_E_KIND : check_live(model, tensor, index);
-        if (status != BP_OK) {
-            return status;
-        }
+        BP_TRY(kind == BP_KIND_SCRATCH ? BP_E_KIND : check_live(model, tensor, index));
     }
     return BP_OK;
 }
 
-static int check_ops(const bp_reader_t *reader) {
+static bp_status_t check_ops(const bp_reader_t *reader) {
     const bp_model_t *model = reader->model;
-    int status = BP_OK;
+    bp_status_t status = BP_OK;
     for (uint16_t i = 0; i < model->n_ops && status == BP_OK; ++i) {
         bp_op_t op;
         status = check_record(reader, i);
@@ -315,9 +301,9 @@ static int check_ops(const bp_reader_t *reader) {
 
 /* Outputs hold their values to the end. They may share bytes, or be the same tensor, so that all of
  * them together need a limit. */
-static int check_outputs(const bp_model_t *model) {
+static bp_status_t check_outputs(const bp_model_t *model) {
     uint32_t left = BP_MODEL_MAX_ARENA_BYTES;
-    int status = BP_OK;
+    bp_status_t status = BP_OK;
     for (uint16_t i = 0; i < model->n_outputs && status == BP_OK; ++i) {
         uint16_t tensor = bp_model_output(model, i);
         status = check_boundary(model, tensor);
@@ -330,22 +316,16 @@ static int check_outputs(const bp_model_t *model) {
     return status;
 }
 
-static int check_model(const bp_reader_t *reader) {
-    int status = check_sections(reader);
-    if (status == BP_OK) {
-        status = check_tensors(reader);
-    }
-    if (status == BP_OK) {
-        status = check_inputs(reader->model);
-    }
-    if (status == BP_OK) {
-        status = check_ops(reader);
-    }
-    return status == BP_OK ? check_outputs(reader->model) : status;
+static bp_status_t check_model(const bp_reader_t *reader) {
+    BP_TRY(check_sections(reader));
+    BP_TRY(check_tensors(reader));
+    BP_TRY(check_inputs(reader->model));
+    BP_TRY(check_ops(reader));
+    return check_outputs(reader->model);
 }
 
-int bp_model_open(bp_model_t *model, const uint8_t *image, uint32_t image_bytes) {
-    int status = check_identity(image, image_bytes);
+bp_status_t bp_model_open(bp_model_t *model, const uint8_t *image, uint32_t image_bytes) {
+    bp_status_t status = check_identity(image, image_bytes);
     if (status == BP_OK) {
         read_header(model, image);
         const bp_reader_t reader = {model, header_u32(image, BP_HEADER_OPS_BYTES),

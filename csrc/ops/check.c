@@ -10,7 +10,8 @@ bool bp_is_inside(uint32_t offset, uint32_t bytes, uint32_t begin, uint32_t size
     return offset >= begin && offset - begin <= size && bytes <= size - (offset - begin);
 }
 
-int bp_check_data(const bp_reader_t *reader, uint32_t offset, uint32_t bytes, uint8_t align) {
+bp_status_t bp_check_data(const bp_reader_t *reader, uint32_t offset, uint32_t bytes,
+                          uint8_t align) {
     if ((offset & (uint32_t)(align - 1)) != 0) {
         return BP_E_ALIGN;
     }
@@ -23,7 +24,7 @@ bool bp_records_overlap(const uint8_t *a, const uint8_t *b) {
     return a_begin < b_begin + bp_record_elems(b) && b_begin < a_begin + bp_record_elems(a);
 }
 
-int bp_check_range(uint8_t activation, int16_t y_min, int16_t y_max, uint8_t dtype) {
+bp_status_t bp_check_range(uint8_t activation, int16_t y_min, int16_t y_max, uint8_t dtype) {
     int16_t lowest = dtype == BP_DTYPE_INT8 ? -128 : 0;
     return y_min > y_max || y_min < lowest || y_max > lowest + 255 ||
                    activation > BP_ACT_RELU_0_TO_1

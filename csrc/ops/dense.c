@@ -4,8 +4,8 @@
 
 #include "ops/ops.h"
 
-/* FULLY_CONNECTED. Its words: layout u8, activation u8, flags u8, 0; y_min i16, y_max i16; offsets of
- * weights, biases, multipliers, shifts, weight scales. */
+/* FULLY_CONNECTED. Its words: layout u8, activation u8, flags u8, 0; y_min i16, y_max i16; offsets
+ * of weights, biases, multipliers, shifts, weight scales. */
 
 void bp_dense_record(bp_dense_record_t *record, const bp_op_t *op) {
     const uint8_t *p = op->params;
@@ -33,19 +33,17 @@ uint32_t bp_dense_part_bytes(uint8_t part, uint32_t n_in, uint32_t n_out, uint8_
     }
 }
 
-static int check_parts(const bp_reader_t *reader, const bp_dense_record_t *record, uint32_t n_in,
-                       uint32_t n_out) {
+static bp_status_t check_parts(const bp_reader_t *reader, const bp_dense_record_t *record,
+                               uint32_t n_in, uint32_t n_out) {
     for (uint8_t i = 0; i < BP_DENSE_PARTS; ++i) {
         uint32_t bytes = bp_dense_part_bytes(i, n_in, n_out, record->flags);
-        int status = bp_check_data(reader, record->part[i], bytes, i == BP_DENSE_LSHIFTS ? 1 : 4);
-        if (status != BP_OK) {
-            return status;
-        }
+        BP_TRY(bp_check_data(reader, record->part[i], bytes, i == BP_DENSE_LSHIFTS ? 1 : 4));
     }
     return BP_OK;
 }
 
-static int check_scalings(const bp_reader_t *reader, const bp_dense_record_t *record, uint32_t n) {
+static bp_status_t check_scalings(const bp_reader_t *reader, const bp_dense_record_t *record,
+                                  uint32_t n) {
     const uint8_t *mult = reader->model->image + (size_t)record->part[BP_DENSE_MULTIPLIERS];
     const uint8_t *lshift = reader->model->image + (size_t)record->part[BP_DENSE_LSHIFTS];
     for (uint32_t i = 0; i < n; ++i) {
@@ -57,8 +55,8 @@ static int check_scalings(const bp_reader_t *reader, const bp_dense_record_t *re
 }
 
 /* Kernels may compute whole words of a row, so what fills a row up must be zero. */
-static int check_padding(const bp_reader_t *reader, uint32_t weights, uint32_t n_in,
-                         uint32_t n_out) {
+static bp_status_t check_padding(const bp_reader_t *reader, uint32_t weights, uint32_t n_in,
+                                 uint32_t n_out) {
     uint32_t row_bytes = bp_row_stride(n_in);
     for (uint32_t end = weights; row_bytes != n_in && n_out != 0; --n_out) {
         end += row_bytes;
@@ -71,9 +69,9 @@ static int check_padding(const bp_reader_t *reader, uint32_t weights, uint32_t n
     return BP_OK;
 }
 
-static int check_data(const bp_reader_t *reader, const bp_dense_record_t *record, uint32_t n_in,
-                      uint32_t n_out) {
-    int status = check_parts(reader, record, n_in, n_out);
+static bp_status_t check_data(const bp_reader_t *reader, const bp_dense_record_t *record,
+                              uint32_t n_in, uint32_t n_out) {
+    bp_status_t status = check_parts(reader, record, n_in, n_out);
     if (status == BP_OK) {
         uint32_t channels = (record->flags & BP_OP_PER_CHANNEL) != 0 ? n_out : 1;
         status = check_scalings(reader, record, channels);
@@ -81,7 +79,7 @@ static int check_data(const bp_reader_t *reader, const bp_dense_record_t *record
     return status == BP_OK ? check_padding(reader, record->part[0], n_in, n_out) : status;
 }
 
-int bp_op_dense_check(const bp_reader_t *reader, const bp_op_t *op) {
+bp_status_t bp_op_dense_check(const bp_reader_t *reader, const bp_op_t *op) {
     const uint8_t *y = bp_operand_record(reader->model, op, 1);
     uint32_t x_elems = bp_record_elems(bp_operand_record(reader->model, op, 0));
     uint32_t n_out = bp_record_last_dim(y);
@@ -97,7 +95,8 @@ int bp_op_dense_check(const bp_reader_t *reader, const bp_op_t *op) {
         (record.flags & ~(BP_OP_PER_CHANNEL | BP_OP_HAS_BIAS)) != 0) {
         return BP_E_PARAM;
     }
-    int status = bp_check_range(record.activation, record.y_min, record.y_max, BP_DTYPE_INT8);
+    bp_status_t status =
+        bp_check_range(record.activation, record.y_min, record.y_max, BP_DTYPE_INT8);
     return status == BP_OK ? check_data(reader, &record, n_in, n_out) : status;
 }
 

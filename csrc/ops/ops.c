@@ -1,19 +1,23 @@
 #include "ops/ops.h"
 
-/* The table: from an op's code to its form and its functions. Switches and no array of pointers, because
- * they take no RAM on AVR and leave nothing of the ops that the build does not have. */
+/* The table: from an op's code to its form and its functions. Switches and no array of pointers,
+ * because they take no RAM on AVR and leave nothing of the ops that the build does not have. */
 
 #define HAS(code)                                                                                  \
-    (((code) < 64 ? (uint64_t)(BP_OPS_LOW) >> ((code)&63) : (uint64_t)(BP_OPS_HIGH) >> ((code)&63)) & 1)
+    (((code) < 64 ? (uint64_t)(BP_OPS_LOW) >> ((code)&63)                                          \
+                  : (uint64_t)(BP_OPS_HIGH) >> ((code)&63)) &                                      \
+     1)
 
 /* A row of the list in one word. */
 #define FORM(inputs, outputs, words, traits)                                                       \
-    ((uint32_t)(inputs) | (uint32_t)(outputs) << 8 | (uint32_t)(words) << 16 | (uint32_t)(traits) << 24)
+    ((uint32_t)(inputs) | (uint32_t)(outputs) << 8 | (uint32_t)(words) << 16 |                     \
+     (uint32_t)(traits) << 24)
 enum { NO_FORM = 0 };
 
 /* What no op of the build has is not asked for. */
 #define TRAITS(code, NAME, name, inputs, outputs, words, traits) | (HAS(code) ? (traits) : 0)
-#define HAS_TRAIT(traits, trait) (((0 BP_OP_LIST(TRAITS)) & (trait)) != 0 && ((traits) & (trait)) != 0)
+#define HAS_TRAIT(traits, trait)                                                                   \
+    (((0 BP_OP_LIST(TRAITS)) & (trait)) != 0 && ((traits) & (trait)) != 0)
 
 static uint32_t form_of(uint8_t op_code) {
 #define CASE(code, NAME, name, inputs, outputs, words, traits)                                     \
@@ -27,7 +31,7 @@ static uint32_t form_of(uint8_t op_code) {
 #undef CASE
 }
 
-static int check_own(const bp_reader_t *reader, const bp_op_t *op) {
+static bp_status_t check_own(const bp_reader_t *reader, const bp_op_t *op) {
 #define CASE(code, NAME, name, inputs, outputs, words, traits)                                     \
     case code:                                                                                     \
         return HAS(code) ? bp_op_##name##_check(reader, op) : BP_E_OP;
@@ -61,8 +65,8 @@ static bool is_apart(const bp_model_t *model, const bp_op_t *op, uint16_t output
 }
 
 /* An operand by itself. y: output 0. */
-static int check_operand(const uint8_t *record, const uint8_t *y, uint8_t traits, bool is_input,
-                         bool is_scratch) {
+static bp_status_t check_operand(const uint8_t *record, const uint8_t *y, uint8_t traits,
+                                 bool is_input, bool is_scratch) {
     uint8_t dtype = bp_record_dtype(record), kind = bp_record_kind(record);
     if ((kind == BP_KIND_SCRATCH) != is_scratch ||
         (kind == BP_KIND_CONSTANT && !(is_input && HAS_TRAIT(traits, BP_OP_CONSTANTS)))) {
@@ -78,7 +82,7 @@ static int check_operand(const uint8_t *record, const uint8_t *y, uint8_t traits
                : BP_OK;
 }
 
-int bp_op_check(const bp_reader_t *reader, const bp_op_t *op) {
+bp_status_t bp_op_check(const bp_reader_t *reader, const bp_op_t *op) {
     const bp_model_t *model = reader->model;
     const uint32_t form = form_of(op->code);
     const uint8_t n_inputs = (uint8_t)form, traits = (uint8_t)(form >> 24);
@@ -94,8 +98,8 @@ int bp_op_check(const bp_reader_t *reader, const bp_op_t *op) {
     const uint8_t *y = bp_operand_record(model, op, op->n_inputs);
     for (uint16_t i = 0; i < n; ++i) {
         bool is_input = i < op->n_inputs;
-        int status = check_operand(bp_operand_record(model, op, i), y, traits, is_input,
-                                   has_scratch && i == n - 1);
+        bp_status_t status = check_operand(bp_operand_record(model, op, i), y, traits, is_input,
+                                           has_scratch && i == n - 1);
         if (status == BP_OK && !is_input && !is_apart(model, op, i, traits)) {
             status = BP_E_OVERLAP;
         }

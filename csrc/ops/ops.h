@@ -1,16 +1,16 @@
-/* What an op is to the reader and to the walk, internal to csrc: a row of BP_OP_LIST and two functions
- * in csrc/ops/<name>.c.
+/* What an op is to the reader and to the walk, internal to csrc: a row of BP_OP_LIST and two
+ * functions in csrc/ops/<name>.c.
  *
  *   bp_op_<name>_check  whether an image's record of this op can be run; a status
  *   bp_op_<name>_run    runs it; cannot fail, because it was checked
  *
- * Before the check, the reader has made sure that the record is inside the image and has the operands,
- * words and traits of the row, that inputs hold their values when the op runs, that no output overlaps
- * another output, and that scratch memory overlaps no input.
+ * Before the check, the reader has made sure that the record is inside the image and has the
+ * operands, words and traits of the row, that inputs hold their values when the op runs, that no
+ * output overlaps another output, and that scratch memory overlaps no input.
  *
- * BP_OPS_LOW (codes 0 to 63) and BP_OPS_HIGH (64 to 127) have a bit for each op of the build. Of an op
- * without its bit nothing is linked, and an image that has it is E_OP. BP_KINDS has a bit for each kind
- * of tensor that the build reads; other kinds are E_KIND. */
+ * BP_OPS_LOW (codes 0 to 63) and BP_OPS_HIGH (64 to 127) have a bit for each op of the build. Of an
+ * op without its bit nothing is linked, and an image that has it is E_OP. BP_KINDS has a bit for
+ * each kind of tensor that the build reads; other kinds are E_KIND. */
 #ifndef BYTEPROP_OPS_H
 #define BYTEPROP_OPS_H
 
@@ -38,7 +38,7 @@ typedef struct {
 } bp_reader_t;
 
 #define BP_OP_DECLARE(code, NAME, name, inputs, outputs, words, traits)                            \
-    int bp_op_##name##_check(const bp_reader_t *reader, const bp_op_t *op);                        \
+    bp_status_t bp_op_##name##_check(const bp_reader_t *reader, const bp_op_t *op);                \
     void bp_op_##name##_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op);
 BP_OP_LIST(BP_OP_DECLARE)
 #undef BP_OP_DECLARE
@@ -46,7 +46,7 @@ BP_OP_LIST(BP_OP_DECLARE)
 /* ---- the table ---- */
 
 /* The record has the form of its row, and the op's own check finds nothing. */
-int bp_op_check(const bp_reader_t *reader, const bp_op_t *op);
+bp_status_t bp_op_check(const bp_reader_t *reader, const bp_op_t *op);
 void bp_op_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op);
 /* The op writes nothing: it keeps bytes, and its output is at its input's address. */
 bool bp_op_is_noop(const bp_model_t *model, const bp_op_t *op);
@@ -54,9 +54,10 @@ bool bp_op_is_noop(const bp_model_t *model, const bp_op_t *op);
 /* ---- for checks ---- */
 
 /* n bytes of the data section, aligned. */
-int bp_check_data(const bp_reader_t *reader, uint32_t offset, uint32_t bytes, uint8_t align);
+bp_status_t bp_check_data(const bp_reader_t *reader, uint32_t offset, uint32_t bytes,
+                          uint8_t align);
 /* Activation and clamping range of an output of this data type. */
-int bp_check_range(uint8_t activation, int16_t y_min, int16_t y_max, uint8_t dtype);
+bp_status_t bp_check_range(uint8_t activation, int16_t y_min, int16_t y_max, uint8_t dtype);
 bool bp_is_scaling(int32_t mult_q31, int32_t lshift);
 bool bp_is_inside(uint32_t offset, uint32_t bytes, uint32_t begin, uint32_t size);
 /* Two tensors, by their records, have bytes of the arena in common. */

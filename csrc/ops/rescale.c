@@ -2,8 +2,8 @@
 
 #include "ops/ops.h"
 
-/* Integer QUANTIZE, and RELU, RELU6, RELU_N1_TO_1, RELU_0_TO_1 on their own. Its words: activation u8,
- * 0, 0, 0; y_min i16, y_max i16; multiplier i32; shift i32. */
+/* Integer QUANTIZE, and RELU, RELU6, RELU_N1_TO_1, RELU_0_TO_1 on their own. Its words: activation
+ * u8, 0, 0, 0; y_min i16, y_max i16; multiplier i32; shift i32. */
 
 uint8_t bp_rescale_activation(const bp_op_t *op) {
     return BP_ROM_U8(op->params);
@@ -22,7 +22,7 @@ uint32_t bp_rescale_record(bp_rescale_t *rescale, const bp_model_t *model, const
     return bp_record_elems(y);
 }
 
-int bp_op_rescale_check(const bp_reader_t *reader, const bp_op_t *op) {
+bp_status_t bp_op_rescale_check(const bp_reader_t *reader, const bp_op_t *op) {
     bp_rescale_t rescale;
     (void)bp_rescale_record(&rescale, reader->model, op);
     if (!bp_is_scaling(rescale.mult_q31, BP_ROM_I32(op->params + 12))) {

@@ -1,8 +1,9 @@
 #include "ops/ops.h"
 
-/* RESHAPE: the same bytes under another shape. No words; the row of the list says all that is checked. */
+/* RESHAPE: the same bytes under another shape. No words; the row of the list says all that is
+ * checked. */
 
-int bp_op_reshape_check(const bp_reader_t *reader, const bp_op_t *op) {
+bp_status_t bp_op_reshape_check(const bp_reader_t *reader, const bp_op_t *op) {
     (void)reader;
     (void)op;
     return BP_OK;

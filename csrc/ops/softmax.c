@@ -6,11 +6,11 @@
 
 /* SOFTMAX over the last axis. Its words: offset of the table of exponentials, beta f32. */
 
-int bp_op_softmax_check(const bp_reader_t *reader, const bp_op_t *op) {
+bp_status_t bp_op_softmax_check(const bp_reader_t *reader, const bp_op_t *op) {
     if (bp_record_last_dim(bp_operand_record(reader->model, op, 0)) > BP_SOFTMAX_MAX_ELEMS) {
         return BP_E_SHAPE;
     }
-    int status = bp_check_data(reader, bp_softmax_table(op), BP_SOFTMAX_TABLE_BYTES, 4);
+    bp_status_t status = bp_check_data(reader, bp_softmax_table(op), BP_SOFTMAX_TABLE_BYTES, 4);
     const uint8_t *exp_q31 = reader->model->image + (size_t)bp_softmax_table(op);
     for (uint16_t d = 0; d < 256 && status == BP_OK; ++d) {
         int32_t value = BP_ROM_I32(exp_q31 + 4 * d);

@@ -30,7 +30,7 @@ bp_status_t bp_train_open(bp_train_t *t, uint8_t *image, uint32_t image_bytes,
                           const bp_train_config_t *config, uint8_t *memory, uint32_t memory_bytes) {
     uint16_t op;
     *t = (bp_train_t){0};
-    BP_TRY((bp_status_t)bp_model_open(&t->model, image, image_bytes));
+    BP_TRY(bp_model_open(&t->model, image, image_bytes));
     t->config = *config;
     BP_TRY(bp_train_plan_memory(t, &op, &t->model, config));
     if (t->memory_bytes > memory_bytes) {
@@ -84,7 +84,8 @@ bp_status_t bp_train_resume(bp_train_t *t) {
 }
 
 void bp_train_seal(bp_train_t *t) {
-    t->model.crc32 = bp_crc32(0, t->image + BP_MODEL_CRC_FROM, t->model.image_bytes - BP_MODEL_CRC_FROM);
+    t->model.crc32 =
+        bp_crc32(0, t->image + BP_MODEL_CRC_FROM, t->model.image_bytes - BP_MODEL_CRC_FROM);
     bp_image_put_u32(t->image, BP_HEADER_CRC32, t->model.crc32);
 }
 

@@ -176,7 +176,8 @@ typedef struct {
 /* Checks every byte that inference will rely on (checksum, bounds, alignment, shapes, parameters,
  * arena) and fills model. image must be 4-byte aligned. After BP_OK no function below can fail on
  * the same image. On any other status model is zeroed. */
-int bp_model_open(bp_model_t *model, const uint8_t *image, uint32_t image_bytes);
+BP_MUST_CHECK bp_status_t bp_model_open(bp_model_t *model, const uint8_t *image,
+                                        uint32_t image_bytes);
 /* Reads a record of an opened model; index < n_tensors or n_ops. */
 void bp_model_tensor(bp_tensor_t *tensor, const bp_model_t *model, uint16_t index);
 void bp_model_op(bp_op_t *op, const bp_model_t *model, uint16_t index);
