@@ -58,7 +58,7 @@ static uint32_t put_op(const maker_t *maker, uint32_t ops, uint16_t n_ops, uint1
     for (uint32_t i = 0; i < RECORD_BYTES; i += 4) {
         put(maker, at + i, 0, 4);
     }
-    put(maker, at, code | 1u << 8 | 1u << 16 | (uint32_t)n_words << 24, 4);
+    put(maker, at, code | 1u << 8 | (uint32_t)1 << 16 | (uint32_t)n_words << 24, 4);
     put(maker, at + 4, k | (uint32_t)(k + 1u) << 16, 4);
     return at + 8;
 }
