@@ -115,3 +115,77 @@ def test_a_board_runs_it(tree: Path, tmp_path: Path) -> None:
     command = ("-m", "byteprop_host", "verify", made, "--board", "mps2-an386", "--samples", "20")
     shown = run(tree, *command, "--report", tmp_path / "report.html")
     assert "identical: 20 of 20 samples, 5,120 of 5,120 output bytes" in shown
+
+
+# The same op with scratch memory: what a row, a spec and a check have to say of it.
+WITH_SCRATCH = (
+    (
+        "csrc/include/byteprop/model.h",
+        "leaky_relu, 1, 1, 5, BP_OP_INT8 | BP_OP_SAME_SIZE | BP_OP_IN_PLACE)",
+        "leaky_relu, 1, 1, 5, BP_OP_INT8 | BP_OP_SAME_SIZE | BP_OP_SCRATCH)",
+    ),
+    (
+        "csrc/ops/leaky_relu.c",
+        "    (void)reader;\n",
+        "    if (bp_record_elems(bp_operand_record(reader->model, op, 2)) !=\n"
+        "        bp_record_elems(bp_operand_record(reader->model, op, 0)) + 8) {\n"
+        "        return BP_E_SHAPE;\n"
+        "    }\n",
+    ),
+    (
+        "csrc/ops/leaky_relu.c",
+        "    bp_leaky_relu_s8((int8_t *)arena",
+        "    uint8_t *copy = arena + (size_t)bp_record_offset(bp_operand_record(model, op, 2));\n"
+        "    for (uint32_t i = 0; i < bp_record_elems(tx) + 8; ++i) {\n"
+        "        copy[i] = 0x55;\n"
+        "    }\n"
+        "    bp_leaky_relu_s8((int8_t *)arena",
+    ),
+    (
+        "runtime/byteprop/ops/leaky_relu.py",
+        "    in_place = InPlace.LAST_READER\n",
+        "    in_place = InPlace.NEVER\n\n"
+        "    def scratch_bytes(self, at: Placed[LeakyRelu]) -> int:\n"
+        "        return at.x.elems + 8\n",
+    ),
+    (
+        "tests/python/test_op_leaky_relu.py",
+        "    assert byteprop.load(model(1)).arena_bytes == 256\n",
+        "    assert byteprop.load(model(1)).arena_bytes == 256 + 256 + 264\n"
+        "\n\n"
+        "@pytest.mark.parametrize(\n"
+        "    ('name', 'value', 'status'),\n"
+        "    [('elems', 263, 'SHAPE'), ('offset', 256, 'OVERLAP'), ('kind', 0, 'KIND')],\n"
+        ")\n"
+        "def test_scratch_that_is_not_as_planned(name: str, value: int, status: str) -> None:\n"
+        "    blob = bytearray(byteprop.load(model(1)).image)\n"
+        "    header = np.frombuffer(blob, image.HEADER, 1)[0]\n"
+        "    records = np.frombuffer(blob, image.TENSOR, 3, int(header['tensors_offset']))\n"
+        "    assert records['kind'].tolist() == [0, 0, 3]\n"
+        "    records[2][name] = value\n"
+        "    if name == 'elems':\n"
+        "        records[2]['dims'][0] = value\n"
+        "    blob[12:16] = zlib.crc32(blob[16:]).to_bytes(4, 'little')\n"
+        "    with pytest.raises(byteprop.ModelError, match=f'E_{status}'):\n"
+        "        byteprop.load(bytes(blob))\n",
+    ),
+    (
+        "tests/python/test_op_leaky_relu.py",
+        "import numpy as np\n",
+        "import zlib\n\nimport numpy as np\n",
+    ),
+)
+
+
+def test_an_op_with_scratch_memory(tree: Path, tmp_path: Path) -> None:
+    """Planner and reader agree on its bytes, exactly; it overlaps nothing that the op reads."""
+    pytest.importorskip("tflite_runtime.interpreter")
+    folder = tmp_path / "byteprop"
+    shutil.copytree(tree, folder)
+    for path, old, new in WITH_SCRATCH:
+        text = (folder / path).read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{path}: {old!r}"
+        (folder / path).write_text(text.replace(old, new), encoding="utf-8")
+    run(folder, "setup.py", "--quiet", "build_ext", "--inplace", "--force")
+    shown = run(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", TESTS[0])
+    assert " passed" in shown and "failed" not in shown
