@@ -7,12 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from byteprop import _raw, image
+from byteprop import image
+from byteprop.engine import _raw
 from byteprop.errors import ModelError
-from byteprop.graph import DType, Graph, Kind, Reshape, Tensor
+from byteprop.graph import DType, Graph, Kind, Tensor
+from byteprop.image.plan import plan
+from byteprop.ops import Reshape
 from byteprop.ops.dense import DenseSpec
 from byteprop.ops.spec import Placed
-from byteprop.plan import plan
 from random_graphs import small_graph
 
 
