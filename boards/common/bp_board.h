@@ -1,5 +1,5 @@
 /* Between the parts of a board: common code, arch/<arch> and soc/<family>. Each of those supplies
- * what stands under its name; an arch also supplies bp_arch.h. */
+ * what is listed under its name; an arch also supplies bp_arch.h. */
 #ifndef BP_BOARD_H
 #define BP_BOARD_H
 

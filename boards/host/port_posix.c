@@ -4,7 +4,7 @@
  *
  * FD is an inherited file descriptor that is the line: the master of a pseudo-terminal, or one end
  * of a socket pair. The process ends when the line is closed or when its parent has gone. RESET and
- * SIGHUP (the reset button) start the program anew, so that it forgets everything, as a board does.
+ * SIGHUP (the reset button) restart the program, so that it forgets everything, as a board does.
  */
 #define _POSIX_C_SOURCE 200809L
 #define _XOPEN_SOURCE 700
@@ -132,7 +132,7 @@ void bp_port_reset(void) {
     end();
 }
 
-/* The reset button: SIGHUP starts the program anew at once, whatever it is doing. */
+/* The reset button: SIGHUP restarts the program at once, whatever it is doing. */
 static void on_reset(int number) {
     (void)number;
     tx_used = 0;

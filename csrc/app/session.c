@@ -167,7 +167,7 @@ void app_session_frame(const bp_frame_t *frame, uint8_t *payload) {
         return;
     }
     if (frame->type >= BP_MSG_NACK - BP_MSG_ANSWER) {
-        return; /* its answer could not be told from a NACK; perhaps the line echoes */
+        return; /* its answer would look like a NACK; perhaps the line echoes */
     }
     if (!session.is_open) {
         app_send(BP_MSG_NO_SESSION, 0, frame->seq, NULL, 0);

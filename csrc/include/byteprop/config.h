@@ -27,10 +27,10 @@ void bp_assert_failed(const char *file, int line);
 #define BP_ASSERT(condition) ((void)0)
 #endif
 
-/* Model bytes ("ROM") are read through these macros and through nothing else: on AVR they lie in
+/* Model bytes ("ROM") are read through these macros and through nothing else: on AVR they are in
  * another address space. p is a `const uint8_t *`. BP_ROM_I32 and BP_ROM_U32 need a
  * 4-byte aligned address.
- * Define BP_ROM_IS_RAM to 1 for an AVR program whose model image lies in RAM. */
+ * Define BP_ROM_IS_RAM to 1 for an AVR program whose model image is in RAM. */
 #ifndef BP_ROM_IS_RAM
 #define BP_ROM_IS_RAM 0
 #endif

@@ -1,5 +1,5 @@
 """Where training keeps what inference does not need: residuals of weights and masters of biases,
-inside the state block whose layout csrc/train/plan.c decides."""
+inside the state block whose layout csrc/train/layout.c decides."""
 
 from __future__ import annotations
 
