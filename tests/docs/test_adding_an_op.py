@@ -14,7 +14,7 @@ from docs_examples import ROOT, Block, find_blocks
 
 DOCUMENT = ROOT / "docs/adding-an-op.md"
 COPIED = ("boards", "csrc", "docs", "host_tools", "runtime", "tests", "setup.py", "pyproject.toml")
-MADE = shutil.ignore_patterns("__pycache__", "*.so", "_bin", "*.egg-info", "data", "build")
+MADE = shutil.ignore_patterns("__pycache__", "*.so", "_bin", "*.egg-info", "build")
 
 
 def apply(block: Block, tree: Path) -> None:
