@@ -1,4 +1,4 @@
-/* SAVE, RESTORE, SAVED: what was learnt outlives a reset and a power cut. */
+/* SAVE, RESTORE, SAVE_INFO: what was learnt outlives a reset and a power cut. */
 #include "handlers.h"
 #include "pool.h"
 #include "save_slots.h"
@@ -46,7 +46,7 @@ bp_status_t app_save(app_call_t *call) {
     return app_slots_save(&save, app_ram_image(), state) ? describe(call, &save) : BP_E_CRC;
 }
 
-bp_status_t app_saved(app_call_t *call) {
+bp_status_t app_save_info(app_call_t *call) {
     app_save_slot_t save;
     if (call->n != 0) {
         return BP_E_LENGTH;

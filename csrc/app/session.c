@@ -27,12 +27,12 @@ static struct {
 } session;
 static slot_t bp_app_slots[BP_LINK_SLOTS];
 
-#define HAIL_NAMES (BP_HAIL_FEATURES + 1 + BP_OP_FEATURES_BYTES)
+#define HELLO_NAMES (BP_HELLO_FEATURES + 1 + BP_OP_FEATURES_BYTES)
 #define NAME_BYTES (sizeof BP_BOARD_NAME + sizeof BP_BOARD_CPU)
 static const uint8_t names[NAME_BYTES + 1] BP_ROM_DATA = BP_BOARD_NAME "\0" BP_BOARD_CPU "\0";
 
 /* Compile-time checks; an array of negative size does not compile. */
-typedef char hail_fits_a_frame[HAIL_NAMES + NAME_BYTES <= BP_LINK_MAX_PAYLOAD ? 1 : -1];
+typedef char hello_fits_a_frame[HELLO_NAMES + NAME_BYTES <= BP_LINK_MAX_PAYLOAD ? 1 : -1];
 typedef char slot_holds_select[BP_LINK_SLOT_BYTES >= 20 ? 1 : -1];
 typedef char slot_is_no_frame[BP_LINK_SLOT_BYTES <= BP_LINK_MAX_PAYLOAD ? 1 : -1];
 
@@ -55,7 +55,7 @@ static void open_session(uint32_t id) {
     }
 }
 
-static void put_hail(uint8_t *p, bp_status_t status, uint32_t id) {
+static void put_hello(uint8_t *p, bp_status_t status, uint32_t id) {
     const bp_model_t *model = app_model();
     p[0] = (uint8_t)status;
     p[1] = BP_LINK_VERSION;
@@ -73,15 +73,15 @@ static void put_hail(uint8_t *p, bp_status_t status, uint32_t id) {
     app_put_u32(p + 36, app_flash_model_crc());
     app_put_u32(p + 40, model != NULL ? model->crc32 : 0);
     app_put_u16(p + 44, BP_LINK_SLOT_BYTES);
-    p[BP_HAIL_FEATURES] = BP_OP_FEATURES_BYTES;
-    bp_op_features(p + BP_HAIL_FEATURES + 1, BP_OP_FEATURES_BYTES);
+    p[BP_HELLO_FEATURES] = BP_OP_FEATURES_BYTES;
+    bp_op_features(p + BP_HELLO_FEATURES + 1, BP_OP_FEATURES_BYTES);
     for (uint8_t i = 0; i < NAME_BYTES; i++) {
-        p[HAIL_NAMES + i] = BP_ROM_U8(names + i);
+        p[HELLO_NAMES + i] = BP_ROM_U8(names + i);
     }
 }
 
-/* The same session hailed again keeps its state: only the answer was lost. */
-static void hail(const uint8_t *payload, uint16_t n, uint8_t *answer) {
+/* HELLO of the same session keeps its state: only the answer was lost. */
+static void hello(const uint8_t *payload, uint16_t n, uint8_t *answer) {
     bp_status_t status = BP_OK;
     uint32_t id = 0;
     if (n < 1 || payload[0] != BP_LINK_VERSION) {
@@ -94,8 +94,8 @@ static void hail(const uint8_t *payload, uint16_t n, uint8_t *answer) {
             open_session(id);
         }
     }
-    put_hail(answer, status, id);
-    send_answer(BP_MSG_HAIL, 0, answer, (uint16_t)(HAIL_NAMES + NAME_BYTES));
+    put_hello(answer, status, id);
+    send_answer(BP_MSG_HELLO, 0, answer, (uint16_t)(HELLO_NAMES + NAME_BYTES));
 }
 
 /* Executes; the answer is built in front of and over the payload. Returns its length. */
@@ -162,8 +162,8 @@ static void take_ack(uint16_t ack) {
 }
 
 void app_session_frame(const bp_frame_t *frame, uint8_t *payload) {
-    if (frame->type == BP_MSG_HAIL) {
-        hail(payload, frame->payload_bytes, payload - 1);
+    if (frame->type == BP_MSG_HELLO) {
+        hello(payload, frame->payload_bytes, payload - 1);
         return;
     }
     if (frame->type >= BP_MSG_NACK - BP_MSG_ANSWER) {

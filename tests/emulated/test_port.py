@@ -24,9 +24,9 @@ class Line:
         self.running = running
         self.board = board
         self.serial = serial.Serial(running.port, board.serial.baud, timeout=0.1)
-        self.hail()
+        self.hello()
 
-    def hail(self) -> None:
+    def hello(self) -> None:
         """A UART drops what arrives before it is on: asked until answered, then emptied."""
         for _ in range(int(TIMEOUT / self.serial.timeout)):
             self.serial.write(b"?")
@@ -44,7 +44,7 @@ class Line:
 
     def await_reset(self) -> None:
         self.serial.timeout = 0.1
-        self.hail()
+        self.hello()
 
 
 @pytest.fixture

@@ -56,22 +56,22 @@ def impostor(answer: Callable[[bytes], bytes]) -> Iterator[str]:
     os.close(master)
 
 
-def hail_error(answer: Callable[[bytes], bytes], **options: str) -> str:
+def hello_error(answer: Callable[[bytes], bytes], **options: str) -> str:
     with impostor(answer) as port, pytest.raises(LinkError) as caught:
         Device.open(port, timeout=0.4, **options)
     return str(caught.value)
 
 
-def hail_answer(sent: bytes, *, version: int = 1, session: int | None = None) -> bytes:
-    """Answers every hail among the bytes, as a board named board-b would."""
+def hello_answer(sent: bytes, *, version: int = 1, session: int | None = None) -> bytes:
+    """Answers every HELLO among the bytes, as a board named board-b would."""
     out = b""
     for frame in Decoder().feed(sent):
-        if frame.type == Message.HAIL:
+        if frame.type == Message.HELLO:
             own = struct.unpack_from("<I", frame.payload, 1)[0]
             fields = (0, version, own if session is None else session, 7, 256, 512, 4, 0)
             payload = struct.pack("<BBIQHHBBIIIIIIH", *fields, 0, 1, 2, 3, 4, 5, 64)
             payload += b"\1\x1eboard-b\0cpu-b\0"
-            out += encode_frame(Frame(Message.HAIL | ANSWER, ack=1, aux=4, payload=payload))
+            out += encode_frame(Frame(Message.HELLO | ANSWER, ack=1, aux=4, payload=payload))
     return out
 
 
@@ -99,38 +99,38 @@ def test_socket_that_nobody_serves() -> None:
 
 
 def test_silent_port() -> None:
-    assert "nothing at all was received" in hail_error(lambda sent: b"")
+    assert "nothing at all was received" in hello_error(lambda sent: b"")
 
 
 def test_wrong_baud_rate_shows_the_last_bytes() -> None:
-    text = hail_error(lambda sent: b"\xf8\x00\x80\xfc\x1e\x9c")
+    text = hello_error(lambda sent: b"\xf8\x00\x80\xfc\x1e\x9c")
     assert "wrong baud rate (now 115200)" in text
     assert "f8 00 80 fc 1e 9c |......" in text
 
 
 def test_another_program_on_the_port() -> None:
-    text = hail_error(lambda sent: b"MicroPython v1.22\r\n>>> ")
+    text = hello_error(lambda sent: b"MicroPython v1.22\r\n>>> ")
     assert "text of another program" in text
     assert "MicroPython v1.22" in text
 
 
 def test_other_protocol_version() -> None:
-    text = hail_error(lambda sent: hail_answer(sent, version=9))
+    text = hello_error(lambda sent: hello_answer(sent, version=9))
     assert "protocol version 9, this byteprop version 1" in text
 
 
 def test_other_board() -> None:
-    text = hail_error(hail_answer, board="microbit")
+    text = hello_error(hello_answer, board="microbit")
     assert "is a board-b (cpu-b), not a microbit" in text
 
 
 def test_answer_of_another_session_is_not_taken() -> None:
-    text = hail_error(lambda sent: hail_answer(sent, session=12345))
-    assert "none answers the hail; the last: HAIL answer" in text
+    text = hello_error(lambda sent: hello_answer(sent, session=12345))
+    assert "none answers HELLO; the last: HELLO answer" in text
 
 
 def test_boot_text_before_the_answer_is_skipped() -> None:
-    with impostor(lambda sent: b"booting...\r\n\xff\x00" + hail_answer(sent)) as port:
+    with impostor(lambda sent: b"booting...\r\n\xff\x00" + hello_answer(sent)) as port:
         with Device.open(port, timeout=2.0) as device:
             assert device.info.board == "board-b"
             assert device.info.build_id == 7
@@ -138,7 +138,7 @@ def test_boot_text_before_the_answer_is_skipped() -> None:
 
 
 def test_board_that_falls_silent() -> None:
-    with impostor(hail_answer) as port, Device.open(port, timeout=0.4) as device:
+    with impostor(hello_answer) as port, Device.open(port, timeout=0.4) as device:
         with pytest.raises(LinkError, match="stopped answering 0.4 s ago; unanswered: ECHO"):
             device.echo(b"hello")
 
@@ -147,7 +147,7 @@ def test_board_that_resets_again_and_again() -> None:
     def answer(sent: bytes) -> bytes:
         lost = encode_frame(Frame(Message.NO_SESSION))
         frames = Decoder().feed(sent)
-        return hail_answer(sent) + lost * any(f.type != Message.HAIL for f in frames)
+        return hello_answer(sent) + lost * any(f.type != Message.HELLO for f in frames)
 
     with impostor(answer) as port, Device.open(port, timeout=2.0) as device:
         with pytest.raises(LinkError, match="resets itself again and again"):
@@ -193,7 +193,7 @@ def test_a_socket_of_a_program_with_many_open_files(many_files: None) -> None:
         def board() -> None:
             connection, _ = server.accept()
             with connection:
-                connection.sendall(hail_answer(connection.recv(4096)))
+                connection.sendall(hello_answer(connection.recv(4096)))
                 connection.recv(4096)
 
         thread = threading.Thread(target=board, daemon=True)

@@ -36,9 +36,9 @@ class Line:
             answers += self._decoder.feed(data)
         return answers
 
-    def hail(self, session: int) -> Frame:
+    def hello(self, session: int) -> Frame:
         payload = struct.pack("<BI", const("BP_LINK_VERSION"), session)
-        (answer,) = self.send(Frame(Message.HAIL, payload=payload))
+        (answer,) = self.send(Frame(Message.HELLO, payload=payload))
         return answer
 
     def close(self) -> None:
@@ -81,7 +81,7 @@ def test_no_session_after_reset() -> None:
 
 def test_repeated_request_is_answered_again_and_not_executed_again(line: Line) -> None:
     """LOAD_BEGIN for a new image forgets the old one, so a second execution would show."""
-    assert line.hail(1).ack == 1
+    assert line.hello(1).ack == 1
     begin = Frame(Message.LOAD_BEGIN, 1, 1, payload=struct.pack("<II", 100, 42))
     data = Frame(Message.LOAD_DATA, 2, 1, payload=struct.pack("<I", 0) + b"a" * 60)
     other = Frame(Message.LOAD_BEGIN, 3, 1, payload=struct.pack("<II", 200, 43))
@@ -95,7 +95,7 @@ def test_repeated_request_is_answered_again_and_not_executed_again(line: Line) -
 
 
 def test_gap_is_told_once_and_nothing_is_executed(line: Line) -> None:
-    line.hail(2)
+    line.hello(2)
     (nack,) = line.send(echo(2, b"two"), echo(3, b"three"))
     assert (nack.type, nack.seq, nack.ack) == (Message.NACK, 2, 1)
     answers = line.send(echo(1, b"one"), echo(2, b"two"), echo(3, b"three"))
@@ -107,7 +107,7 @@ def test_gap_is_told_once_and_nothing_is_executed(line: Line) -> None:
 
 
 def test_sync_tells_what_is_expected_and_executes_nothing(line: Line) -> None:
-    line.hail(9)
+    line.hello(9)
     sync = Frame(Message.SYNC, 999, 1)
     answers = line.send(echo(1), echo(3), sync, echo(2), sync)
     assert [(a.type, a.seq, a.ack) for a in answers] == [
@@ -119,15 +119,15 @@ def test_sync_tells_what_is_expected_and_executes_nothing(line: Line) -> None:
     ]
 
 
-def test_same_session_hailed_again_keeps_its_state(line: Line) -> None:
-    line.hail(3)
+def test_hello_of_the_same_session_keeps_its_state(line: Line) -> None:
+    line.hello(3)
     line.send(echo(1))
-    assert line.hail(3).ack == 2
-    assert line.hail(4).ack == 1
+    assert line.hello(3).ack == 2
+    assert line.hello(4).ack == 1
 
 
 def test_free_slots_are_told_and_kept_to(line: Line) -> None:
-    slots = line.hail(5).aux
+    slots = line.hello(5).aux
     assert slots == load_board("host").serial.slots
     answers = line.send(*(echo(1 + i, ack=1) for i in range(slots + 1)))
     assert [a.aux for a in answers[:slots]] == list(range(slots - 1, -1, -1))
@@ -197,7 +197,7 @@ def test_refused(name: str, loaded: Device) -> None:
 
 
 def test_nothing_runs_without_a_model(line: Line) -> None:
-    line.hail(8)
+    line.hello(8)
     begin = Frame(Message.LOAD_BEGIN, 1, 1, payload=struct.pack("<II", 100, 1))
     requests = [
         Frame(Message.INFER, 2, 1, payload=struct.pack("<H", 0xFFFF)),

@@ -21,7 +21,7 @@ from byteprop_host.link import Device, Message
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "tests/data/models/digits_mlp.tflite"
 SANITIZERS = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-OWN_RULES = (Message.HAIL, Message.RESET, Message.SYNC)
+OWN_RULES = (Message.HELLO, Message.RESET, Message.SYNC)
 REQUESTS = [int(m) for m in Message if m not in OWN_RULES and m < 0x70]
 
 

@@ -16,7 +16,7 @@ from byteprop_host.boards.board import load_board
 from byteprop_host.firmware.build import build
 from byteprop_host.flash import start
 from byteprop_host.link import Decoder, Device, Frame, Message, encode_frame, replay
-from test_errors import hail_answer
+from test_errors import hello_answer
 
 MODELS = Path(__file__).parents[1] / "data/models"
 ANSWER = const("BP_MSG_ANSWER")
@@ -63,7 +63,7 @@ def test_host_waits_while_the_board_beats() -> None:
         decoder = Decoder()
         while True:
             sent = os.read(master, 4096)
-            os.write(master, hail_answer(sent))
+            os.write(master, hello_answer(sent))
             if any(f.type == Message.ECHO for f in decoder.feed(sent)):
                 break
         for _ in range(10):

@@ -91,11 +91,11 @@ def busy() -> Lie:
 
 
 def noise(seed: int) -> Lie:
-    """Random bytes of any length for every answer but the hail's."""
+    """Random bytes of any length for every answer except that to HELLO."""
     r = random.Random(seed)
 
     def lie(frame: Frame) -> list[Frame]:
-        if frame.type in UNASKED or frame.type == 0x80 | Message.HAIL:
+        if frame.type in UNASKED or frame.type == 0x80 | Message.HELLO:
             return [frame]
         return [replace(frame, payload=r.randbytes(r.choice([0, 1, 2, 5, 30, 2000, 60_000])))]
 
@@ -106,8 +106,8 @@ def is_wrong(message: str, field: str) -> str:
     return f"the board's {message} is wrong: {field}"
 
 
-def hail(make: Callable[[], Lie], field: str, *verbs: str) -> Case:
-    return Case(make, is_wrong("HAIL answer", field), verbs or ("flash",))
+def hello(make: Callable[[], Lie], field: str, *verbs: str) -> Case:
+    return Case(make, is_wrong("HELLO answer", field), verbs or ("flash",))
 
 
 def answer(
@@ -124,43 +124,43 @@ def number(kind: Message, at: int, layout: str, value: int, field: str, *verbs: 
 
 AFTER = "bytes after the status"
 CASES: dict[str, Case] = {
-    "hail: largest payload 0": hail(
-        lambda: patched(Message.HAIL, 14, "H", 0), "largest payload", *VERBS
+    "hello: largest payload 0": hello(
+        lambda: patched(Message.HELLO, 14, "H", 0), "largest payload", *VERBS
     ),
-    "hail: largest payload 8": hail(
-        lambda: patched(Message.HAIL, 14, "H", 8), "largest payload", *VERBS
+    "hello: largest payload 8": hello(
+        lambda: patched(Message.HELLO, 14, "H", 8), "largest payload", *VERBS
     ),
-    "hail: largest payload huge": hail(
-        lambda: patched(Message.HAIL, 14, "H", 65535), "largest payload"
+    "hello: largest payload huge": hello(
+        lambda: patched(Message.HELLO, 14, "H", 65535), "largest payload"
     ),
-    "hail: window 0": hail(lambda: patched(Message.HAIL, 16, "H", 0), "receive window"),
-    "hail: slots 0": hail(lambda: patched(Message.HAIL, 18, "B", 0), "slots", *VERBS),
-    "hail: slot 0": hail(lambda: patched(Message.HAIL, 44, "H", 0), "slot"),
-    "hail: slot huge": hail(lambda: patched(Message.HAIL, 44, "H", 65535), "slot"),
-    "hail: tick 9": hail(lambda: patched(Message.HAIL, 19, "B", 9), "tick"),
-    "hail: escape sequence": hail(
-        lambda: payload(Message.HAIL, names(ESCAPE.encode() + b"\0native\0")),
+    "hello: window 0": hello(lambda: patched(Message.HELLO, 16, "H", 0), "receive window"),
+    "hello: slots 0": hello(lambda: patched(Message.HELLO, 18, "B", 0), "slots", *VERBS),
+    "hello: slot 0": hello(lambda: patched(Message.HELLO, 44, "H", 0), "slot"),
+    "hello: slot huge": hello(lambda: patched(Message.HELLO, 44, "H", 65535), "slot"),
+    "hello: tick 9": hello(lambda: patched(Message.HELLO, 19, "B", 9), "tick"),
+    "hello: escape sequence": hello(
+        lambda: payload(Message.HELLO, names(ESCAPE.encode() + b"\0native\0")),
         "name of the board",
         *VERBS,
     ),
-    "hail: escape sequence in the CPU": hail(
-        lambda: payload(Message.HAIL, names(b"host\0" + ESCAPE.encode() + b"\0")),
+    "hello: escape sequence in the CPU": hello(
+        lambda: payload(Message.HELLO, names(b"host\0" + ESCAPE.encode() + b"\0")),
         "name of the CPU",
     ),
-    "hail: no name": hail(lambda: payload(Message.HAIL, names(b"\0\0\0\0")), "names"),
-    "hail: name without end": hail(
-        lambda: payload(Message.HAIL, names(b"host" * 10_000)), "bytes", *VERBS
+    "hello: no name": hello(lambda: payload(Message.HELLO, names(b"\0\0\0\0")), "names"),
+    "hello: name without end": hello(
+        lambda: payload(Message.HELLO, names(b"host" * 10_000)), "bytes", *VERBS
     ),
-    "hail: name not terminated": hail(
-        lambda: payload(Message.HAIL, names(b"host\0native")), "names"
+    "hello: name not terminated": hello(
+        lambda: payload(Message.HELLO, names(b"host\0native")), "names"
     ),
-    "hail: empty": hail(lambda: payload(Message.HAIL, lambda old: b""), "bytes", *VERBS),
-    "hail: short": hail(lambda: payload(Message.HAIL, lambda old: old[:20]), "bytes"),
-    "hail: other session": Case(
-        lambda: patched(Message.HAIL, 2, "I", 1), "none answers the hail", VERBS
+    "hello: empty": hello(lambda: payload(Message.HELLO, lambda old: b""), "bytes", *VERBS),
+    "hello: short": hello(lambda: payload(Message.HELLO, lambda old: old[:20]), "bytes"),
+    "hello: other session": Case(
+        lambda: patched(Message.HELLO, 2, "I", 1), "none answers HELLO", VERBS
     ),
-    "hail: refused": Case(
-        lambda: payload(Message.HAIL, lambda old: b"\x12" + old[1:]), "refused the hail", ("flash",)
+    "hello: refused": Case(
+        lambda: payload(Message.HELLO, lambda old: b"\x12" + old[1:]), "refused HELLO", ("flash",)
     ),
     "load: offset beyond": number(
         Message.LOAD_BEGIN, 1, "I", TOP, "next offset", "verify", "train"
@@ -238,10 +238,10 @@ CASES: dict[str, Case] = {
         lambda: instead(Message.WRITE), "stopped answering", ("run",), b"\x55" * 4000 + b"\0"
     ),
     "all: flood of bytes without an end": Case(
-        lambda: instead(Message.HAIL), "what arrives", ("flash",), b"\x81" * 4000
+        lambda: instead(Message.HELLO), "what arrives", ("flash",), b"\x81" * 4000
     ),
     "all: flood of text": Case(
-        lambda: instead(Message.HAIL),
+        lambda: instead(Message.HELLO),
         "text of another program",
         ("flash",),
         ESCAPE.encode() + b"owned " * 100,

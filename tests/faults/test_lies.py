@@ -122,7 +122,7 @@ LIES: dict[str, tuple[Lie, Callable[[Device], object], str, str]] = {
     "saved state": (number(Message.SAVE, 9, "I", 1), save, "SAVE answer", "state bytes"),
     "saved samples": (number(Message.SAVE, 17, "I", 11), save, "SAVE answer", "samples"),
     "saved slot": (number(Message.SAVE, 21, "B", 2), save, "SAVE answer", "slot"),
-    "save found": (number(Message.SAVED, 17, "I", 3), restore, "SAVED answer", "save"),
+    "save found": (number(Message.SAVE_INFO, 17, "I", 3), restore, "SAVE_INFO answer", "save"),
     "save restored": (number(Message.RESTORE, 1, "I", 99), restore, "RESTORE answer", "save"),
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""A board that another program has hailed is hailed again, and nothing is computed twice."""
+"""Another program sends HELLO: the session is opened again, nothing is computed twice."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def running() -> Iterator[RunningBoard]:
         yield running
 
 
-def hail(session: int) -> bytes:
+def hello(session: int) -> bytes:
     payload = struct.pack("<BI", const("BP_LINK_VERSION"), session)
-    return encode_frame(Frame(Message.HAIL, payload=payload))
+    return encode_frame(Frame(Message.HELLO, payload=payload))
 
 
-def test_inference_recovers_from_a_stray_hail(running: RunningBoard) -> None:
+def test_inference_recovers_from_a_stray_hello(running: RunningBoard) -> None:
     image = byteprop.load(DIGITS).image
     inputs = samples(120, 64, 1)
     with FaultyLine(running.port) as line, Device.open(line.port, timeout=2.0) as device:
@@ -47,12 +47,12 @@ def test_inference_recovers_from_a_stray_hail(running: RunningBoard) -> None:
         for i, answer in enumerate(device.infer_stream(inputs)):
             outputs.append(answer.output)
             if i % 30 == 10:
-                line.send_to_board(hail(i))
+                line.send_to_board(hello(i))
         assert outputs == wanted(image, inputs)
         assert device.sessions_lost >= 4
 
 
-def test_training_recovers_from_a_stray_hail(running: RunningBoard) -> None:
+def test_training_recovers_from_a_stray_hello(running: RunningBoard) -> None:
     task = TASKS["classifier"]
     with FaultyLine(running.port) as line, Device.open(line.port, timeout=2.0) as device:
         session = TrainingSession(device, task.image, task.config, checkpoint_every=50)
@@ -60,12 +60,12 @@ def test_training_recovers_from_a_stray_hail(running: RunningBoard) -> None:
         for i, result in enumerate(session.train(task.samples)):
             results.append(result)
             if i % 90 == 10:
-                line.send_to_board(hail(i))
+                line.send_to_board(hello(i))
         check_against_twin(session, task, shown(results))
         assert device.sessions_lost >= 3
 
 
-def test_a_hail_while_nothing_is_asked(running: RunningBoard) -> None:
+def test_a_hello_while_nothing_is_asked(running: RunningBoard) -> None:
     """The answer to it is lost, so only the next request shows what has happened; beyond request
     32,768 the board takes even that for an old one and says nothing."""
     image = byteprop.load(DIGITS).image
@@ -78,17 +78,17 @@ def test_a_hail_while_nothing_is_asked(running: RunningBoard) -> None:
             while channel._next_seq < first:
                 for seq in [channel.submit(Message.ECHO) for _ in range(16)]:
                     channel.take(seq)
-            line.send_to_board(hail(first))
+            line.send_to_board(hello(first))
             while not channel._transport.read(0.5):
                 pass
             assert streamed(device, x) == wanted(image, x)
             assert device.sessions_lost == 1
 
 
-def test_a_program_that_hails_all_the_time_is_reported(running: RunningBoard) -> None:
+def test_a_program_that_connects_all_the_time_is_reported(running: RunningBoard) -> None:
     class Intruder(FaultyLine):
         def _pass_on(self, data: bytes) -> None:
-            super()._pass_on(data + hail(7))
+            super()._pass_on(data + hello(7))
 
     with Intruder(running.port) as line, Device.open(line.port, timeout=0.5) as device:
         with pytest.raises(LinkError, match="another program talks to it: 20 sessions were lost"):

@@ -15,7 +15,7 @@ from byteprop_host.link.answers import (
     MAX_FEATURES_BYTES,
     MAX_NAMES_BYTES,
     MAX_OBJECT_BYTES,
-    parse_hail,
+    parse_hello,
 )
 from byteprop_host.link.channel import BUSY_TIMEOUTS
 from byteprop_host.link.messages import is_answer
@@ -39,11 +39,13 @@ def rows(width: int) -> list[list[str]]:
 
 
 def same(got: bytes, shown: bytes) -> bool:
-    """Equal but for the build id in an answer to a hail."""
+    """Equal except for the build id in an answer to HELLO."""
     (a,), (b,) = Decoder().feed(got), Decoder().feed(shown)
-    if a.type != Message.HAIL | const("BP_MSG_ANSWER"):
+    if a.type != Message.HELLO | const("BP_MSG_ANSWER"):
         return got == shown
-    return replace(parse_hail(a.payload), build_id=0) == replace(parse_hail(b.payload), build_id=0)
+    return replace(parse_hello(a.payload), build_id=0) == replace(
+        parse_hello(b.payload), build_id=0
+    )
 
 
 def test_examples_are_what_the_board_answers() -> None:
@@ -91,19 +93,19 @@ def numbers(row: str) -> list[int]:
 
 def test_bounds_that_a_host_checks() -> None:
     text = TEXT.split("## What a host must not believe")[1]
-    (hail,) = [line for line in text.splitlines() if line.startswith("| HAIL |")]
-    _, payload, window, slots, slot, *_ = map(numbers, hail.split("|")[2].split(";"))
+    (hello,) = [line for line in text.splitlines() if line.startswith("| HELLO |")]
+    _, payload, window, slots, slot, *_ = map(numbers, hello.split("|")[2].split(";"))
     assert payload == list(SERIAL_LIMITS["max_payload"])
     assert window == list(SERIAL_LIMITS["rx_window"])
     assert slots == [SERIAL_LIMITS["slots"][0]]
     assert slot == [SERIAL_LIMITS["slot_bytes"][0]]
-    assert f"{MAX_NAMES_BYTES} bytes together" in hail
+    assert f"{MAX_NAMES_BYTES} bytes together" in hello
     assert f"at most {MAX_OBJECT_BYTES >> 20} MiB" in text
     assert f"so do {MAX_LOST_SESSIONS} sessions" in text
     assert BUSY_TIMEOUTS == 10 and "not answered for ten time-outs" in text
     assert f"{MAX_LINE:,} bytes" in TEXT
 
 
-def test_offset_of_the_ops_in_the_hail() -> None:
-    assert [row[0] for row in rows(3) if row[1] == "n u8"] == [str(const("BP_HAIL_FEATURES"))]
+def test_offset_of_the_ops_in_the_hello() -> None:
+    assert [row[0] for row in rows(3) if row[1] == "n u8"] == [str(const("BP_HELLO_FEATURES"))]
     assert f"at most {MAX_FEATURES_BYTES} bytes of ops" in TEXT

@@ -238,7 +238,7 @@ def test_what_is_saved_outlives_a_reset(running: RunningBoard) -> None:
     running.reset()
     with Device.open(running.port) as device:
         channel = device.session.channel
-        told = channel.request(Message.SAVED)
+        told = channel.request(Message.SAVE_INFO)
         assert channel.request(Message.RESTORE) == told
         image = device.session.read(const("BP_OBJ_IMAGE"), 0, 0, len(task.image))
         assert image == twin.image
@@ -246,7 +246,7 @@ def test_what_is_saved_outlives_a_reset(running: RunningBoard) -> None:
 
 
 def test_nothing_saved_is_told(device: Device) -> None:
-    for kind in (Message.SAVED, Message.RESTORE):
+    for kind in (Message.SAVE_INFO, Message.RESTORE):
         with pytest.raises(RequestError) as caught:
             device.session.channel.request(kind)
         assert caught.value.status == "E_NO_MODEL"

@@ -61,9 +61,9 @@ def test_every_byte_is_logged(recorded: tuple[Path, list[bytes], int]) -> None:
 
 def test_log_is_read_as_frames(recorded: tuple[Path, list[bytes], int]) -> None:
     frames = list(replay(recorded[0]))
-    assert frames[0].frame.type == Message.HAIL
+    assert frames[0].frame.type == Message.HELLO
     assert (frames[0].direction, frames[1].direction) == ("tx", "rx")
-    assert frames[1].text.startswith("HAIL answer, seq 0, ack 1, free slots 16, OK, ")
+    assert frames[1].text.startswith("HELLO answer, seq 0, ack 1, free slots 16, OK, ")
     inferred = [f for f in frames if f.frame.type == Message.INFER | ANSWER]
     outputs = [f.frame.payload[9:] for f in inferred]
     assert outputs == recorded[1][:5]

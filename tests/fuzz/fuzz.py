@@ -217,7 +217,7 @@ def load_requests(image: bytes) -> bytes:
     return load + request(0x12)
 
 
-HAIL = request(0x01, b"\x01\x12\x34\x56\x78")
+HELLO = request(0x01, b"\x01\x12\x34\x56\x78")
 CUT, SAVED, FLASH = 16, 32, 64  # of fuzz_app.c
 
 
@@ -225,7 +225,7 @@ def infer_seed(image: bytes) -> bytes:
     infer = request(0x20, struct.pack("<BHI", 0, 0, 0) + b"\x05") + request(0x23, b"\xff\xff")
     read = request(0x21, struct.pack("<BHIH", 1, 0, 0, 1)) + request(0x24, b"\0\0")
     digest = request(0x22, struct.pack("<BHII", 3, 0, 0, 64))
-    return HAIL + load_requests(image) + infer + read + digest
+    return HELLO + load_requests(image) + infer + read + digest
 
 
 def train_requests(image: bytes, config: bytes) -> bytes:
@@ -246,21 +246,23 @@ def train_requests(image: bytes, config: bytes) -> bytes:
 
 def app_seeds() -> Iterable[bytes]:
     """Small models are loaded and run, trained, saved and brought back."""
-    yield HAIL + request(0x02, b"hello") + request(0x04)
+    yield HELLO + request(0x02, b"hello") + request(0x04)
     for image in model_images():
         if len(image) <= 12_000:
             yield infer_seed(image)
     save, restore, saved = request(0x40), request(0x41), request(0x42)
     for number, image in enumerate(trainable_images()):
         for config in CONFIGS:
-            begin = HAIL + load_requests(image) + train_requests(image, config)
+            begin = HELLO + load_requests(image) + train_requests(image, config)
             yield begin + save + saved + restore + request(0x33)
             cut = request(0, struct.pack("<H", 3 + 40 * number), CUT)
-            yield begin + save + cut + save + HAIL + restore + save + request(0x03) + HAIL + restore
+            yield (
+                begin + save + cut + save + HELLO + restore + save + request(0x03) + HELLO + restore
+            )
             flip = request(0, struct.pack("<BHI", 0, 2, 1), FLASH)
             yield begin + save + save + flip + saved + restore
             head = struct.pack("<BBH", 1, 5, len(image)) + config + b"\0\0"
-            yield HAIL + request(0, head + image + b"\0" * 300, SAVED) + restore + save
+            yield HELLO + request(0, head + image + b"\0" * 300, SAVED) + restore + save
 
 
 def write_seeds(target: Target, folder: Path) -> None:

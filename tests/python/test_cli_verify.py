@@ -378,10 +378,10 @@ def test_wire_log_is_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert code == 0
     assert main(["monitor", "--replay", str(log), "--json"]) == 0
     frames = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert frames[0]["direction"] == "tx" and frames[0]["text"].startswith("HAIL")
+    assert frames[0]["direction"] == "tx" and frames[0]["text"].startswith("HELLO")
     assert sum(f["text"].startswith("INFER answer") for f in frames) >= 2
     assert main(["monitor", "--replay", str(log)]) == 0
-    assert "-> HAIL" in capsys.readouterr().out
+    assert "-> HELLO" in capsys.readouterr().out
 
 
 def test_report_is_written_where_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

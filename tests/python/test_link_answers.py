@@ -23,7 +23,7 @@ ANY = st.one_of(
     st.sampled_from(SIZES).flatmap(lambda n: st.binary(min_size=n, max_size=n)),
 )
 PARSERS: dict[str, Callable[[bytes], object]] = {
-    "hail": answers.parse_hail,
+    "hello": answers.parse_hello,
     "nothing": lambda data: answers.parse_nothing(Message.WRITE, data),
     "number": lambda data: answers.parse_number(Message.DIGEST, data),
     "model": lambda data: answers.parse_selected(Message.LOAD_END, data, IMAGE, None),
@@ -35,7 +35,7 @@ PARSERS: dict[str, Callable[[bytes], object]] = {
     "training begun": lambda data: answers.parse_begun(data, 100, 50),
     "class": lambda data: answers.parse_result(Message.TRAIN, data, 3, 10),
     "targets": lambda data: answers.parse_result(Message.EVALUATE, data, None, 10),
-    "saved": lambda data: answers.parse_saved(Message.SAVED, data),
+    "saved": lambda data: answers.parse_saved(Message.SAVE_INFO, data),
 }
 
 
@@ -55,7 +55,7 @@ def test_any_frame_is_described_in_one_printable_line(kind: int, data: bytes) ->
     assert str(fault_error(data)).isprintable()
 
 
-def hail(**changes: object) -> bytes:
+def hello(**changes: object) -> bytes:
     fields = {
         "status": 0, "version": 1, "session": 5, "build": 6, "payload": 256, "window": 512,
         "slots": 4, "tick": 0, "hz": 0, "ram": 1, "flash": 1, "pool": 1, "in flash": 0,
@@ -68,8 +68,8 @@ def hail(**changes: object) -> bytes:
     return struct.pack("<BBIQHHBBIIIIIIH", *(fields | changes).values()) + ops + names
 
 
-def test_a_right_hail() -> None:
-    info = answers.parse_hail(hail())
+def test_a_right_hello() -> None:
+    info = answers.parse_hello(hello())
     assert (info.board, info.cpu, info.slots, info.slot_bytes) == ("b", "c", 4, 64)
 
 
@@ -95,7 +95,7 @@ def test_a_right_hail() -> None:
         ({"names": b"b" * 253 + b"\0c\0"}, "bytes"),
     ],
 )
-def test_a_wrong_hail_names_the_field(changes: dict[str, object], field: str) -> None:
+def test_a_wrong_hello_names_the_field(changes: dict[str, object], field: str) -> None:
     with pytest.raises(AnswerError) as caught:
-        answers.parse_hail(hail(**changes))
-    assert (caught.value.message, caught.value.field) == ("HAIL answer", field)
+        answers.parse_hello(hello(**changes))
+    assert (caught.value.message, caught.value.field) == ("HELLO answer", field)

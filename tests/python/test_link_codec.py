@@ -138,8 +138,8 @@ def test_endless_garbage_is_not_kept() -> None:
 
 
 def test_requests_are_those_that_the_board_dispatches() -> None:
-    """HAIL and SYNC belong to the session itself, the others are sent by the board."""
-    session = {Message.HAIL, Message.SYNC}
+    """HELLO and SYNC belong to the session itself, the others are sent by the board."""
+    session = {Message.HELLO, Message.SYNC}
     unasked = {Message.NACK, Message.NO_SESSION, Message.HEARTBEAT, Message.FAULT}
     dispatched = {Message(n): request_name(n) for n in range(256) if request_name(n) != "?"}
     assert dispatched == {m: m.name for m in Message if m not in session | unasked}

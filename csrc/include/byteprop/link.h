@@ -22,7 +22,7 @@ extern "C" {
 /* Requests, host to board; BP_REQUEST_LIST below has their handlers. An answer has the request's type | BP_MSG_ANSWER and its seq, and its
  * payload begins with a status byte (bp_status_t). */
 enum {
-    BP_MSG_HAIL = 0x01,       /* version u8, session u32 -> see BP_HAIL below; seq is 0 */
+    BP_MSG_HELLO = 0x01,      /* version u8, session u32 -> see BP_HELLO below; seq is 0 */
     BP_MSG_ECHO = 0x02,       /* bytes -> bytes */
     BP_MSG_RESET = 0x03,      /* -> then the board resets itself */
     BP_MSG_STATS = 0x04,      /* -> bp_link counters and stack, all u32: frames received, bad frames
@@ -56,7 +56,7 @@ enum {
     BP_MSG_SAVE = 0x40,       /* image, configuration and state to flash -> sequence u32, image bytes
                                  u32, state bytes u32, crc of all of it u32, samples u32, slot u8 */
     BP_MSG_RESTORE = 0x41,    /* the last whole save back to RAM, to go on training -> as SAVE */
-    BP_MSG_SAVED = 0x42,      /* what RESTORE would bring back -> as SAVE */
+    BP_MSG_SAVE_INFO = 0x42,  /* what RESTORE would bring back -> as SAVE */
     BP_MSG_TEST_FAULT = 0x6F, /* cause u8 (BP_FAULT_x): provokes it; or BP_TEST_CUT, n u32: resets
                                  before the n-th flash operation from now on; only in firmware built
                                  with BP_APP_TEST_FAULTS */
@@ -68,7 +68,7 @@ enum {
 enum {
     BP_MSG_NACK = 0xF0,       /* a request with seq > expected arrived, or no answer slot is free:
                                  go back to ack; sent once until a request is accepted again */
-    BP_MSG_NO_SESSION = 0xF1, /* a request arrived without a HAIL since reset */
+    BP_MSG_NO_SESSION = 0xF1, /* a request arrived without a HELLO since reset */
     BP_MSG_HEARTBEAT = 0xF2,  /* busy, op index u16 */
     BP_MSG_FAULT = 0xF3       /* cause u8 (BP_FAULT_x), program counter u32, address u32; the board
                                  resets itself afterwards. ASSERT: crc of the source file's name
@@ -108,8 +108,8 @@ enum { BP_TICK_NONE = 0, BP_TICK_CYCLES = 1, BP_TICK_TIMER = 2, BP_TICK_INSTRUCT
 
 /* E_SPACE is followed by: bytes needed u32, bytes of the pool u32. */
 
-/* Payload of an answer to HAIL (after the common rule: status first):
- *  0 status u8            1 protocol version u8     2 session u32 (as hailed)
+/* Payload of an answer to HELLO (after the common rule: status first):
+ *  0 status u8            1 protocol version u8     2 session u32 (as requested)
  *  6 build id u64        14 largest payload u16    16 receive window u16 (bytes on the wire that
  *                                                     may be unanswered)
  * 18 answer slots u8     19 tick kind u8           20 tick clock u32 (Hz)
@@ -118,7 +118,7 @@ enum { BP_TICK_NONE = 0, BP_TICK_CYCLES = 1, BP_TICK_TIMER = 2, BP_TICK_INSTRUCT
  * 44 payload of an answer slot u16
  * 46 n u8                n bytes: the ops that it has, bit code % 8 of byte code / 8
  * then name of the board, 0, name of the CPU, 0 */
-enum { BP_HAIL_FEATURES = 46 };
+enum { BP_HELLO_FEATURES = 46 };
 
 /* COBS. Encodes n bytes to at most n + n / 254 + 1 bytes without a zero; returns how many. dst and
  * src must not overlap. */
@@ -130,7 +130,7 @@ uint32_t bp_cobs_decode(uint8_t *dst, const uint8_t *src, uint32_t n);
 
 /* The requests that are numbered and executed: X(name, handler, PURE or CHANGES, feature). PURE ones
  * leave everything as it was, so they may be executed again. feature: of the firmware that has it.
- * HAIL and SYNC are not among them: they belong to the session itself. */
+ * HELLO and SYNC are not among them: they belong to the session itself. */
 #define BP_REQUEST_LIST(X)                                                                         \
     X(ECHO, echo, PURE, ALWAYS)                                                                    \
     X(RESET, reset, CHANGES, ALWAYS)                                                               \
@@ -150,7 +150,7 @@ uint32_t bp_cobs_decode(uint8_t *dst, const uint8_t *src, uint32_t n);
     X(TRAIN_END, train_end, CHANGES, TRAINS)                                                       \
     X(SAVE, save, CHANGES, SAVES)                                                                  \
     X(RESTORE, restore, CHANGES, SAVES)                                                            \
-    X(SAVED, saved, CHANGES, SAVES)                                                                \
+    X(SAVE_INFO, save_info, CHANGES, SAVES)                                                        \
     X(TEST_FAULT, test_fault, CHANGES, TESTS)
 
 /* cdef: begin */

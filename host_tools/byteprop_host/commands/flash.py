@@ -50,14 +50,14 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             return EXIT_OK
         running = start_board(board, firmware, port=port, timeout=args.timeout, progress=progress)
     with running:
-        info = _hail(running, firmware, args.timeout)
+        info = _hello(running, firmware, args.timeout)
         _tell(console, running, firmware, info)
         if port is None and not args.no_wait:
             _wait(running, console)
     return EXIT_OK
 
 
-def _hail(running: RunningBoard, firmware: Firmware, timeout: float) -> DeviceInfo:
+def _hello(running: RunningBoard, firmware: Firmware, timeout: float) -> DeviceInfo:
     from byteprop_host.deployment import check_build
     from byteprop_host.link import Device
 

@@ -17,7 +17,7 @@ MAX_OBJECT_BYTES = 1 << 24
 MAX_NAMES_BYTES = 255
 MAX_FEATURES_BYTES = const("BP_MODEL_FEATURES_BYTES")
 
-_HAIL = struct.Struct("<BBIQHHBBIIIIIIH")
+_HELLO = struct.Struct("<BBIQHHBBIIIIIIH")
 _SELECTED = struct.Struct("<IIIIH")
 _INFERRED = struct.Struct("<II")
 _STATS = struct.Struct("<6I")
@@ -83,12 +83,12 @@ def parse_space(kind: int, status: int, data: bytes) -> tuple[int, int] | None:
     return needed, available
 
 
-# --- HAIL ---
+# --- HELLO ---
 
 
 @dataclass(frozen=True)
 class DeviceInfo:
-    """What the board reported when it was hailed."""
+    """What the board answered to HELLO."""
 
     board: str
     cpu: str
@@ -110,34 +110,34 @@ class DeviceInfo:
 
 
 def requested_session(payload: bytes) -> int | None:
-    """The session that a HAIL asks for; None when it is not well-formed."""
+    """The session that a HELLO requests; None when it is not well-formed."""
     return _U32.unpack_from(payload, 1)[0] if len(payload) == 5 else None
 
 
-def hailed_session(payload: bytes) -> int | None:
-    """The session that an answer to HAIL is for; None when it does not contain one."""
+def hello_session(payload: bytes) -> int | None:
+    """The session that an answer to HELLO is for; None when it does not contain one."""
     is_ours = len(payload) >= 6 and payload[0] == 0 and payload[1] == PROTOCOL_VERSION
     return _U32.unpack_from(payload, 2)[0] if is_ours else None
 
 
-def parse_hail(payload: bytes) -> DeviceInfo:
-    """Raises LinkError when it is no answer to a hail of this protocol version."""
+def parse_hello(payload: bytes) -> DeviceInfo:
+    """Raises LinkError when it is no answer to HELLO of this protocol version."""
     if len(payload) < 2:
-        raise wrong(Message.HAIL, "bytes", f"at least {_HAIL.size}", len(payload))
+        raise wrong(Message.HELLO, "bytes", f"at least {_HELLO.size}", len(payload))
     if payload[1] != PROTOCOL_VERSION:
         raise LinkError(
             f"the board speaks protocol version {payload[1]}, this byteprop version "
             f"{PROTOCOL_VERSION}; flash the board again: byteprop flash --board NAME"
         )
     if payload[0] != 0:
-        raise LinkError(f"the board refused the hail: {status_text(payload[0])}")
-    features_at = const("BP_HAIL_FEATURES") + 1
+        raise LinkError(f"the board refused HELLO: {status_text(payload[0])}")
+    features_at = const("BP_HELLO_FEATURES") + 1
     least, most = features_at + 4, features_at + MAX_FEATURES_BYTES + MAX_NAMES_BYTES
-    expect_between(Message.HAIL, "bytes", len(payload), least, most)
+    expect_between(Message.HELLO, "bytes", len(payload), least, most)
     names_at = features_at + payload[features_at - 1]
-    expect_between(Message.HAIL, "bytes of ops", names_at - features_at, 0, MAX_FEATURES_BYTES)
-    expect_between(Message.HAIL, "bytes", len(payload), names_at + 4, names_at + MAX_NAMES_BYTES)
-    fields = _HAIL.unpack_from(payload)
+    expect_between(Message.HELLO, "bytes of ops", names_at - features_at, 0, MAX_FEATURES_BYTES)
+    expect_between(Message.HELLO, "bytes", len(payload), names_at + 4, names_at + MAX_NAMES_BYTES)
+    fields = _HELLO.unpack_from(payload)
     board, cpu = _names(payload[names_at:])
     info = DeviceInfo(
         board=board,
@@ -159,27 +159,27 @@ def parse_hail(payload: bytes) -> DeviceInfo:
         ops=op_names(payload[features_at:names_at]),
     )
     if not info.tick:
-        raise wrong(Message.HAIL, "tick", f"0 to {max(_TICKS)}", fields[7])
+        raise wrong(Message.HELLO, "tick", f"0 to {max(_TICKS)}", fields[7])
     _check_limits(info, len(payload))
     return info
 
 
-def _check_limits(info: DeviceInfo, hail_bytes: int) -> None:
+def _check_limits(info: DeviceInfo, hello_bytes: int) -> None:
     """The bounds of board.toml; and no answer is longer than the largest payload."""
     least, most = SERIAL_LIMITS["max_payload"]
-    least = max(least, hail_bytes)
-    expect_between(Message.HAIL, "largest payload", info.max_payload, least, most)
-    expect_between(Message.HAIL, "receive window", info.rx_window, *SERIAL_LIMITS["rx_window"])
-    expect_between(Message.HAIL, "slots", info.slots, *SERIAL_LIMITS["slots"])
+    least = max(least, hello_bytes)
+    expect_between(Message.HELLO, "largest payload", info.max_payload, least, most)
+    expect_between(Message.HELLO, "receive window", info.rx_window, *SERIAL_LIMITS["rx_window"])
+    expect_between(Message.HELLO, "slots", info.slots, *SERIAL_LIMITS["slots"])
     least_slot = SERIAL_LIMITS["slot_bytes"][0]
-    expect_between(Message.HAIL, "slot", info.slot_bytes, least_slot, info.max_payload)
+    expect_between(Message.HELLO, "slot", info.slot_bytes, least_slot, info.max_payload)
 
 
 def _names(raw: bytes) -> tuple[str, str]:
     board, _, rest = raw.partition(b"\0")
     cpu, _, after = rest.partition(b"\0")
     if raw.count(b"\0") != 2 or after:
-        raise wrong(Message.HAIL, "names", "two texts with a 0 after each", ascii(raw[:32]))
+        raise wrong(Message.HELLO, "names", "two texts with a 0 after each", ascii(raw[:32]))
     return _name("name of the board", board), _name("name of the CPU", cpu)
 
 
@@ -187,7 +187,7 @@ def _name(field: str, raw: bytes) -> str:
     """Names go to the terminal, so control characters and escape sequences are refused."""
     text = raw.decode("utf-8", "replace")
     if not text or not text.isprintable() or "\N{REPLACEMENT CHARACTER}" in text:
-        raise wrong(Message.HAIL, field, "printable text", ascii(raw[:32]))
+        raise wrong(Message.HELLO, field, "printable text", ascii(raw[:32]))
     return text
 
 

@@ -23,8 +23,8 @@ from byteprop_host.link.answers import (
     DeviceInfo,
     expect,
     expect_between,
-    hailed_session,
-    parse_hail,
+    hello_session,
+    parse_hello,
     wrong,
 )
 from byteprop_host.link.frames import Decoder, Frame, encode_frame
@@ -43,8 +43,8 @@ from byteprop_host.link.transport import Transport
 _SEQ_MASK = 0xFFFF
 _MIN_RTO = 0.05
 _MAX_RTO = 2.0
-_HAIL_EVERY = 0.1
-_HAIL_AT_LEAST_EVERY = 0.5
+_HELLO_EVERY = 0.1
+_HELLO_AT_LEAST_EVERY = 0.5
 _KEPT_RAW_BYTES = 48
 _MAX_TRANSMISSIONS = 100
 BUSY_TIMEOUTS = 10
@@ -169,39 +169,39 @@ class Channel:
         self._timeouts = 0
         self._syncs: dict[int, int] = {}  # number of an open SYNC -> its order
 
-    # --- hailing ---
+    # --- HELLO ---
 
-    def hail(self) -> DeviceInfo:
+    def hello(self) -> DeviceInfo:
         """Opens a new session; asks until the board answers. LinkError tells what came instead."""
         self.established = False
         session = self._new_session_id()
         request = encode_frame(
-            Frame(Message.HAIL, payload=struct.pack("<BI", PROTOCOL_VERSION, session))
+            Frame(Message.HELLO, payload=struct.pack("<BI", PROTOCOL_VERSION, session))
         )
         deadline = self._clock() + self._timeout
         self._raw, self._raw_bytes, self._last_frame = b"", 0, None
-        every = _HAIL_EVERY
+        every = _HELLO_EVERY
         while self._clock() < deadline:
             self._write(request)
-            info = self._await_hail(session, min(self._clock() + every, deadline))
+            info = self._await_hello(session, min(self._clock() + every, deadline))
             if info is not None:
                 self._begin(info)
                 return info
-            every = min(every * 1.5, _HAIL_AT_LEAST_EVERY)
+            every = min(every * 1.5, _HELLO_AT_LEAST_EVERY)
         raise LinkError(self._why_no_answer())
 
     def _new_session_id(self) -> int:
         recorded: Callable[[], int] | None = getattr(self._transport, "next_session_id", None)
         return recorded() if recorded else secrets.randbits(32)
 
-    def _await_hail(self, session: int, until: float) -> DeviceInfo | None:
+    def _await_hello(self, session: int, until: float) -> DeviceInfo | None:
         while (wait := until - self._clock()) > 0:
             for frame in self._read(wait):
                 self._last_frame = frame
-                if frame.type == Message.HAIL | ANSWER:
-                    other = hailed_session(frame.payload)
+                if frame.type == Message.HELLO | ANSWER:
+                    other = hello_session(frame.payload)
                     if other is None or other == session:
-                        return parse_hail(frame.payload)
+                        return parse_hello(frame.payload)
         return None
 
     def _begin(self, info: DeviceInfo) -> None:
@@ -219,7 +219,7 @@ class Channel:
             if self._last_frame.type == Message.FAULT:
                 return text + str(fault_error(self._last_frame.payload))
             return text + (
-                f"frames arrive, but none answers the hail; the last: {describe(self._last_frame)}"
+                f"frames arrive, but none answers HELLO; the last: {describe(self._last_frame)}"
             )
         if not self._raw:
             return text + (
@@ -455,9 +455,9 @@ class Channel:
         if frame.type == Message.SYNC | ANSWER:
             self._on_sync(frame)
             return
-        if frame.type == Message.HAIL | ANSWER:
-            if hailed_session(frame.payload) not in (None, self.limits.session):
-                raise SessionLost  # another program has hailed
+        if frame.type == Message.HELLO | ANSWER:
+            if hello_session(frame.payload) not in (None, self.limits.session):
+                raise SessionLost  # another program has connected
             return
         request = self._pending.get(frame.seq)
         if request is None:

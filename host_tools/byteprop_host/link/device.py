@@ -40,7 +40,7 @@ class Device:
         log: BinaryIO | None = None,
         board: str | None = None,
     ) -> Device:
-        """Opens a serial port or `socket://host:port` and hails until the board answers.
+        """Opens a serial port or `socket://host:port` and sends HELLO until the board answers.
 
         timeout: seconds without a sign of life until LinkError; a board that shows signs of life
         and answers nothing gets ten times as long. log: gets a wire log. board: the name that the
@@ -67,7 +67,7 @@ class Device:
 
     @property
     def info(self) -> DeviceInfo:
-        """What the board reported when it was hailed, and the model selected since."""
+        """What the board answered to HELLO, and the model selected since."""
         return self.session.info
 
     @property

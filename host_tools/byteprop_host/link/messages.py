@@ -19,7 +19,7 @@ ALL_OPS = 0xFFFF
 class Message(IntEnum):
     """Types of frames, without the answer bit."""
 
-    HAIL = const("BP_MSG_HAIL")
+    HELLO = const("BP_MSG_HELLO")
     ECHO = const("BP_MSG_ECHO")
     RESET = const("BP_MSG_RESET")
     STATS = const("BP_MSG_STATS")
@@ -39,7 +39,7 @@ class Message(IntEnum):
     TRAIN_END = const("BP_MSG_TRAIN_END")
     SAVE = const("BP_MSG_SAVE")
     RESTORE = const("BP_MSG_RESTORE")
-    SAVED = const("BP_MSG_SAVED")
+    SAVE_INFO = const("BP_MSG_SAVE_INFO")
     TEST_FAULT = const("BP_MSG_TEST_FAULT")
     NACK = const("BP_MSG_NACK")
     NO_SESSION = const("BP_MSG_NO_SESSION")

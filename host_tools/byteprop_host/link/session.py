@@ -78,7 +78,7 @@ class BoardSession:
 
     @property
     def info(self) -> DeviceInfo:
-        """What the board reported when it was hailed, and the model selected since."""
+        """What the board answered to HELLO, and the model selected since."""
         crc = self._selected.crc32 if self._selected else self.channel.limits.selected_crc32
         return replace(self.channel.limits, selected_crc32=crc)
 
@@ -96,11 +96,11 @@ class BoardSession:
     # --- recovery ---
 
     def connect(self) -> None:
-        """Hails the board unless a session is open."""
+        """Sends HELLO unless a session is open."""
         if self.channel.established:
             return
         before = self.channel.info
-        info = self.channel.hail()
+        info = self.channel.hello()
         if before is not None and info.build_id != before.build_id:
             self.channel.established = False
             raise LinkError(

@@ -223,13 +223,13 @@ class TrainingSession:
         if not self._saves:
             return None
         try:
-            found = self._saved(Message.SAVED)
+            found = self._saved(Message.SAVE_INFO)
         except RequestError:
             return None
         saved = self._saves.get(found.crc32)
         if saved is None or saved.samples < self._checkpoint.samples:
             return None
-        expect(Message.SAVED, "save", found, saved)
+        expect(Message.SAVE_INFO, "save", found, saved)
         expect(Message.RESTORE, "save", self._saved(Message.RESTORE), saved)
         self.restored_from_flash += 1
         n = saved.samples - self._checkpoint.samples

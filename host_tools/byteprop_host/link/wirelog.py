@@ -179,10 +179,10 @@ class ReplayTransport:
 
 
 def _session_ids(path: Path) -> Iterator[int]:
-    """Of all hails in the log; one that was sent again counts once."""
+    """Session numbers of all HELLO requests in the log; a repeated request counts once."""
     last = None
     for logged in replay(path):
-        if logged.direction == "tx" and logged.frame.type == Message.HAIL:
+        if logged.direction == "tx" and logged.frame.type == Message.HELLO:
             session = requested_session(logged.frame.payload)
             if session not in (None, last):
                 last = session
