@@ -63,7 +63,8 @@ def beat(op: int = 0) -> Frame:
 
 
 def names(text: bytes) -> Callable[[bytes], bytes]:
-    return lambda old: old[:46] + text
+    """Keeps the ops, whose number is at offset 46, and replaces the names after them."""
+    return lambda old: old[: 47 + old[46]] + text
 
 
 def shorter(old: bytes) -> bytes:
