@@ -6,49 +6,46 @@
 #include "pool.h"
 #include "trainer.h"
 
-static uint8_t *tensor_bytes(uint16_t index, uint32_t *n) {
-    bp_tensor_t tensor;
-    bp_model_tensor(&tensor, app_model(), index);
-    *n = tensor.elems;
-    return app_arena + tensor.offset;
+static uint16_t tensor_of(const app_range_t *range, uint16_t i) {
+    switch (range->object) {
+    case BP_OBJ_INPUTS:
+        return bp_model_input(app_model(), i);
+    case BP_OBJ_OUTPUTS:
+        return bp_model_output(app_model(), i);
+    default:
+        return range->index;
+    }
 }
 
-/* The tensor in which an offset of the inputs or outputs falls, from there on. */
-static uint8_t *listed_bytes(const app_range_t *range, uint32_t *n) {
-    const bp_model_t *model = app_model();
+/* Bytes of the arena from the offset of a checked range on: up to the end of the tensor in which it
+ * is, at most the range's n. */
+static uint8_t *tensor_bytes(const app_range_t *range, uint32_t *n) {
+    bp_tensor_t tensor;
     uint32_t offset = range->offset;
     for (uint16_t i = 0;; i++) {
-        const uint16_t index =
-            range->object == BP_OBJ_INPUTS ? bp_model_input(model, i) : bp_model_output(model, i);
-        uint8_t *bytes = tensor_bytes(index, n);
-        if (offset < *n) {
-            *n -= offset;
-            return bytes + offset;
+        bp_model_tensor(&tensor, app_model(), tensor_of(range, i));
+        if (offset < tensor.elems) {
+            break;
         }
-        offset -= *n;
+        offset -= tensor.elems;
     }
-}
-
-/* Bytes of the arena from the range's offset on, at most the range's n. */
-static uint8_t *contiguous_bytes(const app_range_t *range, uint32_t *n) {
-    uint8_t *bytes;
-#if APP_CAN_TRAIN
-    if (range->object == BP_OBJ_TRAIN_STATE) {
-        bytes = app_train_state(n) + range->offset;
-        *n = range->n;
-        return bytes;
-    }
-#endif
-    if (range->object == BP_OBJ_TENSOR) {
-        bytes = tensor_bytes(range->index, n) + range->offset;
-        *n -= range->offset;
-    } else {
-        bytes = listed_bytes(range, n);
-    }
+    *n = tensor.elems - offset;
     if (*n > range->n) {
         *n = range->n;
     }
-    return bytes;
+    return app_arena + tensor.offset + offset;
+}
+
+/* As many bytes of a checked range that is not empty as are contiguous. */
+static uint8_t *contiguous_bytes(const app_range_t *range, uint32_t *n) {
+#if APP_CAN_TRAIN
+    if (range->object == BP_OBJ_TRAIN_STATE) {
+        uint8_t *state = app_train_state(n);
+        *n = range->n;
+        return state + range->offset;
+    }
+#endif
+    return tensor_bytes(range, n);
 }
 
 /* Constants are not in the arena, so they are no objects. */

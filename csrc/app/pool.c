@@ -58,7 +58,12 @@ static struct {
     uint32_t next; /* offset up to which it has arrived */
 } load;
 
-bp_status_t app_load_begin_image(app_call_t *call, uint32_t bytes, uint32_t crc) {
+static void answer_next(app_call_t *call) {
+    app_put_u32(call->payload, load.next);
+    call->n_answer = 4;
+}
+
+bp_status_t app_load_image(app_call_t *call, uint32_t bytes, uint32_t crc) {
     if (bytes > BP_POOL_BYTES) {
         return no_space(call, bytes);
     }
@@ -68,11 +73,12 @@ bp_status_t app_load_begin_image(app_call_t *call, uint32_t bytes, uint32_t crc)
         load.crc = crc;
         load.next = 0;
     }
+    answer_next(call);
     return BP_OK;
 }
 
 /* Bytes that have arrived before are not written again: a model may be running from them. */
-bp_status_t app_load_bytes(uint32_t offset, const uint8_t *data, uint32_t n) {
+static bp_status_t take_bytes(uint32_t offset, const uint8_t *data, uint32_t n) {
     if (load.bytes == 0) {
         return BP_E_STATE;
     }
@@ -87,8 +93,10 @@ bp_status_t app_load_bytes(uint32_t offset, const uint8_t *data, uint32_t n) {
     return BP_OK;
 }
 
-uint32_t app_load_next(void) {
-    return load.next;
+bp_status_t app_load_bytes(app_call_t *call, uint32_t offset, const uint8_t *data, uint32_t n) {
+    const bp_status_t status = take_bytes(offset, data, n);
+    answer_next(call);
+    return status;
 }
 
 bp_status_t app_open_ram(app_call_t *call) {

@@ -19,10 +19,9 @@ uint32_t app_flash_model_crc(void);
 /* Selects it; answers as SELECT. */
 bp_status_t app_open_flash(app_call_t *call);
 
-/* Begins or continues an upload; *next is the offset up to which bytes have arrived. */
-bp_status_t app_load_begin_image(app_call_t *call, uint32_t bytes, uint32_t crc);
-bp_status_t app_load_bytes(uint32_t offset, const uint8_t *data, uint32_t n);
-uint32_t app_load_next(void);
+/* Begin or continue an upload; answer with the offset up to which bytes have arrived. */
+bp_status_t app_load_image(app_call_t *call, uint32_t bytes, uint32_t crc);
+bp_status_t app_load_bytes(app_call_t *call, uint32_t offset, const uint8_t *data, uint32_t n);
 /* Selects the image in RAM when it is complete; answers as SELECT. */
 bp_status_t app_open_ram(app_call_t *call);
 

@@ -6,29 +6,20 @@
 #include "trainer.h"
 
 #if APP_CAN_LOAD
-static void answer_next(app_call_t *call) {
-    app_put_u32(call->payload, app_load_next());
-    call->n_answer = 4;
-}
-
 bp_status_t app_load_begin(app_call_t *call) {
     if (call->n != 8) {
         return BP_E_LENGTH;
     }
     app_train_drop();
-    BP_TRY(app_load_begin_image(call, app_get_u32(call->payload), app_get_u32(call->payload + 4)));
-    answer_next(call);
-    return BP_OK;
+    return app_load_image(call, app_get_u32(call->payload), app_get_u32(call->payload + 4));
 }
 
 bp_status_t app_load_data(app_call_t *call) {
     if (call->n < 4) {
         return BP_E_LENGTH;
     }
-    const bp_status_t status =
-        app_load_bytes(app_get_u32(call->payload), call->payload + 4, (uint32_t)call->n - 4u);
-    answer_next(call);
-    return status;
+    return app_load_bytes(call, app_get_u32(call->payload), call->payload + 4,
+                          (uint32_t)call->n - 4u);
 }
 
 static bp_status_t select_ram(app_call_t *call) {
