@@ -92,6 +92,20 @@ def values(rmse: float, val_rmse: float) -> Curves:
         (values(0.80, 0.80), VALUES, Kind.UNDERFIT, Reason.NEAR_GUESSING, {"rmse": 0.8}),
         (Curves((0.0016, 0.0009)), VALUES, Kind.UNKNOWN, Reason.NO_VALIDATION, {}),
         (Curves((0.16, 0.09)), VALUES, Kind.UNDERFIT, Reason.LOSS_STILL_FALLS, {}),
+        # The loss still falls, but there is nothing left to learn.
+        (classes((0.5, 0.4), (), accuracy=1.0), CLASSES, Kind.UNKNOWN, Reason.NO_VALIDATION, {}),
+        (
+            classes((0.5, 0.4), (0.5, 0.4), accuracy=0.98, val_accuracy=1.0), CLASSES,
+            Kind.GOOD, Reason.SETTLED, {"accuracy": 0.98, "val_accuracy": 1.0},
+        ),
+        (Curves((0.5, 0.4), (1.0, 1.0)), Task(), Kind.UNKNOWN, Reason.NO_VALIDATION, {}),
+        (classes((0.12, 0.1), ()), CLASSES, Kind.UNKNOWN, Reason.NO_VALIDATION, {}),
+        (classes((0.1, 0.0), ()), CLASSES, Kind.UNKNOWN, Reason.NO_VALIDATION, {}),
+        (Curves((0.1, 0.0)), Task(), Kind.UNKNOWN, Reason.NO_VALIDATION, {}),
+        (
+            classes((0.5, 0.4), (), accuracy=0.98), CLASSES,
+            Kind.UNDERFIT, Reason.LOSS_STILL_FALLS, {"loss": 0.4},
+        ),
         # A regression that began far off has not diverged while it falls.
         (Curves((500.0,)), Task(limit=100.0), Kind.UNKNOWN, Reason.NO_VALIDATION, {}),
         (Curves((500.0, 200.0)), Task(limit=100.0), Kind.UNDERFIT, Reason.LOSS_STILL_FALLS, {}),

@@ -10,7 +10,7 @@ from enum import Enum
 
 # Divergence: the last loss against the best one, when it is above the first one too.
 _DIVERGED_RISE = 1.5
-# A loss below this share of guessing is too small to diverge.
+# A loss below this share of guessing is too small to diverge, and leaves nothing to learn.
 _SMALL_LOSS = 0.05
 # Overfitting: what validation may lack, and by how much its loss may rise.
 _ACCURACY_GAP = 0.05
@@ -174,10 +174,15 @@ def _diverged(curves: Curves, task: Task, counters: Mapping[str, int]) -> Diagno
     ran_away = counters.get("saturated_weights", 0) > 0
     if last > task.limit and (ran_away or not falls):
         return Diagnosis(Kind.DIVERGED, Reason.LOSS_ABOVE_GUESSING, numbers)
-    small = task.step**2 if task.chance is None else _SMALL_LOSS * task.chance
-    if last > max(first, _DIVERGED_RISE * best, small):
+    if last > max(first, _DIVERGED_RISE * best, _small_loss(task)):
         return Diagnosis(Kind.DIVERGED, Reason.LOSS_ROSE, numbers)
     return None
+
+
+def _small_loss(task: Task) -> float:
+    """A loss that is next to none: below it values are within a step of the output, and the classes
+    are about certain."""
+    return task.step**2 if task.chance is None else _SMALL_LOSS * task.chance
 
 
 def _overfit(curves: Curves, task: Task) -> Diagnosis | None:
@@ -240,14 +245,19 @@ def _underfit(curves: Curves, task: Task) -> Diagnosis | None:
     near = _near_guessing(curves, task)
     if near is not None:
         return Diagnosis(Kind.UNDERFIT, Reason.NEAR_GUESSING, near)
-    if len(curves.loss) < 2:
+    if len(curves.loss) < 2 or _has_learned_all(curves, task):
         return None
     before, last = curves.loss[-2:]
-    # Below a step of the output nothing is gained by going on.
-    if last >= _STILL_FALLING * before or (task.chance is None and last <= task.step**2):
+    if last >= _STILL_FALLING * before:
         return None
     numbers = {"loss": last, "previous_loss": before, "fall": 1 - last / before}
     return Diagnosis(Kind.UNDERFIT, Reason.LOSS_STILL_FALLS, numbers)
+
+
+def _has_learned_all(curves: Curves, task: Task) -> bool:
+    """Every class is right, or the loss is next to none; a loss may fall by a share forever."""
+    is_right = max((*curves.accuracy[-1:], *curves.val_accuracy[-1:]), default=0.0) >= 1.0
+    return is_right or curves.loss[-1] <= _small_loss(task)
 
 
 def _near_guessing(curves: Curves, task: Task) -> dict[str, float] | None:
