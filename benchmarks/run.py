@@ -21,9 +21,10 @@ from byteprop.errors import BytepropError
 from byteprop_host.boards.board import Board, all_boards, load_board
 from byteprop_host.console import table
 from byteprop_host.errors import ToolMissingError
-from byteprop_host.firmware.build import compiler, fit
-from byteprop_host.firmware.toolchains import program_version
+from byteprop_host.firmware.build import compiler
+from byteprop_host.firmware.capacity import memory_needs
 from byteprop_host.target import BoardTarget
+from byteprop_host.toolchains import program_version
 from byteprop_host.verify.bench import Bench, bench
 from models import MODELS
 
@@ -36,7 +37,7 @@ COLUMNS = (
 def measure(board: Board, name: str) -> Bench | None:
     """None when the model does not fit the board."""
     model = MODELS[name]()
-    if not fit(board, model.image).ok:
+    if not memory_needs(board, model.image).ok:
         return None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.bpm"

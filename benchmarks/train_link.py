@@ -24,7 +24,8 @@ from records import append, commit  # noqa: E402
 from training_boards import Task, classification, regression  # noqa: E402
 
 from byteprop_host.boards.board import Board, all_boards, load_board  # noqa: E402
-from byteprop_host.firmware.build import build, compiler, train_fit  # noqa: E402
+from byteprop_host.firmware.build import build, compiler  # noqa: E402
+from byteprop_host.firmware.capacity import training_needs  # noqa: E402
 from byteprop_host.flash import start  # noqa: E402
 from byteprop_host.link import Device, TrainingSession  # noqa: E402
 from byteprop_host.training.plan import can_train, trains_one_layer  # noqa: E402
@@ -55,7 +56,7 @@ def measure(board: Board, net: str, task: Task) -> dict[str, object]:
         cycles = running.counts_cycles
     costs = ticks if cycles else [board.instructions(t) for t in ticks]
     known = [c for c in costs if c is not None]
-    fit = train_fit(board, task.image, task.config)
+    needs = training_needs(board, task.image, task.config)
     return {
         "commit": commit(),
         "compiler": compiler(board).name,
@@ -66,7 +67,7 @@ def measure(board: Board, net: str, task: Task) -> dict[str, object]:
         "per_sample": round(float(np.mean(known))) if known else "",
         "flash_bytes": firmware.flash_bytes,
         "flash_added_bytes": firmware.flash_bytes - without.flash_bytes,
-        "ram_bytes": fit.ram_needed,
+        "ram_bytes": needs.ram_needed,
         "image_bytes": len(task.image),
         "training_bytes": session.plan.memory_bytes,
         "stack_used_bytes": stats.stack_bytes - stats.stack_free,
@@ -83,7 +84,7 @@ def main() -> None:
         for net, task in NETS.items():
             made = task()
             is_too_deep = trains_one_layer(board) and net != "1-1"
-            if is_too_deep or not train_fit(board, made.image, made.config).ok:
+            if is_too_deep or not training_needs(board, made.image, made.config).ok:
                 continue
             row = measure(board, net, made)
             if args.record:

@@ -11,9 +11,10 @@ from byteprop.engine._raw import const
 from byteprop_host.boards.board import NATIVE, Board, Tick
 from byteprop_host.boards.ports import find_ports
 from byteprop_host.console import Progress, no_progress
-from byteprop_host.errors import FitError, LinkError, PortError
-from byteprop_host.firmware.build import Firmware, build, check_fit
-from byteprop_host.firmware.capacity import baked_image
+from byteprop_host.errors import DoesNotFitError, LinkError, PortError
+from byteprop_host.firmware.build import build
+from byteprop_host.firmware.capacity import baked_image, check_memory
+from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash import RunningBoard, runners, start
 from byteprop_host.link import Device
 from byteprop_host.target import BoardTarget
@@ -73,9 +74,11 @@ def deploy(
     board, image = on.board, baked_image(image)
     bake = is_baked(board)
     try:
-        check_fit(board, image)
-    except FitError as error:
-        raise FitError(f"{error}; `byteprop info` shows the boards that the model fits") from error
+        check_memory(board, image)
+    except DoesNotFitError as error:
+        raise DoesNotFitError(
+            f"{error}; `byteprop info` shows the boards that the model fits"
+        ) from error
     began = time.monotonic()
     firmware = build(board, image if bake else None, progress=progress)
     build_seconds = time.monotonic() - began

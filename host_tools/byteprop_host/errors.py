@@ -59,7 +59,7 @@ class BuildError(HostError):
     """The firmware does not compile or link."""
 
 
-class FitError(BuildError):
+class DoesNotFitError(BuildError):
     """The model does not fit the board; the message has the numbers."""
 
 

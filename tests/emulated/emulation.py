@@ -13,7 +13,8 @@ import pytest
 from byteprop.engine._raw import const
 from byteprop_host.boards.board import Board, all_boards
 from byteprop_host.errors import ToolMissingError
-from byteprop_host.firmware.build import Firmware, build, compiler
+from byteprop_host.firmware.build import build, compiler
+from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash import choose, start
 from byteprop_host.link import Device
 

@@ -9,8 +9,9 @@ import pytest
 
 import byteprop
 from byteprop_host.boards.board import Board, Tick, load_board
-from byteprop_host.errors import FitError
-from byteprop_host.firmware.build import build, check_fit, fit
+from byteprop_host.errors import DoesNotFitError
+from byteprop_host.firmware.build import build
+from byteprop_host.firmware.capacity import check_memory, memory_needs
 from emulation import FLASH, MODELS, Vectors, opened, require, strict
 
 N = 16
@@ -18,7 +19,7 @@ Load = Callable[[str, int], Vectors]
 
 
 def _skip_unless_it_fits(board: Board, image: bytes, *, bake: bool) -> None:
-    checked = fit(board, image, bake=bake)
+    checked = memory_needs(board, image, bake=bake)
     if not checked.ok:
         pytest.skip(checked.text)
 
@@ -110,8 +111,8 @@ def test_base_needs_of_board_toml_cover_what_is_built(board: Board) -> None:
 def test_what_does_not_fit_is_refused_with_the_numbers(board: Board) -> None:
     image = byteprop.load(MODELS / "digits_mlp.tflite").image
     small = replace(board, memory=replace(board.memory, ram_bytes=600, pool_bytes=0))
-    with pytest.raises(FitError, match=r"needs \d+ bytes of RAM, board has 600"):
-        check_fit(small, image)
+    with pytest.raises(DoesNotFitError, match=r"needs \d+ bytes of RAM, board has 600"):
+        check_memory(small, image)
     tight = replace(
         board,
         memory=replace(
@@ -119,12 +120,12 @@ def test_what_does_not_fit_is_refused_with_the_numbers(board: Board) -> None:
         ),
     )
     # Nothing is known beforehand here, so the linker's result has to tell.
-    with pytest.raises(FitError, match=r"needs \d+ bytes of flash, board has 4000"):
+    with pytest.raises(DoesNotFitError, match=r"needs \d+ bytes of flash, board has 4000"):
         build(tight, image)
     narrow = replace(
         board, memory=replace(board.memory, ram_bytes=512, pool_bytes=0, firmware_ram_bytes=0)
     )
-    with pytest.raises(FitError, match=r"needs \d+ bytes of RAM, board has 512"):
+    with pytest.raises(DoesNotFitError, match=r"needs \d+ bytes of RAM, board has 512"):
         build(narrow, byteprop.load(MODELS / "regression_1x1.tflite").image)
 
 

@@ -20,11 +20,13 @@ from byteprop.engine._raw_train import Trainer
 from byteprop.errors import ArgumentError
 from byteprop.ops import Dense
 from byteprop_host.boards.board import Board, all_boards, load_board
-from byteprop_host.errors import FitError, RequestError
-from byteprop_host.firmware.build import Firmware, build, check_train_fit, train_fit
+from byteprop_host.errors import DoesNotFitError, RequestError
+from byteprop_host.firmware.build import build
+from byteprop_host.firmware.capacity import training_needs
+from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.link import Device, Message, TrainingSession
 from byteprop_host.link.channel import SessionLost
-from byteprop_host.training.plan import can_train, trains_one_layer
+from byteprop_host.training.plan import can_train, check_plan, plan_training, trains_one_layer
 from emulation import opened, require
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -50,7 +52,7 @@ def task_of(name: str, n: int | None = None) -> Task:
     if trains_one_layer(board):
         return regression(n or 300)
     large = classification((784, 20, 10), n or 60, window=25)
-    if train_fit(board, large.image, large.config).ok:
+    if training_needs(board, large.image, large.config).ok:
         return large
     return classification((64, 32, 10), n or 150, window=40)
 
@@ -98,7 +100,7 @@ def test_batches_and_momentum(name: str) -> None:
         classification(sizes, 40, batch=6, momentum_shift=3, window=3)
         for sizes in ((64, 32, 10), (16, 12, 4))
     )
-    task = large if train_fit(load_board(name), large.image, large.config).ok else small
+    task = large if training_needs(load_board(name), large.image, large.config).ok else small
     twin = Trainer(task.image, task.config)
     with begun(name, task) as (_, _, session):
         assert shown(list(session.train(task.samples))) == twin_results(twin, task.samples)
@@ -171,23 +173,23 @@ def test_the_fit_is_exact(name: str) -> None:
     """What is told to be needed is what the board takes, byte for byte."""
     task = task_of(name, 1)
     board = load_board(name)
-    fit = train_fit(board, task.image, task.config)
-    assert fit.ok
-    needed = fit.ram_needed - board.memory.train_ram_bytes
+    needs = training_needs(board, task.image, task.config)
+    assert needs.ok
+    needed = needs.ram_needed - board.memory.train_ram_bytes
     assert needed % 4 == 0
     for pool, fits in ((needed, True), (needed - 4, False)):
         with opened(board, firmware_of(board, BP_POOL_BYTES=f"{pool}UL")) as (_, device):
             if fits:
                 TrainingSession(device, task.image, task.config)
             else:
-                with pytest.raises(FitError, match=f"needs {needed} bytes of RAM"):
+                with pytest.raises(DoesNotFitError, match=f"needs {needed} bytes of RAM"):
                     TrainingSession(device, task.image, task.config)
 
 
 def test_what_does_not_fit_is_refused_before_flashing() -> None:
     task = task_of("mps2-an386", 1)
-    with pytest.raises(FitError, match=r"microbit: needs \d+ bytes of RAM, board has \d+"):
-        check_train_fit(load_board("microbit"), task.image, task.config)
+    with pytest.raises(DoesNotFitError, match=r"microbit: needs \d+ bytes of RAM, board has \d+"):
+        check_plan(plan_training(load_board("microbit"), task.image, task.config), task.config)
     with pytest.raises(ArgumentError, match="trains what was uploaded"):
         build(load_board("arduino-uno"), task.image, train=True)
 

@@ -22,7 +22,7 @@ import byteprop
 from byteprop.ops import Dense
 from byteprop_host.boards.board import Board, load_board
 from byteprop_host.cli import main
-from byteprop_host.firmware.build import fit
+from byteprop_host.firmware.capacity import memory_needs
 from emulation import EMULATED, MODELS, require
 
 pytest_plugins = ["pytester"]
@@ -58,7 +58,7 @@ def test_verify_finds_every_byte_equal(
     board: Board, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = MODELS / f"{name}.tflite"
-    checked = fit(board, byteprop.load(model).image)
+    checked = memory_needs(board, byteprop.load(model).image)
     data = MODELS / f"{name}.vectors.npz"
     named = f"{board.name}:{board.runners[0].name}"
     arguments = ["verify", model, "--board", named, "--data", data, "--samples", "8"]

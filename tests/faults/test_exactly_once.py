@@ -11,7 +11,7 @@ import pytest
 import byteprop
 from byteprop.engine._raw import Status, const
 from byteprop_host.boards.board import load_board
-from byteprop_host.errors import FitError, RequestError
+from byteprop_host.errors import DoesNotFitError, RequestError
 from byteprop_host.firmware.build import build
 from byteprop_host.flash import start
 from byteprop_host.link import Decoder, Device, Frame, Message, encode_frame, open_transport
@@ -219,7 +219,7 @@ def test_image_that_is_too_large_is_refused_with_the_numbers(port: str) -> None:
         assert struct.unpack("<II", answer.data) == (pool + 1, pool)
         image = bytearray(byteprop.load(DIGITS).image)
         struct.pack_into("<I", image, 20, pool)
-        with pytest.raises(FitError, match=f"has {pool}"):
+        with pytest.raises(DoesNotFitError, match=f"has {pool}"):
             device.load_image(bytes(image))
 
 

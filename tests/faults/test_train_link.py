@@ -18,7 +18,7 @@ from byteprop.engine._raw import Engine, Status, const
 from byteprop.engine._raw_train import Config, Trainer
 from byteprop.errors import ArgumentError, TrainingError
 from byteprop_host.boards.board import load_board
-from byteprop_host.errors import FitError, RequestError
+from byteprop_host.errors import DoesNotFitError, RequestError
 from byteprop_host.firmware.build import build
 from byteprop_host.flash import RunningBoard, start
 from byteprop_host.link import Device, Frame, Message, TrainingSession, TrainSample, encode_frame
@@ -336,7 +336,7 @@ def test_what_does_not_fit_is_refused_with_the_numbers(running: RunningBoard) ->
     task = TASKS["batch"]
     small = build(load_board("host"), defines={"BP_POOL_BYTES": "6000u"})
     with start(load_board("host"), small) as board, Device.open(board.port) as device:
-        with pytest.raises(FitError, match=r"needs \d+ bytes of RAM .* host has 6000"):
+        with pytest.raises(DoesNotFitError, match=r"needs \d+ bytes of RAM .* host has 6000"):
             TrainingSession(device, task.image, task.config)
 
 

@@ -1,4 +1,4 @@
-"""What the build does without a toolchain: fit, missing tools, flash commands, ELF, HEX."""
+"""What the build does without a toolchain: memory, missing tools, flash commands, ELF, HEX."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import byteprop
 from byteprop.errors import ArgumentError
 from byteprop.image import without_names
 from byteprop_host.boards.board import Board, all_boards, load_board
-from byteprop_host.errors import BuildError, FitError, FlashError, ToolMissingError
+from byteprop_host.errors import BuildError, DoesNotFitError, FlashError, ToolMissingError
 from byteprop_host.firmware import build as build_module
-from byteprop_host.firmware.build import arena_bytes, build, check_fit, fit
+from byteprop_host.firmware.build import build
+from byteprop_host.firmware.capacity import arena_bytes, check_memory, memory_needs
 from byteprop_host.firmware.elf import flash_image, intel_hex, read_elf
 from byteprop_host.firmware.firmware import Firmware, cache_dir, placed_at_once
 from byteprop_host.flash import CommandRunner, Plan, choose, plan, runners, start
@@ -40,18 +41,18 @@ def _firmware(board: Board, folder: Path) -> Firmware:
 
 def test_fit_is_told_without_a_toolchain(fashion: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert fit(load_board("microbit"), fashion).ok
+    assert memory_needs(load_board("microbit"), fashion).ok
     uno = load_board("arduino-uno")
     needed = uno.memory.firmware_flash_bytes + len(without_names(fashion))
-    with pytest.raises(FitError, match=f"needs {needed} bytes of flash, board has 32256"):
-        check_fit(uno, fashion)
-    with pytest.raises(FitError):
+    with pytest.raises(DoesNotFitError, match=f"needs {needed} bytes of flash, board has 32256"):
+        check_memory(uno, fashion)
+    with pytest.raises(DoesNotFitError):
         build(uno, fashion)
 
 
 def test_fit_of_an_upload_counts_image_and_arena(fashion: bytes) -> None:
     board = load_board("microbit")
-    uploaded = fit(board, fashion, bake=False)
+    uploaded = memory_needs(board, fashion, bake=False)
     image, arena = (len(fashion) + 3) // 4 * 4, (arena_bytes(fashion) + 3) // 4 * 4
     assert uploaded.ram_needed == board.memory.firmware_ram_bytes + image + arena
     assert uploaded.ram_available == board.memory.firmware_ram_bytes + board.memory.pool_bytes
@@ -61,7 +62,7 @@ def test_fit_of_an_upload_counts_image_and_arena(fashion: bytes) -> None:
 
 def test_fit_at_the_very_limit(fashion: bytes) -> None:
     board = load_board("microbit")
-    needed = fit(board, fashion)
+    needed = memory_needs(board, fashion)
     exact = replace(
         board,
         memory=replace(
@@ -70,9 +71,9 @@ def test_fit_at_the_very_limit(fashion: bytes) -> None:
             flash_bytes=needed.flash_needed,
         ),
     )
-    assert fit(exact, fashion).ok
+    assert memory_needs(exact, fashion).ok
     for less in ({"ram_bytes": needed.ram_needed - 1}, {"flash_bytes": needed.flash_needed - 1}):
-        assert not fit(replace(exact, memory=replace(exact.memory, **less)), fashion).ok
+        assert not memory_needs(replace(exact, memory=replace(exact.memory, **less)), fashion).ok
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from byteprop_host.boards.board import load_board
 from byteprop_host.cli import main, make_parser
 from byteprop_host.commands import NAMES, Verb
 from byteprop_host.console import Console
-from byteprop_host.firmware.build import fit
+from byteprop_host.firmware.capacity import memory_needs
 from byteprop_host.link import Frame, Message, encode_frame
 from cli_process import run_command
 
@@ -101,7 +101,7 @@ def test_info_has_the_numbers_of_the_model(capsys: pytest.CaptureFixture[str]) -
     assert [layer["op"] for layer in result["layers"]] == ["Reshape", "Dense", "Dense", "Softmax"]
     assert result["inputs"][0]["shape"] == [1, 28, 28]
     by_name = {b["board"]: b for b in result["boards"]}
-    expected = fit(load_board("arduino-uno"), model.image)
+    expected = memory_needs(load_board("arduino-uno"), model.image)
     assert by_name["arduino-uno"]["ok"] is False
     assert by_name["arduino-uno"]["flash_needed"] == expected.flash_needed
     assert by_name["microbit"]["ok"] is True

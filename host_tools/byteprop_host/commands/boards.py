@@ -21,7 +21,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     from byteprop_host.boards.board import all_boards
     from byteprop_host.boards.ports import SerialPort, find_ports
     from byteprop_host.errors import ToolMissingError
-    from byteprop_host.firmware.toolchains import find_packages, find_tools
+    from byteprop_host.toolchains import find_packages, find_tools
     from byteprop_host.training.plan import can_save, can_train
 
     boards = all_boards()
@@ -100,7 +100,7 @@ def learns(board: Board) -> str:
 
 def ready_for(board: Board, missing: Set[str]) -> str:
     """What the installed tools suffice for: "process", "emulator", "hardware" or a remark."""
-    from byteprop_host.firmware.toolchains import SIMAVR
+    from byteprop_host.toolchains import SIMAVR
 
     if board.build.toolchain == "native":
         return "process"

@@ -10,7 +10,7 @@ from byteprop_host.commands import EXIT_OK, Verb, add_baked_model, add_board, ad
 from byteprop_host.console import Console
 
 if TYPE_CHECKING:
-    from byteprop_host.firmware.build import Firmware
+    from byteprop_host.firmware.firmware import Firmware
     from byteprop_host.flash import RunningBoard
     from byteprop_host.link import DeviceInfo
 

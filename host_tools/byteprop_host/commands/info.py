@@ -11,7 +11,7 @@ from byteprop_host.console import Console, printable, table
 if TYPE_CHECKING:
     from byteprop import Model
     from byteprop.graph import Graph
-    from byteprop_host.training.plan import TrainingFit
+    from byteprop_host.firmware.capacity import TrainingNeeds
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     import byteprop
     from byteprop.engine._raw_train import Config
     from byteprop_host.boards.board import all_boards
-    from byteprop_host.firmware.build import fit
+    from byteprop_host.firmware.capacity import memory_needs
     from byteprop_host.firmware.model_image import model_image
     from byteprop_host.training.plan import plan_or_none
     from byteprop_host.verify.layers import layer_rows
@@ -32,7 +32,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     image = model_image(model.image)
     rows = layer_rows(model)
     boards = all_boards()
-    fits = [(board.name, fit(board, image.data)) for board in boards]
+    fits = [(board.name, memory_needs(board, image.data)) for board in boards]
     training = {b.name: plan_or_none(b, image.data, Config(seed=0)) for b in boards}
     text = "\n".join(
         [
@@ -129,7 +129,7 @@ def _training_text(model: Model) -> str:
     )
 
 
-def _trains(plan: TrainingFit | None) -> str:
+def _trains(plan: TrainingNeeds | None) -> str:
     if plan is None:
         return "no"
     return f"{'yes' if plan.ok else 'NO'}, {plan.ram_needed:,} of {plan.ram_available:,}"

@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -18,37 +18,14 @@ from pathlib import Path
 from byteprop.errors import ArgumentError
 from byteprop.support import paths
 from byteprop_host.boards.board import NATIVE, Board, boards_root
-from byteprop_host.errors import FitError, ToolMissingError
-from byteprop_host.firmware.build_plan import PROGRAM_FOLDER, Job, Unit
-from byteprop_host.firmware.capacity import (
-    Fit,
-    arena_bytes,
-    baked_image,
-    check_fit,
-    check_train_fit,
-    fit,
-    train_fit,
-    train_pool_bytes,
-)
+from byteprop_host.console import Progress, no_progress
+from byteprop_host.errors import DoesNotFitError, ToolMissingError
+from byteprop_host.firmware.build_plan import PROGRAM_FOLDER, BuildPlan, CompileUnit
+from byteprop_host.firmware.capacity import baked_image, check_memory, training_pool_bytes
 from byteprop_host.firmware.firmware import Firmware, cache_dir, placed_at_once
-from byteprop_host.firmware.linker import check_sizes, link_into, memory_ld
+from byteprop_host.firmware.linker import check_sizes, link_firmware, memory_ld
 from byteprop_host.firmware.native import native_firmware
 from byteprop_host.firmware.subprocesses import in_parallel, run_tool
-
-__all__ = [
-    "Firmware",
-    "Fit",
-    "Progress",
-    "arena_bytes",
-    "build",
-    "cache_dir",
-    "check_fit",
-    "check_train_fit",
-    "fit",
-    "train_fit",
-]
-
-Progress = Callable[[str, int, int], None]
 
 
 def compiler(board: Board) -> Path:
@@ -79,13 +56,13 @@ def build(
     flags: Sequence[str] = (),
     program: Sequence[Path] = (),
     train: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> Firmware:
     """Builds the device program for `board`, or takes it from the cache.
 
     image: a model image to bake into flash; without one, models are uploaded into the pool.
     program: C files that take the place of csrc/app. train: with training, and all RAM that is left
-    for it. Raises FitError, ToolMissingError, BuildError.
+    for it. Raises DoesNotFitError, ToolMissingError, BuildError.
     """
     if board.build.toolchain == NATIVE:
         if image is not None or program:
@@ -99,8 +76,8 @@ def build(
             settings = replace(board.build, kernel_flags=flags_for_it, program_flags=flags_for_it)
             board = replace(board, build=settings)
     elif not program:
-        check_fit(board, image)
-    job = Job(
+        check_memory(board, image)
+    plan = BuildPlan(
         board=board,
         compiler=compiler(board),
         csrc=paths.csrc(),
@@ -111,35 +88,35 @@ def build(
         flags=tuple(flags),
         train=train,
     )
-    return _built(job, progress or (lambda stage, done, total: None))
+    return _built(plan, progress)
 
 
 def _check_training(board: Board, image: bytes | None) -> None:
     """What can be told before the configuration of training is known."""
     if image is not None and board.build.train_defines.get("BP_ROM_IS_RAM") == "1":
         raise ArgumentError(f"image: {board.name} trains what was uploaded, not what is in flash")
-    if train_pool_bytes(board) == 0:
-        raise FitError(f"{board.name}: the firmware with training does not fit this board")
+    if training_pool_bytes(board) == 0:
+        raise DoesNotFitError(f"{board.name}: the firmware with training does not fit this board")
 
 
-def _built(job: Job, progress: Progress) -> Firmware:
-    units = job.units()
-    headers = _headers_digest(job)
-    build_id = _build_id(job, units, headers)
+def _built(plan: BuildPlan, progress: Progress) -> Firmware:
+    units = plan.units()
+    headers = _headers_digest(plan)
+    build_id = _build_id(plan, units, headers)
     folder = cache_dir() / "firmware" / f"{build_id:016x}"
     if not (folder / "sizes.json").is_file():
-        objects = _compile_all(job, units, headers, build_id, progress)
+        objects = _compile_all(plan, units, headers, build_id, progress)
         progress("link", 0, 1)
-        link_into(folder, job, objects)
+        link_firmware(folder, plan, objects)
         progress("link", 1, 1)
-    return _firmware(job, folder, build_id)
+    return _firmware(plan, folder, build_id)
 
 
-def _firmware(job: Job, folder: Path, build_id: int) -> Firmware:
+def _firmware(plan: BuildPlan, folder: Path, build_id: int) -> Firmware:
     sizes: dict[str, int] = json.loads((folder / "sizes.json").read_text(encoding="ascii"))
-    check_sizes(job.board, sizes, job.train)
+    check_sizes(plan.board, sizes, plan.train)
     return Firmware(
-        board=job.board,
+        board=plan.board,
         elf=folder / "firmware.elf",
         hex=folder / "firmware.hex",
         binary=folder / "firmware.bin",
@@ -159,35 +136,35 @@ def _digest(*parts: object) -> str:
     return h.hexdigest()
 
 
-def _headers_digest(job: Job) -> str:
+def _headers_digest(plan: BuildPlan) -> str:
     files: list[Path] = []
-    for folder in job.includes():
-        pattern = "**/*.h" if folder == job.csrc else "*.h"
+    for folder in plan.includes():
+        pattern = "**/*.h" if folder == plan.csrc else "*.h"
         files += sorted(folder.glob(pattern))
     return _digest(*(f.read_bytes() for f in files))
 
 
-def _portable_flags(job: Job, flags: Sequence[str]) -> list[str]:
+def _portable_flags(plan: BuildPlan, flags: Sequence[str]) -> list[str]:
     """Flags without the folder of the checkout, which must not decide the build id."""
-    roots = [(str(job.csrc), "csrc"), (str(job.boards), "boards"), (str(job.board.folder), "board")]
+    roots = ((plan.csrc, "csrc"), (plan.boards, "boards"), (plan.board.folder, "board"))
     cleaned = []
     for flag in flags:
         for root, name in roots:
-            flag = flag.replace(root, name)
+            flag = flag.replace(str(root), name)
         cleaned.append(flag)
     return cleaned
 
 
-def _build_id(job: Job, units: Sequence[Unit], headers: str) -> int:
-    script = job.linker_script()
+def _build_id(plan: BuildPlan, units: Sequence[CompileUnit], headers: str) -> int:
+    script = plan.linker_script()
     digest = _digest(
-        _version(job.compiler),
+        _version(plan.compiler),
         headers,
         script.read_bytes() if script else b"",
-        memory_ld(job.board.memory),
-        job.board.build.link_flags,
-        job.image or b"",
-        *(_portable_flags(job, u.flags) for u in units),
+        memory_ld(plan.board.memory),
+        plan.board.build.link_flags,
+        plan.image or b"",
+        *(_portable_flags(plan, u.flags) for u in units),
         *(u.source.name for u in units),
         *(u.source.read_bytes() for u in units),
     )
@@ -195,14 +172,14 @@ def _build_id(job: Job, units: Sequence[Unit], headers: str) -> int:
 
 
 def _compile_all(
-    job: Job, units: Sequence[Unit], headers: str, build_id: int, progress: Progress
+    plan: BuildPlan, units: Sequence[CompileUnit], headers: str, build_id: int, progress: Progress
 ) -> list[Path]:
     progress("compile", 0, len(units))
-    program = set(job.program) or set((job.csrc / PROGRAM_FOLDER).glob("*.c"))
+    program = set(plan.program) or set((plan.csrc / PROGRAM_FOLDER).glob("*.c"))
     return in_parallel(
         [
             partial(
-                _compile, job, u, headers, job.id_define(build_id) if u.source in program else ()
+                _compile, plan, u, headers, plan.id_define(build_id) if u.source in program else ()
             )
             for u in units
         ],
@@ -210,13 +187,13 @@ def _compile_all(
     )
 
 
-def _compile(job: Job, unit: Unit, headers: str, more: tuple[str, ...]) -> Path:
+def _compile(plan: BuildPlan, unit: CompileUnit, headers: str, more: tuple[str, ...]) -> Path:
     """The object file of one source, from the cache when it was compiled before."""
     flags = (*unit.flags, *more)
     key = _digest(
-        _version(job.compiler),
+        _version(plan.compiler),
         headers,
-        _portable_flags(job, flags),
+        _portable_flags(plan, flags),
         unit.source.name,
         unit.source.read_bytes(),
     )
@@ -226,7 +203,7 @@ def _compile(job: Job, unit: Unit, headers: str, more: tuple[str, ...]) -> Path:
     with placed_at_once(target) as made:
         # From the folder of the sources, so that __FILE__ is the same in every checkout.
         run_tool(
-            job.compiler, [*flags, "-c", _relative(unit.source, job.csrc), "-o", made], job.csrc
+            plan.compiler, [*flags, "-c", _relative(unit.source, plan.csrc), "-o", made], plan.csrc
         )
     return target
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from byteprop.image import all_ops, features, op_mask, tensor_kinds
 from byteprop_host.boards.board import Board
 from byteprop_host.errors import BuildError
-from byteprop_host.firmware.capacity import arena_bytes, round_up_4, train_pool_bytes
+from byteprop_host.firmware.capacity import arena_bytes, round_up, training_pool_bytes
 
 _COMMON_FLAGS = (
     "-std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes"
@@ -26,7 +26,7 @@ PROGRAM_FOLDER = "app"
 
 
 @dataclass(frozen=True)
-class Unit:
+class CompileUnit:
     """One source file and the flags for it."""
 
     source: Path
@@ -34,7 +34,7 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class Job:
+class BuildPlan:
     """Everything that decides the bytes of a firmware."""
 
     board: Board
@@ -86,14 +86,14 @@ class Job:
     def program_defines(self) -> dict[str, str]:
         """What changes with the model; kept from the other files, so that those stay cached."""
         if self.train:
-            pool = train_pool_bytes(self.board)
+            pool = training_pool_bytes(self.board)
         elif self.image is None:
             pool = self.board.memory.pool_bytes
         else:
             pool = arena_bytes(self.image)
         given = {
             "BP_APP_TRAIN": "1" if self.train else "0",
-            "BP_POOL_BYTES": f"{round_up_4(pool)}UL",
+            "BP_POOL_BYTES": f"{round_up(pool, 4)}UL",
             "BP_BAKED_MODEL": "0" if self.image is None else "1",
         }
         return {name: v for name, v in given.items() if name not in self.defines}
@@ -111,7 +111,7 @@ class Job:
             given["BP_KINDS"] = f"{kinds:#x}"
         return {name: v for name, v in given.items() if name not in self.board_defines()}
 
-    def units(self) -> list[Unit]:
+    def units(self) -> list[CompileUnit]:
         build = self.board.build
         base = (*_COMMON_FLAGS, *build.flags, *self.flags, *_define_flags(self.board_defines()))
         if self.is_freestanding():
@@ -128,11 +128,11 @@ class Job:
         walk = _sources(self.csrc, (_WALK_FOLDER,))
         readers = _sources(self.csrc, _OP_FOLDERS)
         return [
-            *(Unit(s, (*base, *build.kernel_flags)) for s in kernels),
-            *(Unit(s, (*base, *build.kernel_flags, *ops)) for s in walk),
-            *(Unit(s, (*base, *build.program_flags, *ops)) for s in readers),
-            *(Unit(s, (*base, *build.program_flags)) for s in others),
-            *(Unit(s, (*base, *build.program_flags, *model)) for s in program),
+            *(CompileUnit(s, (*base, *build.kernel_flags)) for s in kernels),
+            *(CompileUnit(s, (*base, *build.kernel_flags, *ops)) for s in walk),
+            *(CompileUnit(s, (*base, *build.program_flags, *ops)) for s in readers),
+            *(CompileUnit(s, (*base, *build.program_flags)) for s in others),
+            *(CompileUnit(s, (*base, *build.program_flags, *model)) for s in program),
         ]
 
     def is_freestanding(self) -> bool:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from byteprop.engine import _raw_train
 from byteprop.engine._raw import Engine
-from byteprop.engine._raw_train import Config, plan
 from byteprop.image import without_names
 from byteprop_host.boards.board import NATIVE, Board
-from byteprop_host.errors import FitError
+from byteprop_host.errors import DoesNotFitError
 
 
 @dataclass(frozen=True)
-class Fit:
-    """What a firmware needs and what the board has, in bytes."""
+class MemoryNeeds:
+    """Bytes that firmware needs, and bytes that the board has. text: both in words."""
 
     ram_needed: int
     ram_available: int
@@ -23,15 +23,29 @@ class Fit:
     text: str
 
 
+@dataclass(frozen=True)
+class TrainingNeeds(MemoryNeeds):
+    """ram_needed is all of it: firmware with stack, the model image, activations, and what training
+    needs in addition; state_bytes is the part of training_bytes that a checkpoint keeps."""
+
+    image_bytes: int
+    arena_bytes: int
+    training_bytes: int
+    state_bytes: int
+
+
 def arena_bytes(image: bytes) -> int:
-    """The arena a model image asks for."""
+    """The arena of a model image."""
     return Engine(image).arena_bytes
 
 
-def fit(board: Board, image: bytes | None = None, *, bake: bool | None = None) -> Fit:
-    """Whether a model fits, from board.toml alone: no toolchain is needed.
+def memory_needs(
+    board: Board, image: bytes | None = None, *, bake: bool | None = None
+) -> MemoryNeeds:
+    """Memory of firmware for inference, with a model or without.
 
-    bake: the model lies in flash (default: wherever there is flash); else it is uploaded into RAM.
+    bake: the model is stored in flash (default: wherever there is flash); else it is uploaded into
+    RAM.
     """
     memory = board.memory
     if bake is None:
@@ -42,22 +56,24 @@ def fit(board: Board, image: bytes | None = None, *, bake: bool | None = None) -
         ram += memory.pool_bytes
     elif bake:
         flash += len(baked_image(image))
-        ram += round_up_4(arena_bytes(image))
+        ram += round_up(arena_bytes(image), 4)
     else:
-        ram += round_up_4(len(image)) + round_up_4(arena_bytes(image))
+        ram += round_up(len(image), 4) + round_up(arena_bytes(image), 4)
         ram_available = memory.firmware_ram_bytes + memory.pool_bytes
     return compare(board, ram, ram_available, flash, memory.flash_bytes)
 
 
-def check_fit(board: Board, image: bytes | None = None, *, bake: bool | None = None) -> Fit:
-    """As `fit`; raises FitError with the numbers when it does not."""
-    result = fit(board, image, bake=bake)
-    if not result.ok:
-        raise FitError(result.text)
-    return result
+def check_memory(
+    board: Board, image: bytes | None = None, *, bake: bool | None = None
+) -> MemoryNeeds:
+    """As `memory_needs`; raises DoesNotFitError with the numbers when it does not fit."""
+    needs = memory_needs(board, image, bake=bake)
+    if not needs.ok:
+        raise DoesNotFitError(needs.text)
+    return needs
 
 
-def train_pool_bytes(board: Board) -> int:
+def training_pool_bytes(board: Board) -> int:
     """RAM for the image, the arena and training in firmware that trains; 0: it does not fit."""
     memory = board.memory
     if board.build.toolchain == NATIVE:
@@ -65,50 +81,62 @@ def train_pool_bytes(board: Board) -> int:
     return (memory.ram_bytes - memory.train_ram_bytes) & ~3 if memory.train_ram_bytes else 0
 
 
-def train_fit(board: Board, image: bytes, config: Config, *, bake: bool = False) -> Fit:
-    """Whether training of an image with this configuration fits: exactly what TRAIN_BEGIN takes."""
-    memory = board.memory
-    pool = train_pool_bytes(board)
-    trained = baked_image(image) if bake else image
-    opened = Engine(image)
-    needed = -(-len(trained) // 16) * 16 + round_up_4(opened.arena_bytes)
-    needed += plan(opened, config).memory_bytes
-    firmware = memory.train_ram_bytes
-    flash = memory.train_flash_bytes + (len(trained) if bake else 0)
-    flash_available = memory.flash_bytes - 2 * memory.save_slot_bytes
-    return compare(board, firmware + needed, firmware + pool, flash, flash_available)
+def training_needs(board: Board, image: bytes, config: _raw_train.Config) -> TrainingNeeds:
+    """Memory of firmware that trains an uploaded image: exactly what TRAIN_BEGIN allocates.
 
-
-def check_train_fit(board: Board, image: bytes, config: Config, *, bake: bool = False) -> Fit:
-    """As `train_fit`; raises FitError with the numbers when it does not."""
-    if train_pool_bytes(board) == 0:
-        raise FitError(f"{board.name}: the firmware with training does not fit this board")
-    result = train_fit(board, image, config, bake=bake)
-    if not result.ok:
-        raise FitError(result.text)
-    return result
-
-
-def compare(board: Board, ram: int, ram_available: int, flash: int, flash_available: int) -> Fit:
-    """What is needed against what there is."""
-    needs = []
-    if ram > ram_available:
-        needs.append(f"needs {ram} bytes of RAM, board has {ram_available}")
-    if flash > flash_available:
-        needs.append(f"needs {flash} bytes of flash, board has {flash_available}")
+    TrainingError when the model cannot be trained.
+    """
+    memory, opened = board.memory, Engine(image)
+    plan = _raw_train.plan(opened, config)
+    pool = round_up(len(image), 16) + round_up(opened.arena_bytes, 4) + plan.memory_bytes
+    needs = compare(
+        board,
+        memory.train_ram_bytes + pool,
+        memory.train_ram_bytes + training_pool_bytes(board),
+        memory.train_flash_bytes,
+        memory.flash_bytes - 2 * memory.save_slot_bytes,
+    )
+    sizes = (
+        f"training needs {plan.memory_bytes:,} bytes in addition to the model's {len(image):,} and "
+        f"{opened.arena_bytes:,} for activations"
+    )
     text = (
-        f"{board.name}: {'; '.join(needs)}"
-        if needs
+        f"{sizes}; RAM {needs.ram_needed:,} of {needs.ram_available:,} bytes"
+        if needs.ok
+        else f"{needs.text}; {sizes}"
+    )
+    return TrainingNeeds(
+        **(vars(needs) | {"text": text}),
+        image_bytes=len(image),
+        arena_bytes=opened.arena_bytes,
+        training_bytes=plan.memory_bytes,
+        state_bytes=plan.state_bytes,
+    )
+
+
+def compare(
+    board: Board, ram: int, ram_available: int, flash: int, flash_available: int
+) -> MemoryNeeds:
+    """Needs against what is available."""
+    lacks = []
+    if ram > ram_available:
+        lacks.append(f"needs {ram} bytes of RAM, board has {ram_available}")
+    if flash > flash_available:
+        lacks.append(f"needs {flash} bytes of flash, board has {flash_available}")
+    text = (
+        f"{board.name}: {'; '.join(lacks)}"
+        if lacks
         else f"{board.name}: RAM {ram} of {ram_available} bytes, "
         f"flash {flash} of {flash_available} bytes"
     )
-    return Fit(ram, ram_available, flash, flash_available, not needs, text)
+    return MemoryNeeds(ram, ram_available, flash, flash_available, not lacks, text)
 
 
-def round_up_4(n: int) -> int:
-    return (n + 3) & ~3
+def round_up(n: int, step: int) -> int:
+    """The next multiple of a power of two."""
+    return (n + step - 1) & -step
 
 
 def baked_image(image: bytes) -> bytes:
-    """The image as boards get it carries no names: the host has them, and memory is dear."""
+    """The image as boards get it, without names: board memory is scarce, and the host has them."""
     return without_names(image)

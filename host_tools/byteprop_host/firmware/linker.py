@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from byteprop_host.boards.board import Board, Memory
-from byteprop_host.errors import FitError
-from byteprop_host.firmware.build_plan import Job
+from byteprop_host.errors import DoesNotFitError
+from byteprop_host.firmware.build_plan import BuildPlan
 from byteprop_host.firmware.capacity import compare
 from byteprop_host.firmware.elf import Elf, flash_image, intel_hex, read_elf
 from byteprop_host.firmware.subprocesses import CommandFailed, run_tool
@@ -22,13 +22,13 @@ _FREESTANDING_LINK = ("-nostdlib", "-nostartfiles")
 _LINE_BUFFERS = ("bp_ring", "bp_app_frame", "bp_app_slots")
 
 
-def link_into(folder: Path, job: Job, objects: Sequence[Path]) -> None:
+def link_firmware(folder: Path, plan: BuildPlan, objects: Sequence[Path]) -> None:
     """Makes the whole folder aside and puts it in place at once; another process may be faster."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         made = Path(scratch) / "made"
         made.mkdir()
-        _link(job, objects, made)
+        _link(plan, objects, made)
         if folder.is_dir() and not (folder / "sizes.json").is_file():
             shutil.rmtree(folder)
         try:
@@ -38,16 +38,16 @@ def link_into(folder: Path, job: Job, objects: Sequence[Path]) -> None:
                 raise
 
 
-def _link(job: Job, objects: Sequence[Path], made: Path) -> None:
+def _link(plan: BuildPlan, objects: Sequence[Path], made: Path) -> None:
     elf = made / "firmware.elf"
-    if job.image is not None:
-        objects = [*objects, _image_object(job, made)]
-    _link_elf(job, objects, made, elf)
+    if plan.image is not None:
+        objects = [*objects, _image_object(plan, made)]
+    _link_elf(plan, objects, made, elf)
     content = read_elf(elf)
     start, image = flash_image(content)
     (made / "firmware.bin").write_bytes(image)
     (made / "firmware.hex").write_text(intel_hex(start, image), encoding="ascii")
-    (made / "sizes.json").write_text(json.dumps(_sizes(job, content)), encoding="ascii")
+    (made / "sizes.json").write_text(json.dumps(_sizes(plan, content)), encoding="ascii")
 
 
 def memory_ld(memory: Memory) -> str:
@@ -60,19 +60,19 @@ def memory_ld(memory: Memory) -> str:
     )
 
 
-def _link_elf(job: Job, objects: Sequence[Path], folder: Path, elf: Path) -> None:
+def _link_elf(plan: BuildPlan, objects: Sequence[Path], folder: Path, elf: Path) -> None:
     try:
-        _link_once(job, objects, folder, elf)
+        _link_once(plan, objects, folder, elf)
     except CommandFailed as error:
-        if job.linker_script() is None or not _is_overflow(error.output):
+        if plan.linker_script() is None or not _is_overflow(error.output):
             raise
         # Linked once more into memory without end, to say how much is needed.
-        memory = job.board.memory
+        memory = plan.board.memory
         roomy = replace(
             memory, flash_bytes=memory.flash_bytes + 2**27, ram_bytes=memory.ram_bytes + 2**27
         )
-        _link_once(replace(job, board=replace(job.board, memory=roomy)), objects, folder, elf)
-        check_sizes(job.board, _sizes(job, read_elf(elf)), job.train)
+        _link_once(replace(plan, board=replace(plan.board, memory=roomy)), objects, folder, elf)
+        check_sizes(plan.board, _sizes(plan, read_elf(elf)), plan.train)
         raise
 
 
@@ -82,15 +82,15 @@ def _is_overflow(output: str) -> bool:
     )
 
 
-def _link_once(job: Job, objects: Sequence[Path], folder: Path, elf: Path) -> None:
-    script = job.linker_script()
-    build = job.board.build
-    args: list[str | Path] = [*build.flags, *build.program_flags, *job.flags, *objects, "-o", elf]
+def _link_once(plan: BuildPlan, objects: Sequence[Path], folder: Path, elf: Path) -> None:
+    script = plan.linker_script()
+    build = plan.board.build
+    args: list[str | Path] = [*build.flags, *build.program_flags, *plan.flags, *objects, "-o", elf]
     args += ["-Wl,--gc-sections", *build.link_flags]
     if script is not None:
-        (folder / "memory.ld").write_text(memory_ld(job.board.memory), encoding="ascii")
+        (folder / "memory.ld").write_text(memory_ld(plan.board.memory), encoding="ascii")
         args += [*_FREESTANDING_LINK, f"-L{folder}", "-T", script, "-lgcc"]
-    run_tool(job.compiler, args, folder)
+    run_tool(plan.compiler, args, folder)
 
 
 _IMAGE_SOURCE = """\
@@ -115,19 +115,19 @@ bp_model_image_bytes:
 """
 
 
-def _image_object(job: Job, folder: Path) -> Path:
-    assert job.image is not None
-    (folder / "model.bpm").write_bytes(job.image)
+def _image_object(plan: BuildPlan, folder: Path) -> Path:
+    assert plan.image is not None
+    (folder / "model.bpm").write_bytes(plan.image)
     source = folder / "model.S"
-    source.write_text(_IMAGE_SOURCE.replace("@BYTES@", str(len(job.image))), encoding="ascii")
+    source.write_text(_IMAGE_SOURCE.replace("@BYTES@", str(len(plan.image))), encoding="ascii")
     made = folder / "model.o"
-    run_tool(job.compiler, [*job.board.build.flags, "-c", source, "-o", made], folder)
+    run_tool(plan.compiler, [*plan.board.build.flags, "-c", source, "-o", made], folder)
     return made
 
 
-def _sizes(job: Job, elf: Elf) -> dict[str, int]:
+def _sizes(plan: BuildPlan, elf: Elf) -> dict[str, int]:
     """Bytes by use. "ram" holds everything that is reserved, the stack too."""
-    memory = job.board.memory
+    memory = plan.board.memory
     start, image = flash_image(elf)
     in_ram = [s for s in elf.sections if _is_ram(memory, s.address)]
     data = [s for s in in_ram if s.name != ".stack"]
@@ -137,7 +137,7 @@ def _sizes(job: Job, elf: Elf) -> dict[str, int]:
         "flash": start + len(image) - memory.flash_origin,
         "ram": data_end - memory.ram_origin + stack,
         "stack": stack,
-        "model": len(job.image) if job.image is not None else 0,
+        "model": len(plan.image) if plan.image is not None else 0,
         "pool": elf.objects.get("bp_app_pool", 0),
         "line_buffers": sum(elf.objects.get(name, 0) for name in _LINE_BUFFERS),
     }
@@ -155,4 +155,4 @@ def check_sizes(board: Board, sizes: Mapping[str, int], train: bool) -> None:
     flash = memory.flash_bytes - (2 * memory.save_slot_bytes if train else 0)
     exact = compare(board, sizes["ram"], memory.ram_bytes, sizes["flash"], flash)
     if not exact.ok:
-        raise FitError(exact.text)
+        raise DoesNotFitError(exact.text)

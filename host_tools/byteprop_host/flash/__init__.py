@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from byteprop_host.boards.board import Board, Runner
 from byteprop_host.errors import FlashError, ToolMissingError
-from byteprop_host.firmware.build import Firmware
+from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash.base import FlashRunner, Plan, Probe, RunningBoard
 from byteprop_host.flash.command import CableBoard, CommandRunner
 from byteprop_host.flash.native import NativeBoard, NativeRunner

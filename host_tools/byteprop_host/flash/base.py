@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Protocol, TypeVar
 
 from byteprop_host.boards.board import Board
-from byteprop_host.firmware.build import Firmware
+from byteprop_host.firmware.firmware import Firmware
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from byteprop_host.boards.board import Board, Runner
 from byteprop_host.errors import FlashError, ToolMissingError
-from byteprop_host.firmware.build import Firmware
+from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.firmware.subprocesses import finish
 from byteprop_host.flash.base import Plan, Probe, StartedBoard, probe_program
 

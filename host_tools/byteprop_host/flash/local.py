@@ -8,7 +8,7 @@ import threading
 
 from byteprop_host.boards.board import Board
 from byteprop_host.errors import FlashError
-from byteprop_host.firmware.build import Firmware
+from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash.base import Plan, StartedBoard
 from byteprop_host.flash.process import Child, Pty
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from byteprop_host.boards.board import Board
-from byteprop_host.firmware.build import Firmware
+from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash.base import Plan, Probe
 from byteprop_host.flash.local import ProcessBoard, ProcessRunner
 from byteprop_host.flash.process import Child, Pty

@@ -9,7 +9,7 @@ from typing import Any
 
 from byteprop_host.boards.board import Board
 from byteprop_host.errors import FlashError
-from byteprop_host.firmware.build import Firmware
+from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash.base import Plan, Probe, probe_program
 from byteprop_host.flash.local import ProcessBoard, ProcessRunner
 from byteprop_host.flash.process import Child, Pty

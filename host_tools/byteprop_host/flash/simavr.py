@@ -9,8 +9,7 @@ from pathlib import Path
 
 from byteprop_host.boards.board import Board, Runner, boards_root
 from byteprop_host.errors import ToolMissingError
-from byteprop_host.firmware.build import Firmware
-from byteprop_host.firmware.firmware import cache_dir, placed_at_once
+from byteprop_host.firmware.firmware import Firmware, cache_dir, placed_at_once
 from byteprop_host.flash.base import Plan, Probe
 from byteprop_host.flash.local import ProcessBoard, ProcessRunner
 from byteprop_host.flash.process import Child, Pty

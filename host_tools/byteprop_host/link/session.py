@@ -16,7 +16,7 @@ from typing import TypeVar
 from byteprop.engine._raw import const, crc32
 from byteprop.errors import ArgumentError, UnsupportedOpError
 from byteprop.image import features
-from byteprop_host.errors import FitError, LinkError
+from byteprop_host.errors import DoesNotFitError, LinkError
 from byteprop_host.link.answers import (
     STATS_BYTES,
     DeviceInfo,
@@ -235,7 +235,7 @@ class BoardSession:
         self._model_epoch = self.epoch
 
     def check_fits(self, image: bytes) -> None:
-        """Raises FitError when image and arena are larger than the board's pool."""
+        """Raises DoesNotFitError when image and arena are larger than the board's pool."""
         if len(image) < _IMAGE_ARENA_AT + 4:
             raise ArgumentError(f"image: {len(image)} bytes are no model image")
         (arena,) = _U32.unpack_from(image, _IMAGE_ARENA_AT)
@@ -243,8 +243,8 @@ class BoardSession:
         if needed > self.channel.limits.pool_bytes:
             raise self._no_space(needed, self.channel.limits.pool_bytes)
 
-    def _no_space(self, needed: int, available: int) -> FitError:
-        return FitError(
+    def _no_space(self, needed: int, available: int) -> DoesNotFitError:
+        return DoesNotFitError(
             f"the model does not fit: needs {needed} bytes of RAM for image and arena, "
             f"{self.info.board} has {available}; bake it into flash with: byteprop build --model"
         )

@@ -18,7 +18,7 @@ from typing import TypeVar
 from byteprop.engine._raw import Engine, const, crc32
 from byteprop.engine._raw_train import Config, Counters, plan
 from byteprop.errors import ArgumentError
-from byteprop_host.errors import FitError, LinkError, RequestError
+from byteprop_host.errors import DoesNotFitError, LinkError, RequestError
 from byteprop_host.link.answers import (
     Saved,
     TrainResult,
@@ -243,7 +243,7 @@ class TrainingSession:
         answer = session.channel.take(session.submit(Message.TRAIN_BEGIN, self.config.pack()))
         space = parse_space(answer.request, answer.status, answer.data)
         if space is not None:
-            raise FitError(
+            raise DoesNotFitError(
                 f"training does not fit: needs {space[0]} bytes of RAM for image, arena and "
                 f"training, {session.info.board} has {space[1]}"
             )

@@ -30,12 +30,13 @@ from byteprop_host.data.samples import Ints
 from byteprop_host.deployment import Deployment, connect
 from byteprop_host.errors import HostError, LinkError, PortError, error_text
 from byteprop_host.firmware.build import build
+from byteprop_host.firmware.capacity import TrainingNeeds
 from byteprop_host.report.page import grey_of, square_side
 from byteprop_host.target import BoardTarget
 from byteprop_host.training.compare import Trained, TwinComparison, compare
 from byteprop_host.training.data import Parts, Sources, load_parts
 from byteprop_host.training.lockstep import BoardMismatch, LockstepTrainer
-from byteprop_host.training.plan import TrainingFit, check_plan, plan_training, trains_one_layer
+from byteprop_host.training.plan import check_plan, plan_training, trains_one_layer
 from byteprop_host.training.result import (
     Final,
     Parameters,
@@ -88,7 +89,7 @@ class Watcher:
     at the end of each; stop: several times per second, True ends the training."""
 
     progress: Progress = no_progress
-    planned: Callable[[TrainingFit], None] = lambda plan: None
+    planned: Callable[[TrainingNeeds], None] = lambda plan: None
     epoch: Callable[[Epoch, int], None] = lambda epoch, epochs: None
     stop: Callable[[], bool] = lambda: False
 
@@ -160,7 +161,7 @@ class _Job:
     validation: Encoded | None
     test: Encoded | None
     settings: fitting.Settings
-    plan: TrainingFit
+    plan: TrainingNeeds
     at_start: dict[str, Score]
 
     @staticmethod

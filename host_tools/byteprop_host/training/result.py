@@ -16,8 +16,8 @@ from byteprop.training.normalization import describe_inputs, to_json
 from byteprop_host.boards.board import Board
 from byteprop_host.console import printable
 from byteprop_host.data.samples import Ints
+from byteprop_host.firmware.capacity import TrainingNeeds
 from byteprop_host.training.compare import TwinComparison
-from byteprop_host.training.plan import TrainingFit
 from byteprop_host.training.scores import Epoch, Score
 
 
@@ -124,7 +124,7 @@ class TrainingResult:
     remarks: tuple[Remark, ...]
     warnings: tuple[str, ...]
     comparison: TwinComparison
-    plan: TrainingFit
+    plan: TrainingNeeds
     figures: TrainingFigures
     confusion_of: str
     confusion: Ints | None

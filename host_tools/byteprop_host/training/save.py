@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from byteprop_host.boards.board import Board
-from byteprop_host.errors import FitError
+from byteprop_host.errors import DoesNotFitError
+from byteprop_host.firmware.capacity import TrainingNeeds
 from byteprop_host.link import Device, TrainingSession
 from byteprop_host.training.compare import Trained
-from byteprop_host.training.plan import TrainingFit, can_save
+from byteprop_host.training.plan import can_save
 from byteprop_host.training.result import Saved
 
 
-def check_save(board: Board, plan: TrainingFit) -> None:
-    """Raises FitError where the board cannot keep what it learns."""
+def check_save(board: Board, plan: TrainingNeeds) -> None:
+    """Raises DoesNotFitError where the board cannot keep what it learns."""
     if not can_save(board):
-        raise FitError(
+        raise DoesNotFitError(
             f"--save-on-device: {board.name} has no flash of its own for what it learns; "
             "`byteprop boards` shows those that have; --save keeps it in a file here"
         )
     needed = plan.image_bytes + plan.state_bytes
     if needed > board.memory.save_slot_bytes:
-        raise FitError(
+        raise DoesNotFitError(
             f"--save-on-device: {needed:,} bytes of model and training state; {board.name} has "
             f"{board.memory.save_slot_bytes:,} bytes for a save"
         )
