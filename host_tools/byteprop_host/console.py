@@ -1,4 +1,4 @@
-"""What commands show: results on stdout, everything else on stderr.
+"""Output of the commands: results on stdout, everything else on stderr.
 
 All text passes through `write`, so that no name of a file, tensor, board or port reaches the
 terminal as a control sequence, and every encoding can show it.
@@ -10,21 +10,24 @@ import json
 import sys
 import time
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TextIO
-
-Progress = Callable[[str, int, int], None]
-"""progress(stage, done, total); total 0: no end is known. What follows a tab in the stage is a
-remark that may change."""
+from typing import Any, Protocol, TextIO
 
 
-def no_progress(stage: str, done: int, total: int) -> None:
+class Progress(Protocol):
+    """Shows the progress of a stage. total: 0 when the end is not known. note: a remark, which may
+    change with every call."""
+
+    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None: ...
+
+
+def no_progress(stage: str, done: int, total: int, note: str = "") -> None:
     """A Progress that shows nothing."""
 
 
 class OutputError(OSError):
-    """Standard output takes no more: its reader has gone, or its disk is full."""
+    """Standard output cannot be written: its reader has closed it, or its disk is full."""
 
     def __init__(self, cause: OSError) -> None:
         super().__init__(cause.errno, cause.strerror, "standard output")
@@ -52,14 +55,14 @@ def printable_lines(text: str) -> str:
 
 
 def write(stream: TextIO, text: str) -> None:
-    """Writes text that may hold anything; what the stream's encoding lacks becomes "?"."""
+    """Writes any text; characters that the stream's encoding lacks become "?"."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     stream.write(printable_lines(text).encode(encoding, "replace").decode(encoding))
     stream.flush()
 
 
 class Console:
-    """Where a command writes. quiet or a stderr that is no terminal switches the bars off."""
+    """Output of one command. Bars are drawn on a terminal, unless quiet."""
 
     def __init__(
         self, *, json_mode: bool = False, quiet: bool = False, err: TextIO | None = None
@@ -75,23 +78,23 @@ class Console:
         self.line(text.rstrip("\n"))
 
     def line(self, text: str) -> None:
-        """One line of a result that grows."""
+        """Prints one line of a result that arrives line by line."""
         try:
             write(sys.stdout, text + "\n")
         except OSError as error:
             raise OutputError(error) from None
 
     def note(self, text: str) -> None:
-        """A remark that is no part of the result."""
+        """Prints a remark that is not part of the result, unless quiet."""
         if not self.quiet:
-            self._tell(text)
+            self._print_remark(text)
 
     def error(self, text: str) -> None:
-        """An error message; shown even when quiet."""
-        self._tell(f"byteprop: error: {text}")
+        """Prints an error message, even when quiet."""
+        self._print_remark(f"byteprop: error: {text}")
 
-    def _tell(self, text: str) -> None:
-        # The work goes on, and its exit code counts, when nobody reads the remarks.
+    def _print_remark(self, text: str) -> None:
+        # The work continues, and its exit code counts, when stderr is closed.
         with suppress(OSError):
             write(self._err, text + "\n")
 
@@ -128,23 +131,22 @@ class Console:
 
 
 class _Bars:
-    """One bar a stage; redrawn at most 20 times a second, because a step may take microseconds."""
+    """One bar per stage, redrawn at most 20 times per second: a step may take microseconds."""
 
     def __init__(self, bars: Any) -> None:
         self._bars = bars
         self._tasks: dict[str, Any] = {}
         self._next = 0.0
 
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        name, _, remark = stage.partition("\t")
-        if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(name, total=total or None)
+    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
+        if stage not in self._tasks:
+            self._tasks[stage] = self._bars.add_task(stage, total=total or None)
         now = time.monotonic()
         if now < self._next and done != total:
             return
         self._next = now + 0.05
-        text = printable(f"{name} {remark}".rstrip())
-        self._bars.update(self._tasks[name], completed=done, total=total or None, description=text)
+        text = printable(f"{stage} {note}".rstrip())
+        self._bars.update(self._tasks[stage], completed=done, total=total or None, description=text)
 
 
 def _plain(value: object) -> object:

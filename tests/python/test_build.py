@@ -19,7 +19,7 @@ from byteprop_host.firmware.build import build
 from byteprop_host.firmware.capacity import arena_bytes, check_memory, memory_needs
 from byteprop_host.firmware.elf import flash_image, intel_hex, read_elf
 from byteprop_host.firmware.firmware import Firmware, cache_dir, placed_at_once
-from byteprop_host.flash import CommandRunner, Plan, choose, plan, runners, start
+from byteprop_host.flash import CommandRunner, FlashCommands, choose, plan, runners, start
 
 MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
 
@@ -193,7 +193,7 @@ def test_a_cable_tool_that_waits_for_ever_is_ended(tmp_path: Path) -> None:
     board = _board_with_command(tmp_path, "sleep 1000; true\n")
     runner = CommandRunner(board, board.runners[0])
     with pytest.raises(FlashError, match=r"has not ended after 0.2 s; is the board plugged in\?"):
-        runner.run(Plan("tool", ((str(tmp_path / "flashtool"),),)), 0.2)
+        runner.run(FlashCommands("tool", ((str(tmp_path / "flashtool"),),)), 0.2)
 
 
 def test_a_cable_tool_that_cannot_be_started(tmp_path: Path) -> None:
@@ -201,10 +201,10 @@ def test_a_cable_tool_that_cannot_be_started(tmp_path: Path) -> None:
     (tmp_path / "flashtool").chmod(0o644)
     runner = CommandRunner(board, board.runners[0])
     with pytest.raises(FlashError, match="tool cannot be started: Permission denied"):
-        runner.run(Plan("tool", ((str(tmp_path / "flashtool"),),)), 1.0)
+        runner.run(FlashCommands("tool", ((str(tmp_path / "flashtool"),),)), 1.0)
     (tmp_path / "flashtool").unlink()
     with pytest.raises(ToolMissingError, match="flashtool is not installed: pip install pyocd"):
-        runner.run(Plan("tool", ((str(tmp_path / "flashtool"),),)), 1.0)
+        runner.run(FlashCommands("tool", ((str(tmp_path / "flashtool"),),)), 1.0)
 
 
 def test_values_are_filled_in_once(tmp_path: Path) -> None:

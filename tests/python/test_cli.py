@@ -272,11 +272,12 @@ def test_progress_is_drawn_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -
     def drawn(screen: io.StringIO, *, quiet: bool = False) -> str:
         with Console(quiet=quiet, err=screen).progress() as progress:
             for i in range(4):
-                progress("upload", i, 3)
+                progress("upload", i, 3, note=f"part\t{i}")
         return screen.getvalue()
 
     monkeypatch.setenv("TERM", "xterm")
     pytest.importorskip("rich")
-    assert "upload" in drawn(Terminal())
+    shown = drawn(Terminal())
+    assert "upload part\\t3" in shown and "\t" not in shown
     assert drawn(Terminal(), quiet=True) == ""
     assert drawn(io.StringIO()) == ""

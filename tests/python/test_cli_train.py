@@ -26,9 +26,10 @@ from byteprop.training.options import TrainOptions
 from byteprop_host.cli import main
 from byteprop_host.deployment import Deployment
 from byteprop_host.errors import LinkError
+from byteprop_host.firmware.capacity import TrainingNeeds
 from byteprop_host.target import BoardTarget
 from byteprop_host.training.data import Sources
-from byteprop_host.training.job import Options, TrainingInterrupted, Watcher
+from byteprop_host.training.job import Options, TrainingInterrupted, TrainingListener
 from byteprop_host.training.result import TrainingResult
 from byteprop_host.training.subject import Subject
 from cli_process import interrupt, running
@@ -70,9 +71,11 @@ def options(**changes: Any) -> Options:
     return replace(made, **changes)
 
 
-def train(chosen: Options, *, watcher: Watcher | None = None, **line: Any) -> TrainingResult:
+def train(
+    chosen: Options, *, listener: TrainingListener | None = None, **line: Any
+) -> TrainingResult:
     """On the host board."""
-    return train_module.train(chosen, BoardTarget.of(**line), watcher=watcher)
+    return train_module.train(chosen, BoardTarget.of(**line), listener=listener)
 
 
 def fitted(**arguments: Any) -> byteprop.Sequential:
@@ -206,26 +209,27 @@ def test_line_is_learnt(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert result["verdict"]["reason"] == "no validation"
 
 
-def test_memory_is_told_before_anything_is_built(
+def test_memory_is_reported_before_anything_is_built(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_build(*arguments: Any, **more: Any) -> Any:
         raise AssertionError("built")
 
     monkeypatch.setattr(train_module, "build", no_build)
-    told: list[str] = []
+    plans: list[TrainingNeeds] = []
     with pytest.raises(AssertionError, match="built"):
-        train(options(), watcher=Watcher(planned=lambda plan: told.append(plan.text)))
-    assert len(told) == 1 and "bytes beyond the model's" in told[0]
+        train(options(), listener=TrainingListener(on_plan=plans.append))
+    (needs,) = plans
+    assert f"{needs.training_bytes:,} bytes" in needs.text and needs.ok
     assert main(shlex.split("train -b microbit --net 8-900-3 --data classes.npz")) == 2
     error = capsys.readouterr().err
     assert "board has 16384" in error and "byteprop info" in error and "--no-residual" in error
 
 
-def stop_at(ask: int) -> Watcher:
+def stop_at(ask: int) -> TrainingListener:
     """Stops when it is asked so many times; chunks of an epoch have 1, 2, 4, 8 ... samples."""
     asked = iter(range(10_000))
-    return Watcher(stop=lambda: next(asked) >= ask)
+    return TrainingListener(should_stop=lambda: next(asked) >= ask)
 
 
 @pytest.mark.parametrize(
@@ -240,7 +244,7 @@ def test_interrupted_and_resumed_is_as_if_never_interrupted(
     whole = train(options(save=(Path("whole.bpm"),)))
     file = Path("training.checkpoint")
     with pytest.raises(TrainingInterrupted, match=f"stopped in epoch {where}") as stopped:
-        train(options(checkpoint=file), watcher=stop_at(ask))
+        train(options(checkpoint=file), listener=stop_at(ask))
     assert stopped.value.path == file
     resumed = train(options(checkpoint=file, resume=True, save=(Path("resumed.bpm"),)))
     assert resumed.identical and resumed.counters == whole.counters
@@ -317,7 +321,9 @@ def test_reset_in_the_middle_changes_nothing(folder: Path, monkeypatch: pytest.M
             seen[0].running.reset()
         return False
 
-    result = train(options(save=(Path("reset.bpm"),)), watcher=Watcher(stop=reset_twice))
+    result = train(
+        options(save=(Path("reset.bpm"),)), listener=TrainingListener(should_stop=reset_twice)
+    )
     assert result.identical and result.figures.sessions_lost >= 2
     assert same_weights("reset.bpm", fitted())
 
@@ -380,7 +386,7 @@ def test_board_that_goes_away_leaves_a_checkpoint(
         return False
 
     with pytest.raises(LinkError, match=r"--checkpoint byteprop-train-host\.checkpoint --resume"):
-        train(options(), watcher=Watcher(stop=pull_the_plug), timeout=2.0)
+        train(options(), listener=TrainingListener(should_stop=pull_the_plug), timeout=2.0)
     monkeypatch.undo()
     monkeypatch.chdir(folder)
     file = Path("byteprop-train-host.checkpoint")

@@ -163,7 +163,7 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace, console: Console) -> int:
-    from byteprop_host.training.job import TrainingInterrupted, Watcher, train
+    from byteprop_host.training.job import TrainingInterrupted, TrainingListener, train
     from byteprop_host.training.report import write_report
 
     check_outputs(*args.save, args.checkpoint, args.report, args.wire_log)
@@ -172,11 +172,11 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             result = train(
                 _options(args),
                 target_of(args),
-                watcher=Watcher(
+                listener=TrainingListener(
                     progress=progress,
-                    planned=lambda plan: console.note(f"memory: {plan.text}"),
-                    epoch=lambda epoch, epochs: _tell_epoch(console, epoch, epochs),
-                    stop=stop,
+                    on_plan=lambda needs: console.note(f"memory: {needs.text}"),
+                    on_epoch=lambda epoch, epochs: _tell_epoch(console, epoch, epochs),
+                    should_stop=stop,
                 ),
             )
     except TrainingInterrupted as stopped:

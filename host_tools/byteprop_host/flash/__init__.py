@@ -5,7 +5,7 @@ from __future__ import annotations
 from byteprop_host.boards.board import Board, Runner
 from byteprop_host.errors import FlashError, ToolMissingError
 from byteprop_host.firmware.firmware import Firmware
-from byteprop_host.flash.base import FlashRunner, Plan, Probe, RunningBoard
+from byteprop_host.flash.base import FlashCommands, FlashRunner, Probe, RunningBoard
 from byteprop_host.flash.command import CableBoard, CommandRunner
 from byteprop_host.flash.native import NativeBoard, NativeRunner
 from byteprop_host.flash.qemu import QemuBoard, QemuRunner
@@ -14,10 +14,10 @@ from byteprop_host.flash.simavr import SimavrBoard, SimavrRunner
 __all__ = [
     "CableBoard",
     "CommandRunner",
+    "FlashCommands",
     "FlashRunner",
     "NativeBoard",
     "NativeRunner",
-    "Plan",
     "Probe",
     "QemuBoard",
     "QemuRunner",
@@ -77,7 +77,7 @@ def choose(board: Board, port: str | None = None, *, name: str | None = None) ->
 
 def plan(
     board: Board, firmware: Firmware, *, port: str | None = None, runner: str | None = None
-) -> Plan:
+) -> FlashCommands:
     """A dry run: the exact commands that `start` would run, or would if the tool were there."""
     candidates = _candidates(board, port, runner)
     chosen = next((r for r in candidates if r.probe().available), candidates[0])

@@ -29,7 +29,7 @@ def probe_program(program: str, install: str) -> Probe:
 
 
 @dataclass(frozen=True)
-class Plan:
+class FlashCommands:
     """The exact commands that a runner will run, in order."""
 
     runner: str
@@ -51,7 +51,7 @@ class RunningBoard(Protocol):
         ...
 
     @property
-    def plan(self) -> Plan: ...
+    def plan(self) -> FlashCommands: ...
     @property
     def counts_cycles(self) -> bool:
         """Whether its clock counts a CPU's cycles: on a real board and in an exact emulator."""
@@ -79,7 +79,7 @@ class FlashRunner(Protocol):
     @property
     def needs_port(self) -> bool: ...
     def probe(self) -> Probe: ...
-    def plan(self, firmware: Firmware, port: str | None) -> Plan:
+    def plan(self, firmware: Firmware, port: str | None) -> FlashCommands:
         """What `start` will run. Raises FlashError when something is missing for it."""
         ...
 
@@ -93,7 +93,7 @@ class FlashRunner(Protocol):
 class StartedBoard:
     """What all running boards share."""
 
-    def __init__(self, board: Board, plan: Plan, port: str) -> None:
+    def __init__(self, board: Board, plan: FlashCommands, port: str) -> None:
         self.board = board
         self.plan = plan
         self.port = port

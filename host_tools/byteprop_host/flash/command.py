@@ -10,7 +10,7 @@ from byteprop_host.boards.board import Board, Runner
 from byteprop_host.errors import FlashError, ToolMissingError
 from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.firmware.subprocesses import finish
-from byteprop_host.flash.base import Plan, Probe, StartedBoard, probe_program
+from byteprop_host.flash.base import FlashCommands, Probe, StartedBoard, probe_program
 
 _LAST_LINES = 12  # of a tool that failed
 
@@ -21,7 +21,12 @@ class CableBoard(StartedBoard):
     counts_cycles = True
 
     def __init__(
-        self, runner: CommandRunner, firmware: Firmware, plan: Plan, port: str, timeout: float
+        self,
+        runner: CommandRunner,
+        firmware: Firmware,
+        plan: FlashCommands,
+        port: str,
+        timeout: float,
     ) -> None:
         super().__init__(runner.board, plan, port)
         self._runner = runner
@@ -48,10 +53,10 @@ class CommandRunner:
     def probe(self) -> Probe:
         return probe_program(self._runner.program, self._runner.install)
 
-    def plan(self, firmware: Firmware, port: str | None) -> Plan:
+    def plan(self, firmware: Firmware, port: str | None) -> FlashCommands:
         return self._filled(self._runner.flash, firmware, port)
 
-    def reset_plan(self, firmware: Firmware, port: str | None) -> Plan:
+    def reset_plan(self, firmware: Firmware, port: str | None) -> FlashCommands:
         if not self._runner.reset:
             raise FlashError(
                 f"{self.board.name}: {self.name} has no reset command in board.toml; "
@@ -59,7 +64,7 @@ class CommandRunner:
             )
         return self._filled(self._runner.reset, firmware, port)
 
-    def _filled(self, args: Sequence[str], firmware: Firmware, port: str | None) -> Plan:
+    def _filled(self, args: Sequence[str], firmware: Firmware, port: str | None) -> FlashCommands:
         values: dict[str, object] = {
             "elf": firmware.elf,
             "hex": firmware.hex,
@@ -68,7 +73,7 @@ class CommandRunner:
             "baud": self.board.serial.baud,
         }
         filled = (re.sub(r"\{(\w+)\}", lambda m: self._value(values, m[1]), arg) for arg in args)
-        return Plan(self.name, ((self._runner.program, *filled),))
+        return FlashCommands(self.name, ((self._runner.program, *filled),))
 
     def _value(self, values: Mapping[str, object], name: str) -> str:
         if values[name] is None:
@@ -96,7 +101,7 @@ class CommandRunner:
             self.run(plan, max(timeout, 60.0))
         return CableBoard(self, firmware, plan, port, timeout)
 
-    def run(self, plan: Plan, timeout: float) -> None:
+    def run(self, plan: FlashCommands, timeout: float) -> None:
         """Runs the commands of a plan; each may take `timeout` seconds."""
         for command in plan.commands:
             try:
@@ -117,7 +122,7 @@ class CommandRunner:
             f"{self.board.name}: {self._runner.program} is not installed: {self._runner.install}"
         )
 
-    def _failed(self, what: str, plan: Plan, said: str = "") -> FlashError:
+    def _failed(self, what: str, plan: FlashCommands, said: str = "") -> FlashError:
         last = "\n".join(said.strip().splitlines()[-_LAST_LINES:])
         return FlashError(
             f"{self.board.name}: {self.name} {what}; is the board plugged in?"

@@ -9,7 +9,7 @@ import threading
 from byteprop_host.boards.board import Board
 from byteprop_host.errors import FlashError
 from byteprop_host.firmware.firmware import Firmware
-from byteprop_host.flash.base import Plan, StartedBoard
+from byteprop_host.flash.base import FlashCommands, StartedBoard
 from byteprop_host.flash.process import Child, Pty
 
 
@@ -19,7 +19,7 @@ class ProcessBoard(StartedBoard):
     counts_cycles = False
     program = "emulator"  # what error texts call it
 
-    def __init__(self, board: Board, plan: Plan, pty: Pty, child: Child) -> None:
+    def __init__(self, board: Board, plan: FlashCommands, pty: Pty, child: Child) -> None:
         super().__init__(board, plan, pty.port)
         self._pty = pty
         self._child = child

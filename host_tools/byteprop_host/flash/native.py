@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from byteprop_host.boards.board import Board
 from byteprop_host.firmware.firmware import Firmware
-from byteprop_host.flash.base import Plan, Probe
+from byteprop_host.flash.base import FlashCommands, Probe
 from byteprop_host.flash.local import ProcessBoard, ProcessRunner
 from byteprop_host.flash.process import Child, Pty
 
@@ -17,7 +17,7 @@ class NativeBoard(ProcessBoard):
 
     program = "device program"
 
-    def __init__(self, board: Board, plan: Plan, pty: Pty) -> None:
+    def __init__(self, board: Board, plan: FlashCommands, pty: Pty) -> None:
         super().__init__(board, plan, pty, Child(plan.commands[0], fds=[pty.master]))
         pty.give_master()
         if self._child.wait(_SETTLE_SECONDS) is not None:
@@ -33,11 +33,11 @@ class NativeRunner(ProcessRunner):
     def probe(self) -> Probe:
         return Probe(True, "this computer", "")
 
-    def plan(self, firmware: Firmware, port: str | None) -> Plan:
+    def plan(self, firmware: Firmware, port: str | None) -> FlashCommands:
         return self._plan(firmware, "FD")
 
-    def _plan(self, firmware: Firmware, fd: str) -> Plan:
-        return Plan(self.name, ((str(firmware.elf), fd),))
+    def _plan(self, firmware: Firmware, fd: str) -> FlashCommands:
+        return FlashCommands(self.name, ((str(firmware.elf), fd),))
 
     def _start(self, firmware: Firmware, pty: Pty, *, icount: bool, timeout: float) -> NativeBoard:
         return NativeBoard(self.board, self._plan(firmware, str(pty.master)), pty)

@@ -10,7 +10,7 @@ from typing import Any
 from byteprop_host.boards.board import Board
 from byteprop_host.errors import FlashError
 from byteprop_host.firmware.firmware import Firmware
-from byteprop_host.flash.base import Plan, Probe, probe_program
+from byteprop_host.flash.base import FlashCommands, Probe, probe_program
 from byteprop_host.flash.local import ProcessBoard, ProcessRunner
 from byteprop_host.flash.process import Child, Pty
 
@@ -19,7 +19,7 @@ class QemuBoard(ProcessBoard):
     """A board in QEMU, with its machine protocol on the standard streams."""
 
     def __init__(
-        self, board: Board, plan: Plan, pty: Pty, timeout: float, *, restarts: bool
+        self, board: Board, plan: FlashCommands, pty: Pty, timeout: float, *, restarts: bool
     ) -> None:
         super().__init__(board, plan, pty, _emulator(plan, pty))
         self._timeout = timeout
@@ -87,7 +87,7 @@ class QemuBoard(ProcessBoard):
         self._greet()
 
 
-def _emulator(plan: Plan, pty: Pty) -> Child:
+def _emulator(plan: FlashCommands, pty: Pty) -> Child:
     """On one CPU: one thread of QEMU brings a byte of the line, then waits for the other one, which
     runs the board's CPU. Waking each other across CPUs takes several times as long."""
     return Child(plan.commands[0], fds=[pty.master], one_cpu=True)
@@ -117,10 +117,10 @@ class QemuRunner(ProcessRunner):
         install = f"sudo apt-get install {self._emulator.install}"
         return probe_program(self._emulator.program, install)
 
-    def plan(self, firmware: Firmware, port: str | None) -> Plan:
+    def plan(self, firmware: Firmware, port: str | None) -> FlashCommands:
         return self._plan(firmware, "FD", icount=False)
 
-    def _plan(self, firmware: Firmware, fd: str, *, icount: bool) -> Plan:
+    def _plan(self, firmware: Firmware, fd: str, *, icount: bool) -> FlashCommands:
         args = [arg.replace("{elf}", str(firmware.elf)) for arg in self._emulator.args]
         command = [
             self._emulator.program,
@@ -132,7 +132,7 @@ class QemuRunner(ProcessRunner):
         ]
         if icount:
             command += ["-icount", f"shift={self._emulator.icount_shift}"]
-        return Plan(self.name, (tuple(command),))
+        return FlashCommands(self.name, (tuple(command),))
 
     def _start(self, firmware: Firmware, pty: Pty, *, icount: bool, timeout: float) -> QemuBoard:
         plan = self._plan(firmware, str(pty.master), icount=icount)

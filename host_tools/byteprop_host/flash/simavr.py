@@ -10,7 +10,7 @@ from pathlib import Path
 from byteprop_host.boards.board import Board, Runner, boards_root
 from byteprop_host.errors import ToolMissingError
 from byteprop_host.firmware.firmware import Firmware, cache_dir, placed_at_once
-from byteprop_host.flash.base import Plan, Probe
+from byteprop_host.flash.base import FlashCommands, Probe
 from byteprop_host.flash.local import ProcessBoard, ProcessRunner
 from byteprop_host.flash.process import Child, Pty
 
@@ -54,7 +54,7 @@ class SimavrBoard(ProcessBoard):
 
     counts_cycles = True
 
-    def __init__(self, board: Board, plan: Plan, pty: Pty, timeout: float) -> None:
+    def __init__(self, board: Board, plan: FlashCommands, pty: Pty, timeout: float) -> None:
         super().__init__(board, plan, pty, Child(plan.commands[0], fds=[pty.master]))
         pty.give_master()
         if not self._read_line(timeout):
@@ -77,12 +77,14 @@ class SimavrRunner(ProcessRunner):
         except ToolMissingError as missing:
             return Probe(False, str(missing), self._runner.install)
 
-    def plan(self, firmware: Firmware, port: str | None) -> Plan:
+    def plan(self, firmware: Firmware, port: str | None) -> FlashCommands:
         return self._plan(firmware, _NAME, "FD")
 
-    def _plan(self, firmware: Firmware, program: str, fd: str) -> Plan:
+    def _plan(self, firmware: Firmware, program: str, fd: str) -> FlashCommands:
         hz = str(self.board.clock.hz)
-        return Plan(self.name, ((program, self._runner.mcu, hz, str(firmware.binary), fd),))
+        return FlashCommands(
+            self.name, ((program, self._runner.mcu, hz, str(firmware.binary), fd),)
+        )
 
     def _start(self, firmware: Firmware, pty: Pty, *, icount: bool, timeout: float) -> SimavrBoard:
         plan = self._plan(firmware, str(simulator()), str(pty.master))

@@ -1,26 +1,33 @@
 """The link to a board: frames, transport, session, wire log; specified in docs/protocol.md."""
 
-from byteprop_host.link.answers import DeviceInfo, InferAnswer, Saved, Selected, Stats, TrainResult
+from byteprop_host.link.answers import (
+    DeviceInfo,
+    FlashSave,
+    InferAnswer,
+    Selected,
+    Stats,
+    TrainResult,
+)
 from byteprop_host.link.device import Device
 from byteprop_host.link.frames import Decoder, Frame, encode_frame
 from byteprop_host.link.messages import Message
 from byteprop_host.link.session import BoardSession
-from byteprop_host.link.training import Checkpoint, TrainingSession, TrainSample
+from byteprop_host.link.training import DeviceCheckpoint, TrainingSession, TrainSample
 from byteprop_host.link.transport import Transport, open_transport
 from byteprop_host.link.wirelog import LoggedFrame, ReplayTransport, WireLog, read_log, replay
 
 __all__ = [
     "BoardSession",
-    "Checkpoint",
     "Decoder",
     "Device",
+    "DeviceCheckpoint",
     "DeviceInfo",
+    "FlashSave",
     "Frame",
     "InferAnswer",
     "LoggedFrame",
     "Message",
     "ReplayTransport",
-    "Saved",
     "Selected",
     "Stats",
     "TrainResult",

@@ -299,7 +299,7 @@ class TrainResult:
 
 
 @dataclass(frozen=True)
-class Saved:
+class FlashSave:
     """What is stored in the board's flash. crc32 tells one save from another."""
 
     sequence: int
@@ -325,7 +325,7 @@ def parse_result(kind: int, data: bytes, label: int | None, n_outputs: int) -> T
     return TrainResult(loss, predicted, bool(correct), steps, ticks)
 
 
-def parse_saved(kind: int, data: bytes) -> Saved:
-    saved = Saved(*_unpack(kind, _SAVED, data))
+def parse_saved(kind: int, data: bytes) -> FlashSave:
+    saved = FlashSave(*_unpack(kind, _SAVED, data))
     expect_between(kind, "slot", saved.slot, 0, 1)
     return saved

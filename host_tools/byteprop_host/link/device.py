@@ -9,7 +9,7 @@ from typing import BinaryIO
 from byteprop.engine._raw import const
 from byteprop_host.link.answers import DeviceInfo, InferAnswer, Selected, Stats
 from byteprop_host.link.inference import OUTPUTS, TENSOR, InferenceClient
-from byteprop_host.link.session import FLASH, RAM, BoardSession, Progress
+from byteprop_host.link.session import FLASH, RAM, BoardSession, ByteProgress
 from byteprop_host.link.transport import Transport, open_transport
 from byteprop_host.link.wirelog import WireLog
 
@@ -89,7 +89,7 @@ class Device:
 
     # --- models ---
 
-    def load_image(self, image: bytes, progress: Progress | None = None) -> Selected:
+    def load_image(self, image: bytes, progress: ByteProgress | None = None) -> Selected:
         """Uploads a model image into the board's RAM and selects it; resumes an earlier upload of
         the same image."""
         image = bytes(image)

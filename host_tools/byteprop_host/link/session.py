@@ -35,7 +35,7 @@ from byteprop_host.link.channel import FRAME_OVERHEAD, SYNC_BYTES, Answer, Chann
 from byteprop_host.link.messages import Message
 from byteprop_host.link.transport import Transport
 
-Progress = Callable[[int, int], None]
+ByteProgress = Callable[[int, int], None]
 T = TypeVar("T")
 
 FLASH = const("BP_SOURCE_FLASH")
@@ -249,7 +249,7 @@ class BoardSession:
             f"{self.info.board} has {available}; bake it into flash with: byteprop build --model"
         )
 
-    def load(self, image: bytes, progress: Progress | None = None) -> Selected:
+    def load(self, image: bytes, progress: ByteProgress | None = None) -> Selected:
         """Uploads an image into RAM and selects it; resumes an earlier upload of the same one.
         UnsupportedOpError names the ops that the firmware lacks, before anything is sent."""
         self._check_ops(image)
@@ -276,7 +276,7 @@ class BoardSession:
             raise self._no_space(*space)
         return answer.checked()
 
-    def _send_image(self, image: bytes, offset: int, progress: Progress | None) -> None:
+    def _send_image(self, image: bytes, offset: int, progress: ByteProgress | None) -> None:
         chunk = self._chunk(_U32.size, len(image))
         sent: deque[tuple[int, int]] = deque()  # requests, and the offsets behind their data
         while offset < len(image) or sent:

@@ -20,7 +20,7 @@ from byteprop.engine._raw_train import Config, Counters, plan
 from byteprop.errors import ArgumentError
 from byteprop_host.errors import DoesNotFitError, LinkError, RequestError
 from byteprop_host.link.answers import (
-    Saved,
+    FlashSave,
     TrainResult,
     expect,
     expect_between,
@@ -58,7 +58,7 @@ class TrainSample:
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class DeviceCheckpoint:
     """Image and state after so many samples of the session."""
 
     samples: int
@@ -97,7 +97,7 @@ class TrainingSession:
         *,
         checkpoint_every: int = 2000,
         save_every: int = 0,
-        resume: Checkpoint | None = None,
+        resume: DeviceCheckpoint | None = None,
     ) -> None:
         self.config = config
         self.plan = plan(image, config)
@@ -105,7 +105,7 @@ class TrainingSession:
         self.restored_from_flash = 0
         self.restored_from_host = 0
         self._session = device.session
-        self._checkpoint = resume or Checkpoint(0, bytes(image), None)
+        self._checkpoint = resume or DeviceCheckpoint(0, bytes(image), None)
         self._checkpoint_every = checkpoint_every
         self._save_every = save_every
         engine = Engine(image)
@@ -114,7 +114,7 @@ class TrainingSession:
         self._done = self._checkpoint.samples  # training samples whose results have arrived
         self._since: deque[tuple[TrainSample, TrainResult]] = deque()  # since the checkpoint
         self._steps = self._checkpoint.steps
-        self._saves: dict[int, Saved] = {}  # by their checksums
+        self._saves: dict[int, FlashSave] = {}  # by their checksums
         self._epoch = -1
         self._begun = False
         self._session.check_fits(self._checkpoint.image)
@@ -173,12 +173,12 @@ class TrainingSession:
             lambda: Counters(*_COUNTERS.unpack(self._session.read(_STATE, 0, 0, _COUNTERS.size)))
         )
 
-    def checkpoint(self) -> Checkpoint:
+    def checkpoint(self) -> DeviceCheckpoint:
         """Image and state as they are now, read back and checked."""
         self._recovering(self._read_checkpoint)
         return self._checkpoint
 
-    def save(self) -> Saved:
+    def save(self) -> FlashSave:
         """Saves to the board's flash. RequestError E_UNSUPPORTED where there is none for it."""
         return self._recovering(self._save)
 
@@ -349,7 +349,7 @@ class TrainingSession:
         if self._is_checkpoint_due(self._done):
             self._read_checkpoint()
 
-    def _save(self) -> Saved:
+    def _save(self) -> FlashSave:
         saved = self._saved(Message.SAVE)
         expect(Message.SAVE, "image bytes", saved.image_bytes, self._image_bytes)
         expect(Message.SAVE, "state bytes", saved.state_bytes, self.plan.state_bytes)
@@ -357,14 +357,14 @@ class TrainingSession:
         self._saves[saved.crc32] = saved
         return saved
 
-    def _saved(self, kind: Message) -> Saved:
+    def _saved(self, kind: Message) -> FlashSave:
         return parse_saved(kind, self._session.request(kind))
 
     def _read_checkpoint(self) -> None:
         image = bytearray(self._session.read(_IMAGE, 0, 0, self._image_bytes))
         state = self._session.read(_STATE, 0, 0, self.plan.state_bytes)
         struct.pack_into("<I", image, IMAGE_CRC_AT, crc32(bytes(image[IMAGE_CRC_FROM:])))
-        self._checkpoint = Checkpoint(self._done, bytes(image), state)
+        self._checkpoint = DeviceCheckpoint(self._done, bytes(image), state)
         self._steps = self._checkpoint.steps
         self._since.clear()
 

@@ -25,7 +25,7 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class TwinComparison:
+class LockstepComparison:
     """first: the first difference in words, "" when all is identical. results: how many answers to
     samples were compared, of training, evaluation and inference."""
 
@@ -48,10 +48,10 @@ def compare(
     *,
     results: int = 0,
     first_result: str = "",
-) -> TwinComparison:
+) -> LockstepComparison:
     """graph: of the host's image. first_result: the first sample that was answered differently, in
     words."""
-    return TwinComparison(
+    return LockstepComparison(
         results=results,
         weights=sum(op.weights.size for op in graph.ops if isinstance(op, Dense)),
         image_bytes=len(host.image),

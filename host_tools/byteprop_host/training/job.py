@@ -1,5 +1,5 @@
-"""Training on a board: the board learns sample by sample, the host learns the same beside it, and
-at the end both have to hold the same bits."""
+"""Training on a board: the board and the host make the same steps, sample by sample, and at the end
+both must have the same bits."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from byteprop_host.firmware.build import build
 from byteprop_host.firmware.capacity import TrainingNeeds
 from byteprop_host.report.page import grey_of, square_side
 from byteprop_host.target import BoardTarget
-from byteprop_host.training.compare import Trained, TwinComparison, compare
+from byteprop_host.training.compare import LockstepComparison, Trained, compare
 from byteprop_host.training.data import Parts, Sources, load_parts
 from byteprop_host.training.lockstep import BoardMismatch, LockstepTrainer
 from byteprop_host.training.plan import check_plan, plan_training, trains_one_layer
@@ -42,8 +42,8 @@ from byteprop_host.training.result import (
     Parameters,
     Part,
     Pictures,
-    Saved,
-    Settings,
+    SaveCheck,
+    SettingsSummary,
     TrainingFigures,
     TrainingResult,
 )
@@ -67,7 +67,7 @@ _MOST_PARAMETERS = 32
 
 @dataclass(frozen=True)
 class Options:
-    """What the board is to learn, and how."""
+    """What to train, on which samples, and what to save."""
 
     subject: Subject
     sources: Sources
@@ -78,54 +78,56 @@ class Options:
     resume: bool = False
 
     def training_on(self, board: Board) -> TrainOptions:
-        """The options for a board: one that trains a single layer has scales that stay."""
+        """The options for a board: one that trains a single layer keeps its scales fixed."""
         stays = self.training.window is None and trains_one_layer(board)
         return replace(self.training, window=0) if stays else self.training
 
 
 @dataclass(frozen=True)
-class Watcher:
-    """What is called during a training. planned: with the memory, before anything is built; epoch:
-    at the end of each; stop: several times per second, True ends the training."""
+class TrainingListener:
+    """Callbacks of a training. on_plan: gets its memory, before anything is built. on_epoch: gets
+    each epoch and how many there are. should_stop: called several times per second; True stops."""
 
     progress: Progress = no_progress
-    planned: Callable[[TrainingNeeds], None] = lambda plan: None
-    epoch: Callable[[Epoch, int], None] = lambda epoch, epochs: None
-    stop: Callable[[], bool] = lambda: False
+    on_plan: Callable[[TrainingNeeds], None] = lambda plan: None
+    on_epoch: Callable[[Epoch, int], None] = lambda epoch, epochs: None
+    should_stop: Callable[[], bool] = lambda: False
 
 
 class TrainingInterrupted(HostError):
-    """The user stopped it. path: the checkpoint from which it goes on."""
+    """The user stopped the training. path: the checkpoint to resume from."""
 
     def __init__(self, message: str, path: Path) -> None:
         super().__init__(message)
         self.path = path
 
 
-def train(options: Options, on: BoardTarget, *, watcher: Watcher | None = None) -> TrainingResult:
+def train(
+    options: Options, on: BoardTarget, *, listener: TrainingListener | None = None
+) -> TrainingResult:
     """Trains on a board and compares with the same training on this computer.
 
-    TrainingInterrupted when `watcher.stop` says so. A difference is no error but a result.
+    TrainingInterrupted when `listener.should_stop` says so. A difference is no error but a result.
     """
     began = time.monotonic()
-    watcher = watcher or Watcher()
+    listener = listener or TrainingListener()
     board = on.board
     _check_options(options)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", byteprop.TrainingWarning)
         job = _Job.prepare(options, board)
-    told = tuple(dict.fromkeys(str(w.message) for w in caught))
-    watcher.planned(job.plan)
+    cautions = tuple(dict.fromkeys(str(w.message) for w in caught))
+    listener.on_plan(job.plan)
     firmware_began = time.monotonic()
-    firmware = build(board, None, train=True, progress=watcher.progress)
+    firmware = build(board, None, train=True, progress=listener.progress)
     build_seconds = time.monotonic() - firmware_began
-    with connect(on, firmware, progress=watcher.progress) as session:
-        session = replace(session, build_seconds=build_seconds)
+    with connect(on, firmware, progress=listener.progress) as deployment:
+        deployment = replace(deployment, build_seconds=build_seconds)
         with warnings.catch_warnings():
-            # The result has a verdict of its own.
+            # The result has its own verdict.
             warnings.simplefilter("ignore", byteprop.TrainingWarning)
-            done = _train(job, session, watcher)
-        return _result(job, session, done, told, began)
+            done = _train(job, deployment, listener)
+        return _result(job, deployment, done, cautions, began)
 
 
 def _check_options(options: Options) -> None:
@@ -137,10 +139,11 @@ def _check_options(options: Options) -> None:
         if not path.parent.is_dir():
             raise ArgumentError(f"--save: there is no folder {path.parent}")
     if options.resume and options.checkpoint is None:
-        raise ArgumentError("--resume: goes on from the file that --checkpoint names; name one")
+        raise ArgumentError("--resume: expected --checkpoint FILE to resume from, got none")
     if options.resume and options.checkpoint and not options.checkpoint.exists():
         raise ArgumentError(
-            f"--resume: there is no checkpoint {options.checkpoint}; leave --resume out to begin"
+            f"--resume: there is no checkpoint {options.checkpoint}; leave out --resume to start "
+            "a new training"
         )
 
 
@@ -149,7 +152,7 @@ def _check_options(options: Options) -> None:
 
 @dataclass(frozen=True)
 class _Job:
-    """All that is known before the board is touched."""
+    """Everything that is known before the board is used."""
 
     options: Options
     board: Board
@@ -198,7 +201,7 @@ class _Job:
 
     @property
     def shown(self) -> Encoded:
-        """The part that the board itself answers at the end."""
+        """The part that the board itself runs at the end."""
         return self.test or self.validation or self.training
 
 
@@ -207,53 +210,54 @@ class _Job:
 
 @dataclass(frozen=True)
 class _Done:
-    """What came back from the board."""
+    """Results from the board."""
 
     epochs: tuple[Epoch, ...]
     history: History
     resumed_at: int
-    comparison: TwinComparison
+    comparison: LockstepComparison
     outputs: Rows
     ticks: tuple[int, ...]
     host: Trained
-    saved: Saved | None
+    saved: SaveCheck | None
     seconds: float
 
 
-class _Live(Callback):
-    """Passes on what fit tells."""
+class _ProgressCallback(Callback):
+    """Passes the progress of fit on to the listener."""
 
-    def __init__(self, run: fitting.Run[LockstepTrainer], watcher: Watcher) -> None:
+    def __init__(self, run: fitting.Run[LockstepTrainer], listener: TrainingListener) -> None:
         self._run = run
-        self._watcher = watcher
+        self._listener = listener
 
     def on_progress(self, position: Position, logs: Logs) -> None:
         figures = ", ".join(f"{name} {value:.4g}" for name, value in logs.items())
-        self._watcher.progress(
-            f"train\tepoch {position.epoch + 1} of {position.epochs}, {figures}",
+        self._listener.progress(
+            "train",
             position.epoch * position.samples + position.sample,
             position.epochs * position.samples,
+            note=f"epoch {position.epoch + 1} of {position.epochs}, {figures}",
         )
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        self._watcher.epoch(_epoch(self._run, epoch), self._run.settings.epochs)
+        self._listener.on_epoch(_epoch(self._run, epoch), self._run.settings.epochs)
 
 
-def _train(job: _Job, session: Deployment, watcher: Watcher) -> _Done:
+def _train(job: _Job, deployment: Deployment, listener: TrainingListener) -> _Done:
     began = time.monotonic()
-    held = None if job.validation is None else job.validation.samples
+    validation = None if job.validation is None else job.validation.samples
     run = fitting.Run(
         job.model,
         job.settings,
         job.training.samples,
-        held,
+        validation,
         resume=job.options.checkpoint if job.options.resume else None,
-        make_trainer=partial(LockstepTrainer, session.device),
-        should_stop=watcher.stop,
+        make_trainer=partial(LockstepTrainer, deployment.device),
+        should_stop=listener.should_stop,
     )
     lockstep = run.trainer
     resumed_at = run.epoch
-    run.callbacks = [_Live(run, watcher)]
+    run.callbacks = [_ProgressCallback(run, listener)]
     job.model.stop_training = False
     first = ""
     try:
@@ -262,23 +266,23 @@ def _train(job: _Job, session: Deployment, watcher: Watcher) -> _Done:
         raise _interrupted(job, run) from None
     except (LinkError, PortError) as error:
         stopped = _interrupted(job, run)
-        # An interrupt from the keyboard reaches an emulator as well, and then it is gone.
-        if watcher.stop():
+        # An interrupt from the keyboard reaches an emulator too, and ends it.
+        if listener.should_stop():
             raise stopped from None
         raise LinkError(
-            f"{error}; {stopped}, and --checkpoint {stopped.path} --resume goes on from there"
+            f"{error}; {stopped}; resume with --checkpoint {stopped.path} --resume"
         ) from error
     except BoardMismatch as difference:
         first = str(difference)
     board = lockstep.end()
     host = Trained(lockstep.image, lockstep.state, lockstep.counters)
     saved = (
-        save_on_board(session.device, lockstep.session, board)
+        save_on_board(deployment.device, lockstep.session, board)
         if job.options.save_on_device
         else None
     )
     seconds = time.monotonic() - began
-    outputs, answered = _answers(job, session, board.image, watcher.progress)
+    outputs, answered = _answers(job, deployment, board.image, listener.progress)
     comparison = compare(
         board,
         host,
@@ -298,7 +302,7 @@ def _interrupted(job: _Job, run: fitting.Run[LockstepTrainer]) -> TrainingInterr
     checkpoint.save(path, run.checkpoint())
     return TrainingInterrupted(
         f"stopped in epoch {run.epoch + 1} of {run.settings.epochs}, after {run.sample} of its "
-        f"{len(run.samples)} samples; all of it is in {path}",
+        f"{len(run.samples)} samples; everything so far is in {path}",
         path,
     )
 
@@ -310,9 +314,9 @@ def _epochs(run: fitting.Run[LockstepTrainer]) -> tuple[Epoch, ...]:
 def _epoch(run: fitting.Run[LockstepTrainer], i: int) -> Epoch:
     h = run.history.history
     n = len(run.samples)
-    held = None if run.held is None else _score(len(run.held), h, "val_", i)
+    validation = None if run.held is None else _score(len(run.held), h, "val_", i)
     rate = int(run.settings.rates(i, 0, 1, n)[0]) / ONE_Q24
-    return Epoch(i + 1, rate, _score(n, h, "", i), held)
+    return Epoch(i + 1, rate, _score(n, h, "", i), validation)
 
 
 def _score(n: int, history: dict[str, list[float]], prefix: str, i: int) -> Score:
@@ -324,12 +328,12 @@ def _score(n: int, history: dict[str, list[float]], prefix: str, i: int) -> Scor
 
 
 def _answers(
-    job: _Job, session: Deployment, trained: bytes, progress: Progress
+    job: _Job, deployment: Deployment, trained: bytes, progress: Progress
 ) -> tuple[Rows, str]:
-    """What the board answers with what it has learnt, and where that is not what the host answers,
-    in words."""
-    device = session.device
-    # The board has this image already; so nothing is sent unless it was reset since.
+    """Outputs of the board with the trained weights, and in words the first one that differs from
+    the host's."""
+    device = deployment.device
+    # The board has this image already, so nothing is sent unless it was reset since.
     device.load_image(trained)
     x = job.shown.samples.x
     got = np.empty((len(x), n_outputs(job.before)), np.uint8)
@@ -337,14 +341,14 @@ def _answers(
         got[i] = np.frombuffer(answer.output, np.uint8)
         progress("answer", i + 1, len(x))
     same = job.model if job.model.image == trained else byteprop.load(trained)
-    wanted = same._opened.run(x)
-    wrong = np.argwhere(got != wanted)
+    expected = same._opened.run(x)
+    wrong = np.argwhere(got != expected)
     if not len(wrong):
         return got, ""
     i, k = (int(v) for v in wrong[0])
     return got, (
-        f"{job.shown.name} sample {i}, output {k}: the board answers {got[i, k]}, the host "
-        f"{wanted[i, k]} with the same weights"
+        f"{job.shown.name} sample {i}, output {k}: {got[i, k]} on the board, {expected[i, k]} "
+        "on the host, with the same weights"
     )
 
 
@@ -352,7 +356,7 @@ def _answers(
 
 
 def _result(
-    job: _Job, session: Deployment, done: _Done, told: Sequence[str], began: float
+    job: _Job, deployment: Deployment, done: _Done, cautions: Sequence[str], began: float
 ) -> TrainingResult:
     config = job.settings.config
     graph = with_names(job.model.graph, job.names)
@@ -364,9 +368,9 @@ def _result(
         loss=loss_text(graph),
         inputs_reason=getattr(job.model, "inputs_reason", ""),
         board=job.board,
-        is_emulated=session.is_emulated,
-        build_id=session.device.info.build_id,
-        settings=Settings(
+        is_emulated=deployment.is_emulated,
+        build_id=deployment.device.info.build_id,
+        settings=SettingsSummary(
             job.settings.epochs,
             job.settings.rate_q24 / ONE_Q24,
             job.options.training.schedule_name,
@@ -389,10 +393,10 @@ def _result(
         diagnosis=done.history.diagnosis,
         counters=done.host.counters,
         remarks=done.history.remarks,
-        warnings=tuple(told),
+        warnings=tuple(cautions),
         comparison=done.comparison,
         plan=job.plan,
-        figures=_figures(session, done, began),
+        figures=_figures(deployment, done, began),
         confusion_of=job.shown.name,
         confusion=_confusion(job, model, done),
         pictures=_pictures(job, model, done),
@@ -408,8 +412,8 @@ def _result(
 def _saved_files(
     model: byteprop.Model, paths: Sequence[Path]
 ) -> tuple[tuple[Path, ...], tuple[str, ...]]:
-    """The files that were written, and what went wrong with the others: a disk that has filled up
-    must not lose the result of the training."""
+    """The files that were written, and the errors of the others: a full disk must not lose the
+    result of the training."""
     files, unsaved = [], []
     for path in paths:
         try:
@@ -467,23 +471,23 @@ def _parameters(model: byteprop.Model) -> tuple[Parameters, ...]:
     return tuple(Parameters(w.tolist(), b.tolist()) for w, b in layers)
 
 
-def _figures(session: Deployment, done: _Done, began: float) -> TrainingFigures:
-    device = session.device
+def _figures(deployment: Deployment, done: _Done, began: float) -> TrainingFigures:
+    device = deployment.device
     stats = device.stats()
     ticks = done.ticks
-    median = session.cost(float(np.median(ticks))) if ticks else None
+    median = deployment.cost(float(np.median(ticks))) if ticks else None
     return TrainingFigures(
-        ram_bytes=session.firmware.ram_bytes or None,
-        flash_bytes=session.firmware.flash_bytes or None,
+        ram_bytes=deployment.firmware.ram_bytes or None,
+        flash_bytes=deployment.firmware.flash_bytes or None,
         stack_used_bytes=stats.stack_bytes - stats.stack_free,
         stack_bytes=stats.stack_bytes,
-        unit=session.unit,
+        unit=deployment.unit,
         sample_median=median,
-        sample_max=session.cost(max(ticks)) if ticks else None,
+        sample_max=deployment.cost(max(ticks)) if ticks else None,
         wire_bytes=device.wire_bytes,
         retransmissions=device.retransmissions,
         sessions_lost=device.sessions_lost,
-        build_seconds=session.build_seconds,
+        build_seconds=deployment.build_seconds,
         train_seconds=done.seconds,
         seconds=time.monotonic() - began,
     )

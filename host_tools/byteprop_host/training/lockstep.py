@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from byteprop.engine._raw_train import RESULT, Config, Counters, Plan, Trainer
-from byteprop_host.link import Checkpoint, Device, TrainingSession, TrainSample
+from byteprop_host.link import Device, DeviceCheckpoint, TrainingSession, TrainSample
 from byteprop_host.training.compare import Trained
 
 Rows = npt.NDArray[np.uint8]
@@ -34,9 +34,9 @@ class LockstepTrainer:
         self.results = 0
         self._device = device
         self._host = host
-        self._session = self._begin(Checkpoint(host.counters.samples, host.image, host.state))
+        self._session = self._begin(DeviceCheckpoint(host.counters.samples, host.image, host.state))
 
-    def _begin(self, at: Checkpoint) -> TrainingSession:
+    def _begin(self, at: DeviceCheckpoint) -> TrainingSession:
         return TrainingSession(
             self._device,
             at.image,
@@ -114,7 +114,7 @@ class LockstepTrainer:
         at = self._ended()
         return Trained(at.image, at.state or b"", self._session.counters())
 
-    def _ended(self) -> Checkpoint:
+    def _ended(self) -> DeviceCheckpoint:
         """End and reading belong together: a reset between them would undo the last update."""
         while True:
             losses = self._device.sessions_lost

@@ -17,12 +17,12 @@ from byteprop_host.boards.board import Board
 from byteprop_host.console import printable
 from byteprop_host.data.samples import Ints
 from byteprop_host.firmware.capacity import TrainingNeeds
-from byteprop_host.training.compare import TwinComparison
+from byteprop_host.training.compare import LockstepComparison
 from byteprop_host.training.scores import Epoch, Score
 
 
 @dataclass(frozen=True)
-class Settings:
+class SettingsSummary:
     """What was asked for."""
 
     epochs: int
@@ -53,7 +53,7 @@ class Final:
 
 
 @dataclass(frozen=True)
-class Saved:
+class SaveCheck:
     """What the board keeps in its flash. identical: read back, it equals what was learnt."""
 
     slot: int
@@ -112,7 +112,7 @@ class TrainingResult:
     board: Board
     is_emulated: bool
     build_id: int
-    settings: Settings
+    settings: SettingsSummary
     split: str
     parts: tuple[Part, ...]
     baseline: float
@@ -123,7 +123,7 @@ class TrainingResult:
     counters: Counters
     remarks: tuple[Remark, ...]
     warnings: tuple[str, ...]
-    comparison: TwinComparison
+    comparison: LockstepComparison
     plan: TrainingNeeds
     figures: TrainingFigures
     confusion_of: str
@@ -132,7 +132,7 @@ class TrainingResult:
     parameters: tuple[Parameters, ...]
     before: Graph
     after: Graph
-    saved: Saved | None
+    saved: SaveCheck | None
     files: tuple[Path, ...]
     unsaved: tuple[str, ...]  # why files of --save could not be written
 
@@ -251,7 +251,7 @@ def _before(final: Final) -> str:
     return "" if final.before is None else f"; before training {final.before}"
 
 
-def _frozen(settings: Settings) -> str:
+def _frozen(settings: SettingsSummary) -> str:
     return f", frozen {', '.join(settings.frozen)}" if settings.frozen else ""
 
 

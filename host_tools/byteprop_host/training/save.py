@@ -8,7 +8,7 @@ from byteprop_host.firmware.capacity import TrainingNeeds
 from byteprop_host.link import Device, TrainingSession
 from byteprop_host.training.compare import Trained
 from byteprop_host.training.plan import can_save
-from byteprop_host.training.result import Saved
+from byteprop_host.training.result import SaveCheck
 
 
 def check_save(board: Board, plan: TrainingNeeds) -> None:
@@ -26,13 +26,13 @@ def check_save(board: Board, plan: TrainingNeeds) -> None:
         )
 
 
-def save_on_board(device: Device, session: TrainingSession, learnt: Trained) -> Saved:
+def save_on_board(device: Device, session: TrainingSession, learnt: Trained) -> SaveCheck:
     """Saves, resets the board, and compares what comes back out of its flash."""
     saved = session.save()
     restored = session.restored_from_flash
     device.reset()
     back = session.checkpoint()
-    return Saved(
+    return SaveCheck(
         slot=saved.slot,
         sequence=saved.sequence,
         image_bytes=saved.image_bytes,
