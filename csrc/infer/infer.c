@@ -38,26 +38,22 @@ void bp_infer_reset(const bp_model_t *model, uint8_t *arena) {
     }
 }
 
-static uint32_t elems_of(const bp_model_t *model, uint16_t tensor_index) {
-    bp_tensor_t tensor;
-    bp_model_tensor(&tensor, model, tensor_index);
-    return tensor.elems;
+/* Bytes of n tensors of the io section. */
+static uint32_t io_bytes(const bp_model_t *model, uint16_t first, uint16_t n) {
+    const uint8_t *index = model->image + (size_t)(model->io_offset + 2 * (uint32_t)first);
+    uint32_t bytes = 0;
+    for (; n != 0; --n, index += 2) {
+        bytes += bp_record_elems(bp_tensor_record(model, BP_ROM_U16(index)));
+    }
+    return bytes;
 }
 
 uint32_t bp_infer_input_bytes(const bp_model_t *model) {
-    uint32_t bytes = 0;
-    for (uint16_t i = 0; i < model->n_inputs; ++i) {
-        bytes += elems_of(model, bp_model_input(model, i));
-    }
-    return bytes;
+    return io_bytes(model, 0, model->n_inputs);
 }
 
 uint32_t bp_infer_output_bytes(const bp_model_t *model) {
-    uint32_t bytes = 0;
-    for (uint16_t i = 0; i < model->n_outputs; ++i) {
-        bytes += elems_of(model, bp_model_output(model, i));
-    }
-    return bytes;
+    return io_bytes(model, model->n_inputs, model->n_outputs);
 }
 
 static const uint8_t *put_inputs(uint8_t *arena, const uint8_t *x, const bp_model_t *model) {

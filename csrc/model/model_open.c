@@ -201,15 +201,13 @@ static bp_status_t check_boundary(const bp_model_t *model, uint16_t tensor) {
 /* Inputs have bytes of their own, so that all of them together fit in the arena. */
 static bp_status_t check_inputs(const bp_model_t *model) {
     for (uint16_t i = 0; i < model->n_inputs; ++i) {
-        bp_status_t status = check_boundary(model, bp_model_input(model, i));
-        for (uint16_t k = 0; k < i && status == BP_OK; ++k) {
-            if (bp_records_overlap(bp_tensor_record(model, bp_model_input(model, i)),
+        uint16_t input = bp_model_input(model, i);
+        BP_TRY(check_boundary(model, input));
+        for (uint16_t k = 0; k < i; ++k) {
+            if (bp_records_overlap(bp_tensor_record(model, input),
                                    bp_tensor_record(model, bp_model_input(model, k)))) {
-                status = BP_E_OVERLAP;
+                return BP_E_OVERLAP;
             }
-        }
-        if (status != BP_OK) {
-            return status;
         }
     }
     return BP_OK;
@@ -243,13 +241,13 @@ static bp_status_t check_live(const bp_model_t *model, uint16_t tensor, uint16_t
     while (end-- != 0) {
         bool overwritten = false;
         bp_model_op(&op, model, end);
-        for (uint8_t i = 0; i < op.n_outputs; ++i) {
-            uint16_t output = bp_op_output(&op, i);
-            if (output == tensor) {
+        const uint8_t *output = op.operands + 2u * op.n_inputs;
+        for (; op.n_outputs != 0; --op.n_outputs, output += 2) {
+            uint16_t index = BP_ROM_U16(output);
+            if (index == tensor) {
                 return BP_OK;
             }
-            overwritten =
-                overwritten || bp_records_overlap(record, bp_tensor_record(model, output));
+            overwritten |= bp_records_overlap(record, bp_tensor_record(model, index));
         }
         if (overwritten && !bp_op_is_noop(model, &op)) {
             return BP_E_OVERLAP;
@@ -284,19 +282,14 @@ static bp_status_t check_operands(const bp_model_t *model, const bp_op_t *op, ui
 
 static bp_status_t check_ops(const bp_reader_t *reader) {
     const bp_model_t *model = reader->model;
-    bp_status_t status = BP_OK;
-    for (uint16_t i = 0; i < model->n_ops && status == BP_OK; ++i) {
+    for (uint16_t i = 0; i < model->n_ops; ++i) {
         bp_op_t op;
-        status = check_record(reader, i);
-        if (status == BP_OK) {
-            bp_model_op(&op, model, i);
-            status = check_operands(model, &op, i);
-        }
-        if (status == BP_OK) {
-            status = bp_op_check(reader, &op);
-        }
+        BP_TRY(check_record(reader, i));
+        bp_model_op(&op, model, i);
+        BP_TRY(check_operands(model, &op, i));
+        BP_TRY(bp_op_check(reader, &op));
     }
-    return status;
+    return BP_OK;
 }
 
 /* Outputs hold their values to the end. They may share bytes, or be the same tensor, so that all of

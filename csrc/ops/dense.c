@@ -7,15 +7,17 @@
 /* FULLY_CONNECTED. Its words: layout u8, activation u8, flags u8, 0; y_min i16, y_max i16; offsets
  * of weights, biases, multipliers, shifts, weight scales. */
 
+enum { Y_MIN = 4, Y_MAX = 6, PARTS = 8 };
+
 void bp_dense_record(bp_dense_record_t *record, const bp_op_t *op) {
     const uint8_t *p = op->params;
     record->layout = BP_ROM_U8(p);
     record->activation = BP_ROM_U8(p + 1);
     record->flags = BP_ROM_U8(p + BP_DENSE_FLAGS);
-    record->y_min = (int16_t)BP_ROM_U16(p + 4);
-    record->y_max = (int16_t)BP_ROM_U16(p + 6);
+    record->y_min = (int16_t)BP_ROM_U16(p + Y_MIN);
+    record->y_max = (int16_t)BP_ROM_U16(p + Y_MAX);
     for (uint8_t i = 0; i < BP_DENSE_PARTS; ++i) {
-        record->part[i] = BP_ROM_U32(p + 8 + 4 * i);
+        record->part[i] = BP_ROM_U32(p + PARTS + 4 * i);
     }
 }
 
@@ -100,6 +102,10 @@ bp_status_t bp_op_dense_check(const bp_reader_t *reader, const bp_op_t *op) {
     return status == BP_OK ? check_data(reader, &record, n_in, n_out) : status;
 }
 
+static const uint8_t *part_of(const bp_model_t *model, const bp_op_t *op, uint8_t part) {
+    return model->image + (size_t)BP_ROM_U32(op->params + PARTS + 4 * part);
+}
+
 void bp_op_dense_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op) {
     const uint8_t *tx = bp_operand_record(model, op, 0), *ty = bp_operand_record(model, op, 1);
     const int8_t *x = (const int8_t *)arena + (size_t)bp_record_offset(tx);
@@ -110,20 +116,19 @@ void bp_op_dense_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op)
         rows = bp_record_elems(ty) / n_out;
         n_in /= rows;
     }
-    bp_dense_record_t record;
-    bp_dense_record(&record, op);
+    const uint8_t *p = op->params;
     const bp_dense_s8_t dense = {
-        .weights = model->image + (size_t)record.part[0],
-        .bias = model->image + (size_t)record.part[1],
-        .mult_q31 = model->image + (size_t)record.part[BP_DENSE_MULTIPLIERS],
-        .lshift = model->image + (size_t)record.part[BP_DENSE_LSHIFTS],
+        .weights = part_of(model, op, 0),
+        .bias = part_of(model, op, 1),
+        .mult_q31 = part_of(model, op, BP_DENSE_MULTIPLIERS),
+        .lshift = part_of(model, op, BP_DENSE_LSHIFTS),
         .n_in = (uint16_t)n_in,
         .n_out = (uint16_t)n_out,
         .row_stride = (uint16_t)bp_row_stride(n_in),
-        .per_channel = (record.flags & BP_OP_PER_CHANNEL) != 0,
+        .per_channel = (BP_ROM_U8(p + BP_DENSE_FLAGS) & BP_OP_PER_CHANNEL) != 0,
         .y_zp = (int8_t)bp_record_zero_point(ty),
-        .y_min = (int8_t)record.y_min,
-        .y_max = (int8_t)record.y_max,
+        .y_min = BP_ROM_I8(p + Y_MIN), /* the range is one of int8 */
+        .y_max = BP_ROM_I8(p + Y_MAX),
     };
     for (; rows != 0; --rows) {
         bp_dense_s8(y, x, &dense);

@@ -50,62 +50,65 @@ static bool may_overlap(const uint8_t *x, const uint8_t *y, uint8_t traits) {
 }
 
 /* No output has a byte of an output before it, nor, unless the traits allow it, of an input. */
-static bool is_apart(const bp_model_t *model, const bp_op_t *op, uint16_t output, uint8_t traits) {
-    const uint8_t *y = bp_operand_record(model, op, output);
-    if (bp_record_kind(y) == BP_KIND_SCRATCH) {
-        traits = 0;
-    }
+static bp_status_t check_apart(const bp_model_t *model, const bp_op_t *op, const uint8_t *y,
+                               uint16_t output, uint8_t traits) {
     for (uint16_t i = 0; i < output; ++i) {
         const uint8_t *x = bp_operand_record(model, op, i);
         if (!(i < op->n_inputs && may_overlap(x, y, traits)) && bp_records_overlap(x, y)) {
-            return false;
+            return BP_E_OVERLAP;
         }
     }
-    return true;
+    return BP_OK;
 }
 
-/* An operand by itself. y: output 0. */
-static bp_status_t check_operand(const uint8_t *record, const uint8_t *y, uint8_t traits,
-                                 bool is_input, bool is_scratch) {
-    uint8_t dtype = bp_record_dtype(record), kind = bp_record_kind(record);
-    if ((kind == BP_KIND_SCRATCH) != is_scratch ||
-        (kind == BP_KIND_CONSTANT && !(is_input && HAS_TRAIT(traits, BP_OP_CONSTANTS)))) {
-        return BP_E_KIND;
+static bp_status_t check_scratch(const bp_model_t *model, const bp_op_t *op, uint16_t output) {
+    const uint8_t *scratch = bp_operand_record(model, op, output);
+    return bp_record_kind(scratch) == BP_KIND_SCRATCH ? check_apart(model, op, scratch, output, 0)
+                                                      : BP_E_KIND;
+}
+
+/* All operands but scratch memory: inputs, then outputs. */
+static bp_status_t check_operands(const bp_model_t *model, const bp_op_t *op, uint16_t n,
+                                  uint8_t traits) {
+    const uint8_t *y = bp_operand_record(model, op, op->n_inputs);
+    for (uint16_t i = 0; i < n; ++i) {
+        const uint8_t *record = bp_operand_record(model, op, i);
+        bool is_input = i < op->n_inputs;
+        uint8_t kind = bp_record_kind(record), dtype = bp_record_dtype(record);
+        if (kind == BP_KIND_SCRATCH ||
+            (kind == BP_KIND_CONSTANT && !(is_input && HAS_TRAIT(traits, BP_OP_CONSTANTS)))) {
+            return BP_E_KIND;
+        }
+        if ((HAS_TRAIT(traits, BP_OP_INT8) && dtype != BP_DTYPE_INT8) ||
+            (HAS_TRAIT(traits, BP_OP_SAME_TYPE) && dtype != bp_record_dtype(y))) {
+            return BP_E_DTYPE;
+        }
+        if (HAS_TRAIT(traits, BP_OP_SAME_SIZE) && bp_record_elems(record) != bp_record_elems(y)) {
+            return BP_E_SHAPE;
+        }
+        if (!is_input) {
+            BP_TRY(check_apart(model, op, record, i, traits));
+        }
     }
-    if ((HAS_TRAIT(traits, BP_OP_INT8) && dtype != BP_DTYPE_INT8) ||
-        (HAS_TRAIT(traits, BP_OP_SAME_TYPE) && dtype != bp_record_dtype(y))) {
-        return BP_E_DTYPE;
-    }
-    return HAS_TRAIT(traits, BP_OP_SAME_SIZE) && !is_scratch &&
-                   bp_record_elems(record) != bp_record_elems(y)
-               ? BP_E_SHAPE
-               : BP_OK;
+    return BP_OK;
 }
 
 bp_status_t bp_op_check(const bp_reader_t *reader, const bp_op_t *op) {
-    const bp_model_t *model = reader->model;
     const uint32_t form = form_of(op->code);
-    const uint8_t n_inputs = (uint8_t)form, traits = (uint8_t)(form >> 24);
-    const uint16_t n = (uint16_t)(op->n_inputs + op->n_outputs);
-    const bool has_scratch = HAS_TRAIT(traits, BP_OP_SCRATCH);
+    const uint8_t n_inputs = (uint8_t)form, n_outputs = (uint8_t)(form >> 8);
+    const uint8_t traits = (uint8_t)(form >> 24);
+    const uint8_t n_scratch = HAS_TRAIT(traits, BP_OP_SCRATCH);
     if (form == NO_FORM) {
         return BP_E_OP;
     }
     if ((n_inputs != 0 && op->n_inputs != n_inputs) || op->n_words != (uint8_t)(form >> 16) ||
-        op->n_outputs != (uint8_t)(form >> 8) + has_scratch) {
+        op->n_outputs != n_outputs + n_scratch) {
         return BP_E_PARAM;
     }
-    const uint8_t *y = bp_operand_record(model, op, op->n_inputs);
-    for (uint16_t i = 0; i < n; ++i) {
-        bool is_input = i < op->n_inputs;
-        bp_status_t status = check_operand(bp_operand_record(model, op, i), y, traits, is_input,
-                                           has_scratch && i == n - 1);
-        if (status == BP_OK && !is_input && !is_apart(model, op, i, traits)) {
-            status = BP_E_OVERLAP;
-        }
-        if (status != BP_OK) {
-            return status;
-        }
+    const uint16_t n = (uint16_t)(op->n_inputs + n_outputs);
+    BP_TRY(check_operands(reader->model, op, n, traits));
+    if (n_scratch != 0) {
+        BP_TRY(check_scratch(reader->model, op, n));
     }
     return check_own(reader, op);
 }

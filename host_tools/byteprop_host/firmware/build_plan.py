@@ -19,9 +19,8 @@ _COMMON_FLAGS = (
 _KERNEL_FOLDERS = ("kernels", "isa")
 _TRAIN_FOLDER = "train"
 _LIBRARY_FOLDERS = ("link",)
-# What depends on the ops of the firmware, and is compiled anew for other ops.
-_WALK_FOLDER = "infer"
-_OP_FOLDERS = ("model", "ops")
+# What depends on the ops of the firmware, and is compiled again for other ops.
+_OP_FOLDERS = ("infer", "model", "ops")
 PROGRAM_FOLDER = "app"
 
 
@@ -125,11 +124,9 @@ class BuildPlan:
         program = list(self.program) or sorted((self.csrc / PROGRAM_FOLDER).glob("*.c"))
         model = _define_flags(self.program_defines())
         ops = _define_flags(self.op_defines())
-        walk = _sources(self.csrc, (_WALK_FOLDER,))
         readers = _sources(self.csrc, _OP_FOLDERS)
         return [
             *(CompileUnit(s, (*base, *build.kernel_flags)) for s in kernels),
-            *(CompileUnit(s, (*base, *build.kernel_flags, *ops)) for s in walk),
             *(CompileUnit(s, (*base, *build.program_flags, *ops)) for s in readers),
             *(CompileUnit(s, (*base, *build.program_flags)) for s in others),
             *(CompileUnit(s, (*base, *build.program_flags, *model)) for s in program),
