@@ -177,7 +177,7 @@ def test_threads_share_an_engine_without_a_lock() -> None:
 
 
 def _with_isa(name: str) -> subprocess.CompletedProcess[str]:
-    code = "from byteprop import _raw; print(_raw.isa_name())"
+    code = "from byteprop.engine import _raw; print(_raw.isa_name())"
     return subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "BYTEPROP_ISA": name},
