@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -349,22 +350,81 @@ def python_files(*folders: Path) -> list[Path]:
     return sorted(p for folder in folders for p in folder.rglob("*.py"))
 
 
-def imports(path: Path) -> set[str]:
-    """Absolute dotted names that the module imports."""
+def import_pairs(path: Path) -> Iterator[tuple[str, str]]:
+    """(module, name in it) of each import, absolute; the name is empty for `import module`."""
     top = "runtime" if path.is_relative_to(ROOT / "runtime") else "host_tools"
     package = path.relative_to(ROOT / top).parts
-    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
+            yield from ((alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 parents = package[: len(package) - node.level]
                 base = ".".join([*parents, base] if base else parents)
-            names.add(base)
-            names.update(f"{base}.{alias.name}" for alias in node.names)
+            yield from ((base, alias.name) for alias in node.names)
+
+
+def imports(path: Path) -> set[str]:
+    """Absolute dotted names that the module imports."""
+    names: set[str] = set()
+    for module, name in import_pairs(path):
+        names |= {module, f"{module}.{name}"} if name else {module}
     return names
+
+
+# Packages and modules of byteprop from the bottom up. Each imports only what stands before it, also
+# inside functions and for types. `__init__` is the public face.
+RUNTIME_LAYERS = (
+    "errors support data engine graph tflite ops image reference importer exporter inference "
+    "training model sequential quantizer __init__"
+).split()
+
+
+def modules() -> dict[str, Path]:
+    """Every module of both packages by its dotted name."""
+    found = {}
+    for folder in (RUNTIME, HOST_TOOLS):
+        for path in python_files(folder):
+            parts = path.relative_to(folder.parent).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imported_modules(path: Path, known: Collection[str]) -> set[str]:
+    """Of the known modules, those that this one waits for when it is imported."""
+    pairs = ((f"{module}.{name}", module) for module, name in import_pairs(path))
+    found = (inner if inner in known else outer for inner, outer in pairs)
+    return {name for name in found if name in known}
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    known = modules()
+    for face in ("byteprop", "byteprop_host"):  # they only pass names on, see the layers
+        del known[face]
+    needs = {name: imported_modules(path, known) - {name} for name, path in known.items()}
+    while free := {name for name, others in needs.items() if not others & needs.keys()}:
+        needs = {name: others for name, others in needs.items() if name not in free}
+    circle = {name: sorted(others & needs.keys()) for name, others in needs.items()}
+    assert circle == {}, "each of these waits for another of them"
+
+
+@pytest.mark.parametrize(("folder", "layers"), [(RUNTIME, RUNTIME_LAYERS)])
+def test_packages_import_downwards(folder: Path, layers: list[str]) -> None:
+    package = folder.name
+    present = {p.stem if p.suffix == ".py" else p.name for p in folder.iterdir()}
+    present -= {"__pycache__", "_kernels", "_bin", "_csrc", "_boards", "py.typed"}
+    unknown = {n for n in present if not n.startswith("_kernels")} - set(layers) - {"__init__"}
+    assert unknown == set(), "give these a place in the list of layers"
+    for path in python_files(folder):
+        own = path.relative_to(folder).with_suffix("").parts[0]
+        for name in imports(path):
+            parts = name.split(".")
+            if parts[0] != package or len(parts) < 2 or parts[1] == "_kernels":
+                continue
+            if parts[1] not in layers:  # a public name, taken from the face
+                parts[1] = "__init__"
+            assert layers.index(parts[1]) <= layers.index(own), f"{relative(path)}: {name}"
 
 
 @pytest.mark.parametrize("path", python_files(RUNTIME), ids=relative)

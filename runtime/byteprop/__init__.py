@@ -9,8 +9,9 @@ from byteprop.errors import (
     TrainingWarning,
     UnsupportedOpError,
 )
-from byteprop.model import LayerInfo, Model, TensorInfo, load
-from byteprop.quantizer.quantizer import quantize
+from byteprop.inference.info import LayerInfo, TensorInfo
+from byteprop.model import Model, load
+from byteprop.quantizer import quantize
 from byteprop.sequential import Dense, Sequential
 from byteprop.training.callbacks import Callback, EarlyStopping
 from byteprop.training.history import History

@@ -17,7 +17,8 @@ from byteprop.errors import ArgumentError, ModelError, TrainingError
 from byteprop.graph import Activation, DType, Graph, Op, Tensor
 from byteprop.graph.boundary import real_range
 from byteprop.image.check import MAX_CLASSES, MAX_N_IN, MAX_WEIGHTS
-from byteprop.model import Arrays, Model
+from byteprop.inference.base_model import Arrays
+from byteprop.model import Model
 from byteprop.ops import Dense as DenseOp
 from byteprop.ops import Reshape, Softmax
 from byteprop.support.arguments import MAX_SEED, integer
@@ -47,7 +48,7 @@ _HIDDEN_SCALE = np.float32(2.0**-6)
 _LOGIT_SCALE = np.float32(2.0**-3)
 # What a Model has and a network without scales has not.
 _WHEN_BUILT = frozenset(
-    "graph image inputs outputs layers macs _engine _ports _fast _fast_predict _masters".split()
+    "graph image inputs outputs layers macs _engine _ports _fast _fast_predict".split()
 )
 
 
@@ -177,24 +178,26 @@ class Sequential(Model):
             labels_of(y, self.specification[-1].units)
         self._build(inputs, output_range, seed if self._seed is None else self._seed)
 
-    _default_window = DEFAULT_WINDOW
+    default_window = DEFAULT_WINDOW
 
-    def _prepare_fit(self, x: Any, y: Any, seed: int) -> None:
+    def before_fit(self, x: Any, y: Any, seed: int) -> None:
         self.calibrate(x, y, seed=seed)
 
-    def _become(self, graph: Graph, image_bytes: bytes, masters: tuple[Masters, ...]) -> None:
+    def adopt(
+        self, graph: Graph, image_bytes: bytes, masters: tuple[Masters, ...] | None = None
+    ) -> None:
         self._trained = True
         self._limits = None
-        super()._become(graph, image_bytes, masters)
+        super().adopt(graph, image_bytes, masters)
 
     @property
     def _classifies(self) -> bool:
         return self.specification[-1].kind == "softmax"
 
     @property
-    def _class_rate(self) -> float:
+    def class_rate(self) -> float:
         unit = self._inputs is not None and self._inputs.has_unit_deviation
-        return UNIT_CLASS_RATE if unit else super()._class_rate
+        return UNIT_CLASS_RATE if unit else super().class_rate
 
     @property
     def inputs_reason(self) -> str:
@@ -212,7 +215,8 @@ class Sequential(Model):
                 f"inputs ({inputs.reason}){outputs}: cannot be trained: {error}"
             ) from error
         self._inputs, self._output_range, self._limits = inputs, output_range, None
-        self._adopt(made, None, None, None)
+        self._adopt(made, image.encode(made))
+        self.masters = None
 
 
 class NotBuiltError(ArgumentError, AttributeError):

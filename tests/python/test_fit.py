@@ -106,7 +106,7 @@ def test_fit_is_the_trainer_fed_as_documented(arguments: dict[str, Any]) -> None
         seed=5,
         frozen=1 if "freeze" in arguments else 0,
         batch=arguments.get("batch_size", 1),
-        window=arguments.get("window", net._default_window),
+        window=arguments.get("window", net.default_window),
         nearest="rounding" in arguments,
         residual=arguments.get("residual", True),
         momentum_shift=2 if "momentum" in arguments else 0,
@@ -128,7 +128,7 @@ def test_fit_is_the_trainer_fed_as_documented(arguments: dict[str, Any]) -> None
 def test_the_masters_are_those_of_the_state() -> None:
     x, y = blobs(60)
     net = small_net(input_range=(0, 1))
-    trainer = _raw_train.Trainer(net.image, _raw_train.Config(seed=0, window=net._default_window))
+    trainer = _raw_train.Trainer(net.image, _raw_train.Config(seed=0, window=net.default_window))
     rates = Linear().rates(83886, Progress(0, 60, 60, 60))
     trainer.run(x ^ np.uint8(128), y.astype(np.uint16), lr_q24=rates)
     net.fit(x, y, learning_rate=0.005, shuffle=False)
@@ -460,12 +460,12 @@ def test_a_refused_fit_changes_nothing(arguments: dict[str, Any], was_trained: b
     if was_trained:
         net.fit(**data)
     net.stop_training = True
-    image, masters, run = net.image, net._masters, net._run_in_progress
+    image, masters, run = net.image, net.masters, net.run_in_progress
     history = None if run is None else dict(run.history.history)
     with pytest.raises((ArgumentError, TrainingError, OSError)):
         net.fit(**(data | arguments))
-    assert net.image is image and net._masters is masters
-    assert net._run_in_progress is run or isinstance(arguments.get("callbacks"), Refuses)
+    assert net.image is image and net.masters is masters
+    assert net.run_in_progress is run or isinstance(arguments.get("callbacks"), Refuses)
     assert history is None or run is None or run.history.history == history
     again = byteprop.load(MODELS / "digits_mlp.tflite")
     if was_trained:
@@ -524,14 +524,14 @@ def one_op_model(make: Callable[[Any], Any]) -> Model:
 
 
 def test_networks_that_cannot_be_trained_name_the_layer() -> None:
-    from byteprop import graph
+    from byteprop import graph, ops
 
     weights = np.ones((4, 4), np.int8)
     bias, scales = np.zeros(4, np.int32), np.ones(1, np.float32)
-    active = one_op_model(lambda t: graph.Dense(*t, weights, bias, scales, graph.Activation.RELU))
+    active = one_op_model(lambda t: ops.Dense(*t, weights, bias, scales, graph.Activation.RELU))
     with pytest.raises(TrainingError, match="layer 0 Dense 't1': the last dense layer has the act"):
         active.fit(np.zeros((2, 4)), np.zeros((2, 4)))
-    bare = one_op_model(lambda t: graph.Rescale(*t))
+    bare = one_op_model(lambda t: ops.Rescale(*t))
     with pytest.raises(TrainingError, match="no dense layer"):
         bare.fit(np.zeros((2, 4)), np.zeros((2, 4)))
 

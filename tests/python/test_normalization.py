@@ -14,7 +14,8 @@ import byteprop
 from byteprop import Dense, Sequential, image, reference
 from byteprop.errors import ArgumentError, TrainingWarning
 from byteprop.graph import Normalization
-from byteprop.training.normalization import describe, inputs_declared, inputs_of_samples
+from byteprop.graph.normalization import describe
+from byteprop.training.normalization import inputs_declared, inputs_of_samples
 from training_data import adc, blobs, fashion_test_images, line, noise, weather
 
 Array = npt.NDArray[Any]
@@ -79,7 +80,7 @@ def test_what_the_board_sees_are_the_codes_of_the_reference() -> None:
         reference.normalize(x, t.normalization), t.scale, t.zero_point, t.dtype
     )
     board = byteprop.Model(image.decode(net.image))
-    np.testing.assert_array_equal(net._ins_bytes(x, "x")[0].view(np.int8), codes)
+    np.testing.assert_array_equal(net.input_bytes_of(x, "x")[0].view(np.int8), codes)
     answers = reference.run(net.graph, [codes])[0]
     y_tensor = net.graph.tensors[net.graph.outputs[0]]
     expected = reference.dequantize(answers, y_tensor.scale, y_tensor.zero_point)
@@ -271,7 +272,7 @@ def test_a_range_far_from_1_is_normalised(
     assert net.inputs[0].normalization == Normalization(np.float32([sub]), np.float32([mul]))
     assert (net.inputs[0].scale, net.inputs[0].zero_point) == (scale, 0)
     assert "is normalised" in net.inputs_reason
-    ends = net._ins_bytes(np.repeat(np.float32(limits)[:, None], 3, axis=1), "x")[0]
+    ends = net.input_bytes_of(np.repeat(np.float32(limits)[:, None], 3, axis=1), "x")[0]
     assert ends.view(np.int8).min() <= -99 and ends.view(np.int8).max() >= 99
     plain = classifier(3, 2, input_range=limits, normalization=False)
     assert plain.inputs[0].normalization is None

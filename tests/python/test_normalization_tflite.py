@@ -17,11 +17,11 @@ import builtin_ref
 import byteprop
 from byteprop import Dense, Model, Sequential, image
 from byteprop.errors import ModelError, UnsupportedOpError
+from byteprop.exporter import write_tflite
 from byteprop.graph import Activation, DType, Graph, Normalization, Tensor
 from byteprop.importer import load_tflite
 from byteprop.ops import Rescale
 from byteprop.tflite.file import TfliteFile, options_of
-from byteprop.tflite.writer import write_tflite
 from random_graphs import normalized_graph
 from training_data import adc, fashion_test_images, weather
 

@@ -14,9 +14,9 @@ import builtin_ref
 import byteprop
 import tflite_builder as tb
 from byteprop.errors import ArgumentError, DataError, ModelError, UnsupportedOpError
+from byteprop.exporter import write_tflite
 from byteprop.ops import Dense
-from byteprop.quantizer.quantizer import FloatLayer, float_network
-from byteprop.tflite.writer import write_tflite
+from byteprop.quantizer import FloatLayer, float_network
 from training_data import MODELS, fashion_test_images
 
 Array = npt.NDArray[Any]

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 import builtin_ref
 import byteprop
-from byteprop import Dense, Sequential, graph
+from byteprop import Dense, Sequential, ops
 from byteprop.errors import ModelError
+from byteprop.exporter import write_tflite
 from byteprop.graph import Activation, DType, Graph
 from byteprop.importer import load_tflite
 from byteprop.model import Model
-from byteprop.tflite.writer import write_tflite
 from random_graphs import chains, graph_of_every_op, graphs, random_input, samples, small_graph
 from training_data import MODELS, blobs, fashion_test_images, line
 
@@ -38,7 +38,7 @@ def assert_same(a: Graph, b: Graph) -> None:
 def fusable(made: Graph) -> bool:
     """Whether no dense layer has the one activation that the file format cannot fuse."""
     return not any(
-        isinstance(op, graph.Dense) and op.activation is Activation.RELU_0_TO_1 for op in made.ops
+        isinstance(op, ops.Dense) and op.activation is Activation.RELU_0_TO_1 for op in made.ops
     )
 
 
@@ -103,9 +103,9 @@ def _network(rng: np.random.Generator, border: bool, input_type: DType) -> Graph
     low = 0 if input_type is DType.UINT8 else -128
     x = b.tensor((1, 3, 4), 0.3, low + int(rng.integers(256)), input_type, float_border=border)
     inner = b.tensor((1, 3, 4), 0.25, int(rng.integers(-128, 128)))
-    b.add(graph.Rescale(x, inner))
+    b.add(ops.Rescale(x, inner))
     flat = b.tensor((1, 12), 0.25, b.tensors[inner].zero_point)
-    b.add(graph.Reshape(inner, flat))
+    b.add(ops.Reshape(inner, flat))
     last = flat
     for n_out in (7, 5):
         y = b.tensor((1, n_out), float(rng.uniform(0.1, 2)), int(rng.integers(-128, 128)))
@@ -113,7 +113,7 @@ def _network(rng: np.random.Generator, border: bool, input_type: DType) -> Graph
         has_bias = bool(rng.integers(2))
         n_scales = (1, n_out)[int(rng.integers(2))]
         b.add(
-            graph.Dense(
+            ops.Dense(
                 last, y,
                 weights=rng.integers(-127, 128, (n_out, n_in)).astype(np.int8),
                 bias=(rng.integers(-9000, 9000, n_out) * has_bias).astype(np.int32),
@@ -124,7 +124,7 @@ def _network(rng: np.random.Generator, border: bool, input_type: DType) -> Graph
         )  # fmt: skip
         last = y
     p = b.tensor((1, 5), 1 / 256, -128, float_border=border)
-    b.add(graph.Softmax(last, p))
+    b.add(ops.Softmax(last, p))
     return b.graph((x,), (p,))
 
 

@@ -109,11 +109,11 @@ def _training(model: Model) -> dict[str, Any]:
     from byteprop.training.trainable import check_trainable
 
     try:
-        check_trainable(model.graph, model._opened, _raw_train.Config(seed=0))
+        check_trainable(model.graph, model.opened, _raw_train.Config(seed=0))
     except TrainingError as error:
         return {"bytes": None, "bytes_without_residuals": None, "why_not": str(error)}
     full, bare = (
-        _raw_train.plan(model._opened, _raw_train.Config(seed=0, residual=residual)).memory_bytes
+        _raw_train.plan(model.opened, _raw_train.Config(seed=0, residual=residual)).memory_bytes
         for residual in (True, False)
     )
     return {"bytes": full, "bytes_without_residuals": bare, "why_not": ""}
@@ -136,7 +136,7 @@ def _trains(plan: TrainingNeeds | None) -> str:
 
 
 def _border(graph: Graph, index: int) -> dict[str, Any]:
-    from byteprop.training.normalization import to_json
+    from byteprop.graph.normalization import to_json
 
     tensor = graph.tensors[index]
     return {
@@ -150,7 +150,7 @@ def _border(graph: Graph, index: int) -> dict[str, Any]:
 
 
 def _borders(word: str, graph: Graph, indices: tuple[int, ...]) -> list[str]:
-    from byteprop.training.normalization import describe
+    from byteprop.graph.normalization import describe
 
     lines = []
     for index in indices:

@@ -341,7 +341,7 @@ def _answers(
         got[i] = np.frombuffer(answer.output, np.uint8)
         progress("answer", i + 1, len(x))
     same = job.model if job.model.image == trained else byteprop.load(trained)
-    expected = same._opened.run(x)
+    expected = same.opened.run(x)
     wrong = np.argwhere(got != expected)
     if not len(wrong):
         return got, ""

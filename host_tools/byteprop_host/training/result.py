@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from byteprop.engine._raw_train import Config, Counters
 from byteprop.graph import Graph
+from byteprop.graph.normalization import to_json
+from byteprop.inference.info import describe_inputs
 from byteprop.training.diagnosis import Diagnosis, Remark, describe
-from byteprop.training.normalization import describe_inputs, to_json
 from byteprop_host.boards.board import Board
 from byteprop_host.console import printable
 from byteprop_host.data.samples import Ints

@@ -45,7 +45,7 @@ class Epoch:
 
 def score(model: byteprop.Model, part: Encoded) -> Score:
     """By inference on this computer; the loss of classes from the logits at full resolution."""
-    return score_of(model, part, model._opened.run(part.samples.x))
+    return score_of(model, part, model.opened.run(part.samples.x))
 
 
 def score_of(model: byteprop.Model, part: Encoded, outputs: Rows) -> Score:

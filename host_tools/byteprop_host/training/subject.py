@@ -157,7 +157,7 @@ def strip_names(model: byteprop.Model) -> tuple[str, ...]:
     """Takes the tensors' names out of a model, which a board has no room for; gives them back."""
     names = tuple(tensor.name for tensor in model.graph.tensors)
     bare = with_names(model.graph, ("",) * len(names))
-    model._adopt(bare, image.encode(bare), None, None)
+    model.adopt(bare, image.encode(bare))
     return names
 
 

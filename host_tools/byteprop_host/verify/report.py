@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from byteprop.training.normalization import describe_inputs
+from byteprop.inference.info import describe_inputs
 from byteprop_host.report import page
 from byteprop_host.report.page import Tile
 from byteprop_host.verify.verdict import Verdict

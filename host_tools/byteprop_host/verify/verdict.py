@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from byteprop.graph import Graph
-from byteprop.training.normalization import describe_inputs, to_json
+from byteprop.graph.normalization import to_json
+from byteprop.inference.info import describe_inputs
 from byteprop_host.boards.board import Board
 from byteprop_host.console import printable
 from byteprop_host.data.samples import Ints, SampleSet

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from byteprop.graph.tensor import Activation, DType, Kind, Normalization, Op, Tensor
+from byteprop.graph.normalization import Normalization
+from byteprop.graph.tensor import Activation, DType, Kind, Op, Tensor
 
 __all__ = [
     "Activation",

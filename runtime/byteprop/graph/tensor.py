@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-import numpy.typing as npt
+
+from byteprop.graph.normalization import Normalization
 
 
 class DType(IntEnum):
@@ -40,28 +41,6 @@ class Kind(IntEnum):
     ACTIVATION = 0
     CONSTANT = 1
     STATE = 2
-
-
-@dataclass(frozen=True, eq=False)
-class Normalization:
-    """What the host does to a float32 input before it is quantised: (x - sub) * mul, each step in
-    float32, feature by feature.
-
-    sub, mul: float32 [n]. Value i of a sample takes the constants i mod n, so that n is 1, or the
-    size of a sample's last axis, its last two, and so on.
-    """
-
-    sub: npt.NDArray[np.float32]
-    mul: npt.NDArray[np.float32]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Normalization) and self._bits() == other._bits()
-
-    def __hash__(self) -> int:
-        return hash(self._bits())
-
-    def _bits(self) -> tuple[bytes, bytes]:
-        return self.sub.tobytes(), self.mul.tobytes()
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from byteprop.engine import _raw
 from byteprop.errors import ModelError
-from byteprop.graph import Graph
-from byteprop.graph.tensor import DType, Kind, Normalization, Op, Tensor
+from byteprop.graph import Graph, Normalization
+from byteprop.graph.tensor import DType, Kind, Op, Tensor
 from byteprop.image.check import MAX_RANK, check
 from byteprop.image.plan import Plan, plan
 from byteprop.ops import place, spec_of, spec_of_code

@@ -9,6 +9,8 @@ import numpy as np
 from byteprop.engine import _raw
 from byteprop.errors import ModelError
 from byteprop.graph import Graph
+from byteprop.graph.limits import MAX_ELEMS, MAX_RANK, MAX_WEIGHTS
+from byteprop.graph.normalization import feature_counts
 from byteprop.graph.quantization import limits
 from byteprop.graph.tensor import Kind, Tensor
 from byteprop.ops import place, spec_of
@@ -23,12 +25,8 @@ __all__ = [
     "MAX_RANK",
     "MAX_WEIGHTS",
     "check",
-    "feature_counts",
 ]
 
-MAX_RANK = _raw.const("BP_MODEL_MAX_RANK")
-MAX_ELEMS = _raw.const("BP_MODEL_MAX_ARENA_BYTES")
-MAX_WEIGHTS = 2**28
 _MAX_TENSORS = _raw.const("BP_MODEL_MAX_TENSORS")
 _MAX_OPS = _raw.const("BP_MODEL_MAX_OPS")
 
@@ -135,13 +133,6 @@ def _check_normalizations(graph: Graph) -> None:
             )
         if not all(np.isfinite(c).all() for c in constants):
             raise ModelError(f"{where}: expected a normalization by finite numbers")
-
-
-def feature_counts(shape: tuple[int, ...]) -> list[int]:
-    """How many constants a normalization of a tensor may have: one for all values of a sample,
-    or one per position along its last axis, its last two, and so on."""
-    sizes = [math.prod(shape[at:]) for at in range(len(shape), 0, -1)]
-    return sorted({1, *sizes})
 
 
 def _check_size(graph: Graph) -> None:

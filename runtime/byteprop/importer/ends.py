@@ -15,10 +15,10 @@ from byteprop.tflite.checks import (
     DTYPES,
     is_bare,
     quantization_problem,
-    quoted,
     scale_and_zero,
     shape_problem,
 )
+from byteprop.tflite.names import quoted
 from byteprop.tflite.rawmodel import RawTensor
 from byteprop.tflite.values import Computed, FloatInput, FloatOutput
 

@@ -9,9 +9,9 @@ from tflite import BuiltinOperator as Code
 
 from byteprop.errors import ModelError, UnsupportedOpError
 from byteprop.graph import Graph
+from byteprop.importer import normalize
 from byteprop.importer.ends import add_inputs, graph_inputs, graph_outputs
 from byteprop.importer.folding import arithmetic, indexing, joining, shape
-from byteprop.importer.ops import normalize
 from byteprop.importer.survey import Supported, what_is_missing
 from byteprop.ops import specs
 from byteprop.ops.spec import Reader

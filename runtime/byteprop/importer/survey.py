@@ -171,7 +171,7 @@ def _weights_kind(model: RawModel, floats: list[RawOp]) -> str:
 
 
 def _is_dense_network(model: RawModel) -> bool:
-    from byteprop.quantizer.float_tflite import network_of
+    from byteprop.importer.float_network import network_of
 
     try:
         network_of(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from byteprop.engine import _raw
 from byteprop.graph.quantization import Multiplier, activation_range, quantize_multiplier
-from byteprop.graph.tensor import Activation, Op
+from byteprop.graph.tensor import Activation, DType, Op
 from byteprop.ops.spec import (
     WEIGHT_ALIGNMENT,
     WORD,
@@ -24,8 +25,11 @@ from byteprop.ops.spec import (
     range_words,
     refuse_unless_int8,
 )
+from byteprop.tflite.names import quoted
 
 if TYPE_CHECKING:
+    from byteprop.tflite.builder import Builder
+    from byteprop.tflite.rawmodel import RawOp, RawTensor
     from byteprop.tflite.writer import Writer
 
 MAX_N_IN = _raw.const("BP_DENSE_MAX_INPUTS")
@@ -36,6 +40,8 @@ _LAYOUT_ROWS = _raw.const("BP_LAYOUT_ROWS")
 # Words of the record: layout, activation and flags; the range; then the offsets of these.
 _WEIGHTS, _BIAS, _WEIGHT_SCALES = 2, 3, 6
 _ACTIVATION_AT, _FLAGS_AT = 1, 2
+# How far a bias's scale may be off, in units of the output's scale.
+_BIAS_SCALE_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
@@ -112,9 +118,7 @@ class DenseSpec(OpSpec[Dense]):
         return replace(dense, bias=_wrap_int32(folded + x.zero_point * _row_sums(dense)))
 
     def tflite_readers(self) -> Mapping[str, Reader]:
-        from byteprop.importer.ops import dense
-
-        return {"FULLY_CONNECTED": Reader(dense.lower, 9)}
+        return {"FULLY_CONNECTED": Reader(_read, 9)}
 
     def write_tflite(self, at: Placed[Dense], writer: Writer) -> None:
         op, x, y = at.op, at.x, at.y
@@ -197,3 +201,160 @@ def _folded_bias(op: Dense, x_zero_point: int) -> npt.NDArray[np.int32]:
 
 def _wrap_int32(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
     return (values & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
+
+
+# --- from a .tflite file ---
+
+
+def _read(builder: Builder, op: RawOp) -> None:
+    builder.expect_operands(op, (2, 3))
+    activation, keep_num_dims = _read_options(builder, op)
+    source = builder.activation(op)
+    x = builder.tensors[source]
+    if x.dtype is not DType.INT8:
+        builder.unsupported(op, f"its input {quoted(x.name)} is {x.dtype.name}")
+    weights, weight_scales = _read_weights(builder, op)
+    n_out, n_in = weights.shape
+    shape = _output_shape(builder, op, x.shape, n_in, n_out, keep_num_dims)
+    target = builder.result(op, shape)
+    y = builder.tensors[target]
+    if y.dtype is not DType.INT8:
+        builder.unsupported(op, f"its output is {y.dtype.name}")
+    builder.check_fused_range(op, activation, y.scale)
+    _check_multiplier(builder, op, x.scale, weight_scales, y.scale)
+    bias = _read_bias(builder, op, n_out, x.scale, weight_scales, y.scale)
+    builder.ops.append(
+        Dense(
+            source,
+            target,
+            weights,
+            np.zeros(n_out, np.int32) if bias is None else bias,
+            weight_scales,
+            activation,
+            has_bias=bias is not None,
+        )
+    )
+
+
+def _read_options(builder: Builder, op: RawOp) -> tuple[Activation, bool]:
+    import tflite
+
+    options = builder.options(op, tflite.FullyConnectedOptions)
+    if options is None:
+        return Activation.NONE, False
+    if options.WeightsFormat() != tflite.FullyConnectedOptionsWeightsFormat.DEFAULT:
+        builder.unsupported(op, f"weights format {options.WeightsFormat()}, not DEFAULT")
+    if options.AsymmetricQuantizeInputs():
+        builder.unsupported(op, "asymmetric_quantize_inputs, which belongs to float32 activations")
+    return builder.fused_activation(op, options.FusedActivationFunction()), bool(
+        options.KeepNumDims()
+    )
+
+
+def _read_weights(
+    builder: Builder, op: RawOp
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
+    raw = builder.required(op, 1)
+    if raw.index in builder.values or raw.data is None:
+        builder.unsupported(op, f"its weights {quoted(raw.name)} are not constant")
+    if raw.is_sparse:
+        builder.unsupported(op, f"its weights {quoted(raw.name)} are sparse")
+    if raw.type_name != "INT8":
+        builder.unsupported(op, f"its weights {quoted(raw.name)} are {raw.type_name}")
+    if len(raw.shape) != 2 or min(raw.shape) < 1:
+        builder.fail(op, f"its weights have the shape {list(raw.shape)}")
+    n_out, n_in = raw.shape
+    if n_in > MAX_N_IN or n_out > MAX_N_OUT:
+        builder.unsupported(
+            op, f"{n_out}x{n_in} weights; byteprop takes up to {MAX_N_OUT}x{MAX_N_IN}"
+        )
+    weights = builder.constant(op, raw, "<i1")
+    return weights, _read_weight_scales(builder, op, raw, n_out)
+
+
+def _read_weight_scales(
+    builder: Builder, op: RawOp, raw: RawTensor, n_out: int
+) -> npt.NDArray[np.float32]:
+    quantization = raw.quantization
+    if quantization is None or quantization.custom:
+        builder.fail(op, f"its weights {quoted(raw.name)} have no quantisation parameters")
+    scales = quantization.scales.astype(np.float32)
+    if len(scales) not in (1, n_out):
+        builder.fail(op, f"{len(scales)} scales for {n_out} rows of weights")
+    if len(scales) > 1 and quantization.dimension != 0:
+        builder.unsupported(
+            op, f"weights quantised along dimension {quantization.dimension}, not by row"
+        )
+    if not bool(np.all(np.isfinite(scales) & (scales > 0))):
+        builder.fail(op, "a scale of its weights is not a positive number")
+    if bool(np.any(quantization.zero_points)):
+        builder.unsupported(op, "weights with a zero point other than 0")
+    return scales
+
+
+def _output_shape(
+    builder: Builder,
+    op: RawOp,
+    x_shape: tuple[int, ...],
+    n_in: int,
+    n_out: int,
+    keep_num_dims: bool,
+) -> tuple[int, ...]:
+    elems = math.prod(x_shape)
+    if elems % n_in or (keep_num_dims and x_shape[-1:] != (n_in,)):
+        builder.fail(op, f"an input of shape {list(x_shape)} for rows of {n_in} weights")
+    return (*x_shape[:-1], n_out) if keep_num_dims else (elems // n_in, n_out)
+
+
+def _check_multiplier(
+    builder: Builder,
+    op: RawOp,
+    x_scale: np.float32,
+    weight_scales: npt.NDArray[np.float32],
+    y_scale: np.float32,
+) -> None:
+    with np.errstate(over="ignore"):
+        rounded = float(x_scale * weight_scales.max())
+    builder.expect_multiplier(op, rounded / float(y_scale))
+
+
+def _read_bias(
+    builder: Builder,
+    op: RawOp,
+    n_out: int,
+    x_scale: np.float32,
+    weight_scales: npt.NDArray[np.float32],
+    y_scale: np.float32,
+) -> npt.NDArray[np.int32] | None:
+    raw = builder.raw(op, 2)
+    if raw is None:
+        return None
+    if raw.index in builder.values or raw.data is None:
+        builder.unsupported(op, f"its bias {quoted(raw.name)} is not constant")
+    if raw.type_name != "INT32":
+        builder.unsupported(op, f"its bias {quoted(raw.name)} is {raw.type_name}, not INT32")
+    if math.prod(raw.shape) != n_out:
+        builder.fail(op, f"a bias of shape {list(raw.shape)} for {n_out} rows of weights")
+    if raw.quantization is not None:
+        _check_bias_scale(builder, op, raw, x_scale, weight_scales, y_scale)
+    return builder.constant(op, raw, "<i4").reshape(n_out).astype(np.int32)
+
+
+def _check_bias_scale(
+    builder: Builder,
+    op: RawOp,
+    raw: RawTensor,
+    x_scale: np.float32,
+    weight_scales: npt.NDArray[np.float32],
+    y_scale: np.float32,
+) -> None:
+    """The bias is added to the sum as it is, so its scale must be the sum's."""
+    assert raw.quantization is not None
+    scales = raw.quantization.scales.astype(np.float64)
+    if len(scales) not in (1, len(weight_scales)) or np.any(raw.quantization.zero_points):
+        builder.fail(
+            op, f"{len(scales)} scales or a zero point not 0 for the bias {quoted(raw.name)}"
+        )
+    off = np.abs(np.float64(x_scale) * weight_scales.astype(np.float64) - scales)
+    if not bool(np.all(off <= _BIAS_SCALE_TOLERANCE * np.float64(y_scale))):
+        builder.fail(op, f"the scale of the bias {quoted(raw.name)} is not input times weights")

@@ -1,18 +1,28 @@
-"""Rescale: integer QUANTIZE, and RELU, RELU6, RELU_N1_TO_1 and RELU_0_TO_1 on their own."""
+"""Rescale: integer QUANTIZE, and RELU, RELU6, RELU_N1_TO_1 and RELU_0_TO_1 on their own.
+
+QUANTIZE from float32 and DEQUANTIZE to it are at the model's boundary, where the host converts:
+they leave only a mark on the tensor.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from byteprop.graph.quantization import Multiplier, activation_range, quantize_multiplier
-from byteprop.graph.tensor import Activation, Op
+from byteprop.graph.tensor import Activation, Op, Tensor
+from byteprop.ops.reshape import Reshape
 from byteprop.ops.spec import InPlace, OpSpec, Params, Placed, Reader, Record, range_words, words
+from byteprop.tflite.names import quoted
+from byteprop.tflite.values import Computed, FloatInput, FloatOutput
 
 if TYPE_CHECKING:
+    from byteprop.tflite.builder import Builder
+    from byteprop.tflite.rawmodel import RawOp
     from byteprop.tflite.writer import Writer
 
 # The op of TensorFlow Lite, and the version that takes int8.
@@ -53,16 +63,18 @@ class RescaleSpec(OpSpec[Rescale]):
         return Rescale(record.inputs[0], record.outputs[0], Activation(record.params[0]))
 
     def tflite_readers(self) -> Mapping[str, Reader]:
-        from byteprop.importer.ops import activation, border
-
-        return {
-            "RELU": Reader(activation.lower_relu, 3),
-            "RELU6": Reader(activation.lower_relu6, 3),
-            "RELU_N1_TO_1": Reader(activation.lower_relu_n1_to_1, 1),
-            "RELU_0_TO_1": Reader(activation.lower_relu_0_to_1, 1),
-            "QUANTIZE": Reader(border.lower_quantize, 2),
-            "DEQUANTIZE": Reader(border.lower_dequantize, 4),
+        relu = {
+            name: Reader(partial(_read_activation, activation=activation), version + 1)
+            for activation, (name, version) in _TFLITE.items()
+            if activation in (Activation.RELU, Activation.RELU6)
         }
+        bounded = {
+            name: Reader(partial(_read_activation, activation=activation), version)
+            for activation, (name, version) in _TFLITE.items()
+            if activation in (Activation.RELU_N1_TO_1, Activation.RELU_0_TO_1)
+        }
+        ends = {"QUANTIZE": Reader(_read_quantize, 2), "DEQUANTIZE": Reader(_read_dequantize, 4)}
+        return relu | bounded | ends
 
     def write_tflite(self, at: Placed[Rescale], writer: Writer) -> None:
         name, version = _TFLITE[at.op.activation]
@@ -79,3 +91,68 @@ def rescale_multiplier(at: Placed[Rescale]) -> Multiplier:
         return quantize_multiplier(float(at.x.scale) / float(at.y.scale))
     with np.errstate(over="ignore", under="ignore"):
         return quantize_multiplier(float(np.float32(at.x.scale) / np.float32(at.y.scale)))
+
+
+# --- from a .tflite file ---
+
+
+def _read_quantize(builder: Builder, op: RawOp) -> None:
+    builder.expect_operands(op, (1,))
+    value = builder.value(op, 0)
+    if isinstance(value, FloatInput):
+        _quantize_input(builder, op, value)
+    else:
+        _emit(builder, op, Activation.NONE)
+
+
+def _quantize_input(builder: Builder, op: RawOp, value: FloatInput) -> None:
+    raw = builder.model.tensors[value.input]
+    output = builder.output(op)
+    builder.expect_shape(op, output, value.shape)
+    dtype = builder.dtype(op, output)
+    scale, zero_point = builder.quantization(op, output)
+    expected = Tensor(
+        raw.name, raw.shape, dtype, scale, zero_point,
+        float_border=True, normalization=value.normalization,
+    )  # fmt: skip
+    index = builder.input_of.get(value.input)
+    if index is None:
+        index = builder.input_of[value.input] = builder.tensor(expected)
+    elif builder.tensors[index] != expected:
+        builder.unsupported(
+            op, f"input {quoted(raw.name)} is quantised in two ways; byteprop takes one scale"
+        )
+    if value.shape == raw.shape:
+        builder.define(op, Computed(index))
+    else:
+        builder.ops.append(Reshape(index, builder.result(op, value.shape)))
+
+
+def _read_dequantize(builder: Builder, op: RawOp) -> None:
+    builder.expect_operands(op, (1,))
+    source = builder.activation(op)
+    output = builder.output(op)
+    if output.type_name != "FLOAT32":
+        builder.unsupported(op, f"its output is {output.type_name}")
+    shape = builder.tensors[source].shape
+    builder.expect_shape(op, output, shape)
+    builder.define(op, FloatOutput(source, shape))
+
+
+def _read_activation(builder: Builder, op: RawOp, activation: Activation) -> None:
+    rescale: Rescale = _emit(builder, op, activation)
+    x, y = builder.tensors[rescale.input], builder.tensors[rescale.output]
+    if x.dtype is not y.dtype:
+        builder.fail(op, f"from {x.dtype.name} to {y.dtype.name}")
+    builder.check_fused_range(op, activation, y.scale)
+
+
+def _emit(builder: Builder, op: RawOp, activation: Activation) -> Rescale:
+    builder.expect_operands(op, (1,))
+    source = builder.activation(op)
+    target = builder.result(op, builder.tensors[source].shape)
+    x, y = builder.tensors[source], builder.tensors[target]
+    builder.expect_multiplier(op, float(x.scale) / float(y.scale))
+    rescale = Rescale(source, target, activation)
+    builder.ops.append(rescale)
+    return rescale

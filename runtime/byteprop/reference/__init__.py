@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from byteprop.errors import ArgumentError
-from byteprop.graph import Graph
-from byteprop.graph.tensor import DType, Kind, Normalization, Tensor
+from byteprop.graph import Graph, Normalization
+from byteprop.graph.tensor import DType, Kind, Tensor
 from byteprop.reference.fixed import LIMITS, Ints, round_half_away
 
 __all__ = ["dequantize", "normalize", "quantize", "run", "run_layers"]

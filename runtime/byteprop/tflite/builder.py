@@ -13,16 +13,16 @@ import numpy.typing as npt
 import tflite
 
 from byteprop.errors import ModelError, UnsupportedOpError
-from byteprop.graph import DType, Op, Tensor
+from byteprop.graph import Activation, DType, Op, Tensor
 from byteprop.tflite.checks import (
     DTYPES,
     described,
     is_bare,
     quantization_problem,
-    quoted,
     scale_and_zero,
     shape_problem,
 )
+from byteprop.tflite.names import quoted
 from byteprop.tflite.rawmodel import NO_TENSOR, RawModel, RawOp, RawTensor
 from byteprop.tflite.values import Computed, FloatInput, FloatOutput, Numbers, Value
 
@@ -35,6 +35,26 @@ MAX_SHARED_BYTES = 4_000_000
 
 _INTEGERS = {tflite.TensorType.INT32: "<i4", tflite.TensorType.INT64: "<i8"}
 OptionsT = TypeVar("OptionsT")
+
+
+_FUSED = {
+    tflite.ActivationFunctionType.NONE: Activation.NONE,
+    tflite.ActivationFunctionType.RELU: Activation.RELU,
+    tflite.ActivationFunctionType.RELU6: Activation.RELU6,
+    tflite.ActivationFunctionType.RELU_N1_TO_1: Activation.RELU_N1_TO_1,
+}
+_FUSED_NAMES = {
+    value: name
+    for name, value in vars(tflite.ActivationFunctionType).items()
+    if isinstance(value, int)
+}
+_LARGEST_BOUND = {
+    Activation.NONE: 0.0,
+    Activation.RELU: 0.0,
+    Activation.RELU6: 6.0,
+    Activation.RELU_N1_TO_1: 1.0,
+    Activation.RELU_0_TO_1: 1.0,
+}
 
 
 class Builder:
@@ -92,6 +112,23 @@ class Builder:
         found.Init(op.options.Bytes, op.options.Pos)
         result: OptionsT = found
         return result
+
+    def fused_activation(self, op: RawOp, code: int) -> Activation:
+        """The activation of this code of the schema."""
+        if code not in _FUSED:
+            self.unsupported(
+                op,
+                f"fused activation {_FUSED_NAMES.get(code, code)}; supported are "
+                + ", ".join(_FUSED_NAMES[known] for known in _FUSED),
+            )
+        return _FUSED[code]
+
+    def check_fused_range(self, op: RawOp, activation: Activation, y_scale: np.float32) -> None:
+        """The activation's bounds, in steps of the output, must fit 32 bits."""
+        with np.errstate(over="ignore"):
+            steps = np.float32(_LARGEST_BOUND[activation]) / y_scale
+        if not steps < 2.0**31 - 256:
+            self.fail(op, f"an output scale of {y_scale} is too small for {activation.name}")
 
     def value(self, op: RawOp, operand: int) -> Value | None:
         """What is known of an input; None for a constant of the file."""

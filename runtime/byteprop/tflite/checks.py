@@ -8,18 +8,12 @@ import numpy as np
 import tflite
 
 from byteprop.graph import DType
-from byteprop.image.check import MAX_ELEMS, MAX_RANK
+from byteprop.graph.limits import MAX_ELEMS, MAX_RANK
+from byteprop.tflite.names import quoted
 from byteprop.tflite.rawmodel import RawModel, RawOp, RawTensor
 
 DTYPES = {tflite.TensorType.INT8: DType.INT8, tflite.TensorType.UINT8: DType.UINT8}
 _LIMITS = {DType.INT8: (-128, 127), DType.UINT8: (0, 255)}
-_NAME_IN_MESSAGES = 80
-
-
-def quoted(name: str) -> str:
-    """A name from a file, fit for a message."""
-    text = repr(name[:_NAME_IN_MESSAGES])
-    return text if len(name) <= _NAME_IN_MESSAGES else f"{text[:-1]}...'"
 
 
 def described(model: RawModel, op: RawOp) -> str:

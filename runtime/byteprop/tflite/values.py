@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from byteprop.graph import Normalization
+
 
 @dataclass(frozen=True)
 class Computed:
@@ -24,6 +26,16 @@ class FloatInput:
     shape: tuple[int, ...]
     sub: npt.NDArray[np.float32] | None = None
     mul: npt.NDArray[np.float32] | None = None
+
+    @property
+    def normalization(self) -> Normalization | None:
+        """Of the constants met on the way."""
+        if self.sub is None and self.mul is None:
+            return None
+        sub = np.zeros(1, np.float32) if self.sub is None else self.sub
+        mul = np.ones(1, np.float32) if self.mul is None else self.mul
+        n = max(len(sub), len(mul))
+        return Normalization(np.tile(sub, n // len(sub)), np.tile(mul, n // len(mul)))
 
 
 @dataclass(frozen=True)

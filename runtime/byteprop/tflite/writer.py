@@ -1,5 +1,4 @@
-"""Writes a graph as a .tflite file, which TensorFlow Lite's reference kernels run to the same bytes
-and which `load` reads back as the same graph."""
+"""A .tflite file while it grows: tensors, constants and ops, whatever the ops are."""
 
 from __future__ import annotations
 
@@ -11,18 +10,12 @@ import tflite
 
 from byteprop.graph import Graph
 from byteprop.graph.tensor import Activation, DType, Tensor
-from byteprop.ops import place, spec_of
 from byteprop.tflite.file import Options, TfliteFile, options_of
 
 _TYPES = {DType.INT8: tflite.TensorType.INT8, DType.UINT8: tflite.TensorType.UINT8}
 _FLOAT = tflite.TensorType.FLOAT32
 _Code = tflite.BuiltinOperator
 _Fused = tflite.ActivationFunctionType
-
-
-def write_tflite(graph: Graph) -> bytes:
-    """The file. ModelError for what the format cannot state."""
-    return Writer(graph).write()
 
 
 def _last_axes(shape: tuple[int, ...], n: int) -> tuple[int, ...]:
@@ -40,11 +33,12 @@ class Writer:
         self.file = TfliteFile(description="byteprop")
         self.tensors = [self._activation(t) for t in graph.tensors]
 
-    def write(self) -> bytes:
-        inputs = [self._input(t) for t in self.graph.inputs]
-        for index, op in enumerate(self.graph.ops):
-            where = f"op {index} {type(op).__name__}"
-            spec_of(op).write_tflite(place(self.graph.tensors, op, where), self)
+    def begin(self) -> list[int]:
+        """Adds the inputs, with what the host does to them; returns their indices."""
+        return [self._input(t) for t in self.graph.inputs]
+
+    def end(self, inputs: list[int]) -> bytes:
+        """Adds the outputs and returns the file."""
         outputs = [self._output(t) for t in self.graph.outputs]
         return self.file.build(inputs, outputs)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from byteprop.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from byteprop.model import Model
+    from byteprop.training.target import TrainingTarget
 
 Logs = Mapping[str, float]
 
@@ -31,7 +31,7 @@ class Callback:
     end of an epoch it holds the weights of that moment. To end training: model.stop_training =
     True."""
 
-    model: Model
+    model: TrainingTarget
 
     def on_train_begin(self) -> None: ...
 
@@ -97,14 +97,14 @@ class EarlyStopping(Callback):
         value = self._sign * logs[self.monitor]
         if value < self._best - self.min_delta:
             self._best, self.best_epoch = value, epoch
-            self._kept = self.model._snapshot() if self.restore_best else None
+            self._kept = self.model.snapshot() if self.restore_best else None
         elif epoch - self.best_epoch >= self.patience:
             self.stopped_epoch = epoch
             self.model.stop_training = True
 
     def on_train_end(self) -> None:
         if self._kept is not None:
-            self.model._restore(self._kept)
+            self.model.restore(self._kept)
 
 
 class Lines(Callback):

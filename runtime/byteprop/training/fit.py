@@ -50,7 +50,7 @@ from byteprop.training.schedules import (
 from byteprop.training.trainable import check_trainable
 
 if TYPE_CHECKING:
-    from byteprop.model import Model
+    from byteprop.training.target import TrainingTarget
 
 # The default rate for target values; the steps keep that on one sample below what would overshoot.
 _RATE_REALS = 0.01
@@ -104,12 +104,12 @@ class Settings:
         return rates
 
 
-def settings_of(model: Model, samples: Samples, options: TrainOptions) -> Settings:
+def settings_of(model: TrainingTarget, samples: Samples, options: TrainOptions) -> Settings:
     """The options, checked and in integers. ArgumentError names the one that is wrong."""
     if options.rounding not in _ROUNDINGS:
         names = " or ".join(_ROUNDINGS)
         raise ArgumentError(f"rounding: expected {names}, got {options.rounding!r}")
-    window = model._default_window if options.window is None else options.window
+    window = model.default_window if options.window is None else options.window
     config = _raw_train.Config(
         seed=integer("seed", options.seed, 0, MAX_SEED),
         frozen=frozen_mask(model, options.frozen_layers),
@@ -119,7 +119,7 @@ def settings_of(model: Model, samples: Samples, options: TrainOptions) -> Settin
         residual=bool(options.residual),
         momentum_shift=_momentum_shift(options.momentum),
     )
-    check_trainable(model.graph, model._opened, config)
+    check_trainable(model.graph, model.opened, config)
     rate = options.learning_rate
     return Settings(
         epochs=integer("epochs", options.epochs, 1, 1 << 20),
@@ -130,7 +130,7 @@ def settings_of(model: Model, samples: Samples, options: TrainOptions) -> Settin
     )
 
 
-def default_rate(model: Model, samples: Samples, config: _raw_train.Config) -> float:
+def default_rate(model: TrainingTarget, samples: Samples, config: _raw_train.Config) -> float:
     """The model's for classes and 0.01 for real targets; less where inputs are so large that a step
     would overshoot: by the mean square of the inputs of a sample, or the largest for real targets.
     For classes it grows with the batch up to one of 32; momentum, which adds up steps, divides
@@ -140,7 +140,7 @@ def default_rate(model: Model, samples: Samples, config: _raw_train.Config) -> f
     scale = float(tensor.scale) ** 2
     if has_classes(model.graph):
         mean = int(squares.sum()) * scale / len(samples)
-        rate = min(model._class_rate, _STEP_CLASSES / max(mean, 1e-9))
+        rate = min(model.class_rate, _STEP_CLASSES / max(mean, 1e-9))
         rate *= min(config.batch, _LARGEST_BATCH_COUNTED)
     else:
         rate = min(_RATE_REALS, _STEP_REALS / (1 + int(squares.max()) * scale))
@@ -159,7 +159,7 @@ def _sums_of_squares(x: npt.NDArray[Any], zero_point: int) -> npt.NDArray[np.int
     return sums
 
 
-def frozen_mask(model: Model, chosen: Sequence[int | str]) -> int:
+def frozen_mask(model: TrainingTarget, chosen: Sequence[int | str]) -> int:
     """Bit l stands for dense layer l. Layers are named by index in model.layers, or by name."""
     order = [i for i, op in enumerate(model.graph.ops) if isinstance(op, Dense)]
     names = {model.layers[i].name: i for i in order}
@@ -249,7 +249,7 @@ class Run(Generic[T]):
 
     def __init__(
         self,
-        model: Model,
+        model: TrainingTarget,
         settings: Settings,
         samples: Samples,
         held: Samples | None,
@@ -468,7 +468,7 @@ class Run(Generic[T]):
             self._stop_if_asked()
             at = end
         logs = {"val_loss": loss * self._unit / len(held)}
-        found = quality(self.model._reals_of_bytes(held.x), answers_of(self.model.graph, held))
+        found = quality(self.model.reals_of_bytes(held.x), answers_of(self.model.graph, held))
         return logs | {f"val_{name}": value for name, value in found.items()}
 
     def adopt(self) -> None:
@@ -479,7 +479,7 @@ class Run(Generic[T]):
         trained = self.trainer.image
         self._adopted, self._graph = counters, image.decode(trained)
         masters = read_masters(self._graph, self.settings.config, self.trainer.state)
-        self.model._become(self._graph, trained, masters)
+        self.model.adopt(self._graph, trained, masters)
         self.history.counters = vars(counters)
 
 
@@ -514,17 +514,17 @@ def _sizes(graph: Graph, config: _raw_train.Config) -> Sizes:
     )
 
 
-def _new_trainer(model: Model, config: _raw_train.Config) -> _raw_train.Trainer:
+def _new_trainer(model: TrainingTarget, config: _raw_train.Config) -> _raw_train.Trainer:
     """Begins where the model's last training stopped, with its residuals where there is room."""
-    trainer = _raw_train.Trainer(model._opened, config)
-    if model._masters is None:
+    trainer = _raw_train.Trainer(model.opened, config)
+    if model.masters is None:
         return trainer
-    state = write_masters(model.graph, config, trainer.state, model._masters)
-    return _raw_train.Trainer(model._opened, config, state=state)
+    state = write_masters(model.graph, config, trainer.state, model.masters)
+    return _raw_train.Trainer(model.opened, config, state=state)
 
 
 def fit(
-    model: Model,
+    model: TrainingTarget,
     x: Any,
     y: Any,
     options: TrainOptions,
@@ -547,12 +547,12 @@ def fit(
     for callback in run.callbacks:
         callback.model = model
     model.stop_training = False
-    model._run_in_progress = run
+    model.run_in_progress = run
     return run.run(checkpoint_path, checkpoint_every)
 
 
 def _prepared(
-    model: Model,
+    model: TrainingTarget,
     x: Any,
     y: Any,
     options: TrainOptions,
@@ -566,15 +566,15 @@ def _prepared(
 ) -> Run[_raw_train.Trainer]:
     """The run of these arguments, all of them checked."""
     seed = integer("seed", options.seed, 0, MAX_SEED)
-    if not model._own_engine:
+    if not model.runs_here:
         raise TrainingError("fit: this model runs on a board; train a separate copy of it here")
     x, y = np.asarray(x), np.asarray(y)
     n = len(x) if x.ndim else 0
     training, validation = split_indices(n, validation_split, seed=seed, shuffle=options.shuffle)
     # What is measured on samples is measured on those that are trained on.
     cut = validation.size and y.shape[:1] == (n,)
-    model._prepare_fit(*((x[training], y[training]) if cut else (x, y)), seed)
-    check_trainable(model.graph, model._opened, _raw_train.Config(seed=0))
+    model.before_fit(*((x[training], y[training]) if cut else (x, y)), seed)
+    check_trainable(model.graph, model.opened, _raw_train.Config(seed=0))
     samples = encode(model, x, y)
     held = None
     if validation_data is not None:
@@ -607,10 +607,12 @@ def _pair(given: Any) -> tuple[Any, Any]:
     return given[0], given[1]
 
 
-def weights_of(model: Model) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
+def weights_of(
+    model: TrainingTarget,
+) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
     """Real weights [n_in, n_out] and biases [n_out] of every dense layer, at the resolution that
     training keeps."""
-    masters = fresh_masters(model.graph) if model._masters is None else model._masters
+    masters = fresh_masters(model.graph) if model.masters is None else model.masters
     found = []
     for op, layer in zip(dense_layers(model.graph), masters, strict=True):
         w_scale = op.weight_scales.astype(np.float64)

@@ -22,7 +22,7 @@ from byteprop.training.samples import (
 )
 
 if TYPE_CHECKING:
-    from byteprop.model import Model
+    from byteprop.training.target import TrainingTarget
 
 Reals = npt.NDArray[np.float32]
 
@@ -31,18 +31,18 @@ NATS_PER_UNIT = math.log(2.0) / 256
 _LEAST_PROBABILITY = 1 / 512
 
 
-def evaluate(model: Model, x: Any, y: Any) -> dict[str, float]:
+def evaluate(model: TrainingTarget, x: Any, y: Any) -> dict[str, float]:
     """loss and accuracy of a network that ends in a softmax, else loss and rmse."""
     inputs = encode_inputs(model, x)
     n = n_outputs(model.graph)
     wanted = _same_length(
         labels_of(y, n) if has_classes(model.graph) else reals_of(y, n), len(inputs)
     )
-    return figures(model, inputs, wanted, model._reals_of_bytes(inputs))
+    return figures(model, inputs, wanted, model.reals_of_bytes(inputs))
 
 
 def figures(
-    model: Model, inputs: npt.NDArray[np.uint8], wanted: npt.NDArray[Any], answers: Reals
+    model: TrainingTarget, inputs: npt.NDArray[np.uint8], wanted: npt.NDArray[Any], answers: Reals
 ) -> dict[str, float]:
     """loss and accuracy, or loss and rmse, of answers float32 [n, outputs] to inputs uint8
     [n, input bytes]. wanted: labels uint16 [n], or real targets [n, outputs]."""
@@ -76,14 +76,14 @@ def baseline(graph: Graph, samples: Samples) -> float:
     return float(np.sqrt(np.mean(np.square(wanted - wanted.mean(axis=0)))))
 
 
-def confusion_matrix(model: Model, x: Any, y: Any) -> npt.NDArray[np.int64]:
+def confusion_matrix(model: TrainingTarget, x: Any, y: Any) -> npt.NDArray[np.int64]:
     """counts[label, answer]."""
     if not has_classes(model.graph):
         raise ArgumentError("confusion_matrix: expected a model that ends in a softmax")
     classes = n_outputs(model.graph)
     inputs = encode_inputs(model, x)
     labels = _same_length(labels_of(y, classes), len(inputs))
-    return confusion(labels, model._reals_of_bytes(inputs).argmax(axis=1), classes)
+    return confusion(labels, model.reals_of_bytes(inputs).argmax(axis=1), classes)
 
 
 def confusion(
@@ -107,7 +107,7 @@ def loss_sum(results: npt.NDArray[Any]) -> int:
     return (int((losses >> np.uint64(32)).sum(dtype=np.uint64)) << 32) + low
 
 
-def loss_unit(model: Model) -> float:
+def loss_unit(model: TrainingTarget) -> float:
     """What one unit of the trainer's loss of a sample is worth."""
     if has_classes(model.graph):
         return NATS_PER_UNIT
@@ -116,14 +116,14 @@ def loss_unit(model: Model) -> float:
 
 
 def _cross_entropy(
-    model: Model,
+    model: TrainingTarget,
     inputs: npt.NDArray[np.uint8],
     labels: npt.NDArray[np.uint16],
     answers: Reals,
 ) -> float:
     """From the logits at full resolution; from the probabilities where the trainer cannot run."""
     try:
-        trainer = _raw_train.Trainer(model._opened, _raw_train.Config(seed=0))
+        trainer = _raw_train.Trainer(model.opened, _raw_train.Config(seed=0))
     except TrainingError:
         chosen = np.maximum(answers[np.arange(len(labels)), labels], _LEAST_PROBABILITY)
         return float(-np.log(chosen.astype(np.float64)).mean())

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from byteprop.errors import ArgumentError
-from byteprop.graph import Graph, Normalization
+from byteprop.graph import Normalization
 from byteprop.training.initial import input_scale, power_of_two
 
 Range = tuple[float, float]
@@ -120,23 +120,6 @@ def inputs_declared(declared: Declared, shape: tuple[int, ...]) -> Inputs:
     return Inputs(np.float32(_COARSEST), 0, constants, True, "a normalization was declared")
 
 
-def describe(normalization: Normalization) -> str:
-    """One line for people."""
-    sub, mul = normalization.sub, normalization.mul
-    if len(sub) == 1:
-        return f"(x - {_number(sub[0])}) * {_number(mul[0])}"
-    return f"each of {len(sub)} features, (x - sub) * mul, sub {_span(sub)}, mul {_span(mul)}"
-
-
-def describe_inputs(graph: Graph) -> str:
-    """What a model does to its inputs, one line for people; empty when it does nothing."""
-    inputs = [graph.tensors[index] for index in graph.inputs]
-    said = [(t.name, describe(t.normalization)) for t in inputs if t.normalization is not None]
-    if len(inputs) == 1:
-        return "".join(text for _, text in said)
-    return "; ".join(f"{name}: {text}" for name, text in said)
-
-
 def of_units(normalization: Normalization, weights: Floats, bias: Floats) -> tuple[Floats, Floats]:
     """Weights [n_in, n_out] and bias of a layer that reads the normalised input, as they are for
     inputs in the user's units."""
@@ -146,22 +129,6 @@ def of_units(normalization: Normalization, weights: Floats, bias: Floats) -> tup
         for constants in (normalization.sub, normalization.mul)
     )
     return weights * mul, bias - (weights * mul * sub).sum(axis=0)
-
-
-def to_json(normalization: Normalization | None) -> dict[str, list[float]] | None:
-    """Plain values for JSON."""
-    if normalization is None:
-        return None
-    return {"sub": normalization.sub.tolist(), "mul": normalization.mul.tolist()}
-
-
-def _span(values: npt.NDArray[np.float32]) -> str:
-    low, high = values.min(), values.max()
-    return _number(low) if low == high else f"{_number(low)} .. {_number(high)}"
-
-
-def _number(value: np.float32) -> str:
-    return f"{float(value):.6g}"
 
 
 # --- images ---

@@ -16,7 +16,7 @@ from byteprop.ops import Dense, Rescale, Reshape, Softmax
 from byteprop.support.warn import warn
 
 if TYPE_CHECKING:
-    from byteprop.model import Model
+    from byteprop.training.target import TrainingTarget
 
 Array = npt.NDArray[Any]
 
@@ -74,7 +74,9 @@ def n_outputs(graph: Graph) -> int:
     return graph.tensors[graph.outputs[0]].elems
 
 
-def encode(model: Model, x: Any, y: Any, *, names: tuple[str, str] = ("x", "y")) -> Samples:
+def encode(
+    model: TrainingTarget, x: Any, y: Any, *, names: tuple[str, str] = ("x", "y")
+) -> Samples:
     """Samples for a model; ArgumentError names what does not fit. Values that saturate are
     reported by one TrainingWarning with their number."""
     inputs = encode_inputs(model, x, names[0])
@@ -89,12 +91,12 @@ def encode(model: Model, x: Any, y: Any, *, names: tuple[str, str] = ("x", "y"))
     return Samples(inputs, answers)
 
 
-def encode_inputs(model: Model, x: Any, name: str = "x") -> npt.NDArray[np.uint8]:
+def encode_inputs(model: TrainingTarget, x: Any, name: str = "x") -> npt.NDArray[np.uint8]:
     """uint8 [n, input bytes] of real inputs, or of pixels where the model takes them."""
     given = np.asarray(x)
     if len(given.shape) == 0 or len(given) == 0:
         raise ArgumentError(f"{name}: expected at least one sample, got shape {given.shape}")
-    rows, outside = model._ins_bytes(given, name)
+    rows, outside = model.input_bytes_of(given, name)
     warn_outside(name, outside, given.size, model.graph.tensors[model.graph.inputs[0]])
     return rows
 

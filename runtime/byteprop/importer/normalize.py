@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import tflite
 
-from byteprop.graph import Normalization
-from byteprop.image.check import feature_counts
+from byteprop.graph.normalization import feature_counts
 from byteprop.importer.folding import arithmetic
 from byteprop.tflite.builder import Builder
-from byteprop.tflite.checks import quoted
+from byteprop.tflite.names import quoted
 from byteprop.tflite.rawmodel import RawOp
 from byteprop.tflite.values import FloatInput
 
@@ -68,16 +67,6 @@ def lower_div(builder: Builder, op: RawOp) -> None:
             "multiplication; MUL by the reciprocals is supported",
         )
     _multiply(builder, op, value, factor)
-
-
-def normalization_of(value: FloatInput) -> Normalization | None:
-    """Of the constants met on the way."""
-    if value.sub is None and value.mul is None:
-        return None
-    sub = np.zeros(1, np.float32) if value.sub is None else value.sub
-    mul = np.ones(1, np.float32) if value.mul is None else value.mul
-    n = max(len(sub), len(mul))
-    return Normalization(np.tile(sub, n // len(sub)), np.tile(mul, n // len(mul)))
 
 
 def _normalizes(builder: Builder, op: RawOp, operands: tuple[int, ...]) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,10 @@ import numpy.typing as npt
 from byteprop.data.npz import read_npz
 from byteprop.errors import ArgumentError, ModelError
 from byteprop.graph import Activation, DType, Graph, Op, Tensor
+from byteprop.graph.float_network import FloatLayer, FloatNetwork, Floats, activate
 from byteprop.importer import formats
 from byteprop.model import Model
 from byteprop.ops import Dense, Reshape, Softmax
-
-Floats = npt.NDArray[np.float64]
 
 _ACTIVATIONS = {
     "linear": Activation.NONE,
@@ -38,33 +36,6 @@ _BLOCK = 1 << 16
 # Weights hardly compress: beyond this a file that unpacks to more than its size is refused.
 _SMALL_ARRAYS = 4_000_000
 _IRRELEVANT_LOGIT = 12.0  # below the largest: a probability of 1 in 160,000
-
-
-@dataclass(frozen=True)
-class FloatLayer:
-    """weights [n_in, n_out] as Keras keeps them; activation: linear, relu, relu6, and softmax at
-    the end."""
-
-    weights: Floats
-    bias: Floats
-    activation: str = "linear"
-    name: str = ""
-
-
-@dataclass(frozen=True)
-class FloatNetwork:
-    """A chain of dense layers. input_shape: of one sample."""
-
-    layers: tuple[FloatLayer, ...]
-    input_shape: tuple[int, ...]
-    input_name: str = "input"
-
-    def run(self, x: Any) -> Floats:
-        """The outputs [n, n_out] in double."""
-        rows = np.asarray(x, np.float64).reshape(len(x), -1)
-        for layer in self.layers:
-            rows = _activate(rows @ layer.weights + layer.bias, layer.activation)
-        return rows
 
 
 def quantize(
@@ -130,7 +101,7 @@ def _from_file(path: Path, activations: Sequence[str] | None) -> FloatNetwork:
 
 
 def _from_tflite(data: bytes, activations: Sequence[str] | None) -> FloatNetwork:
-    from byteprop.quantizer.float_tflite import read_float_tflite
+    from byteprop.importer.float_network import read_float_tflite
 
     if activations is not None:
         raise ArgumentError("activations: a .tflite file has its own")
@@ -233,7 +204,7 @@ def _ranges(network: FloatNetwork, x: Floats) -> list[tuple[float, float]]:
         rows = x[i : i + _CHUNK].reshape(len(x[i : i + _CHUNK]), -1)
         for k, layer in enumerate(network.layers):
             linear = "linear" if layer.activation == "softmax" else layer.activation
-            rows = _activate(rows @ layer.weights + layer.bias, linear)
+            rows = activate(rows @ layer.weights + layer.bias, linear)
             least = _least_logit(rows) if layer.activation == "softmax" else rows.min()
             lows[k], highs[k] = min(lows[k], least), max(highs[k], rows.max())
     return [*ranges, *((float(a), float(b)) for a, b in zip(lows, highs, strict=True))]
@@ -243,17 +214,6 @@ def _least_logit(logits: Floats) -> float:
     """What lies far below a sample's largest logit has no probability to speak of and may saturate;
     the steps are then finer where the answer is decided."""
     return float(max(logits.min(), logits.max(axis=1).min() - _IRRELEVANT_LOGIT))
-
-
-def _activate(rows: Floats, activation: str) -> Floats:
-    if activation == "softmax":
-        e = np.exp(rows - rows.max(axis=1, keepdims=True))
-        answers: Floats = e / e.sum(axis=1, keepdims=True)
-        return answers
-    if activation == "linear":
-        return rows
-    clipped: Floats = np.clip(rows, 0.0, 6.0 if activation == "relu6" else np.inf)
-    return clipped
 
 
 # ----------------------------------------------------------------------------------------- graph

@@ -10,7 +10,7 @@ import numpy as np
 import tflite
 
 from byteprop.errors import ModelError, UnsupportedOpError
-from byteprop.quantizer.quantizer import FloatLayer, FloatNetwork, Floats
+from byteprop.graph.float_network import FloatLayer, FloatNetwork, Floats
 from byteprop.tflite.rawmodel import NO_TENSOR, RawModel, RawOp, RawTensor, read
 
 _Code = tflite.BuiltinOperator

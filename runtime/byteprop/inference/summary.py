@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from byteprop.graph.normalization import describe
 from byteprop.image import without_names
-from byteprop.training.normalization import describe
-
-if TYPE_CHECKING:
-    from byteprop.model import LayerInfo, Model, TensorInfo
+from byteprop.inference.info import LayerInfo, TensorInfo
 
 _TITLES = (
     "layer", "op", "output shape", "activation", "scale", "zero point", "MACs", "weight bytes",
@@ -18,7 +16,20 @@ _RIGHT_FROM = 4  # numbers from this column on
 _MAX_NAME = 32
 
 
-def summary(model: Model) -> str:
+class Summarised(Protocol):
+    """What a summary reads of a model."""
+
+    image: bytes
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    layers: tuple[LayerInfo, ...]
+    macs: int
+
+    @property
+    def arena_bytes(self) -> int: ...
+
+
+def summary(model: Summarised) -> str:
     """Inputs and outputs, one line per layer, totals."""
     rows = [_row(layer) for layer in model.layers]
     weight_bytes = sum(layer.weight_bytes for layer in model.layers)

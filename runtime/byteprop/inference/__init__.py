@@ -1,0 +1,1 @@
+"""Models that run: what a model is without training."""

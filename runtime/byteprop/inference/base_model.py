@@ -1,0 +1,192 @@
+"""The core of a model: load a graph, look at it, run it, save it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from byteprop import image
+from byteprop.engine import _raw
+from byteprop.errors import ArgumentError
+from byteprop.graph import Graph
+from byteprop.image import export
+from byteprop.inference.fast import fast_predict, fast_run
+from byteprop.inference.info import layer_info
+from byteprop.inference.port import Port
+from byteprop.inference.summary import summary
+from byteprop.support import files
+
+Array = npt.NDArray[Any]
+Arrays = Array | Sequence[Array]
+PathLike = str | os.PathLike[str]
+
+
+class BatchEngine(Protocol):
+    """Runs batches of one model: uint8 [n, output bytes] from uint8 [n, input bytes]."""
+
+    @property
+    def arena_bytes(self) -> int: ...
+
+    def run(self, x: Array) -> Array: ...
+
+
+class BaseModel:
+    """A model that runs: `Model` without training. Calls from several threads are allowed."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        image_bytes: bytes | None = None,
+        *,
+        engine: BatchEngine | None = None,
+    ) -> None:
+        """image_bytes: the image that stands for the graph, when there is one already. engine: what
+        runs the batches; the library on this machine by default, else for instance a board."""
+        self._adopt(graph, image_bytes, engine)
+
+    def _adopt(
+        self,
+        graph: Graph,
+        image_bytes: bytes | None,
+        engine: BatchEngine | None = None,
+    ) -> None:
+        """Becomes this model."""
+        self.graph = graph
+        self.image = image.encode(graph) if image_bytes is None else image_bytes
+        self._engine: BatchEngine = _raw.Engine(self.image) if engine is None else engine
+        ins = tuple(Port(graph.tensors[t], f"x[{i}]") for i, t in enumerate(graph.inputs))
+        outs = tuple(Port(graph.tensors[t], "y") for t in graph.outputs)
+        if len(ins) == 1:
+            ins[0].argument = "x"
+        # Each in one assignment: a call from another thread sees the old model or the new one.
+        self._ports = (self._engine, ins, outs)
+        self._fast = fast_run(self._engine, graph)
+        self._fast_predict = fast_predict(self._engine, graph)
+        self.inputs = tuple(port.info for port in ins)
+        self.outputs = tuple(port.info for port in outs)
+        self.layers = tuple(layer_info(graph, i) for i in range(len(graph.ops)))
+        self.macs = sum(layer.macs for layer in self.layers)
+
+    @property
+    def arena_bytes(self) -> int:
+        """RAM for activations, exactly as the device needs it."""
+        return self._engine.arena_bytes
+
+    def run(self, x: Arrays) -> Any:
+        """The outputs of a batch, in the data types of the model file: one array, or a tuple when
+        the model has several outputs. x: one array, or one array an input in a list or tuple.
+
+        The first axis is the batch: shape (N, *inputs[i].shape[1:]). A file made for a fixed batch
+        of B takes N in multiples of B.
+        """
+        y = self._fast(x)
+        if y is not None:
+            return y
+        engine, ins, outs = self._ports
+        columns = [
+            port.from_file_dtype(given) for port, given in zip(ins, _split(ins, x), strict=True)
+        ]
+        return _run(engine, outs, columns, Port.to_file_dtype)
+
+    def predict(self, x: Arrays) -> Any:
+        """As run, but with real numbers in the user's own units: x, of any real dtype, is
+        normalised where the model says so and quantised by the scale of the input; the answer is
+        float32. ArgumentError names the first value that is NaN or infinite."""
+        return self._predict(x)[0]
+
+    def _predict(self, x: Arrays) -> tuple[Any, int]:
+        """The answers of predict, and how many values of x saturate."""
+        found = self._fast_predict(x)
+        if found is not None:
+            return found
+        engine, ins, outs = self._ports
+        columns, outside = [], 0
+        for port, given in zip(ins, _split(ins, x), strict=True):
+            rows, n = port.from_reals(given)
+            columns.append(rows)
+            outside += n
+        return _run(engine, outs, columns, Port.to_reals), outside
+
+    def summary(self) -> str:
+        """A table of the layers with their totals."""
+        return summary(self)
+
+    def save(self, path: PathLike) -> None:
+        """Writes the model; the suffix of the path chooses the format."""
+        target = Path(path)
+        writers: dict[str, Callable[[BaseModel], bytes]] = {
+            ".tflite": _tflite,
+            ".bpm": lambda model: model.image,
+            ".h": lambda model: export.header(image.without_names(model.image)).encode(),
+        }
+        if target.suffix not in writers:
+            raise ArgumentError(
+                f"path: expected a file name that ends in {' or '.join(writers)}, got {str(path)!r}"
+            )
+        files.write(target, writers[target.suffix](self))
+
+    def input_bytes_of(self, x: Any, argument: str) -> tuple[Array, int]:
+        """uint8 [n, input bytes] of real inputs, of a model with one input, and how many of them
+        saturate."""
+        ins = self._ports[1]
+        if len(ins) != 1:
+            raise ArgumentError(
+                f"{argument}: expected a model with one input, got one with {len(ins)}"
+            )
+        return Port(self.graph.tensors[self.graph.inputs[0]], argument).from_reals(x)
+
+    def reals_of_bytes(self, rows: Array) -> Array:
+        """Real answers [n, outputs] to inputs as bytes, of a model with one output."""
+        engine, _, outs = self._ports
+        return outs[0].to_reals(engine.run(rows)).reshape(len(rows), -1)
+
+    def __repr__(self) -> str:
+        x, y = (
+            " ".join(f"{info.dtype}{list(info.shape)}" for info in infos)
+            for infos in (self.inputs, self.outputs)
+        )
+        return f"<byteprop.Model {x} -> {y}, {len(self.layers)} ops, {self.macs} MACs>"
+
+
+def _run(
+    engine: BatchEngine,
+    outs: Sequence[Port],
+    columns: Sequence[Array],
+    from_bytes: Callable[[Port, Array], Array],
+) -> Any:
+    """Outputs of inputs as bytes [n, elems], one array per input."""
+    sizes = [len(c) for c in columns]
+    if len(set(sizes)) > 1:
+        raise ArgumentError(f"x: expected as many samples in every input, got {sizes}")
+    rows = columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
+    answer = engine.run(rows)
+    outputs, start = [], 0
+    for port in outs:
+        part = np.ascontiguousarray(answer[:, start : start + port.elems])
+        outputs.append(from_bytes(port, part))
+        start += port.elems
+    return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+
+def _split(ins: Sequence[Port], x: Arrays) -> Sequence[Any]:
+    if len(ins) == 1:
+        return [x]
+    if not isinstance(x, (list, tuple)) or len(x) != len(ins):
+        given = f"{len(x)} items" if isinstance(x, (list, tuple)) else type(x).__name__
+        names = ", ".join(port.info.name for port in ins)
+        raise ArgumentError(
+            f"x: expected a list or tuple of {len(ins)} arrays ({names}), got {given}"
+        )
+    return x
+
+
+def _tflite(model: BaseModel) -> bytes:
+    # As with reading one: who does not write such a file need not wait for the schema's package.
+    from byteprop.exporter import write_tflite
+
+    return write_tflite(model.graph)
