@@ -135,7 +135,7 @@ def test_checking_leaves_nothing_behind(tmp_path: Path) -> None:
 
 WRITER = """
 import itertools, sys
-from byteprop import _files
+from byteprop.support import files
 for i in itertools.count():
     files.write(sys.argv[1], bytes([i % 251]) * 300_000)
     if not i:
