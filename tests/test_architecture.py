@@ -379,6 +379,11 @@ RUNTIME_LAYERS = (
     "errors support data engine graph tflite ops image reference importer exporter inference "
     "training model sequential quantizer __init__"
 ).split()
+# The same of byteprop_host; `__main__` starts the command.
+HOST_LAYERS = (
+    "errors console boards target firmware flash toolchains link deployment data report verify training "
+    "pytest_plugin commands cli __main__ __init__"
+).split()
 
 
 def modules() -> dict[str, Path]:
@@ -409,7 +414,9 @@ def test_no_module_imports_itself_in_a_circle() -> None:
     assert circle == {}, "each of these waits for another of them"
 
 
-@pytest.mark.parametrize(("folder", "layers"), [(RUNTIME, RUNTIME_LAYERS)])
+@pytest.mark.parametrize(
+    ("folder", "layers"), [(RUNTIME, RUNTIME_LAYERS), (HOST_TOOLS, HOST_LAYERS)]
+)
 def test_packages_import_downwards(folder: Path, layers: list[str]) -> None:
     package = folder.name
     present = {p.stem if p.suffix == ".py" else p.name for p in folder.iterdir()}
