@@ -47,7 +47,7 @@ def boards_table() -> str:
     counts = " | ".join(f"{int(row['per_inference']):,}" for row in ours.values())
     flash = f"{int(m4['program_flash_bytes']):,}, link and model reader included"
     return (
-        "| | Cortex-M0 | Cortex-M3 | Cortex-M4 | flash beside the model (M4) | activations |\n"
+        "| | Cortex-M0 | Cortex-M3 | Cortex-M4 | flash without the model (M4) | activations |\n"
         "|---|---|---|---|---|---|\n"
         f"| byteprop | {counts} | {flash} | {int(m4['arena_bytes']):,} bytes |\n"
         f"| TFLite Micro with CMSIS-NN | {TFLITE_M0:,} | 64,856 | {TFLITE_M4:,} | 39,260 "
@@ -62,14 +62,14 @@ def _arduino_text() -> str:
     cycles = int(digits[-1]["per_inference"])
     return (
         f"On the Arduino Uno the digits network (64-32-10) takes {cycles:,} cycles, "
-        f"{cycles / 16_000:.1f} ms at 16 MHz,\ncounted by simavr, whose cycles for an instruction "
-        "are the data sheet's."
+        f"{cycles / 16_000:.1f} ms at 16 MHz,\ncounted by simavr, which uses the data sheet's "
+        "cycle counts."
     )
 
 
 def host_table() -> str:
     last = {row["contestant"]: row for row in records("host-inference")}
-    lines = ["| on the PC, one thread | one call | images a second, 10,000 at once |"]
+    lines = ["| on the PC, one thread | one call | images per second, 10,000 at once |"]
     lines.append("|---|---|---|")
     for name, row in last.items():
         rate = round(int(row["batch_samples_per_second"]), -3)
@@ -85,7 +85,7 @@ def _host_reals_text() -> str:
     return (
         "`Model.predict`, with real numbers in and out, takes "
         f"{float(single['predict_call_us']):.1f} µs for one image and {times:.1f} times as long\n"
-        f"as `run` for 10,000; {rates[0]:,} million float32 values a second become integers, "
+        f"as `run` for 10,000; {rates[0]:,} million float32 values per second become integers, "
         f"{rates[1]:,} million\nfloat64."
     )
 
@@ -97,13 +97,13 @@ def _host_training_text() -> str:
     }
     others = [f"{name} {number}" for name, number in speed.items() if name != "byteprop"]
     return (
-        f"Training takes {speed['byteprop']} images a second at batch 1; at batch 32, one thread\n"
-        f"and one run again, {', '.join(others[:-1])} and {others[-1]}."
+        f"byteprop trains on {speed['byteprop']} images per second at batch 1. At batch 32,\n"
+        f"measured in the same way: {', '.join(others[:-1])} and {others[-1]}."
     )
 
 
 def training_table() -> str:
-    """Instructions of a sample; the figures of others are ours too, see the text below them."""
+    """Instructions per sample; the figures of others are ours too, see the text below them."""
     found = {
         (row["inputs"], row["cpu"]): f"{int(row['sample']):,}"
         for row in all_records("training-instructions")
@@ -160,8 +160,8 @@ TABLES = {
 }
 
 
-def told() -> list[str]:
-    """What the text of the promises has to say."""
+def sentences() -> list[str]:
+    """Returns the sentences with figures that the text of the promises must contain."""
     m0, m4 = (
         next(
             int(row["sample"])
@@ -170,12 +170,13 @@ def told() -> list[str]:
         )
         for cpu in ("cortex-m0", "cortex-m4")
     )
+    memory = plan(network(NETWORKS[NET]), Config(seed=0)).memory_bytes
     means = {way: f"{statistics.mean(values):.3f}" for way, values in accuracies().items()}
     return [
         f"takes {round(m4, -2):,} instructions on a Cortex-M4 and {round(m0, -2):,} on a Cortex-M0",
-        f"training {plan(network(NETWORKS[NET]), Config(seed=0)).memory_bytes:,} bytes of RAM",
-        f"an accuracy of {means['int8 + residual, stochastic, linear decay']} in 20 epochs",
-        f"float32 Adam comes to {means['float32 Adam, batch 32, linear decay']}",
+        f"training takes {memory:,} bytes of RAM",
+        f"an accuracy of {means['int8 + residual, stochastic, linear decay']} after 20 epochs",
+        f"float32 Adam reaches {means['float32 Adam, batch 32, linear decay']}",
         _inference_text(),
     ]
 
@@ -190,7 +191,7 @@ def _inference_text() -> str:
 
 def main() -> int:
     summary = __doc__.splitlines()[0] if __doc__ else ""
-    return update(README, TABLES, script="figures_table.py", summary=summary, told=told())
+    return update(README, TABLES, script="figures_table.py", summary=summary, sentences=sentences())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Pages with tables made of benchmarks/results: what the scripts that fill them share."""
+"""Shared code of the scripts that fill pages with tables of benchmarks/results."""
 
 from __future__ import annotations
 
@@ -25,33 +25,35 @@ def update(
     *,
     script: str,
     summary: str,
-    told: Sequence[str] = (),
+    sentences: Sequence[str] = (),
 ) -> int:
-    """The script's main: fills the page's places `<!-- NAME: begin ... -->` with their tables, or
-    with --check only says whether they are current. told: sentences that the page has to hold."""
+    """Fills the page's `<!-- NAME: begin ... -->` blocks with their tables; the script's main.
+
+    With --check it only reports whether they are current. sentences: what the page must contain.
+    Returns the exit code: 1 when the page is out of date or lacks a sentence."""
     parser = argparse.ArgumentParser(description=summary)
     parser.add_argument("--check", action="store_true", help="write nothing")
     arguments = parser.parse_args()
     old = page.read_text(encoding="utf-8")
     new = _filled(old, page.name, tables)
-    untold = [text for text in told if text not in " ".join(new.split())]
-    if untold:
-        print(f"{page.name}: the promises do not say: {'; '.join(untold)}")
+    missing = [text for text in sentences if text not in " ".join(new.split())]
+    if missing:
+        print(f"{page.name}: these words are missing: {'; '.join(missing)}")
     if new == old:
-        return 1 if untold else 0
+        return 1 if missing else 0
     if arguments.check:
         print(f"{page.name}: figures are out of date; run scripts/{script}")
         return 1
     page.write_text(new, encoding="utf-8")
     print(f"{page.name}: written")
-    return 1 if untold else 0
+    return 1 if missing else 0
 
 
 def _filled(text: str, page: str, tables: Mapping[str, Callable[[], str]]) -> str:
     for name, table in tables.items():
-        place = re.compile(rf"(<!-- {name}: begin[^\n]*-->\n).*?(<!-- {name}: end -->)", re.S)
-        if not place.search(text):
-            raise SystemExit(f"{page} has no place for {name}")
+        block = re.compile(rf"(<!-- {name}: begin[^\n]*-->\n).*?(<!-- {name}: end -->)", re.S)
+        if not block.search(text):
+            raise SystemExit(f"{page} has no block <!-- {name}: begin -->")
         content = table()
-        text = place.sub(lambda m, c=content: m.group(1) + c + m.group(2), text)
+        text = block.sub(lambda m, c=content: m.group(1) + c + m.group(2), text)
     return text

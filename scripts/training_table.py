@@ -20,7 +20,7 @@ BATCHED_BYTES = 4  # a sum of gradients, or a velocity
 
 
 def runs(name: str, figure: str) -> dict[tuple[str, str], list[float]]:
-    """Figures of all seeds, by way and rate."""
+    """Returns the figures of all seeds, by method and rate."""
     last = {(r["way"], r["rate"], r["seed"]): float(r[figure]) for r in records(name)}
     found: dict[tuple[str, str], list[float]] = {}
     for (way, rate, _), value in last.items():
@@ -29,14 +29,14 @@ def runs(name: str, figure: str) -> dict[tuple[str, str], list[float]]:
 
 
 def weight_bytes(way: str) -> int:
-    """Of a weight and what training keeps beside it."""
+    """Bytes per weight, with those that training stores in addition."""
     plain = next(n for part, n in BYTES.items() if part in way)
     return plain + (BATCHED_BYTES if "momentum" in way else 0)
 
 
 def accuracy_table() -> str:
     lines = [
-        "| way | bytes a weight | rate | seeds | test accuracy, mean (sd) |",
+        "| method | bytes per weight | rate | seeds | test accuracy, mean (sd) |",
         "|---|---|---|---|---|",
     ]
     for (way, rate), found in runs("training-accuracy", "test_accuracy").items():
@@ -49,7 +49,7 @@ def accuracy_table() -> str:
 
 
 def rates_table() -> str:
-    lines = ["| way | rate | held-out accuracy, mean (sd) |", "|---|---|---|"]
+    lines = ["| method | rate | validation accuracy, mean (sd) |", "|---|---|---|"]
     for (way, rate), found in runs("training-rates", "held_out_accuracy").items():
         mean, spread = statistics.mean(found), statistics.stdev(found)
         lines.append(f"| {way} | {float(rate):g} | {mean:.4f} ({spread:.4f}) |")
@@ -60,7 +60,7 @@ def speed_table() -> str:
     last = {r["contestant"]: r for r in records("host-training")}
     own = int(last["byteprop"]["samples_per_second"])
     lines = [
-        "| | batch | samples a second | byteprop is | test accuracy |",
+        "| | batch | samples per second | byteprop is | test accuracy |",
         "|---|---|---|---|---|",
     ]
     for name, r in last.items():
