@@ -381,8 +381,8 @@ RUNTIME_LAYERS = (
 ).split()
 # The same of byteprop_host; `__main__` starts the command.
 HOST_LAYERS = (
-    "errors console boards target firmware flash toolchains link deployment data report verify "
-    "training pytest_plugin commands cli __main__ __init__"
+    "errors console stopwatch boards target firmware flash toolchains link deployment data report "
+    "verify training info inventory pytest_plugin commands cli __main__ __init__"
 ).split()
 
 

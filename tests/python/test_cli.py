@@ -24,6 +24,8 @@ from byteprop_host.cli import main, make_parser
 from byteprop_host.commands import NAMES, Verb
 from byteprop_host.console import Console
 from byteprop_host.firmware.capacity import memory_needs
+from byteprop_host.info import info
+from byteprop_host.inventory import inventory
 from byteprop_host.link import Frame, Message, encode_frame
 from cli_process import run_command
 
@@ -112,6 +114,19 @@ def test_info_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert "784 -> 20, per channel, relu" in text
     assert "15,880" in text
+
+
+def test_info_and_boards_are_values_in_python() -> None:
+    found = info(byteprop.load(FASHION))
+    assert [layer.info.macs for layer in found.layers] == [0, 784 * 20, 20 * 10, 0]
+    assert all(layer.cost is None and layer.per_mac is None for layer in found.layers)
+    memory = {b.board.name: b for b in found.boards}
+    assert memory["mps2-an386"].training is not None and memory["mps2-an386"].training.ok
+    assert not memory["arduino-uno"].needs.ok and memory["arduino-uno"].training is None
+    assert json.loads(json.dumps(found.to_json(), default=str))["macs"] == found.macs
+    entries = {b.board.name: b for b in inventory().boards}
+    assert entries.keys() == memory.keys()
+    assert (entries["microbit"].saves, entries["mps2-an386"].saves) == (True, False)
 
 
 def test_convert_writes_the_same_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

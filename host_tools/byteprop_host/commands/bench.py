@@ -49,32 +49,32 @@ def describe(b: Bench) -> str:
     lines = [f"{b.model} on {b.board.name} ({b.board.cpu}), samples: {b.source}"]
     lines += [f"warning: {w}" for w in b.warnings]
     if b.median is None:
-        lines.append("nothing counts ticks here, so there are no figures")
+        lines.append("this board counts no ticks, so there are no figures")
     else:
-        per_mac = f", {b.per_mac:.3f} a MAC" if b.per_mac is not None else ""
+        per_mac = f", {b.per_mac:.3f} per MAC" if b.per_mac is not None else ""
         spread = "" if b.minimum == b.maximum else f" ({b.minimum:,} to {b.maximum:,})"
         lines.append(f"one inference: {b.median:,} {b.unit}{spread}{per_mac}")
         lines.append(
             table(
                 [
                     [
-                        str(r.index),
-                        r.op,
+                        str(r.info.index),
+                        r.info.op,
                         r.detail,
-                        f"{r.macs:,}",
+                        f"{r.info.macs:,}",
                         "-" if r.cost is None else f"{r.cost:,}",
-                        f"{r.cost / r.macs:.3f}" if r.cost is not None and r.macs else "-",
+                        "-" if r.per_mac is None else f"{r.per_mac:.3f}",
                     ]
                     for r in b.layers
                 ],
-                header=["", "layer", "", "MACs", b.unit, "a MAC"],
+                header=["", "layer", "", "MACs", b.unit, "per MAC"],
                 right=frozenset({0, 3, 4, 5}),
             )
         )
     if b.latency is not None:
         lines.append(
             f"Python call {b.latency.call_seconds * 1e6:.2f} us; batch of {b.latency.batch}: "
-            f"{b.latency.samples_per_second:,.0f} samples a second"
+            f"{b.latency.samples_per_second:,.0f} samples per second"
         )
     return "\n".join(lines)
 

@@ -1,9 +1,10 @@
-"""Proving a model on a board: build, start, stream samples, compare every output byte."""
+"""Verifies a model on a board: build, start, stream samples, compare every output byte."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from byteprop_host.data.reading import Reading
 from byteprop_host.data.samples import Ints, SampleSet, choose
 from byteprop_host.deployment import Deployment, deploy
 from byteprop_host.link import Device, InferAnswer
+from byteprop_host.stopwatch import Stopwatch
 from byteprop_host.target import BoardTarget
 from byteprop_host.verify.compare import (
     Comparison,
@@ -27,8 +29,8 @@ from byteprop_host.verify.compare import (
     compare_outputs,
     first_different_layer,
 )
-from byteprop_host.verify.layers import LayerRow, layer_rows
-from byteprop_host.verify.references import ReferenceKind, choose_reference
+from byteprop_host.verify.layers import MeasuredLayer, measured_layers
+from byteprop_host.verify.references import Reference, ReferenceKind, choose_reference
 from byteprop_host.verify.verdict import Accuracy, Figures, Verdict
 
 _MEASURED_SAMPLES = 8
@@ -51,98 +53,123 @@ def verify(
 ) -> Verdict:
     """Runs `model` on `board` and compares it with a reference.
 
-    data: samples (`byteprop.data` names the formats), with labels or expected outputs when they
-    are there; generated when None. against: the model file that the reference runs, when `model`
+    data: samples (`byteprop.data` names the formats), with labels or expected outputs if the file
+    has them; None: generated samples. against: the model file that the reference runs, when `model`
     is another form of it (a .bpm made from a .tflite).
     """
-    began = time.monotonic()
+    whole = Stopwatch()
     target = BoardTarget.of(board, port=port, timeout=timeout, wire_log=wire_log)
+    source = partial(choose, data=data, n=samples, labels=labels, reading=reading)
+    task = _prepare(model, against, source, reference, progress)
+    with deploy(target, task.model.image, progress=progress) as deployment:
+        run = _run_samples(deployment.device, task, progress)
+        comparison = compare_outputs(task.truth, run.outputs, task.expected)
+        from_file = _compare_with_file(task, run)
+        layer, note = _locate(deployment.device, task, comparison, from_file)
+        layers, figures = _measure(deployment, task, run, whole)
+    return Verdict(
+        model=str(model),
+        model_crc32=deployment.model_crc32,
+        against=str(against) if against else None,
+        board=deployment.board,
+        model_source=deployment.source,
+        build_id=deployment.device.info.build_id,
+        samples=task.samples,
+        reference=task.reference,
+        reference_seconds=task.reference_seconds,
+        comparison=comparison,
+        expected=from_file,
+        by_digest=run.by_digest,
+        layer=layer,
+        layer_note=note,
+        accuracy=_accuracy(task, run),
+        layers=layers,
+        figures=figures,
+        outputs=run.outputs,
+        graph=task.truth,
+    )
+
+
+# --- what is run, and what is expected of it ---
+
+
+@dataclass(frozen=True)
+class _Task:
+    """truth: the graph that the reference runs; expected: its outputs [n, elems]."""
+
+    model: byteprop.Model
+    truth: Graph
+    samples: SampleSet
+    reference: Reference
+    expected: tuple[Ints, ...]
+    reference_seconds: float
+
+
+def _prepare(
+    model: Path,
+    against: Path | None,
+    source: Callable[[Graph], SampleSet],
+    kind: ReferenceKind,
+    progress: Progress,
+) -> _Task:
     subject = byteprop.load(model)
-    truth_file = against or model
-    truth = byteprop.load(truth_file).graph if against else subject.graph
-    _check_same_borders(subject.graph, truth, truth_file)
-    chosen = choose(truth, data, samples, labels=labels, reading=reading)
-    source = choose_reference(truth_file.read_bytes(), kind=reference)
-    ref_began = time.monotonic()
-    wanted = source.run(truth, chosen, progress=progress)
-    ref_seconds = time.monotonic() - ref_began
-    with deploy(target, subject.image, progress=progress) as deployment:
-        stream_began = time.monotonic()
-        got, by_digest, ticks = _run_samples(deployment.device, chosen, wanted, progress)
-        stream_seconds = time.monotonic() - stream_began
-        comparison = compare_outputs(truth, got, wanted)
-        expected = None
-        if chosen.expected is not None:
-            expected = compare_outputs(truth, got[:1], (chosen.expected,))
-        layer, note = _locate(deployment.device, truth, subject.graph, chosen, comparison, expected)
-        rows = _profiled_rows(deployment, subject, chosen)
-        figures = _figures(
-            deployment,
-            subject,
-            ticks,
-            stream_seconds=stream_seconds,
-            seconds=time.monotonic() - began,
-        )
-        return Verdict(
-            model=str(model),
-            model_crc32=deployment.model_crc32,
-            against=str(against) if against else None,
-            board=deployment.board,
-            model_source=deployment.source,
-            build_id=deployment.device.info.build_id,
-            samples=chosen,
-            reference=source,
-            reference_seconds=ref_seconds,
-            comparison=comparison,
-            expected=expected,
-            by_digest=by_digest,
-            layer=layer,
-            layer_note=note,
-            accuracy=_accuracy(truth, chosen, got[0], wanted[0]),
-            layers=rows,
-            figures=figures,
-            outputs=got,
-            graph=truth,
-        )
+    file = against or model
+    truth = byteprop.load(file).graph if against else subject.graph
+    _check_same_ends(subject.graph, truth, file)
+    samples = source(truth)
+    reference = choose_reference(file.read_bytes(), kind=kind)
+    with Stopwatch() as watch:
+        expected = reference.run(truth, samples, progress=progress)
+    return _Task(subject, truth, samples, reference, expected, watch.seconds)
 
 
-def _check_same_borders(subject: Graph, truth: Graph, file: Path) -> None:
+def _check_same_ends(subject: Graph, truth: Graph, file: Path) -> None:
     for kind in ("inputs", "outputs"):
         a = [(subject.tensors[i].elems, subject.tensors[i].dtype) for i in getattr(subject, kind)]
         b = [(truth.tensors[i].elems, truth.tensors[i].dtype) for i in getattr(truth, kind)]
         if a != b:
-            raise ArgumentError(f"{file}: its {kind} are not those of the model to verify")
+            raise ArgumentError(f"{file}: its {kind} differ from those of the model under test")
 
 
-def _run_samples(
-    device: Device, samples: SampleSet, wanted: Sequence[Ints], progress: Progress
-) -> tuple[tuple[Ints, ...], int, list[int]]:
-    """The board's outputs, how many samples the digest alone settled, and the ticks of the first
-    samples.
+# --- the board's outputs ---
 
-    An answer has the digest of all outputs, and the bytes themselves when they are short. Bytes
-    that did not come are only fetched where the digest differs from the reference's.
-    """
-    got = tuple(np.empty_like(w) for w in wanted)
-    by_digest = 0
+
+@dataclass(frozen=True)
+class _Run:
+    """outputs: [n, elems] each. by_digest: how many samples the digest of their outputs settled.
+    ticks: of the first samples."""
+
+    outputs: tuple[Ints, ...]
+    by_digest: int
+    ticks: list[int]
+    seconds: float
+
+
+def _run_samples(device: Device, task: _Task, progress: Progress) -> _Run:
+    """An answer has the digest of all outputs, and the bytes themselves when they are short. Bytes
+    that did not come are only fetched where the digest differs from the reference's."""
+    samples = task.samples
+    outputs = tuple(np.empty_like(y) for y in task.expected)
     to_fetch: list[int] = []
     ticks: list[int] = []
-    for i, answer in enumerate(_answers(device, samples)):
-        if i < _MEASURED_SAMPLES:
-            ticks.append(answer.ticks)
-        expected = b"".join(w[i].tobytes() for w in wanted)
-        if answer.output:
-            _store(got, i, answer.output)
-        elif answer.crc == crc32(expected):
-            _store(got, i, expected)
-            by_digest += 1
-        else:
-            to_fetch.append(i)
-        progress("infer", i + 1, samples.n)
-    for k, i in enumerate(to_fetch):
-        _store(got, i, device.infer(samples.bytes_of(i)).output)
-        progress("fetch", k + 1, len(to_fetch))
-    return got, by_digest, ticks
+    by_digest = 0
+    with Stopwatch() as watch:
+        for i, answer in enumerate(_answers(device, samples)):
+            if i < _MEASURED_SAMPLES:
+                ticks.append(answer.ticks)
+            expected = b"".join(y[i].tobytes() for y in task.expected)
+            if answer.output:
+                _store(outputs, i, answer.output)
+            elif answer.crc == crc32(expected):
+                _store(outputs, i, expected)
+                by_digest += 1
+            else:
+                to_fetch.append(i)
+            progress("infer", i + 1, samples.n)
+        for k, i in enumerate(to_fetch):
+            _store(outputs, i, device.infer(samples.bytes_of(i)).output)
+            progress("fetch", k + 1, len(to_fetch))
+    return _Run(outputs, by_digest, ticks, watch.seconds)
 
 
 def _answers(device: Device, samples: SampleSet) -> Iterator[InferAnswer]:
@@ -163,30 +190,33 @@ def _store(outputs: Sequence[Ints], i: int, raw: bytes) -> None:
         at += row.nbytes
 
 
+# --- where they differ ---
+
+
+def _compare_with_file(task: _Task, run: _Run) -> Comparison | None:
+    """With the outputs in the data file, if it has some."""
+    if task.samples.expected is None:
+        return None
+    return compare_outputs(task.truth, run.outputs[:1], (task.samples.expected,))
+
+
 def _locate(
-    device: Device,
-    truth: Graph,
-    subject: Graph,
-    samples: SampleSet,
-    comparison: Comparison,
-    expected: Comparison | None,
+    device: Device, task: _Task, comparison: Comparison, from_file: Comparison | None
 ) -> tuple[LayerDifference | None, str]:
     """The first layer that differs, for the first sample that does; else a remark why not."""
     first = _first_difference(comparison)
     if first is None:
-        if expected is not None and not expected.identical:
-            return None, (
-                "the board equals the reference, so the outputs in the data file are what differs"
-            )
+        if from_file is not None and not from_file.identical:
+            return None, "the board equals the reference; the outputs in the data file differ"
         return None, ""
-    if not _same_ops(truth, subject):
+    if not _same_ops(task.truth, task.model.graph):
         return None, "the two models have different ops, so layers cannot be compared"
-    layer = first_different_layer(device, truth, samples, first.sample)
+    layer = first_different_layer(device, task.truth, task.samples, first.sample)
     if layer is None:
         return None, (
-            f"run op by op, the board gives every layer of sample {first.sample} as "
-            "byteprop.reference does: either that and the reference disagree, or the board's "
-            "answers are not repeatable"
+            f"run op by op, every layer of sample {first.sample} on the board equals "
+            "byteprop.reference: either that and the reference disagree, or the board's results "
+            "are not repeatable"
         )
     return layer, ""
 
@@ -202,37 +232,18 @@ def _same_ops(a: Graph, b: Graph) -> bool:
     return shape(a) == shape(b)
 
 
-def _profiled_rows(
-    deployment: Deployment, model: byteprop.Model, samples: SampleSet
-) -> tuple[LayerRow, ...]:
-    profile = deployment.device.profile(samples.bytes_of(samples.n - 1))
-    costs = [deployment.cost(ticks) for ticks in profile]
-    return layer_rows(model, costs)
+# --- figures ---
 
 
-def _accuracy(graph: Graph, samples: SampleSet, got: Ints, wanted: Ints) -> Accuracy | None:
-    if samples.labels is None:
-        return None
-    labels = samples.labels
-    chosen = got.argmax(axis=1)
-    return Accuracy(
-        board=float((chosen == labels).mean()),
-        reference=float((wanted.argmax(axis=1) == labels).mean()),
-        confusion=confusion(labels, chosen, graph.tensors[graph.outputs[0]].elems),
-    )
-
-
-def _figures(
-    deployment: Deployment,
-    model: byteprop.Model,
-    ticks: Sequence[int],
-    *,
-    stream_seconds: float,
-    seconds: float,
-) -> Figures:
-    stats = deployment.device.stats()
-    median = deployment.cost(float(np.median(ticks)))
-    return Figures(
+def _measure(
+    deployment: Deployment, task: _Task, run: _Run, whole: Stopwatch
+) -> tuple[tuple[MeasuredLayer, ...], Figures]:
+    model, device = task.model, deployment.device
+    profile = device.profile(task.samples.bytes_of(task.samples.n - 1))
+    layers = measured_layers(model, [deployment.cost(ticks) for ticks in profile])
+    stats = device.stats()
+    median = deployment.cost(float(np.median(run.ticks)))
+    return layers, Figures(
         ram_bytes=deployment.firmware.ram_bytes or None,
         flash_bytes=deployment.firmware.flash_bytes or None,
         model_bytes=deployment.model_bytes,
@@ -241,12 +252,24 @@ def _figures(
         stack_bytes=stats.stack_bytes,
         unit=deployment.unit,
         inference_median=median,
-        inference_max=deployment.cost(max(ticks)),
+        inference_max=deployment.cost(max(run.ticks)),
         inference_per_mac=median / model.macs if median is not None and model.macs else None,
         macs=model.macs,
-        wire_bytes=deployment.device.wire_bytes,
-        retransmissions=deployment.device.retransmissions,
+        wire_bytes=device.wire_bytes,
+        retransmissions=device.retransmissions,
         build_seconds=deployment.build_seconds,
-        stream_seconds=stream_seconds,
-        seconds=seconds,
+        stream_seconds=run.seconds,
+        seconds=whole.seconds,
+    )
+
+
+def _accuracy(task: _Task, run: _Run) -> Accuracy | None:
+    labels = task.samples.labels
+    if labels is None:
+        return None
+    board, reference = (y[0].argmax(axis=1) for y in (run.outputs, task.expected))
+    return Accuracy(
+        board=float((board == labels).mean()),
+        reference=float((reference == labels).mean()),
+        confusion=confusion(labels, board, task.truth.tensors[task.truth.outputs[0]].elems),
     )

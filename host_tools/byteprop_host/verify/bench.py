@@ -17,7 +17,7 @@ from byteprop_host.data.reading import Reading
 from byteprop_host.data.samples import SampleSet, batched, choose
 from byteprop_host.deployment import Deployment, deploy
 from byteprop_host.target import BoardTarget
-from byteprop_host.verify.layers import LayerRow, layer_rows
+from byteprop_host.verify.layers import MeasuredLayer, measured_layers
 
 ROUNDS = 5
 
@@ -47,7 +47,7 @@ class Bench:
     per_mac: float | None
     macs: int
     samples: int
-    layers: tuple[LayerRow, ...]
+    layers: tuple[MeasuredLayer, ...]
     flash_bytes: int | None
     ram_bytes: int | None
     model_bytes: int
@@ -62,7 +62,7 @@ class Bench:
         """Plain values for JSON."""
         values = dict(vars(self))
         values["board"] = self.board.name
-        values["layers"] = [vars(row) for row in self.layers]
+        values["layers"] = [layer.to_json() for layer in self.layers]
         values["latency"] = None if self.latency is None else vars(self.latency)
         return values
 
@@ -112,7 +112,7 @@ def _measure(
         per_mac=median / model.macs if median is not None and model.macs else None,
         macs=model.macs,
         samples=samples.n,
-        layers=layer_rows(model, costs),
+        layers=measured_layers(model, costs),
         flash_bytes=deployment.firmware.flash_bytes or None,
         ram_bytes=deployment.firmware.ram_bytes or None,
         model_bytes=deployment.model_bytes,

@@ -1,9 +1,10 @@
-"""The layers of a model as rows of a table, with what a board measured of them."""
+"""The layers of a model, with their costs on a board."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from byteprop import LayerInfo, Model
 from byteprop.graph.tensor import Op
@@ -11,40 +12,45 @@ from byteprop.ops import spec_of
 
 
 @dataclass(frozen=True)
-class LayerRow:
-    """One op; the tensor is its output. cost: in the session's unit, None without one."""
+class MeasuredLayer:
+    """A layer of a model. detail: its sizes and options in words. cost: of one inference, in the
+    unit of the deployment; None: not measured."""
 
-    index: int
-    op: str
+    info: LayerInfo
     detail: str
-    tensor: str
-    shape: tuple[int, ...]
-    scale: float
-    zero_point: int
-    macs: int
-    weight_bytes: int
     cost: int | None = None
 
+    @property
+    def per_mac(self) -> float | None:
+        """Cost per multiplication; None without one or the other."""
+        return None if self.cost is None or not self.info.macs else self.cost / self.info.macs
 
-def layer_rows(model: Model, costs: Sequence[int | None] | None = None) -> tuple[LayerRow, ...]:
-    """One row an op, with the cost of every op when it was measured."""
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        layer = self.info
+        return {
+            "index": layer.index,
+            "op": layer.op,
+            "detail": self.detail,
+            "tensor": layer.name,
+            "shape": layer.output_shape,
+            "scale": layer.scale,
+            "zero_point": layer.zero_point,
+            "macs": layer.macs,
+            "weight_bytes": layer.weight_bytes,
+            "cost": self.cost,
+        }
+
+
+def measured_layers(
+    model: Model, costs: Sequence[int | None] | None = None
+) -> tuple[MeasuredLayer, ...]:
+    """The layers in order, with the cost of every op when it was measured."""
     if costs is None or len(costs) != len(model.layers):
         costs = [None] * len(model.layers)
-    return tuple(_row(layer, model.graph.ops[i], costs[i]) for i, layer in enumerate(model.layers))
-
-
-def _row(layer: LayerInfo, op: Op, cost: int | None) -> LayerRow:
-    return LayerRow(
-        index=layer.index,
-        op=layer.op,
-        detail=_detail(layer, op),
-        tensor=layer.name,
-        shape=layer.output_shape,
-        scale=layer.scale,
-        zero_point=layer.zero_point,
-        macs=layer.macs,
-        weight_bytes=layer.weight_bytes,
-        cost=cost,
+    return tuple(
+        MeasuredLayer(layer, _detail(layer, op), cost)
+        for layer, op, cost in zip(model.layers, model.graph.ops, costs, strict=True)
     )
 
 

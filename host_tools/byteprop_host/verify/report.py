@@ -62,7 +62,7 @@ def _tiles(v: Verdict) -> str:
             Tile("accuracy", f"{v.accuracy.board:.2%}", f"reference {v.accuracy.reference:.2%}")
         )
     if f.inference_median is not None:
-        per_mac = "" if f.inference_per_mac is None else f"{f.inference_per_mac:.2f} a MAC"
+        per_mac = "" if f.inference_per_mac is None else f"{f.inference_per_mac:.2f} per MAC"
         tiles.append(Tile(f"{f.unit} an inference", f"{f.inference_median:,}", per_mac))
     tiles.append(Tile("multiply-accumulates", f"{f.macs:,}", f"{len(v.layers)} layers"))
     if f.ram_bytes is not None:
@@ -115,25 +115,25 @@ def _layers(v: Verdict) -> str:
     is_counted = v.figures.unit != "none"
     rows = []
     for layer in v.layers:
-        cost = layer.cost
-        wrong = v.layer is not None and layer.index == v.layer.op_index
+        info, cost = layer.info, layer.cost
+        wrong = v.layer is not None and info.index == v.layer.op_index
         cells = [
-            str(layer.index),
-            escape(layer.op + (" ✗ first different" if wrong else "")),
+            str(info.index),
+            escape(info.op + (" ✗ first different" if wrong else "")),
             escape(layer.detail),
-            "×".join(map(str, layer.shape)),
-            f"{layer.scale:.6g}",
-            str(layer.zero_point),
-            f"{layer.macs:,}" if layer.macs else "",
-            f"{layer.weight_bytes:,}" if layer.weight_bytes else "",
+            "×".join(map(str, info.output_shape)),
+            f"{info.scale:.6g}",
+            str(info.zero_point),
+            f"{info.macs:,}" if info.macs else "",
+            f"{info.weight_bytes:,}" if info.weight_bytes else "",
         ]
         if is_counted:
             cells.append("" if cost is None else _bar(cost, most))
-            cells.append(f"{cost / layer.macs:.2f}" if cost is not None and layer.macs else "")
+            cells.append("" if layer.per_mac is None else f"{layer.per_mac:.2f}")
         rows.append(page.row(cells, kind="wrong" if wrong else ""))
     header = ["", "layer", "", "shape", "scale", "zero", "MACs", "weight bytes"]
     if is_counted:
-        header += [v.figures.unit, "a MAC"]
+        header += [v.figures.unit, "per MAC"]
     return page.card("Layers", page.html_table(header, rows, kind="layers"))
 
 

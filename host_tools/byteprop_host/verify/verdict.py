@@ -12,7 +12,7 @@ from byteprop_host.boards.board import Board
 from byteprop_host.console import printable
 from byteprop_host.data.samples import Ints, SampleSet
 from byteprop_host.verify.compare import Comparison, LayerDifference
-from byteprop_host.verify.layers import LayerRow
+from byteprop_host.verify.layers import MeasuredLayer
 from byteprop_host.verify.references import Reference
 
 
@@ -66,7 +66,7 @@ class Verdict:
     layer: LayerDifference | None
     layer_note: str
     accuracy: Accuracy | None
-    layers: tuple[LayerRow, ...]
+    layers: tuple[MeasuredLayer, ...]
     figures: Figures
     outputs: tuple[Ints, ...]
     graph: Graph
@@ -117,7 +117,7 @@ class Verdict:
                 "confusion": self.accuracy.confusion.tolist(),
             },
             "figures": vars(self.figures),
-            "layers": [vars(row) for row in self.layers],
+            "layers": [layer.to_json() for layer in self.layers],
         }
 
 
@@ -168,7 +168,7 @@ def _text(verdict: Verdict) -> str:
     if f.stack_bytes:
         lines.append(f"stack      {f.stack_used_bytes:,} of {f.stack_bytes:,} bytes used at most")
     if f.inference_median is not None:
-        per_mac = f", {f.inference_per_mac:.2f} a MAC" if f.inference_per_mac is not None else ""
+        per_mac = f", {f.inference_per_mac:.2f} per MAC" if f.inference_per_mac is not None else ""
         lines.append(f"inference  {f.inference_median:,} {f.unit}{per_mac}")
     repeated = f" ({f.retransmissions} frames sent again)" if f.retransmissions else ""
     lines.append(

@@ -1,0 +1,190 @@
+"""Layers and costs of a model, and the boards that it fits: what `byteprop info` prints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from byteprop import Model, TensorInfo
+from byteprop.engine import _raw_train
+from byteprop.errors import TrainingError
+from byteprop.graph.normalization import describe, to_json
+from byteprop.training.trainable import check_trainable
+from byteprop_host.boards.board import Board, all_boards
+from byteprop_host.console import printable, table
+from byteprop_host.firmware.capacity import MemoryNeeds, TrainingNeeds, memory_needs
+from byteprop_host.firmware.model_image import ModelImage, model_image
+from byteprop_host.training.plan import plan_or_none
+from byteprop_host.verify.layers import MeasuredLayer, measured_layers
+
+
+@dataclass(frozen=True)
+class TrainingMemory:
+    """RAM that training needs in addition to image and arena, in bytes; None: it is not possible,
+    for the reason in why_not."""
+
+    bytes: int | None
+    bytes_without_residuals: int | None
+    why_not: str = ""
+
+    def text(self) -> str:
+        if self.bytes is None:
+            return f"not possible: {self.why_not}"
+        return (
+            f"{self.bytes:,} bytes of RAM beyond image and arena "
+            f"({self.bytes_without_residuals:,} with --no-residual)"
+        )
+
+
+@dataclass(frozen=True)
+class BoardMemory:
+    """Memory that a model needs on a board, and training it; None: the board cannot train it."""
+
+    board: Board
+    needs: MemoryNeeds
+    training: TrainingNeeds | None
+
+    def to_json(self) -> dict[str, Any]:
+        training = None if self.training is None else vars(self.training)
+        return {"board": self.board.name, **vars(self.needs), "training": training}
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Layers, costs and memory of a model; image is as boards have it, without names."""
+
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    layers: tuple[MeasuredLayer, ...]
+    macs: int
+    arena_bytes: int
+    image: ModelImage
+    training: TrainingMemory
+    boards: tuple[BoardMemory, ...]
+
+    def text(self) -> str:
+        """Tables for people."""
+        return "\n".join(
+            [
+                *(line for tensor in self.inputs for line in _end_lines("input", tensor)),
+                *(line for tensor in self.outputs for line in _end_lines("output", tensor)),
+                "",
+                _layer_table(self.layers),
+                "",
+                f"MACs   {self.macs:,}",
+                f"arena  {self.arena_bytes:,} bytes of RAM",
+                f"image  {self.image.text}, as boards have it: without names",
+                f"train  {self.training.text()}",
+                "",
+                _board_table(self.boards),
+            ]
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "inputs": [_end_json(tensor) for tensor in self.inputs],
+            "outputs": [_end_json(tensor) for tensor in self.outputs],
+            "layers": [layer.to_json() for layer in self.layers],
+            "macs": self.macs,
+            "arena_bytes": self.arena_bytes,
+            "image_bytes": len(self.image),
+            "model_crc32": f"{self.image.crc32:08x}",
+            "training": vars(self.training),
+            "boards": [board.to_json() for board in self.boards],
+        }
+
+
+def info(model: Model) -> ModelInfo:
+    """The layers of a model, its costs, and what it needs on every supported board."""
+    image = model_image(model.image)
+    config = _raw_train.Config(seed=0)
+    return ModelInfo(
+        inputs=model.inputs,
+        outputs=model.outputs,
+        layers=measured_layers(model),
+        macs=model.macs,
+        arena_bytes=model.arena_bytes,
+        image=image,
+        training=_training_memory(model),
+        boards=tuple(
+            BoardMemory(b, memory_needs(b, image.data), plan_or_none(b, image.data, config))
+            for b in all_boards()
+        ),
+    )
+
+
+def _training_memory(model: Model) -> TrainingMemory:
+    try:
+        check_trainable(model.graph, model.opened, _raw_train.Config(seed=0))
+    except TrainingError as error:
+        return TrainingMemory(None, None, str(error))
+    full, bare = (
+        _raw_train.plan(model.opened, _raw_train.Config(seed=0, residual=residual)).memory_bytes
+        for residual in (True, False)
+    )
+    return TrainingMemory(full, bare)
+
+
+def _end_json(tensor: TensorInfo) -> dict[str, Any]:
+    return {
+        "name": tensor.name,
+        "shape": tensor.shape,
+        "dtype": str(tensor.dtype),
+        "scale": tensor.scale,
+        "zero_point": tensor.zero_point,
+        "normalization": to_json(tensor.normalization),
+    }
+
+
+def _end_lines(word: str, tensor: TensorInfo) -> list[str]:
+    line = (
+        f"{word:<7}{printable(tensor.name)}: {tensor.dtype} {list(tensor.shape)}, "
+        f"scale {tensor.scale:.6g}, zero point {tensor.zero_point}"
+    )
+    if tensor.normalization is None:
+        return [line]
+    return [line, f"       normalised: {describe(tensor.normalization)}"]
+
+
+def _layer_table(layers: tuple[MeasuredLayer, ...]) -> str:
+    return table(
+        [
+            [
+                str(layer.info.index),
+                layer.info.op,
+                layer.detail,
+                "x".join(map(str, layer.info.output_shape)),
+                f"{layer.info.scale:.6g}",
+                str(layer.info.zero_point),
+                f"{layer.info.macs:,}",
+                f"{layer.info.weight_bytes:,}",
+            ]
+            for layer in layers
+        ],
+        header=["", "layer", "", "shape", "scale", "zero point", "MACs", "weight bytes"],
+        right=frozenset({0, 4, 5, 6, 7}),
+    )
+
+
+def _board_table(boards: tuple[BoardMemory, ...]) -> str:
+    return table(
+        [
+            [
+                b.board.name,
+                "yes" if b.needs.ok else "NO",
+                f"{b.needs.ram_needed:,} of {b.needs.ram_available:,}",
+                f"{b.needs.flash_needed:,} of {b.needs.flash_available:,}",
+                _trains(b.training),
+            ]
+            for b in boards
+        ],
+        header=["board", "fits", "RAM bytes", "flash bytes", "trains, RAM bytes"],
+        right=frozenset({2, 3, 4}),
+    )
+
+
+def _trains(needs: TrainingNeeds | None) -> str:
+    if needs is None:
+        return "no"
+    return f"{'yes' if needs.ok else 'NO'}, {needs.ram_needed:,} of {needs.ram_available:,}"
