@@ -13,10 +13,10 @@ from conftest import copy_of_the_tree, run
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SCRIPT = """
-import byteprop, byteprop_host.boards, pathlib
+import byteprop, byteprop_host.boards.board, pathlib
 print(pathlib.Path(byteprop.__file__).parent)
 print(byteprop.load(pathlib.Path("byteprop/tests/data/models/digits_mlp.tflite")).macs)
-print(byteprop_host.boards.load_board("host").folder)
+print(byteprop_host.boards.board.load_board("host").folder)
 """
 
 

@@ -61,8 +61,8 @@ def test_places_are_checked_before_the_work(
 
     for module, name in (
         (byteprop_host.verify, "verify"),
-        (byteprop_host.running, "run_on_board"),
-        (byteprop_host.train, "train"),
+        (byteprop_host.verify.board_model, "run_on_board"),
+        (byteprop_host.training.job, "train"),
     ):
         monkeypatch.setattr(module, name, too_late)
     before = sorted(folder.iterdir())
