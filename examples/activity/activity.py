@@ -1,15 +1,15 @@
-"""Lesson 3: what is somebody doing? A network learns it, and then learns a new person on the board.
+"""Lesson 3: what is a person doing? A network learns it, and then learns a new person on the board.
 
     python examples/activity/activity.py                    on this computer, some seconds
-    python examples/activity/activity.py --board microbit   the new person is learnt on the board
+    python examples/activity/activity.py --board microbit   the new person is learned on the board
 
-Part 1: rules written by hand. Below 4 miles an hour: walking. Below 12: running. Else biking. Easy,
-until somebody plays golf: no speed tells a golfer from a walker, and no rule was written for it.
+Part 1: rules written by hand. Below 4 miles per hour: walking. Below 12: running. Otherwise
+biking. Then someone plays golf: speed does not distinguish a golfer from a walker.
 
 Part 2: a network with 20 features of 2.56 seconds of acceleration, 16 hidden neurons and 4 answers
 learns from eight people, and is tested on four others. It never sees the speed.
 
-Part 3: a new person moves more gently and carries the sensor lying on its side, and the network is
+Part 3: a new person moves more gently and carries the sensor on its side, and the network is
 wrong far more often. Five windows of every activity are enough to learn this person too, in
 integers, where the sensor is: nothing has to leave the board.
 
@@ -81,7 +81,7 @@ def right(found: np.ndarray, windows: Windows) -> float:
 
 
 def personalise(image: bytes, lessons: Windows) -> byteprop.Model:
-    """A copy of the network that has learnt from a newcomer's windows."""
+    """A copy of the network that has learned from a newcomer's windows."""
     model = byteprop.load(image)
     model.fit(
         features(lessons.signal), lessons.activity,
@@ -98,7 +98,7 @@ def confusion(found: np.ndarray, windows: Windows) -> np.ndarray:
 
 
 def personalise_on_board(image: bytes, number: int, board: str, port: str | None) -> str:
-    """A newcomer learnt on a board, and the same on this computer; all bits have to be the same.
+    """A newcomer learned on a board, and the same on this computer; all bits have to be the same.
     Gives what `byteprop train` says: before, after, and what it took."""
     from byteprop.training.options import TrainOptions
     from byteprop_host.target import BoardTarget
@@ -149,14 +149,14 @@ def print_table(title: str, found: np.ndarray, windows: Windows) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--board", help="learn the new person there, for instance on microbit")
-    parser.add_argument("--port", help="where the board is plugged in; without it, an emulator")
+    parser.add_argument("--board", help="learn the new person on this board, for instance microbit")
+    parser.add_argument("--port", help="serial port of the board; the default is an emulator")
     parser.add_argument("--pictures", type=Path, default=Path("pictures"), metavar="FOLDER")
     args = parser.parse_args()
 
     known, others = everybody()
     model, _ = learn(known)
-    print(f"{len(others.activity)} windows of people whom nobody learnt from:")
+    print(f"{len(others.activity)} windows of people who were not in the training set:")
     print_table("rules for the speed", rules(others.speed), others)
     print_table("network", answers(model, others), others)
 
@@ -168,7 +168,7 @@ def main() -> None:
             f"(the others then: {one.others_after:.1%})"
         )
     if args.board:
-        print(f"\nPerson 1, learnt on {args.board}:")
+        print(f"\nPerson 1, learned on {args.board}:")
         text = personalise_on_board(model.image, 0, args.board, args.port)
         print(textwrap.indent(text, "  | "))
     for path in save_pictures(

@@ -1,4 +1,4 @@
-"""What a network is told about a window of acceleration: 20 numbers instead of 384.
+"""The inputs of the network for a window of acceleration: 20 numbers instead of 384.
 
 Three means (where is down?), three spreads (how much does each axis move?), the lowest and the
 highest total, the mean change from sample to sample, and how strongly the total swings in eleven

@@ -19,7 +19,7 @@ The model of a signal, in g (1 g = 9.81 m/s2), 50 samples a second, windows of 1
 * The sensor sits on the hip, turned in its pocket as the person likes: up to 20 degrees about
   every axis for most people. Noise of 0.01 g, range of 8 g, steps of 1/64 g, as cheap sensors have.
 
-Speed (miles an hour, as a watch with GPS would tell it) comes with every window, for rules made by
+Speed (miles per hour, as a watch with GPS reports it) comes with every window, for rules made by
 hand: walking 2 to 4.2, running 5 to 9, biking 9 to 18, golfing 0 to 3.5.
 """
 
@@ -42,7 +42,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Person:
-    """How somebody moves, and how the sensor lies in the pocket."""
+    """How a person moves, and how the sensor is mounted."""
 
     steps_hz: float
     runs_hz: float

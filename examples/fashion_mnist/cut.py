@@ -38,7 +38,7 @@ def cut(source: Path) -> dict[str, npt.NDArray[np.uint8]]:
 
 
 def pack(arrays: dict[str, npt.NDArray[np.uint8]]) -> bytes:
-    """An .npz whose bytes do not tell when or where it was written."""
+    """An .npz whose bytes do not depend on when or where it was written."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for name, array in arrays.items():

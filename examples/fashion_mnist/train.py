@@ -1,4 +1,4 @@
-"""Lesson 2: a network learns to tell ten kinds of clothing apart, in integers.
+"""Lesson 2: a network learns to distinguish ten kinds of clothing, in integers.
 
     python examples/fashion_mnist/train.py                      3 epochs, about half a minute
     python examples/fashion_mnist/train.py --full --seeds 5     20 epochs, five times: the figures
@@ -10,7 +10,7 @@ Adam too, so that you see what integers cost: nothing.
 
 The 60,000 training images come from the data set alone: `apt install dataset-fashion-mnist`, or the
 four files from https://github.com/zalandoresearch/fashion-mnist in a folder that --data names. This
-folder here holds 1,000 test images only. Without the data set the script learns from 800 of them
+folder has 1,000 test images only. Without the data set the script learns from 800 of them
 and is tested on 200: enough to see it work, too few for figures.
 """
 
@@ -32,7 +32,7 @@ from pictures import save_pictures
 
 NAMES = "T-shirt trousers pullover dress coat sandal shirt sneaker bag boot".split()
 HIDDEN = 20
-# Chosen by choose_rate.py on 10,000 training images that were held out; 0.005 is fit's default.
+# Chosen by choose_rate.py on a validation set of 10,000 training images; 0.005 is fit's default.
 SGD_RATE = 0.005
 ADAM_RATE = 0.002
 BOARD_TEST = 200

@@ -26,7 +26,7 @@ static void write_number(uint32_t number) {
     board_write(p);
 }
 
-/* Runs one image. The answer lies in the arena until the next run. */
+/* Runs one image. The result stays in the arena until the next run. */
 static const int8_t *classify(const bp_model_t *model, const uint8_t *image) {
     uint8_t *arena = (uint8_t *)arena_words;
     for (uint32_t i = 0; i < BP_MODEL_INPUT_BYTES; ++i) {
@@ -46,10 +46,10 @@ static uint32_t index_of_largest(const int8_t *scores) {
     return best;
 }
 
-static uint32_t count_differences(const int8_t *scores, const uint8_t *wanted) {
+static uint32_t count_differences(const int8_t *scores, const uint8_t *expected) {
     uint32_t differences = 0;
     for (uint32_t i = 0; i < BP_MODEL_OUTPUT_BYTES; ++i) {
-        differences += (uint8_t)scores[i] != BP_ROM_U8(wanted + i);
+        differences += (uint8_t)scores[i] != BP_ROM_U8(expected + i);
     }
     return differences;
 }

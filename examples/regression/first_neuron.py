@@ -5,7 +5,7 @@
 
 A neuron with one input computes y = w * x + b. It begins with a random w and b = 0, looks at one
 point, sees how far off its answer is, and turns w and b a little in the direction that would have
-been better. After 500 rounds over the six points it knows the line, though nobody told it.
+been better. After 500 rounds over the six points it knows the line, without having been given it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Learnt:
+class Learned:
     """What came out. path: w and b after every epoch; losses: mean squared error of every epoch;
     at_ten: the network's answer for x = 10, in steps of `step`."""
 
@@ -90,7 +90,7 @@ def network() -> byteprop.Sequential:
     )
 
 
-def learn(truth: Line) -> Learnt:
+def learn(truth: Line) -> Learned:
     """On this computer. window=0: the scales stay where the ranges have put them, so that the
     program for the smallest board can do without moving them."""
     model = network()
@@ -100,12 +100,12 @@ def learn(truth: Line) -> Learnt:
         seed=SEED, window=0, callbacks=path,
     )  # fmt: skip
     at_ten = float(model.predict(np.array([[10.0]]))[0, 0])
-    return Learnt(path.lines, history.history["loss"], at_ten, float(model.outputs[0].scale))
+    return Learned(path.lines, history.history["loss"], at_ten, float(model.outputs[0].scale))
 
 
 def learn_on_board(truth: Line, board: str, port: str | None) -> str:
     """The same training on a board. Every step runs on this computer too, and all bits have to be
-    the same; so w and b can be told from here. Gives what `byteprop train` says."""
+    the same, so w and b are those of this computer. Returns the text of `byteprop train`."""
     from byteprop.training.options import TrainOptions
     from byteprop_host.target import BoardTarget
     from byteprop_host.training.data import Sources
@@ -131,7 +131,7 @@ def learn_on_board(truth: Line, board: str, port: str | None) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--board", help="train on this board instead, for instance arduino-uno")
-    parser.add_argument("--port", help="where the board is plugged in; without it, an emulator")
+    parser.add_argument("--port", help="serial port of the board; the default is an emulator")
     parser.add_argument("--pictures", type=Path, default=Path("pictures"), metavar="FOLDER")
     args = parser.parse_args()
 
@@ -144,12 +144,12 @@ def main() -> None:
     for truth in (Line(2, -1), Line(1.7, -0.3)):
         result = learn(truth)
         line = result.line
-        print(f"\n{truth}, learnt in {EPOCHS} epochs on {args.board or 'this computer'}:")
+        print(f"\n{truth}, learned in {EPOCHS} epochs on {args.board or 'this computer'}:")
         if args.board:
             print(textwrap.indent(learn_on_board(truth, args.board, args.port), "  | "))
         print(f"  w = {line.w:.4f}   b = {line.b:.4f}   last loss {result.losses[-1]:.3g}")
-        wanted = truth.at(np.array(10.0))
-        print(f"  for x = 10: {result.at_ten:.4f}, should be {wanted:g};", end=" ")
+        expected = truth.at(np.array(10.0))
+        print(f"  for x = 10: {result.at_ten:.4f}, should be {expected:g};", end=" ")
         print(f"the output has steps of {result.step:g}")
         name = f"line_{truth.w:g}x{truth.b:+g}"
         for path in save_pictures(args.pictures, name, X, truth, result):

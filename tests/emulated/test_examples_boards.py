@@ -36,7 +36,7 @@ def run(script: str, *args: str, board: str, cwd: Path) -> str:
 
 def test_a_neuron_on_an_arduino_uno(tmp_path: Path) -> None:
     told = run("regression/first_neuron.py", board="arduino-uno", cwd=tmp_path)
-    part = told.split("learnt in 500 epochs on arduino-uno")[1]
+    part = told.split("learned in 500 epochs on arduino-uno")[1]
     assert "identical: 1 weights" in part and "after 3,000 updates" in part
     # Of the board, at the six points, by int8 inference; w and b of the same bits here.
     assert "RMSE 0, loss 0 (by the board)" in part
@@ -63,7 +63,7 @@ def test_fashion_on_a_cortex_m4(tmp_path: Path) -> None:
 def test_a_newcomer_on_a_microbit(tmp_path: Path) -> None:
     told = run("activity/activity.py", board="microbit", cwd=tmp_path)
     assert "identical: 384 weights" in told and "after 400 updates" in told
-    part = told.split("learnt on microbit")[1]
+    part = told.split("learned on microbit")[1]
     found = re.search(r"test +accuracy ([\d.]+),.*by the board.*accuracy ([\d.]+)", part)
     assert found is not None, told
     assert float(found.group(1)) >= float(found.group(2)) + 0.15

@@ -99,14 +99,14 @@ class TestFirstNeuron:
         assert number(rf"{line}[\d.]+ +RMSE ([\d.]+)", neuron.told) == rmse
 
     def test_is_as_close_as_keras(self, neuron: Lesson) -> None:
-        part = neuron.told.split("learnt in 500 epochs")[1]
+        part = neuron.told.split("learned in 500 epochs")[1]
         assert abs(number(r"w = ([-\d.]+)", part) - 2) <= 0.0025
         assert abs(number(r"b = ([-\d.]+)", part) + 1) <= 0.0077
         assert abs(number(r"x = 10: ([-\d.]+)", part) - 19) <= 0.0172
         assert number(r"last loss ([-\d.e]+)", part) <= 3.47e-5
 
     def test_a_line_off_every_grid(self, neuron: Lesson) -> None:
-        part = neuron.told.split("learnt in 500 epochs")[2]
+        part = neuron.told.split("learned in 500 epochs")[2]
         assert abs(number(r"w = ([-\d.]+)", part) - 1.7) <= 0.01
         assert abs(number(r"b = ([-\d.]+)", part) + 0.3) <= 0.01
         step = number(r"steps of ([\d.]+)", part)
