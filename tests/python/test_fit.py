@@ -96,7 +96,7 @@ def test_the_same_seed_gives_the_same_image_and_another_does_not() -> None:
         {"freeze": [0]},
         {"window": 0},
     ],
-    ids=str,
+    ids=" ".join,
 )
 def test_fit_is_the_trainer_fed_as_documented(arguments: dict[str, Any]) -> None:
     x, y = blobs(100)
@@ -449,7 +449,7 @@ class Refuses(Callback):
         {"x": np.zeros((30, 5))},
         {"x": np.full((30, 12), np.nan)},
     ],
-    ids=str,
+    ids=" ".join,
 )
 @pytest.mark.parametrize("was_trained", [False, True])
 def test_a_refused_fit_changes_nothing(arguments: dict[str, Any], was_trained: bool) -> None:
