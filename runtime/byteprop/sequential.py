@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from byteprop import image
-from byteprop.engine import _raw_train
+from byteprop.engine import _raw, _raw_train
 from byteprop.errors import ArgumentError, ModelError, TrainingError
 from byteprop.graph import Activation, DType, Graph, Op, Tensor
 from byteprop.graph.boundary import real_range
@@ -184,11 +184,16 @@ class Sequential(Model):
         self.calibrate(x, y, seed=seed)
 
     def adopt(
-        self, graph: Graph, image_bytes: bytes, masters: tuple[Masters, ...] | None = None
+        self,
+        graph: Graph,
+        image_bytes: bytes,
+        masters: tuple[Masters, ...] | None = None,
+        *,
+        opened: _raw.Engine | None = None,
     ) -> None:
         self._trained = True
         self._limits = None
-        super().adopt(graph, image_bytes, masters)
+        super().adopt(graph, image_bytes, masters, opened=opened)
 
     @property
     def _classifies(self) -> bool:
@@ -208,14 +213,16 @@ class Sequential(Model):
         """Changes the network only when all of it is well."""
         made = _graph(self.specification, self._sample_shape, inputs, output_range, seed)
         try:
-            _raw_train.plan(image.encode(made), _raw_train.Config(seed=0))
+            encoded = image.encode(made)
+            opened = _raw.Engine(encoded)
+            _raw_train.plan(opened, _raw_train.Config(seed=0))
         except (ModelError, TrainingError) as error:
             outputs = "" if output_range is None else f", output_range {_words(output_range)}"
             raise ArgumentError(
                 f"inputs ({inputs.reason}){outputs}: cannot be trained: {error}"
             ) from error
         self._inputs, self._output_range, self._limits = inputs, output_range, None
-        self._adopt(made, image.encode(made))
+        self._adopt(made, encoded, opened)
         self.masters = None
 
 

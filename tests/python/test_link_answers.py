@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import byteprop
+from byteprop.engine._raw import Engine
 from byteprop_host.errors import AnswerError, LinkError
 from byteprop_host.link import answers
 from byteprop_host.link.frames import Frame
@@ -26,7 +27,7 @@ PARSERS: dict[str, Callable[[bytes], object]] = {
     "hello": answers.parse_hello,
     "nothing": lambda data: answers.parse_nothing(Message.WRITE, data),
     "number": lambda data: answers.parse_number(Message.DIGEST, data),
-    "model": lambda data: answers.parse_selected(Message.LOAD_END, data, IMAGE, None),
+    "model": lambda data: answers.parse_selected(Message.LOAD_END, data, Engine(IMAGE), None),
     "flash model": lambda data: answers.parse_selected(Message.SELECT, data, None, 7),
     "inferred": lambda data: answers.parse_inferred(data, 10),
     "partly inferred": answers.parse_partly_inferred,

@@ -227,11 +227,11 @@ class Stats:
     stack_bytes: int
 
 
-def parse_selected(kind: int, data: bytes, image: bytes | None, crc: int | None) -> Selected:
-    """image: what the board has to have selected, if known; else its checksum may be."""
+def parse_selected(kind: int, data: bytes, model: Engine | None, crc: int | None) -> Selected:
+    """model: what the board has to have selected, if known; else its checksum may be."""
     selected = Selected(*_unpack(kind, _SELECTED, data))
-    if image is not None:
-        _check_selected(kind, selected, image)
+    if model is not None:
+        _check_selected(kind, selected, model)
         return selected
     if crc is not None:
         expect_digest(kind, "model CRC", selected.crc32, crc)
@@ -241,8 +241,7 @@ def parse_selected(kind: int, data: bytes, image: bytes | None, crc: int | None)
     return selected
 
 
-def _check_selected(kind: int, got: Selected, image: bytes) -> None:
-    model = Engine(image)
+def _check_selected(kind: int, got: Selected, model: Engine) -> None:
     expect_digest(kind, "model CRC", got.crc32, model.crc32)
     expect(kind, "arena bytes", got.arena_bytes, model.arena_bytes)
     expect(kind, "input bytes", got.input_bytes, model.input_bytes)

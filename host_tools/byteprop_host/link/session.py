@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
-from byteprop.engine._raw import const, crc32
+from byteprop.engine._raw import Engine, const, crc32
 from byteprop.errors import ArgumentError, UnsupportedOpError
 from byteprop.image import features
 from byteprop_host.errors import DoesNotFitError, LinkError
@@ -66,6 +66,7 @@ class BoardSession:
         self._transport = transport
         self._board = board
         self._image: bytes | None = None
+        self._opened: tuple[bytes, Engine] | None = None  # the last image that was compared
         self._source: int | None = None
         self._selected: Selected | None = None
         self._model_epoch = 0  # in which the model was selected
@@ -296,12 +297,19 @@ class BoardSession:
         """Selects the model in flash or RAM. image: what the model has to be, if known."""
         return self._take_selected(Message.SELECT, bytes([source]), source, image)
 
+    def _open(self, image: bytes) -> Engine:
+        """The image, checked by the C library once and not after every reset."""
+        if self._opened is None or self._opened[0] is not image:
+            self._opened = (image, Engine(image))
+        return self._opened[1]
+
     def _take_selected(
         self, kind: Message, payload: bytes, source: int, image: bytes | None
     ) -> Selected:
         data = self._with_space(self.channel.take(self.submit(kind, payload)))
         crc = self.channel.limits.flash_crc32 if source == FLASH else None
-        self._selected = parse_selected(kind, data, image, crc)
+        model = None if image is None else self._open(image)
+        self._selected = parse_selected(kind, data, model, crc)
         self._image = image
         # An upload of another program cannot be brought back after a reset.
         self._source = source if source == FLASH or image is not None else None

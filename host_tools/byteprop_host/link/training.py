@@ -100,7 +100,8 @@ class TrainingSession:
         resume: DeviceCheckpoint | None = None,
     ) -> None:
         self.config = config
-        self.plan = plan(image, config)
+        engine = Engine(image)
+        self.plan = plan(engine, config)
         self.results_repeated = 0  # samples that were replayed
         self.restored_from_flash = 0
         self.restored_from_host = 0
@@ -108,7 +109,6 @@ class TrainingSession:
         self._checkpoint = resume or DeviceCheckpoint(0, bytes(image), None)
         self._checkpoint_every = checkpoint_every
         self._save_every = save_every
-        engine = Engine(image)
         self._input_bytes = engine.input_bytes
         self._output_bytes = engine.output_bytes
         self._done = self._checkpoint.samples  # training samples whose results have arrived

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from byteprop import image
-from byteprop.engine import _raw_train
+from byteprop.engine import _raw, _raw_train
 from byteprop.errors import ArgumentError, ModelError, TrainingError
 from byteprop.graph import Graph
 from byteprop.ops import Dense
@@ -477,9 +477,10 @@ class Run(Generic[T]):
         if self._adopted == counters and self.model.graph is self._graph:
             return
         trained = self.trainer.image
-        self._adopted, self._graph = counters, image.decode(trained)
+        opened = _raw.Engine(trained)
+        self._adopted, self._graph = counters, image.decode(opened)
         masters = read_masters(self._graph, self.settings.config, self.trainer.state)
-        self.model.adopt(self._graph, trained, masters)
+        self.model.adopt(self._graph, trained, masters, opened=opened)
         self.history.counters = vars(counters)
 
 

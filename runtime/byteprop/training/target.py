@@ -62,10 +62,16 @@ class TrainingTarget(BaseModel):
         """Called before training looks at the model."""
 
     def adopt(
-        self, graph: Graph, image_bytes: bytes, masters: tuple[Masters, ...] | None = None
+        self,
+        graph: Graph,
+        image_bytes: bytes,
+        masters: tuple[Masters, ...] | None = None,
+        *,
+        opened: _raw.Engine | None = None,
     ) -> None:
-        """Becomes a trained model, which this computer runs. masters as in the class."""
-        self._adopt(graph, image_bytes)
+        """Becomes a trained model, which this computer runs. masters as in the class. opened: the
+        image, where it has been opened already."""
+        self._adopt(graph, image_bytes, opened)
         self.masters = masters
 
     def snapshot(self) -> Snapshot:
