@@ -1,4 +1,4 @@
-"""Packages, their folders, the extension, and what a wheel carries besides Python; everything else
+"""Packages, their folders, the extension, and what else a wheel carries; everything else
 is in pyproject.toml."""
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def build_device(folder: Path) -> None:
 
 
 class BuildPackages(build_py):
-    """Copies what lies outside the packages' own folders, and compiles the host board."""
+    """Copies files from outside the packages' own folders, and compiles the host board."""
 
     def run(self) -> None:
         super().run()

@@ -1,4 +1,4 @@
-"""Inference on this machine beside tflite-runtime and LiteRT, one thread, in one run.
+"""Inference on this machine, compared with tflite-runtime and LiteRT: one thread, in one run.
 
     python benchmarks/host.py [--part inference|reals] [--record]
 
@@ -6,7 +6,7 @@ A call is one sample in and one answer out, from Python; for an interpreter that
 invoke and get_tensor. The contestants take turns in every round, so that a machine that slows
 down slows all of them; a figure is the median of the rounds. What is not installed is left out.
 
-Then real numbers in and out: `Model.predict` beside `Model.run` on Fashion-MNIST, and how many
+Then real numbers in and out: `Model.predict` and `Model.run` on Fashion-MNIST, and how many
 values a second become integers; the best of the rounds, since both do the same work each time.
 """
 

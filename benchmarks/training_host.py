@@ -1,4 +1,4 @@
-"""Training on this machine beside Keras, PyTorch and scikit-learn: one thread, in one run.
+"""Training on this machine, compared with Keras, PyTorch and scikit-learn: one thread, in one run.
 
     python benchmarks/training_host.py [--epochs 3] [--rounds 3] [--record]
 

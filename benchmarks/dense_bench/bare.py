@@ -69,7 +69,7 @@ CORTEX_M = (
     cortex_m("mps2-an385", "cortex-m3", 4 << 20, 4 << 20),
     cortex_m("microbit", "cortex-m0", 256 << 10, 16 << 10),
 )
-# Models and weights lie in RAM here, so that a program can make them up.
+# Models and weights are in RAM here, so that a program can make them up.
 AVR = Machine(
     "mega2560",
     "atmega2560",
@@ -87,7 +87,7 @@ def kernel_sources() -> list[Path]:
 
 
 def training_sources() -> list[Path]:
-    """What a program that trains needs beside the kernels."""
+    """Sources that a program that trains needs in addition to the kernels."""
     folders = ("train", "model", "ops", "infer")
     parts = [path for folder in folders for path in sorted((CSRC / folder).rglob("*.c"))]
     return [*parts, *sorted(CSRC.glob("*.c"))]
@@ -101,7 +101,7 @@ def build(
     flags: Sequence[str] = ("-O2",),
     defines: Mapping[str, str] | None = None,
 ) -> Path:
-    """Compiles and links the sources with the kernels; files that they embed lie in `folder`."""
+    """Compiles and links the sources with the kernels; files that they embed are in `folder`."""
     elf = folder / f"{machine.name}.elf"
     command = [
         machine.compiler,

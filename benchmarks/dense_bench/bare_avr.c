@@ -1,5 +1,5 @@
 /* bare.h for AVR on top of avr-libc's start-up: text goes to the first UART. The emulator has no
- * exit, so the last line tells the exit code. There is no SysTick. */
+ * exit, so the last line has the exit code. There is no SysTick. */
 #include <avr/io.h>
 
 #include "bare.h"

@@ -41,7 +41,7 @@ static uint8_t tx[8192];
 static size_t tx_used;
 
 static void end(void) {
-    _exit(0); /* the line has gone: nobody is left to tell anything */
+    _exit(0); /* the line is closed: there is no host to report to */
 }
 
 static void flush(void) {

@@ -33,7 +33,7 @@ from pictures import save_pictures
 from signals import ACTIVITIES, Windows, person, record, unusual_person
 
 PEOPLE = 12
-KNOWN = 8  # the others are for the test: split by person, so that nobody is in both parts
+KNOWN = 8  # the others are for the test: split by person, so that no one is in both parts
 WINDOWS_EACH = 40
 EPOCHS = 20
 NEWCOMERS = 5
@@ -43,7 +43,7 @@ LESSON_RATE = 0.01
 
 
 def rules(speed: np.ndarray) -> np.ndarray:
-    """What somebody wrote who did not think of golf."""
+    """Rules of a programmer who did not think of golf."""
     answers = np.where(speed < 12, ACTIVITIES.index("running"), ACTIVITIES.index("biking"))
     return np.where(speed < 4, ACTIVITIES.index("walking"), answers)
 
@@ -55,7 +55,7 @@ def everybody() -> tuple[Windows, Windows]:
 
 
 def newcomer(number: int) -> tuple[Windows, Windows]:
-    """The few windows that somebody new records, and later ones."""
+    """The few windows that a new person records, and later ones."""
     windows = record([unusual_person(100 + number)], LESSONS + WINDOWS_EACH, seed=200 + number)
     first = np.arange(len(windows.activity)) < LESSONS * len(ACTIVITIES)
     return windows[first], windows[~first]

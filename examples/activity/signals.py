@@ -1,6 +1,6 @@
 """Accelerometer signals of people who walk, run, ride a bicycle and play golf, made by arithmetic.
 
-Nobody was measured. Every number below is of the size that sports science reports, and every person
+No one was measured. Every number below is of the size that sports science reports, and every person
 is different, so that a network has something to learn and a new person something to teach.
 
 The model of a signal, in g (1 g = 9.81 m/s2), 50 samples a second, windows of 128 samples (2.56 s):
@@ -68,7 +68,7 @@ class Windows:
 
 
 def person(seed: int, *, turned: float = 20.0) -> Person:
-    """Somebody. turned: degrees about every axis that the sensor is turned at most."""
+    """A person. turned: the most degrees that the sensor is turned about each axis."""
     draw = np.random.RandomState(seed)
     return Person(
         steps_hz=draw.uniform(1.6, 2.1),
@@ -81,7 +81,7 @@ def person(seed: int, *, turned: float = 20.0) -> Person:
 
 
 def unusual_person(seed: int) -> Person:
-    """Somebody who moves gently, sits upright, and carries the sensor lying on its side."""
+    """A person who moves gently, sits upright, and carries the sensor on its side."""
     draw = np.random.RandomState(seed)
     return Person(
         steps_hz=draw.uniform(1.4, 1.6),
@@ -99,8 +99,8 @@ def record(people: list[Person], windows_each: int, *, seed: int) -> Windows:
     """Windows of every person in every activity, in turn."""
     draw = np.random.RandomState(seed)
     rows = [
-        (number, activity, *_window(draw, somebody, activity))
-        for number, somebody in enumerate(people)
+        (number, activity, *_window(draw, one, activity))
+        for number, one in enumerate(people)
         for _ in range(windows_each)
         for activity in range(len(ACTIVITIES))
     ]

@@ -114,7 +114,7 @@ def train_adam(
 
 
 def _orders(n: int, epochs: int, seed: int) -> Iterator[int]:
-    """Every sample once an epoch, in an order drawn anew."""
+    """Every sample once per epoch, each time in a new random order."""
     draw = np.random.RandomState(seed)
     for _ in range(epochs):
         yield from draw.permutation(n).tolist()

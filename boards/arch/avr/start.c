@@ -25,7 +25,7 @@ int main(void) {
 
 void bp_arch_init(void) {}
 
-/* An interrupt that nobody serves. */
+/* An interrupt without a handler. */
 ISR(BADISR_vect) {
     bp_app_fault(BP_FAULT_HARD, 0, 0);
 }
