@@ -256,3 +256,11 @@ def test_the_ends_of_int32_saturate(tmp_path: Path) -> None:
 def test_units_that_integers_cannot_hold(tensor: Tensor, words: str) -> None:
     text = export.header(image.encode(Graph((tensor,), (), (0,), (0,))))
     assert words in text and "_quantize(" not in text
+
+
+def test_the_header_names_the_flags_of_a_small_library() -> None:
+    """Those of a firmware that byteprop builds with the model."""
+    flags = image.model_defines(IMAGE)
+    assert flags == {"BP_OPS_LOW": "0xaULL", "BP_OPS_HIGH": "0x0ULL", "BP_KINDS": "0x1"}
+    text = export.header(IMAGE)
+    assert " * " + "  -DBP_OPS_LOW=0xaULL -DBP_OPS_HIGH=0x0ULL -DBP_KINDS=0x1\n" in text

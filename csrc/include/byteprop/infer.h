@@ -17,7 +17,8 @@ typedef struct {
 } bp_infer_hooks_t;
 
 /* Runs the first n_ops ops (all when n_ops >= model->n_ops). The inputs are in the arena already, at
- * their tensors' offsets. arena: model->arena_bytes, 4-byte aligned, and reset once. hooks may be NULL.
+ * their tensors' offsets. arena: model->arena_bytes, 4-byte aligned; a model with state needs
+ * bp_infer_reset once. hooks may be NULL.
  * An input's bytes may be overwritten by later ops. */
 void bp_infer_run(const bp_model_t *model, uint8_t *arena, uint16_t n_ops,
                   const bp_infer_hooks_t *hooks);

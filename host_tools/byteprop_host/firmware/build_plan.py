@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from byteprop.image import all_ops, features, op_mask, tensor_kinds
+from byteprop.image import all_ops, model_defines, op_defines
 from byteprop_host.boards.board import Board
 from byteprop_host.errors import BuildError
 from byteprop_host.firmware.capacity import arena_bytes, round_up, training_pool_bytes
@@ -101,13 +101,9 @@ class BuildPlan:
         """The ops and the kinds of tensors that the firmware has: those of the model in its flash,
         else those that board.toml allows."""
         if self.image is not None:
-            mask, kinds = op_mask(features(self.image)), tensor_kinds(self.image)
+            given = model_defines(self.image)
         else:
-            mask, kinds = op_mask(self.board.build.ops or all_ops()), None
-        low, high = mask & (2**64 - 1), mask >> 64
-        given = {"BP_OPS_LOW": f"{low:#x}ULL", "BP_OPS_HIGH": f"{high:#x}ULL"}
-        if kinds is not None:
-            given["BP_KINDS"] = f"{kinds:#x}"
+            given = op_defines(self.board.build.ops or all_ops())
         return {name: v for name, v in given.items() if name not in self.board_defines()}
 
     def units(self) -> list[CompileUnit]:

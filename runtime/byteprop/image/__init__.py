@@ -354,6 +354,18 @@ def op_mask(names: Iterable[str]) -> int:
     return sum(1 << _raw.op_code(name) for name in set(names))
 
 
+def op_defines(ops: Iterable[str]) -> dict[str, str]:
+    """The macros with which the C library has these ops and no others (csrc/ops/ops.h)."""
+    mask = op_mask(ops)
+    low, high = mask & (2**64 - 1), mask >> 64
+    return {"BP_OPS_LOW": f"{low:#x}ULL", "BP_OPS_HIGH": f"{high:#x}ULL"}
+
+
+def model_defines(image: bytes) -> dict[str, str]:
+    """The macros with which the C library runs this image and has nothing that it does not need."""
+    return {**op_defines(features(image)), "BP_KINDS": f"{tensor_kinds(image):#x}"}
+
+
 def all_ops() -> frozenset[str]:
     """Names of the ops that the C library of this package has."""
     return op_names(_raw.op_features())

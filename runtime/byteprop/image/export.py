@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from byteprop.errors import ArgumentError
 from byteprop.graph import Tensor
 from byteprop.graph.quantization import quantize_multiplier
-from byteprop.image import ArenaPlace, Layout, layout
+from byteprop.image import ArenaPlace, Layout, layout, model_defines
 from byteprop.image.sensor_source import sensor_source
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -19,6 +19,9 @@ _TEMPLATE = """\
  * Made by byteprop; do not edit.
  *
 {borders}
+ *
+ * The C library has what this model needs, and no other ops, when it is compiled with
+ *   {defines}
  *
  * Include it in one C or C++ file, which then holds the model. Others that want the names alone
  * define {upper}_DECLARE_ONLY before they include it. */
@@ -71,6 +74,7 @@ def header(image: bytes, *, prefix: str = "bp_model") -> str:
     return _TEMPLATE.format(
         title=f"Model image of {len(image)} bytes.",
         borders="\n".join(_comments(plan)),
+        defines=" ".join(f"-D{name}={value}" for name, value in model_defines(image).items()),
         guard=f"{upper}_IMAGE_H",
         upper=upper,
         prefix=prefix,
