@@ -35,15 +35,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         _give_up_stdout()
         return EXIT_ERROR if error.errno == errno.EPIPE else _failed(args, console, error)
     except Exception as error:
-        # Exit code 1 is for differences alone.
+        # Exit code 1 means a difference and nothing else.
         return _failed(args, console, error)
     except KeyboardInterrupt:
-        console.error("interrupted; the board was let go")
+        console.error("interrupted; the board was released")
         return EXIT_INTERRUPTED
 
 
 class _Parser(argparse.ArgumentParser):
-    """Offers the nearest names, and shows arguments like all other text."""
+    """Suggests the nearest names, and escapes arguments like all other output."""
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
@@ -55,14 +55,14 @@ class _Parser(argparse.ArgumentParser):
             )
 
     def unknown(self, arguments: Sequence[str]) -> NoReturn:
-        """Ends the command with a message about arguments that no option takes."""
+        """Ends the command with a message about unknown options and extra arguments."""
         known = list(self._option_string_actions)
         options = [a.partition("=")[0] for a in arguments if a.startswith("-")]
         if options:
             self.error(
                 "; ".join(f"{o!r} is not an option{did_you_mean(o, known)}" for o in options)
             )
-        self.error(f"more arguments than expected: {', '.join(map(repr, arguments))}")
+        self.error(f"expected no more arguments, got {', '.join(map(repr, arguments))}")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         if not message:
@@ -88,11 +88,13 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def make_parser() -> _Parser:
     common = _Parser(add_help=False)
-    common.add_argument("--quiet", "-q", action="store_true", help="no progress, no remarks")
-    common.add_argument("--debug", action="store_true", help="show a traceback with errors")
+    common.add_argument(
+        "--quiet", "-q", action="store_true", help="show no progress and no remarks"
+    )
+    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser = _Parser(
         prog="byteprop",
-        description="Build, flash, run and prove int8 models on microcontrollers.",
+        description="Build, flash, run, train and verify int8 models on microcontrollers.",
         epilog="Example:\n  byteprop verify model.tflite --board mps2-an386\n\n" + EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -134,7 +136,7 @@ def _failed(args: argparse.Namespace, console: Console, error: Exception) -> int
 
 @contextmanager
 def _warnings_are_notes(console: Console) -> Iterator[None]:
-    """Python would show them with a line of our code, and with what names in them hold."""
+    """Shows warnings like all other output: Python adds a line of our code, and escapes nothing."""
 
     def show(message: Warning | str, *where: object, **more: object) -> None:
         console.note(f"byteprop: warning: {message}")
@@ -145,7 +147,7 @@ def _warnings_are_notes(console: Console) -> Iterator[None]:
 
 
 def _give_up_stdout() -> None:
-    """Python flushes it once more at exit, which would complain again."""
+    """Python flushes stdout once more at exit, which would report the error again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -160,7 +162,7 @@ def _version() -> str:
 
 @contextmanager
 def _signals_raise() -> Iterator[None]:
-    """Lets context managers stop emulators: they only get to run when a signal is an exception."""
+    """Turns signals into exceptions, so that context managers stop emulators."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

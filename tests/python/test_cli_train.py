@@ -400,7 +400,8 @@ def test_finished_training_resumed_is_the_same_again(folder: Path) -> None:
     again = train(options(checkpoint=file, resume=True))
     assert again.identical and again.counters == first.counters
     assert again.epochs == first.epochs and again.finals == first.finals
-    assert "gone on with" in again.text()
+    assert again.resumed_at == first.settings.epochs
+    assert f"resumed in epoch {again.resumed_at + 1}" in again.text()
 
 
 def test_difference_is_named_and_ends_with_1(
@@ -462,8 +463,8 @@ def test_interrupt_keeps_a_checkpoint_and_says_how_to_go_on(folder: Path) -> Non
         ("--net 8-3 --data classes.npz --freeze 0", ["all layers are frozen"]),
         ("--net 8-6-3 --data classes.npz --freeze nobody", ["nobody", "dense"]),
         ("--net 8-3 --data classes.npz --momentum 0.8", ["momentum", "0.875"]),
-        ("--net 8-3 --data classes.npz --validation-split 0.999", ["leaves one empty"]),
-        ("--net 8-3 --data classes.npz --validation-split .5 --test-split .5", ["none to train"]),
+        ("--net 8-3 --data classes.npz --validation-split 0.999", ["split: 0.999 of 90"]),
+        ("--net 8-3 --data classes.npz --validation-split .5 --test-split .5", ["45 and 45 of 90"]),
         ("--net 8-3 --data classes.npz --resume", ["--checkpoint"]),
         ("--net 8-3 --data classes.npz --resume --checkpoint none", ["no checkpoint none"]),
         ("--net 8-3 --data classes.npz -b mps2-an386 --save-on-device", ["no flash", "boards"]),

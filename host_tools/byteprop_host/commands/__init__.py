@@ -1,4 +1,4 @@
-"""The verbs of the `byteprop` command: one file each, with a `VERB` in it."""
+"""The verbs of the `byteprop` command: one file each, which defines `VERB`."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
 EXIT_CODES = """\
 Exit codes:
-  0    done; for verify and train, every byte is equal
+  0    success; for verify and train, every byte is equal
   1    verify and train: a byte differs
-  2    an error; the message on stderr says what to do
+  2    an error; the message on stderr says what to do next
   130  interrupted (129 and 143: ended by SIGHUP or SIGTERM)"""
 
 NAMES = (
@@ -48,7 +48,7 @@ class Verb:
 
 
 class Reported(Protocol):
-    """A result of boards and reference that has a report."""
+    """A comparison of a board with a reference, which has a report."""
 
     @property
     def board(self) -> Board: ...
@@ -68,7 +68,7 @@ def add_baked_model(parser: argparse.ArgumentParser) -> None:
         "-m",
         type=Path,
         metavar="FILE",
-        help="model to put into flash (default: none; it is uploaded later)",
+        help="model to store in flash (default: none; upload it later)",
     )
 
 
@@ -96,25 +96,25 @@ def add_port(parser: argparse.ArgumentParser) -> None:
         type=positive_seconds,
         default=10.0,
         metavar="SECONDS",
-        help="how long to wait for a silent board; one that shows signs of life without answering "
-        "gets ten times as long (default: %(default)g)",
+        help="seconds to wait for a response before giving up; ten times as long while other signs "
+        "of life arrive (default: %(default)g)",
     )
 
 
 def add_session(parser: argparse.ArgumentParser) -> None:
-    """The board, its line, and a record of what passes there."""
+    """Adds the board, its line, and the log of the line."""
     add_board(parser)
     add_port(parser)
     parser.add_argument(
         "--wire-log",
         type=Path,
         metavar="FILE",
-        help="record every byte of the line to FILE, for `byteprop monitor --replay`",
+        help="log every byte of the line to FILE, for `byteprop monitor --replay`",
     )
 
 
 def target_of(args: argparse.Namespace) -> BoardTarget:
-    """What the options of add_session name."""
+    """The board and line that the options of add_session name."""
     from byteprop_host.target import BoardTarget
 
     return BoardTarget.of(args.board, port=args.port, timeout=args.timeout, wire_log=args.wire_log)
@@ -131,7 +131,7 @@ def add_samples(parser: argparse.ArgumentParser, *, required: bool = False) -> N
         + ("" if required else " (default: generated ones)"),
     )
     parser.add_argument(
-        "--samples", "-n", type=positive_int, metavar="N", help="take the first N samples only"
+        "--samples", "-n", type=positive_int, metavar="N", help="use only the first N samples"
     )
     parser.add_argument(
         "--pixel-scale",
@@ -142,18 +142,18 @@ def add_samples(parser: argparse.ArgumentParser, *, required: bool = False) -> N
     parser.add_argument(
         "--integers",
         choices=("codes", "pixels", "real"),
-        help="what integers are: those of the model's input, pixels, or real values (default: "
-        "judged by their values and the model)",
+        help="meaning of integers: codes of the model's input, pixels, or real values (default: "
+        "inferred from the values and the model)",
     )
     parser.add_argument(
         "--split",
         choices=("train", "test", "val"),
-        help="which part of an .npz with several, such as x_train and x_test",
+        help="part of an .npz that has several, such as x_train and x_test",
     )
     parser.add_argument(
         "--header",
         choices=("yes", "no"),
-        help="whether the first line of a .csv holds titles (default: judged by the columns)",
+        help="whether the first line of a .csv has titles (default: inferred from the columns)",
     )
 
 
@@ -162,12 +162,12 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
         "--labels",
         type=Path,
         metavar="FILE",
-        help="labels, or values to learn, in a file of their own; formats as for --data",
+        help="labels or target values, if --data does not contain them; formats as for --data",
     )
 
 
 def reading_of(args: argparse.Namespace) -> Reading:
-    """How the options of add_samples want files to be read."""
+    """How to read files, as the options of add_samples say."""
     from byteprop_host.data.reading import Reading
 
     return Reading(
@@ -183,24 +183,24 @@ def add_report(parser: argparse.ArgumentParser, verb: str) -> None:
         "--report",
         type=Path,
         metavar="HTML",
-        help=f"where the report goes (default: byteprop-{verb}-BOARD.html)",
+        help=f"report to write (default: byteprop-{verb}-BOARD.html)",
     )
     parser.add_argument("--no-report", action="store_true", help="write no report")
 
 
 def check_outputs(*paths: Path | None) -> None:
-    """Raises OSError for the first file that cannot be written: before the work, not after it."""
+    """Raises OSError for the first file that cannot be written, before the work begins."""
     for path in paths:
         if path is not None:
             files.check_writable(path)
 
 
-def tell_with_report(
+def print_result_and_report(
     args: argparse.Namespace, console: Console, result: Reported, write: Callable[[Path], None]
 ) -> int:
-    """Shows the result, which counts, then writes the report unless it is off; gives the exit code.
+    """Prints the result and writes the report unless --no-report; returns the exit code.
 
-    Text shows the result before the report is written. JSON is one value, so it comes after.
+    Text is printed before the report is written. JSON is one value, so it is printed after.
     """
     figures = result.to_json() | {"report": None}
     if not console.json_mode:
@@ -211,7 +211,7 @@ def tell_with_report(
             write(path)
         except Exception as error:
             figures["report_error"] = error_text(error)
-            console.error(f"there is no report: {error_text(error)}")
+            console.error(f"the report was not written: {error_text(error)}")
         else:
             figures["report"] = str(path)
             if not console.json_mode:
@@ -222,7 +222,7 @@ def tell_with_report(
 
 
 def _fraction(text: str) -> float:
-    """A number, or two with a stroke between them."""
+    """A number, or a fraction such as 1/255."""
     top, stroke, bottom = text.partition("/")
     divisor = _number(bottom) if stroke else 1.0
     value = _number(top) / divisor if divisor else math.nan
@@ -272,7 +272,7 @@ def number(text: str) -> float:
 
 
 def _number(text: str) -> float:
-    """NaN for what is none, which no comparison passes."""
+    """The number, or NaN, which passes no comparison."""
     try:
         return float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""`byteprop bench`: what an inference costs on a board."""
+"""`byteprop bench`: measures an inference on a board."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
 
 
 def describe(b: Bench) -> str:
-    """The figures in plain text."""
+    """The figures as text."""
     lines = [f"{b.model} on {b.board.name} ({b.board.cpu}), samples: {b.source}"]
     lines += [f"warning: {w}" for w in b.warnings]
     if b.median is None:

@@ -1,4 +1,4 @@
-"""`byteprop build`: firmware for a board."""
+"""`byteprop build`: builds firmware for a board."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
 
 VERB = Verb(
     name="build",
-    summary="build the firmware of a board, with a model in its flash or without",
+    summary="build firmware for a board, with or without a model in its flash",
     example="byteprop build --board microbit --model fashion.tflite",
     configure=_configure,
     run=_run,

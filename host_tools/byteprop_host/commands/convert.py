@@ -1,4 +1,4 @@
-"""`byteprop convert`: a model in another form, told by the suffix."""
+"""`byteprop convert`: writes a model in the format that the suffix names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="OUT",
-        help="what to write: .bpm (model image) or .h (C header)",
+        help="file to write: .bpm (model image) or .h (C header)",
     )
 
 
@@ -44,7 +44,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
 
 VERB = Verb(
     name="convert",
-    summary="turn a .tflite model into a model image (.bpm) or a C header (.h)",
+    summary="convert a model into a model image (.bpm) or a C header (.h)",
     example="byteprop convert fashion.tflite -o fashion.h",
     configure=_configure,
     run=_run,

@@ -1,4 +1,4 @@
-"""`byteprop flash`: firmware onto a board, or its emulator started with it."""
+"""`byteprop flash`: writes firmware to a board, or starts its emulator with it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     add_port(parser)
     add_baked_model(parser)
     parser.add_argument(
-        "--dry-run", action="store_true", help="show the commands that would run, and run none"
+        "--dry-run", action="store_true", help="print the commands without running them"
     )
     parser.add_argument(
         "--no-wait",
         action="store_true",
-        help="end an emulator as soon as it has answered, instead of on Ctrl-C",
+        help="stop the emulator once it has responded, instead of waiting for Ctrl-C",
     )
 
 
@@ -51,7 +51,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
         running = start_board(board, firmware, port=port, timeout=args.timeout, progress=progress)
     with running:
         info = _hello(running, firmware, args.timeout)
-        _tell(console, running, firmware, info)
+        _print_board(console, running, firmware, info)
         if port is None and not args.no_wait:
             _wait(running, console)
     return EXIT_OK
@@ -69,7 +69,9 @@ def _hello(running: RunningBoard, firmware: Firmware, timeout: float) -> DeviceI
         return device.info
 
 
-def _tell(console: Console, running: RunningBoard, firmware: Firmware, info: DeviceInfo) -> None:
+def _print_board(
+    console: Console, running: RunningBoard, firmware: Firmware, info: DeviceInfo
+) -> None:
     model = f"model {info.flash_crc32:08x} in flash" if info.flash_crc32 else "no model in flash"
     console.result(
         f"{info.board} ({info.cpu}) runs build {info.build_id:016x} on {running.port}, {model}",
@@ -86,18 +88,18 @@ def _tell(console: Console, running: RunningBoard, firmware: Firmware, info: Dev
 
 
 def _wait(running: RunningBoard, console: Console) -> None:
-    """Keeps an emulator until the user ends it, or it ends itself."""
+    """Waits until the user stops the emulator. FlashError when it exits by itself."""
     from byteprop_host.errors import FlashError
 
-    console.note("it runs until Ctrl-C")
+    console.note("running; press Ctrl-C to stop")
     while getattr(running, "is_alive", lambda: True)():
         time.sleep(0.2)
-    raise FlashError(f"{running.board.name}: the emulator has ended by itself")
+    raise FlashError(f"{running.board.name}: the emulator exited unexpectedly")
 
 
 VERB = Verb(
     name="flash",
-    summary="build firmware and get it onto a board, or run it in the board's emulator",
+    summary="build firmware and write it to a board, or run it in the board's emulator",
     example="byteprop flash --board microbit --port /dev/ttyACM0 --model fashion.tflite",
     configure=_configure,
     run=_run,

@@ -1,4 +1,4 @@
-"""`byteprop monitor`: what passes on the line, live or from a wire log."""
+"""`byteprop monitor`: shows the frames on a line, live or from a wire log."""
 
 from __future__ import annotations
 
@@ -17,29 +17,33 @@ if TYPE_CHECKING:
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", "-p", metavar="PORT", help="port to listen at; nothing is sent")
     parser.add_argument(
-        "--port", "-p", metavar="PORT", help="listen at this port; nothing is sent to it"
+        "--baud", type=int, default=115_200, help="baud rate of the line (default: %(default)d)"
     )
-    parser.add_argument("--baud", type=int, default=115_200, help="default: %(default)d")
     parser.add_argument(
         "--replay",
         type=Path,
         metavar="LOG",
-        help="show the frames of a wire log that --wire-log recorded",
+        help="show the frames of a log that --wire-log wrote",
     )
-    parser.add_argument("--bytes", action="store_true", help="show the payloads in hexadecimal too")
+    parser.add_argument(
+        "--bytes", action="store_true", help="also show the payloads in hexadecimal"
+    )
     parser.add_argument(
         "--seconds",
         type=positive_seconds,
         metavar="S",
-        help="listen that long (default: until Ctrl-C)",
+        help="how long to listen (default: until Ctrl-C)",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object a line and frame")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object per frame, one per line"
+    )
 
 
 def _run(args: argparse.Namespace, console: Console) -> int:
     if (args.port is None) == (args.replay is None):
-        raise ArgumentError("give either --port to listen at or --replay with a wire log")
+        raise ArgumentError("expected either --port to listen at or --replay with a wire log")
     if args.replay is not None:
         from byteprop_host.link import replay
 
@@ -66,8 +70,8 @@ def _listen(args: argparse.Namespace, console: Console) -> None:
                 _show(LoggedFrame(now, "rx", frame, describe(frame)), args, console)
             if decoder.bad_frames > bad:
                 console.note(
-                    f"{decoder.bad_frames} damaged frames; if it goes on, is {args.baud} the "
-                    "board's baud rate?"
+                    f"{decoder.bad_frames} damaged frames; if this continues, check that the board "
+                    f"uses {args.baud} baud"
                 )
     finally:
         transport.close()

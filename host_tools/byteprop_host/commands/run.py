@@ -1,4 +1,4 @@
-"""`byteprop run`: a board's answers, written to a file."""
+"""`byteprop run`: writes a board's outputs to a file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="OUT",
-        help="where the outputs go: .npy, or .npz when the model has several",
+        help="file for the outputs: .npy, or .npz if the model has several",
     )
 
 

@@ -1,4 +1,4 @@
-"""`byteprop train`: a board learns, and the host proves that it learnt the same."""
+"""`byteprop train`: trains on a board, and compares it with the same training on the host."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from byteprop_host.commands import (
     integer,
     number,
     positive_int,
+    print_result_and_report,
     reading_of,
     share,
     target_of,
-    tell_with_report,
 )
 from byteprop_host.console import Console
 
@@ -45,7 +45,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--model", "-m", type=Path, metavar="FILE", help="model: .tflite or .bpm")
     what.add_argument(
-        "--net", metavar="SIZES", help="a new network from inputs to outputs, such as 784-20-10"
+        "--net",
+        metavar="SIZES",
+        help="new network with these layer sizes, from inputs to outputs, such as 784-20-10",
     )
     add_session(parser)
     add_samples(parser, required=True)
@@ -64,44 +66,52 @@ def _add_parts(parser: argparse.ArgumentParser) -> None:
             f"--{name}-split",
             type=share,
             metavar="SHARE",
-            help=f"share of --data that is kept for {name} (default: 0.1 of 100 samples or more)",
+            help=f"share of --data for the {name} set (default: 0.1 if it has 100 samples or more)",
         )
 
 
 def _add_learning(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--epochs", "-e", type=positive_int, default=5, metavar="N", help="default: %(default)d"
+        "--epochs",
+        "-e",
+        type=positive_int,
+        default=5,
+        metavar="N",
+        help="passes over the samples (default: %(default)d)",
     )
     parser.add_argument(
         "--learning-rate",
         "--lr",
         type=number,
         metavar="R",
-        help="of the first sample (default: 0.005 for classes, 0.02 with normalised inputs, "
-        "0.01 for values; less where inputs are large)",
+        help="initial learning rate (default: 0.005 for classification, 0.02 with normalised "
+        "inputs, 0.01 for regression; lower for large inputs)",
     )
     parser.add_argument(
         "--schedule",
         choices=("linear", "constant", "cosine", "step"),
         default="linear",
-        help="learning-rate schedule (default: %(default)s, decays to 0)",
+        help="learning-rate schedule (default: %(default)s; all but constant decay)",
     )
     parser.add_argument(
         "--batch-size",
         type=positive_int,
         default=1,
         metavar="N",
-        help="samples per update (default: 1; more needs 4 bytes of RAM per weight)",
+        help="samples per update (default: 1; larger batches need 4 more bytes of RAM per weight)",
     )
     parser.add_argument(
         "--momentum",
         type=number,
         default=0.0,
         metavar="BETA",
-        help="1 - 2^-k, such as 0.875 (default: 0; more needs 4 bytes of RAM per weight)",
+        help="1 - 2^-k, such as 0.875 (default: 0; momentum needs 4 more bytes of RAM per weight)",
     )
     parser.add_argument(
-        "--rounding", choices=("stochastic", "nearest"), default="stochastic", help="of updates"
+        "--rounding",
+        choices=("stochastic", "nearest"),
+        default="stochastic",
+        help="rounding of updates (default: %(default)s)",
     )
     parser.add_argument(
         "--no-residual",
@@ -123,7 +133,7 @@ def _add_learning(parser: argparse.ArgumentParser) -> None:
         help="seed for initial weights, shuffling and rounding",
     )
     parser.add_argument(
-        "--no-shuffle", action="store_true", help="take the samples in the order of the file"
+        "--no-shuffle", action="store_true", help="keep the samples in the order of the file"
     )
     for name in ("input", "output"):
         parser.add_argument(
@@ -131,7 +141,7 @@ def _add_learning(parser: argparse.ArgumentParser) -> None:
             type=number,
             nargs=2,
             metavar=("LOW", "HIGH"),
-            help=f"with --net: {name} values to expect (default: those of the samples)",
+            help=f"range of the {name} values, for --net (default: that of the samples)",
         )
 
 
@@ -148,7 +158,7 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--save-on-device",
         action="store_true",
-        help="save it in the board's own flash, reset the board, read it back and compare",
+        help="save the model in the board's flash, reset the board, read it back and compare",
     )
     parser.add_argument(
         "--checkpoint",
@@ -175,14 +185,14 @@ def _run(args: argparse.Namespace, console: Console) -> int:
                 listener=TrainingListener(
                     progress=progress,
                     on_plan=lambda needs: console.note(f"memory: {needs.text}"),
-                    on_epoch=lambda epoch, epochs: _tell_epoch(console, epoch, epochs),
+                    on_epoch=lambda epoch, epochs: _print_epoch(console, epoch, epochs),
                     should_stop=stop,
                 ),
             )
     except TrainingInterrupted as stopped:
         console.error(f"{stopped}; resume with: {_resume_command(args, stopped.path)}")
         return EXIT_INTERRUPTED
-    code = tell_with_report(args, console, result, lambda path: write_report(result, path))
+    code = print_result_and_report(args, console, result, lambda path: write_report(result, path))
     for reason in result.unsaved:
         console.error(reason)
     return EXIT_ERROR if result.unsaved else code
@@ -230,12 +240,12 @@ def _options(args: argparse.Namespace) -> Options:
     )
 
 
-def _tell_epoch(console: Console, epoch: Epoch, epochs: int) -> None:
+def _print_epoch(console: Console, epoch: Epoch, epochs: int) -> None:
     every = -(-epochs // _MOST_LINES)
     if epoch.number % every and epoch.number != epochs:
         return
-    held = "" if epoch.validation is None else f"; validation {epoch.validation}"
-    console.note(f"epoch {epoch.number} of {epochs}: {epoch.training}{held}")
+    validation = "" if epoch.validation is None else f"; validation {epoch.validation}"
+    console.note(f"epoch {epoch.number} of {epochs}: {epoch.training}{validation}")
 
 
 def _resume_command(args: argparse.Namespace, path: Path) -> str:
@@ -252,7 +262,7 @@ def _resume_command(args: argparse.Namespace, path: Path) -> str:
 
 
 def _words(action: argparse.Action, value: Any) -> list[str]:
-    """An option of the command line with its value or values."""
+    """The words of an option with its value or values."""
     name = next(s for s in action.option_strings if s.startswith("--"))
     if action.nargs == 0:
         return [name]
@@ -262,28 +272,28 @@ def _words(action: argparse.Action, value: Any) -> list[str]:
 
 
 class _Stop:
-    """Says whether to stop, several times per second. Before the first time nothing is kept."""
+    """Reports whether the user asked to stop. Before the first call there is nothing to keep."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._is_training = False
-        self._wanted_since: float | None = None
+        self._interrupted_at: float | None = None
 
     def __call__(self) -> bool:
         self._is_training = True
-        return self._wanted_since is not None
+        return self._interrupted_at is not None
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:
-        """The first interrupt asks to stop, at a place where nothing is lost; a later one stops.
+        """The first interrupt stops after the sample, so that nothing is lost; a later one at once.
         Some senders send two at a time, to a process and to its group."""
         now = time.monotonic()
         if not self._is_training:
             raise KeyboardInterrupt
-        if self._wanted_since is not None:
-            if now - self._wanted_since > _SAME_INTERRUPT_SECONDS:
+        if self._interrupted_at is not None:
+            if now - self._interrupted_at > _SAME_INTERRUPT_SECONDS:
                 raise KeyboardInterrupt
             return
-        self._wanted_since = now
+        self._interrupted_at = now
         self._console.note("stopping; interrupt again to stop at once, without a checkpoint")
 
 
@@ -302,7 +312,7 @@ def _stoppable(console: Console) -> Iterator[Callable[[], bool]]:
 
 VERB = Verb(
     name="train",
-    summary="train a model on a board and prove that its weights are the host's, bit for bit",
+    summary="train a model on a board and check that its weights equal the host's, bit for bit",
     example="byteprop train --board mps2-an386 --net 784-20-10 --data t10k.npz --epochs 5 "
     "--save tuned.tflite",
     configure=_configure,

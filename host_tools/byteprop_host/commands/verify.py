@@ -1,4 +1,4 @@
-"""`byteprop verify`: proves that a board gives the reference's bytes."""
+"""`byteprop verify`: checks that a board's outputs equal the reference, byte for byte."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from byteprop_host.commands import (
     add_samples,
     add_session,
     check_outputs,
+    print_result_and_report,
     reading_of,
-    tell_with_report,
 )
 from byteprop_host.console import Console
 
@@ -28,14 +28,14 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--reference",
         choices=("auto", "tflite", "numpy"),
         default="auto",
-        help="who gives the right answers (default: tflite-runtime's reference kernels where they "
-        "are installed, else byteprop's NumPy reference)",
+        help="reference implementation to compare with (default: tflite-runtime's reference "
+        "kernels if installed, else byteprop's NumPy reference)",
     )
     parser.add_argument(
         "--against",
         type=Path,
         metavar="MODEL",
-        help="the reference runs MODEL instead of FILE, for instance the .tflite of a .bpm",
+        help="file that the reference runs instead of FILE, for instance the .tflite of a .bpm",
     )
     add_report(parser, "verify")
 
@@ -61,7 +61,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             wire_log=args.wire_log,
             progress=progress,
         )
-    return tell_with_report(args, console, verdict, lambda path: write_report(verdict, path))
+    return print_result_and_report(args, console, verdict, lambda path: write_report(verdict, path))
 
 
 VERB = Verb(

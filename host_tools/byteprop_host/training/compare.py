@@ -1,5 +1,5 @@
-"""Whether a board and the host learnt the same: image, state, counters and every sample's result,
-bit for bit."""
+"""Compares a training on a board with that of the host, bit for bit: image, state, counters and
+the result of every sample."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from byteprop.training.masters import read_masters
 
 @dataclass(frozen=True)
 class Trained:
-    """What training leaves behind on one machine."""
+    """Results of a training on one machine."""
 
     image: bytes
     state: bytes
@@ -26,7 +26,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class LockstepComparison:
-    """first: the first difference in words, "" when all is identical. results: how many answers to
+    """first: the first difference in words, "" if all is identical. results: how many results of
     samples were compared, of training, evaluation and inference."""
 
     results: int
@@ -49,8 +49,7 @@ def compare(
     results: int = 0,
     first_result: str = "",
 ) -> LockstepComparison:
-    """graph: of the host's image. first_result: the first sample that was answered differently, in
-    words."""
+    """graph: of the host's image. first_result: in words, the first sample whose result differs."""
     return LockstepComparison(
         results=results,
         weights=sum(op.weights.size for op in graph.ops if isinstance(op, Dense)),
@@ -61,7 +60,7 @@ def compare(
 
 
 def first_difference(board: Trained, host: Trained, config: Config) -> str:
-    """Where the two differ, in words; "" when nowhere."""
+    """The first difference in words; "" if there is none."""
     if board == host:
         return ""
     if len(board.image) != len(host.image) or len(board.state) != len(host.state):
@@ -92,7 +91,7 @@ def _in_weights(board: Trained, host: Trained, config: Config) -> str:
             read_masters(graph, config, t.state) for graph, t in ((a, board), (b, host))
         )
     except Exception as error:
-        # Only for words: that the bytes differ is known, and is told byte by byte instead.
+        # The bytes are known to differ, and are reported byte by byte instead.
         return "" if board.image != host.image else f"the state cannot be read: {error}"
     for i, (x, y) in enumerate(zip(_denses(a), _denses(b), strict=True)):
         names = (

@@ -1,4 +1,4 @@
-"""Samples to learn from: out of files, cut into training, validation and test parts."""
+"""Samples from files, divided into training, validation and test sets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from byteprop_host.data.samples import check_lengths
 Array = npt.NDArray[Any]
 Classes = tuple[str, ...] | None
 
-# With fewer samples nothing is held back unless it is asked for.
+# With fewer samples all are used for training, unless options say otherwise.
 _ENOUGH_TO_SPLIT = 100
 _USUAL_SHARE = 0.1
 
@@ -33,7 +33,7 @@ _NO_LABELS = (
 
 @dataclass(frozen=True)
 class RawPart:
-    """Samples as the files have them. x: [n, values]; y: labels [n] or values [n, outputs]."""
+    """Samples as in the files. x: [n, values]; y: labels [n] or values [n, outputs]."""
 
     name: str
     x: Array
@@ -46,8 +46,8 @@ class RawPart:
 
 @dataclass(frozen=True)
 class Parts:
-    """How the samples were divided, in words, and the parts; validation and test may be None.
-    classes: names of the labels, where the files have words. notes: how the files were read."""
+    """The parts; validation and test may be None. how: in words, how the samples were divided.
+    classes: names of the labels, if the files have words. notes: how the files were read."""
 
     how: str
     training: RawPart
@@ -61,7 +61,7 @@ class Parts:
         return tuple(p for p in (self.training, self.validation, self.test) if p is not None)
 
     def converted(self, convert: Callable[[RawPart], Array]) -> Parts:
-        """With other numbers as samples."""
+        """The same parts with converted samples."""
         training, validation, test = (
             None if p is None else replace(p, x=convert(p))
             for p in (self.training, self.validation, self.test)
@@ -72,7 +72,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where samples come from. A share of None is the usual one, where there are enough."""
+    """Files of samples. A share of None: the usual one, if there are enough samples."""
 
     data: Path
     labels: Path | None = None
@@ -85,7 +85,7 @@ class Sources:
 
 
 def load_parts(sources: Sources, *, seed: int) -> Parts:
-    """Reads the files and cuts. Which samples go where is drawn by `seed`."""
+    """Reads the files and divides the samples, at random by `seed`."""
     reading = sources.reading
     reading.check_used(sources.data, sources.labels, sources.validation, sources.test)
     x, y, classes, notes = _load(sources.data, sources.labels, sources.limit, reading)
@@ -106,15 +106,17 @@ def load_parts(sources: Sources, *, seed: int) -> Parts:
     sizes = [math.floor(len(x) * share + 0.5) for share in shares]
     for option, share, size in zip(("validation", "test"), shares, sizes, strict=True):
         if share and not 1 <= size < len(x):
-            raise ArgumentError(f"--{option}-split: {share:g} of {len(x)} samples leaves one empty")
+            raise ArgumentError(
+                f"--{option}-split: {share:g} of {len(x)} samples leaves a part empty"
+            )
     if sum(sizes) >= len(x):
         raise ArgumentError(
             f"--validation-split and --test-split: {sizes[0]} and {sizes[1]} of {len(x)} samples "
-            "leave none to train on"
+            "leave none for training"
         )
     order = permutation(len(x), seed, 0, SPLIT_STREAM)
     ends = np.cumsum([len(x) - sum(sizes), *sizes])
-    # Those of a part stay in the order in which they were given.
+    # The samples of a part keep their order.
     indices = [np.sort(order[a:b]) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
     cut = [
         RawPart(name, x[i], y[i], str(sources.data))
@@ -133,7 +135,9 @@ def _load(
     answers = samples if labels is None else reading.labels(labels, limit)
     x, y = samples.x, answers.y
     if y is None:
-        raise ArgumentError(f"{data}: has samples but no labels to learn; {_NO_LABELS}")
+        raise ArgumentError(
+            f"{data}: expected samples with labels or target values, got no labels; {_NO_LABELS}"
+        )
     if len(x) == 0:
         raise ArgumentError(f"{data}: expected samples, got none")
     check_lengths(data, len(x), labels or data, len(y))
@@ -144,8 +148,8 @@ def _load(
 def _from_file(
     name: str, path: Path | None, reading: Reading, split: str, classes: Classes
 ) -> RawPart | None:
-    """A part from a file of its own: of an .npz with several parts, that of its name; words are
-    numbered as those of the training."""
+    """A part from a separate file: of an .npz with several parts, the one of that name; words are
+    numbered as those of the training set."""
     if path is None:
         return None
     its_own = replace(reading, split=split) if has_split(path, split) else reading
@@ -170,7 +174,7 @@ def _renumbered(y: Array, names: Classes, classes: Classes, path: Path) -> Array
 def _share(option: str, share: float | None, given: RawPart | None, n: int) -> float:
     if given is not None:
         if share:
-            raise ArgumentError(f"{option}: expected alone, not next to a file of its own")
+            raise ArgumentError(f"{option}: expected without a separate file, got both")
         return 0.0
     if share is None:
         return _USUAL_SHARE if n >= _ENOUGH_TO_SPLIT else 0.0
@@ -188,5 +192,5 @@ def _how(sources: Sources, shares: list[float], seed: int) -> str:
         words.append(f"{' and '.join(drawn)} drawn with seed {seed}")
     files = [str(f) for f in (sources.validation, sources.test) if f is not None]
     if files:
-        words.append(f"held out in {' and '.join(files)}")
-    return "; ".join(words) or "nothing is held back, so overfitting cannot be seen"
+        words.append(f"separate samples from {' and '.join(files)}")
+    return "; ".join(words) or "no validation set, so overfitting cannot be detected"

@@ -1,4 +1,4 @@
-"""Training in lockstep: every step runs on the board and on the host, and their results are
+"""Training in lockstep: every step runs on the board and on the host, and the results are
 compared."""
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ class LockstepTrainer:
         order: npt.NDArray[np.uint32] | None = None,
         lr_q24: npt.NDArray[np.uint32] | None = None,
     ) -> Results:
-        """As `Trainer.run`, on both. The board comes first: until it has answered all samples the
-        host's state is that of the beginning."""
+        """As `Trainer.run`, on both. The board runs first: until all its results have arrived, the
+        host's state stays unchanged."""
         indices = range(len(x)) if order is None else order.tolist()
         board = self._on_board(x, y, indices, lr_q24)
         host = self._host.run(x, y, order=order, lr_q24=lr_q24)
@@ -93,29 +93,29 @@ class LockstepTrainer:
         indices: Iterable[int],
         rates: npt.NDArray[np.uint32] | None,
     ) -> Results:
-        wanted = list(indices)
-        results = np.zeros(len(wanted), RESULT)
-        for i, answer in enumerate(self._session.train(_samples(x, y, wanted, rates))):
+        order = list(indices)
+        results = np.zeros(len(order), RESULT)
+        for i, answer in enumerate(self._session.train(_samples(x, y, order, rates))):
             results[i] = (answer.loss, answer.predicted, answer.correct)
             if rates is not None:
                 self.ticks.append(answer.ticks)
         return results
 
     def flush(self) -> None:
-        """The update of a batch that is not full. A board does it when training ends, so there it
-        ends and begins again at the same place."""
+        """Applies the update of a batch that is not full. A board does so when training ends; so
+        training ends there, and begins again from the same step."""
         self._host.flush()
         if self.config.batch == 1:
             return
         self._session = self._begin(self._ended())
 
     def end(self) -> Trained:
-        """Ends the training on the board, and reads what it learnt."""
+        """Ends the training on the board, and reads its results."""
         at = self._ended()
         return Trained(at.image, at.state or b"", self._session.counters())
 
     def _ended(self) -> DeviceCheckpoint:
-        """End and reading belong together: a reset between them would undo the last update."""
+        """Ends and reads in one session: a reset between the two would undo the last update."""
         while True:
             losses = self._device.sessions_lost
             self._session.end()

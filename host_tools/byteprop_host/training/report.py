@@ -1,4 +1,4 @@
-"""The report of a training: curves, confusion, the verdict, and what was compared."""
+"""The HTML report of a training: curves, confusion, diagnosis, and what was compared."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _banner(r: TrainingResult) -> str:
     return page.banner(
         r.identical,
         "Same weights to the bit" if r.identical else "Different weights",
-        f"<b>{escape(Path(r.model).name)}</b> ({escape(r.layers)}) learnt on "
+        f"<b>{escape(Path(r.model).name)}</b> ({escape(r.layers)}) was trained on "
         f"<b>{escape(r.board.title)}</b> ({escape(r.board.cpu)}), and the same steps ran on this "
         f"computer. {escape(headline(r).capitalize())}.",
     )
@@ -72,10 +72,10 @@ def _banner(r: TrainingResult) -> str:
 def _tiles(r: TrainingResult) -> str:
     f = r.figures
     shown = [_score_tile(final) for final in r.finals]
-    shown.append(Tile("samples learnt from", f"{r.counters.samples:,}", f"{len(r.epochs)} epochs"))
+    shown.append(Tile("training samples", f"{r.counters.samples:,}", f"{len(r.epochs)} epochs"))
     if f.sample_median is not None:
         shown.append(
-            Tile(f"{f.unit} a sample", f"{f.sample_median:,}", f"at most {f.sample_max:,}")
+            Tile(f"{f.unit} per sample", f"{f.sample_median:,}", f"at most {f.sample_max:,}")
         )
     shown.append(
         Tile(
@@ -115,11 +115,11 @@ def _figure(score: Score) -> str:
 
 def _verdict(r: TrainingResult) -> str:
     text = describe(r.diagnosis)
-    told = f'<p class="finding">{escape(text[0].upper() + text[1:])}</p>'
-    told += "".join(f"<p>Learnt: {escape(parameters_text(p))}</p>" for p in r.parameters)
-    told += "".join(f'<p class="finding">{escape(w)}</p>' for w in r.warnings)
+    html = f'<p class="finding">{escape(text[0].upper() + text[1:])}</p>'
+    html += "".join(f"<p>Learned: {escape(parameters_text(p))}</p>" for p in r.parameters)
+    html += "".join(f'<p class="finding">{escape(w)}</p>' for w in r.warnings)
     is_bad = r.diagnosis.kind in (Kind.OVERFIT, Kind.UNDERFIT, Kind.DIVERGED)
-    return page.card(_WORDS[r.diagnosis.kind], told, is_bad=is_bad)
+    return page.card(_WORDS[r.diagnosis.kind], html, is_bad=is_bad)
 
 
 # --- curves ---
@@ -155,34 +155,34 @@ def line_chart(a: Points, b: Points, alt: str) -> str:
     ticks = _ticks(min(ys), max(ys))
     y_low, y_high = ticks[0], ticks[-1]
 
-    def place(point: tuple[float, float]) -> tuple[float, float]:
+    def position(point: tuple[float, float]) -> tuple[float, float]:
         x_share = (point[0] - x_low) / (x_high - x_low) if x_high > x_low else 0.5
         y_share = (point[1] - y_low) / (y_high - y_low)
         return left + x_share * (width - left - right), base - y_share * (base - top)
 
     parts = []
     for tick in ticks:
-        y = place((x_low, tick))[1]
+        y = position((x_low, tick))[1]
         parts.append(
             f'<line class="grid" x1="{left}" y1="{y:.1f}" x2="{width - right}" y2="{y:.1f}"/>'
         )
         parts.append(f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
     for x in sorted({x_low, x_high, *_ticks(x_low, x_high)}):
         if x == int(x) and x_low <= x <= x_high:
-            at = place((x, y_low))[0]
+            at = position((x, y_low))[0]
             parts.append(f'<text x="{at:.1f}" y="{base + 20}" text-anchor="middle">{x:g}</text>')
     parts.append(
         f'<text x="{(left + width) / 2}" y="{height - 2}" text-anchor="middle">epoch</text>'
     )
     for kind, points in (("a", a), ("b", b)):
-        placed = [place(p) for p in points]
-        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
+        positions = [position(p) for p in points]
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in positions)
         parts.append(f'<polyline class="{kind}" points="{line}"/>')
         if len(points) <= 40:
             parts += [
                 f'<circle class="{kind}-dot" cx="{x:.1f}" cy="{y:.1f}" r="3"><title>epoch '
                 f"{p[0]:g}: {p[1]:.4g}</title></circle>"
-                for (x, y), p in zip(placed, points, strict=True)
+                for (x, y), p in zip(positions, points, strict=True)
             ]
     return (
         f'<svg class="chart" viewBox="0 0 {width:.0f} {height:.0f}" role="img" '
@@ -201,7 +201,7 @@ def _ticks(low: float, high: float) -> list[float]:
     return [round(float(i * step), 12) for i in range(first, last + 1)]
 
 
-# --- what it is made of ---
+# --- samples, counters, memory, weights ---
 
 
 def _confusion(r: TrainingResult) -> str:
@@ -211,16 +211,16 @@ def _confusion(r: TrainingResult) -> str:
     return page.card(
         "Confusion",
         f"<p>{right:,} of {n:,} {escape(r.confusion_of)} samples are right. Rows are the true "
-        "class, columns the board's answer.</p>",
+        "class, columns the class that the board predicts.</p>",
         page.confusion_table(r.confusion),
     )
 
 
 def _parts(r: TrainingResult) -> str:
     rows = [[p.name, f"{p.n:,}", p.source] for p in r.parts]
-    told = f"<p>{escape(r.split[0].upper() + r.split[1:])}.</p>"
+    how = f"<p>{escape(r.split[0].upper() + r.split[1:])}.</p>"
     table = page.table(["part", "samples", "from"], rows)
-    return page.card("Parts", told, table, _class_table(r))
+    return page.card("Parts", how, table, _class_table(r))
 
 
 def _class_table(r: TrainingResult) -> str:
@@ -232,13 +232,13 @@ def _class_table(r: TrainingResult) -> str:
 
 
 def _counters(r: TrainingResult) -> str:
-    told = "".join(
+    remarks = "".join(
         f"<li>{'<b>Warning:</b> ' if m.is_warning else ''}{escape(m.text)}</li>" for m in r.remarks
     )
     rows = [[name.replace("_", " "), f"{n:,}"] for name, n in vars(r.counters).items()]
     return page.card(
-        "What the counters say",
-        f'<ul class="words">{told}</ul><br>',
+        "Counters",
+        f'<ul class="words">{remarks}</ul><br>',
         page.table(["counter", "board and host" if r.identical else "board"], rows),
     )
 
@@ -246,16 +246,16 @@ def _counters(r: TrainingResult) -> str:
 def _memory(r: TrainingResult) -> str:
     p = r.plan
     rows = [
-        ["model image, learning in place", f"{p.image_bytes:,}"],
+        ["model image, trained in place", f"{p.image_bytes:,}"],
         ["activations", f"{p.arena_bytes:,}"],
         ["training", f"{p.training_bytes:,}"],
-        ["of it kept by a checkpoint", f"{p.state_bytes:,}"],
+        ["of which a checkpoint keeps", f"{p.state_bytes:,}"],
         ["RAM needed, with firmware and stack", f"{p.ram_needed:,}"],
         ["RAM that the board has", f"{p.ram_available:,}"],
     ]
     return page.card(
         "Memory",
-        "<p>Planned before anything was built, in bytes.</p>",
+        "<p>Computed before anything was built, in bytes.</p>",
         page.table(["of RAM", "bytes"], rows),
     )
 
@@ -273,7 +273,7 @@ def _units(r: TrainingResult) -> str:
         figures.append(page.figure(grey.reshape(side, side), f"weights of unit {j}", f"{j}"))
     return page.card(
         "What the first layer looks for",
-        "<p>The weights of each unit: bright speaks for it, dark against it.</p>",
+        "<p>The weights of each unit: bright is positive, dark is negative.</p>",
         page.pictures(figures),
     )
 
@@ -339,8 +339,8 @@ def _pictures(r: TrainingResult) -> str:
         )
     return page.card(
         "Samples",
-        f"<p>{escape(p.part.capitalize())} samples with the answer after training; wrong ones are "
-        "framed, and half of those shown are chosen among them.</p>",
+        f"<p>{escape(p.part.capitalize())} samples with the class predicted after training; wrong "
+        "ones are framed, and are half of those shown where there are enough.</p>",
         page.pictures(figures),
     )
 
@@ -348,7 +348,7 @@ def _pictures(r: TrainingResult) -> str:
 def _compared(r: TrainingResult) -> str:
     c = r.comparison
     rows = [
-        ["answers to samples (loss, class, outputs)", f"{c.results:,}", _same(r)],
+        ["results of samples (loss, class, outputs)", f"{c.results:,}", _same(r)],
         ["bytes of the image (weights, biases, scales)", f"{c.image_bytes:,}", _same(r)],
         ["bytes of state (residuals, bias masters, counters)", f"{c.state_bytes:,}", _same(r)],
     ]
@@ -359,7 +359,7 @@ def _compared(r: TrainingResult) -> str:
     first = "" if c.identical else f'<p class="finding">{escape(c.first)}</p>'
     return page.card(
         "Board and host",
-        f"<p>The same steps ran on both.</p>{first}",
+        f"<p>Both ran the same steps.</p>{first}",
         page.table(["compared", "number", "equal"], rows),
         is_bad=not r.identical,
     )

@@ -1,4 +1,4 @@
-"""The result of a training on a board: what was learnt, from what, and whether the host agrees."""
+"""The result of a training on a board, and whether it equals the host's."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from byteprop_host.training.scores import Epoch, Score
 
 @dataclass(frozen=True)
 class SettingsSummary:
-    """What was asked for."""
+    """The settings that a result and its report show."""
 
     epochs: int
     learning_rate: float
@@ -45,7 +45,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Final:
-    """What the final weights make of a part, and who ran it. before: the weights at the start."""
+    """Score of the final weights on a part, and who ran it. before: of the weights at the start."""
 
     part: str
     score: Score
@@ -55,7 +55,7 @@ class Final:
 
 @dataclass(frozen=True)
 class SaveCheck:
-    """What the board keeps in its flash. identical: read back, it equals what was learnt."""
+    """A save in the board's flash. identical: read back, it equals what was trained."""
 
     slot: int
     sequence: int
@@ -66,7 +66,7 @@ class SaveCheck:
 
 @dataclass(frozen=True)
 class TrainingFigures:
-    """What was measured on the way; costs in `unit`, None: the board cannot tell."""
+    """Measurements; costs in `unit`. None: the board does not measure it."""
 
     ram_bytes: int | None
     flash_bytes: int | None
@@ -93,7 +93,7 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Some samples of a part, the class given and the true one."""
+    """Some samples of a part, with the predicted class and the true one."""
 
     part: str
     images: npt.NDArray[np.uint8]  # grey, [n, height, width]
@@ -103,8 +103,8 @@ class Pictures:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class TrainingResult:
-    """The whole result. confusion: [true, given] counts of the part of that name, None for
-    values. parameters: of networks that are small enough to be read, else ()."""
+    """The whole result. confusion: [true, predicted] counts of the part `confusion_of`, None for
+    values. parameters: of networks that are small enough to print, else ()."""
 
     model: str
     layers: str
@@ -135,14 +135,14 @@ class TrainingResult:
     after: Graph
     saved: SaveCheck | None
     files: tuple[Path, ...]
-    unsaved: tuple[str, ...]  # why files of --save could not be written
+    unsaved: tuple[str, ...]  # errors of files of --save that could not be written
 
     @property
     def identical(self) -> bool:
         return self.comparison.identical and (self.saved is None or self.saved.identical)
 
     def text(self) -> str:
-        """The result for people, the decisive line first."""
+        """The result as text, the decisive line first."""
         return _text(self)
 
     def __repr__(self) -> str:
@@ -197,7 +197,7 @@ def headline(r: TrainingResult) -> str:
     if not c.identical:
         return f"DIFFERENT: {c.first}"
     if r.saved is not None and not r.saved.identical:
-        return "DIFFERENT: what was read back from the board's flash is not what was learnt"
+        return "DIFFERENT: the model read back from the board's flash is not the trained model"
     return (
         f"identical: {c.weights:,} weights, {c.image_bytes:,} bytes of image, {c.state_bytes:,} "
         f"bytes of state and all counters equal the host's after {r.counters.steps:,} updates"
@@ -217,10 +217,10 @@ def _text(r: TrainingResult) -> str:
         f"batch {s.config.batch}, seed {s.config.seed}{_frozen(s)}{_resumed(r)}",
         "samples    " + ", ".join(f"{p.n:,} {p.name}" for p in r.parts) + f"; {r.split}",
         *(
-            f"{'learnt' if i == 0 else '':<11}{parameters_text(p)}"
+            f"{'learned' if i == 0 else '':<11}{parameters_text(p)}"
             for i, p in enumerate(r.parameters)
         ),
-        *(f"{'counters' if i == 0 else '':<11}{_told(m)}" for i, m in enumerate(r.remarks)),
+        *(f"{'counters' if i == 0 else '':<11}{_remark_text(m)}" for i, m in enumerate(r.remarks)),
         *(f"warning    {w}" for w in r.warnings),
         f"memory     {r.plan.text}",
         *_figure_lines(r),
@@ -235,12 +235,12 @@ def _text(r: TrainingResult) -> str:
 
 
 def inputs_text(r: TrainingResult) -> str:
-    """What is done to inputs, and why; empty for a model from a file that does nothing."""
+    """How inputs are normalised, and why; empty for a model from a file that does not."""
     return "; ".join(text for text in (r.inputs_reason, describe_inputs(r.after)) if text)
 
 
 def parameters_text(parameters: Parameters) -> str:
-    """As w = 2, b = -1, or in lists."""
+    """Weights and bias, such as w = 2, b = -1, or as lists."""
     weights = [[float(f"{w:.5g}") for w in row] for row in parameters.weights]
     bias = [float(f"{b:.5g}") for b in parameters.bias]
     if len(bias) == 1 and len(weights) == 1:
@@ -257,10 +257,10 @@ def _frozen(settings: SettingsSummary) -> str:
 
 
 def _resumed(r: TrainingResult) -> str:
-    return f"; gone on with in epoch {r.resumed_at + 1}" if r.resumed_at else ""
+    return f"; resumed in epoch {r.resumed_at + 1}" if r.resumed_at else ""
 
 
-def _told(remark: Remark) -> str:
+def _remark_text(remark: Remark) -> str:
     return f"WARNING: {remark.text}" if remark.is_warning else remark.text
 
 
@@ -270,7 +270,7 @@ def _figure_lines(r: TrainingResult) -> list[str]:
     if f.stack_bytes:
         lines.append(f"stack      {f.stack_used_bytes:,} of {f.stack_bytes:,} bytes used at most")
     if f.sample_median is not None:
-        lines.append(f"a sample   {f.sample_median:,} {f.unit} (median), {f.sample_max:,} at most")
+        lines.append(f"per sample {f.sample_median:,} {f.unit} (median), {f.sample_max:,} at most")
     again = f", {f.retransmissions} frames sent again" if f.retransmissions else ""
     resets = f", {f.sessions_lost} resets survived" if f.sessions_lost else ""
     lines.append(

@@ -1,4 +1,4 @@
-"""What was learnt, in the board's own flash: saved, the board reset, read back and compared."""
+"""Saves the trained model in the board's flash, resets the board, reads it back and compares."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from byteprop_host.training.result import SaveCheck
 
 
 def check_save(board: Board, plan: TrainingNeeds) -> None:
-    """Raises DoesNotFitError where the board cannot keep what it learns."""
+    """Raises DoesNotFitError if the board cannot save what it learns."""
     if not can_save(board):
         raise DoesNotFitError(
-            f"--save-on-device: {board.name} has no flash of its own for what it learns; "
-            "`byteprop boards` shows those that have; --save keeps it in a file here"
+            f"--save-on-device: {board.name} has no flash that it can save to; `byteprop boards` "
+            "shows boards that have; --save writes a file on this computer"
         )
     needed = plan.image_bytes + plan.state_bytes
     if needed > board.memory.save_slot_bytes:
         raise DoesNotFitError(
-            f"--save-on-device: {needed:,} bytes of model and training state; {board.name} has "
-            f"{board.memory.save_slot_bytes:,} bytes for a save"
+            f"--save-on-device: model and training state need {needed:,} bytes, {board.name} has "
+            f"{board.memory.save_slot_bytes:,} for a save"
         )
 
 
-def save_on_board(device: Device, session: TrainingSession, learnt: Trained) -> SaveCheck:
-    """Saves, resets the board, and compares what comes back out of its flash."""
+def save_on_board(device: Device, session: TrainingSession, trained: Trained) -> SaveCheck:
+    """Saves, resets the board, and compares what it restored from its flash."""
     saved = session.save()
     restored = session.restored_from_flash
     device.reset()
@@ -38,5 +38,5 @@ def save_on_board(device: Device, session: TrainingSession, learnt: Trained) -> 
         image_bytes=saved.image_bytes,
         state_bytes=saved.state_bytes,
         identical=session.restored_from_flash > restored
-        and (back.image, back.state) == (learnt.image, learnt.state),
+        and (back.image, back.state) == (trained.image, trained.state),
     )

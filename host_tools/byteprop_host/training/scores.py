@@ -1,4 +1,4 @@
-"""How good weights are: on this computer, or by the answers of the board itself."""
+"""Loss and accuracy of weights, by inference on this computer or by the board's outputs."""
 
 from __future__ import annotations
 
@@ -44,20 +44,20 @@ class Epoch:
 
 
 def score(model: byteprop.Model, part: Encoded) -> Score:
-    """By inference on this computer; the loss of classes from the logits at full resolution."""
+    """Runs inference on this computer; the loss of classes is computed from 32-bit logits."""
     return score_of(model, part, model.opened.run(part.samples.x))
 
 
 def score_of(model: byteprop.Model, part: Encoded, outputs: Rows) -> Score:
-    """As `score`, from output bytes [n, outputs] that are there already."""
+    """The same from output bytes [n, outputs]."""
     classes = has_classes(model.graph)
-    wanted = part.samples.y if classes else reals_of(part.y, n_outputs(model.graph))
-    found = metrics.figures(model, part.samples.x, wanted, reals(model, outputs))
+    targets = part.samples.y if classes else reals_of(part.y, n_outputs(model.graph))
+    found = metrics.figures(model, part.samples.x, targets, reals(model, outputs))
     return Score(len(part), **found)
 
 
 def reals(model: byteprop.Model, outputs: Rows) -> npt.NDArray[np.float32]:
-    """Real answers [n, outputs] of output bytes."""
+    """Real outputs [n, outputs] of output bytes."""
     tensor = model.graph.tensors[model.graph.outputs[0]]
     return dequantize(outputs.view(tensor.dtype.numpy), tensor.scale, tensor.zero_point)
 

@@ -1,5 +1,4 @@
-"""What is to be trained: a model file, or a network described by its sizes; with samples as its
-integers."""
+"""The model to train, from a file or by the sizes of a new network, and samples in its integers."""
 
 from __future__ import annotations
 
@@ -51,7 +50,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A part in the model's integers; beside it the labels or values that it was made from."""
+    """A part in the model's integers. y: the labels or values that it was made from."""
 
     name: str
     samples: Samples
@@ -70,7 +69,10 @@ def make_model(
         raise ArgumentError("expected either --model FILE or --net SIZES, such as --net 784-20-10")
     if subject.file is not None:
         if subject.input_range or subject.output_range:
-            raise ArgumentError("--input-range, --output-range: a model file has its own scales")
+            raise ArgumentError(
+                "--input-range, --output-range: expected with --net, got a model file, whose "
+                "scales are fixed"
+            )
         model = byteprop.load(subject.file)
         tensor = model.graph.tensors[model.graph.inputs[0]]
         _check_words(parts, n_outputs(model.graph))
@@ -87,7 +89,7 @@ def _check_words(parts: Parts, outputs: int) -> None:
 def _read(
     parts: Parts, reading: Reading, numbers: Callable[[Array, Reading, str], Numbers]
 ) -> Parts:
-    """What is judged is judged by the training samples, and so for all parts."""
+    """Infers the meaning of integers from the training samples, and applies it to all parts."""
     first = numbers(parts.training.x, reading, f"{parts.training.source}: x")
     judged = replace(reading, integers=first.judged) if first.judged else reading
 
@@ -137,12 +139,12 @@ def encode_part(model: byteprop.Model, part: RawPart) -> Encoded:
     if part.x.shape[1] != tensor.elems:
         raise ArgumentError(
             f"{part.source}: a sample has {part.x.shape[1]} values, but the model takes "
-            f"{tensor.elems}; give samples cut for this model"
+            f"{tensor.elems}; use samples with the model's input size"
         )
     shape = (-1, *tensor.shape[1:])
     names = (f"{part.source}: x", f"{part.source}: y")
     x, y = part.x, part.y
-    # What ends in a softmax takes labels in any integer type and in floats that are whole.
+    # Classes are labels in any integer type, or whole floats.
     own_type = x.dtype == tensor.dtype.numpy and tensor.normalization is None
     if own_type and x.dtype.kind == "i":
         zeros = np.zeros((len(x), *tensor.shape[1:]), np.float32)
@@ -167,7 +169,7 @@ def with_names(graph: Graph, names: tuple[str, ...]) -> Graph:
 
 
 def sizes_text(graph: Graph) -> str:
-    """As 784-20-10."""
+    """The layer sizes, such as 784-20-10."""
     layers = [op.weights.shape for op in graph.ops if isinstance(op, Dense)]
     return "-".join(str(n) for n in (layers[0][1], *(shape[0] for shape in layers)))
 
