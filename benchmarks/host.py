@@ -7,7 +7,7 @@ invoke and get_tensor. The contestants take turns in every round, so that a mach
 down slows all of them; a figure is the median of the rounds. What is not installed is left out.
 
 Then real numbers in and out: `Model.predict` and `Model.run` on Fashion-MNIST, and how many
-values a second become integers; the best of the rounds, since both do the same work each time.
+values per second become integers; the best of the rounds, since both do the same work each time.
 """
 
 from __future__ import annotations

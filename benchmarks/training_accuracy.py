@@ -4,7 +4,7 @@
 
 Rates were chosen on held-out training images (examples/fashion_mnist/choose_rate.py) for the first
 way and for Adam; the other integer ways differ from the first in the one thing that they are named
-after, except "batch 32, momentum", which needs a rate of its own: the same step a sample.
+after, except "batch 32, momentum", which needs a rate of its own: the same step per sample.
 The result is that of the last epoch. Float weights come from NumPy; see float_baselines.py.
 """
 

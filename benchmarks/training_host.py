@@ -2,7 +2,7 @@
 
     python benchmarks/training_host.py [--epochs 3] [--rounds 3] [--record]
 
-Fashion-MNIST, 784-20-10: 60,000 images an epoch, and after every epoch the accuracy on the 10,000
+Fashion-MNIST, 784-20-10: 60,000 images per epoch, and after every epoch the accuracy on the 10,000
 test images, all of it inside the time. byteprop trains at batch 1, the others at batch 32 with Adam
 at its usual constants; PyTorch runs a plain loop over tensors that are in memory. The contestants
 take turns in every round, so that a machine that slows down slows all of them; a figure is the

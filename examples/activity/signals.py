@@ -3,15 +3,15 @@
 No one was measured. Every number below is of the size that sports science reports, and every person
 is different, so that a network has something to learn and a new person something to teach.
 
-The model of a signal, in g (1 g = 9.81 m/s2), 50 samples a second, windows of 128 samples (2.56 s):
+The model of a signal, in g (1 g = 9.81 m/s2), 50 samples per second, windows of 128 (2.56 s):
 
 * Body axes: x forward, y left, z up. Gravity is 1 g on z.
-* walking: 1.6 to 2.1 steps a second. z rises and falls with every step (0.15 to 0.3 g) with a
+* walking: 1.6 to 2.1 steps per second. z rises and falls with every step (0.15 to 0.3 g) with a
   second and third harmonic; x follows a quarter of a step later; y swings once in two steps. Every
   heel that lands is a short knock.
-* running: 2.4 to 3.0 steps a second, 0.8 to 1.3 g, and near weightlessness while both feet are off
-  the ground, so the lower half of the wave is cut off.
-* biking: 1.0 to 1.6 turns of the pedals a second, which hardly move the hip (0.03 to 0.08 g), the
+* running: 2.4 to 3.0 steps per second, 0.8 to 1.3 g, and near weightlessness while both feet are
+  off the ground, so the lower half of the wave is cut off.
+* biking: 1.0 to 1.6 turns of the pedals per second, which hardly move the hip (0.03 to 0.08 g), the
   rumble of the road (0.05 to 0.2 g, all frequencies) and a back that leans forward.
 * golfing: standing, swaying slowly; then a swing: 0.8 s back, 0.3 s down with 0.6 to 1.4 g
   towards the circle's centre and a knock when the ball is hit, then the way out. Between two shots
