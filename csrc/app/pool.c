@@ -1,6 +1,8 @@
 #include "pool.h"
 
-#define NEXT_ALIGNED(n) (((n) + 15u) & ~(uint32_t)15u)
+#include <byteprop/link.h>
+
+#define NEXT_ALIGNED(n) (((n) + BP_POOL_ALIGNMENT - 1u) & ~(uint32_t)(BP_POOL_ALIGNMENT - 1))
 
 /* Images need 4, kernels like 16; AVR reads bytes, and an image in flash is elsewhere. */
 #if defined(__GNUC__) && !defined(__AVR__)

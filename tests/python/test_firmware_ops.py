@@ -20,6 +20,7 @@ from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash import start
 from byteprop_host.link import Device
 from byteprop_host.link.messages import Message
+from c_build import INCLUDES, STRICT, compile_c, library_sources, missing
 from random_graphs import graph_of_every_op, small_graph
 
 DENSE_AND_SOFTMAX = image.encode(small_graph())
@@ -105,3 +106,16 @@ def graph_without(name: str) -> Graph:
     n = next(i for i, op in enumerate(graph.ops) if type(op).__name__.lower() == name)
     tensors = tuple(graph.tensors[: n + 1])
     return Graph(tensors, graph.ops[:n], graph.inputs, (n,))
+
+
+@pytest.mark.parametrize("name", sorted(image.all_ops()))
+@pytest.mark.parametrize("kinds", ["1", "0xF"])
+def test_a_library_with_one_op_compiles_without_a_warning(
+    name: str, kinds: str, tmp_path: Path
+) -> None:
+    if reason := missing("gcc"):
+        pytest.skip(reason)
+    macros = {**image.op_defines([name]), "BP_KINDS": kinds}
+    defines = [f"-D{macro}={value}" for macro, value in macros.items()]
+    sources = [str(s) for s in library_sources() if s.parent.name in {"model", "ops", "infer"}]
+    compile_c(["gcc", *STRICT, "-Os", *INCLUDES, *defines, "-c", *sources], cwd=tmp_path)

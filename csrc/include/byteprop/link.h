@@ -96,6 +96,10 @@ enum {
 
 enum { BP_SOURCE_FLASH = 0, BP_SOURCE_RAM = 1 };
 
+/* The pool of an uploaded model: the image at its front, the arena at the next multiple of this, and
+ * the memory of training at the next multiple of 4. */
+#define BP_POOL_ALIGNMENT 16
+
 enum {
     BP_FAULT_HARD = 1,   /* hard fault, bus fault, illegal instruction, trap */
     BP_FAULT_ASSERT = 2, /* an assertion of the library failed */

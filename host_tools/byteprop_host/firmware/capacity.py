@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from byteprop.engine import _raw_train
-from byteprop.engine._raw import Engine
+from byteprop.engine._raw import Engine, const
 from byteprop.image import without_names
 from byteprop_host.boards.board import NATIVE, Board
 from byteprop_host.errors import DoesNotFitError
@@ -34,6 +34,11 @@ class TrainingNeeds(MemoryNeeds):
     state_bytes: int
 
 
+def pool_needs(image_bytes: int, arena_bytes: int) -> int:
+    """Bytes of the board's pool that an uploaded image takes with its arena (csrc/app/pool.c)."""
+    return round_up(image_bytes, const("BP_POOL_ALIGNMENT")) + arena_bytes
+
+
 def arena_bytes(image: bytes) -> int:
     """The arena of a model image."""
     return Engine(image).arena_bytes
@@ -58,7 +63,7 @@ def memory_needs(
         flash += len(baked_image(image))
         ram += round_up(arena_bytes(image), 4)
     else:
-        ram += round_up(len(image), 4) + round_up(arena_bytes(image), 4)
+        ram += round_up(pool_needs(len(image), arena_bytes(image)), 4)
         ram_available = memory.firmware_ram_bytes + memory.pool_bytes
     return compare(board, ram, ram_available, flash, memory.flash_bytes)
 
@@ -88,7 +93,7 @@ def training_needs(board: Board, image: bytes, config: _raw_train.Config) -> Tra
     """
     memory, opened = board.memory, Engine(image)
     plan = _raw_train.plan(opened, config)
-    pool = round_up(len(image), 16) + round_up(opened.arena_bytes, 4) + plan.memory_bytes
+    pool = round_up(pool_needs(len(image), opened.arena_bytes), 4) + plan.memory_bytes
     needs = compare(
         board,
         memory.train_ram_bytes + pool,

@@ -17,6 +17,7 @@ from byteprop.engine._raw import Engine, const, crc32
 from byteprop.errors import ArgumentError, UnsupportedOpError
 from byteprop.image import features
 from byteprop_host.errors import DoesNotFitError, LinkError
+from byteprop_host.firmware.capacity import pool_needs
 from byteprop_host.link.answers import (
     STATS_BYTES,
     DeviceInfo,
@@ -240,7 +241,7 @@ class BoardSession:
         if len(image) < _IMAGE_ARENA_AT + 4:
             raise ArgumentError(f"image: {len(image)} bytes are no model image")
         (arena,) = _U32.unpack_from(image, _IMAGE_ARENA_AT)
-        needed = -(-len(image) // 16) * 16 + arena
+        needed = pool_needs(len(image), arena)
         if needed > self.channel.limits.pool_bytes:
             raise self._no_space(needed, self.channel.limits.pool_bytes)
 
