@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -33,6 +34,15 @@ DOCUMENTS = [
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "examples").rglob("README.md")),
 ]
+# Folders whose code is read too: messages, help and docstrings.
+CODE = ("boards", "csrc", "examples")
+SOURCES = [
+    path
+    for folder in CODE
+    for path in sorted((ROOT / folder).rglob("*"))
+    if path.suffix in {".py", ".c", ".h"} and not path.name.startswith("_kernels")
+]
+C_TEXT = re.compile(r'/\*.*?\*/|"((?:\\.|[^"\\\n])*)"', re.DOTALL)
 
 
 def name(path: Path) -> str:
@@ -49,6 +59,15 @@ def found(text: str, path: str) -> list[str]:
     ]
 
 
+def strings(path: Path) -> list[str]:
+    """Returns the string literals of a Python or C file, without its comments."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        return [match[1] for match in C_TEXT.finditer(text) if match[1]]
+    nodes = ast.walk(ast.parse(text))
+    return [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+
+
 def test_words_are_found_as_words_only() -> None:
     text = "Whoever hails is told: wanted 2, got 3. Kindly, a border-line case, unwanted, ailing."
     words = [line.split("'")[1] for line in found(text, "any.md")]
@@ -58,3 +77,15 @@ def test_words_are_found_as_words_only() -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
 def test_documents(document: Path) -> None:
     assert found(document.read_text(encoding="utf-8"), name(document)) == []
+
+
+def test_strings_of_code_are_found(tmp_path: Path) -> None:
+    (tmp_path / "a.c").write_text('/* "not this" */ puts("this"); /* nor */ puts("and \\"this");\n')
+    assert strings(tmp_path / "a.c") == ["this", 'and \\"this']
+    (tmp_path / "a.py").write_text('"""Doc."""\nx = f"{y} message"  # "comment"\n')
+    assert strings(tmp_path / "a.py") == ["Doc.", " message"]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=name)
+def test_strings_of_code(source: Path) -> None:
+    assert found("\n".join(strings(source)), name(source)) == []
