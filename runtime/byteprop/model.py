@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from byteprop import image
+from byteprop.engine._raw import Engine
 from byteprop.errors import ArgumentError, ModelError
 from byteprop.importer import formats, load_tflite
 from byteprop.inference.base_model import PathLike
@@ -129,7 +130,8 @@ def load(source: PathLike | bytes | bytearray | memoryview) -> Model:
 def _load_bytes(data: bytes) -> Model:
     kind = formats.model_kind(data)
     if kind == formats.IMAGE:
-        return Model(image.decode(data), data)
+        opened = Engine(data)
+        return Model(image.decode(opened), data, engine=opened)
     if kind == formats.TFLITE:
         return Model(load_tflite(data))
     raise ModelError(formats.not_a_model(data[: formats.HEAD_BYTES], len(data)))

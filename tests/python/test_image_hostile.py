@@ -14,6 +14,7 @@ import pytest
 
 import byteprop
 from byteprop import image
+from byteprop.engine import _raw
 from byteprop.errors import ModelError
 from byteprop.graph import Graph
 from byteprop.ops.spec import WORD, Block
@@ -136,3 +137,21 @@ def test_a_tensor_of_five_dimensions_is_refused_by_name() -> None:
     b.dense(x, np.zeros((2, 4), np.int8), y)
     with pytest.raises(ModelError, match=r"tensor 0 't0': 5 dimensions"):
         image.encode(b.graph((x,), (y,)))
+
+
+def test_loading_an_image_opens_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes are checked where they come in, and passed on as an opened image."""
+    opened = []
+    original = _raw.Engine.__init__
+
+    def counted(engine: _raw.Engine, data: bytes) -> None:
+        opened.append(len(data))
+        original(engine, data)
+
+    encoded = image.encode(small_graph())
+    monkeypatch.setattr(_raw.Engine, "__init__", counted)
+    model = byteprop.load(encoded)
+    assert opened == [len(encoded)]
+    layout = image.layout(model.opened)
+    assert image.decode(model.opened).outputs == (3,) and layout.arena_bytes == 12
+    assert len(opened) == 1

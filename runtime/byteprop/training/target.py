@@ -46,7 +46,7 @@ class TrainingTarget(BaseModel):
         engine: BatchEngine | None = None,
     ) -> None:
         super().__init__(graph, image_bytes, engine=engine)
-        self.runs_here = engine is None
+        self.runs_here = engine is None or isinstance(engine, _raw.Engine)
 
     @property
     def class_rate(self) -> float:
