@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from byteprop import image
+from byteprop import image, reference
 from byteprop.engine import _raw
 from byteprop.errors import ModelError
 from byteprop.graph import DType, Graph, Kind, Tensor
@@ -32,7 +32,10 @@ def test_state_stays_from_one_sample_to_the_next() -> None:
     assert image.decode(encoded) == delay_line()
     x = np.arange(18, dtype=np.uint8).reshape(3, 6)
     y = _raw.Engine(encoded).run(x).view(np.int8)
-    np.testing.assert_array_equal(y, np.vstack([np.full((1, 6), -3), x[:2]]))
+    expected = np.vstack([np.full((1, 6), -3), x[:2]])
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(reference.run(delay_line(), [x.view(np.int8)])[0], expected)
+    assert reference.run(delay_line(), [x[:0].view(np.int8)])[0].shape == (0, 6)
 
 
 def test_state_has_bytes_of_its_own() -> None:

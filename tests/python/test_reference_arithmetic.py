@@ -112,10 +112,10 @@ MODEL = tb.reshape_model([(2, 3), (3, 2)])
 @pytest.mark.parametrize(
     "x, message",
     [
-        (np.zeros((2, 3), np.uint8), "dtype int8 is wanted, uint8 given"),
-        (np.zeros((3, 3), np.int8), r"shape \(n \* 2, 3\) is wanted, \(3, 3\) given"),
-        (np.zeros((2, 2), np.int8), r"\(2, 2\) given"),
-        (np.zeros((), np.int8), r"\(\) given"),
+        (np.zeros((2, 3), np.uint8), "expected dtype int8, got uint8"),
+        (np.zeros((3, 3), np.int8), r"expected shape \(n \* 2, 3\), got \(3, 3\)"),
+        (np.zeros((2, 2), np.int8), r"got \(2, 2\)"),
+        (np.zeros((), np.int8), r"got \(\)"),
     ],
 )
 def test_wrong_inputs_are_named(
@@ -126,7 +126,7 @@ def test_wrong_inputs_are_named(
 
 
 def test_a_wrong_number_of_inputs_is_named() -> None:
-    with pytest.raises(ArgumentError, match="1 arrays are wanted, 0 given"):
+    with pytest.raises(ArgumentError, match="expected 1 arrays, got 0"):
         reference.run(load_tflite(MODEL), [])
 
 

@@ -57,10 +57,10 @@ def normalize(x: npt.ArrayLike, constants: Normalization | None) -> npt.NDArray[
 def quantize(
     x: npt.ArrayLike, scale: np.float32, zero_point: int, dtype: DType
 ) -> npt.NDArray[np.generic]:
-    """float32 to integers at the model's border: rounded half away from zero, saturated."""
+    """float32 to integers at the model's boundary: rounded half away from zero, saturated."""
     real = np.asarray(x, np.float32)
     if not bool(np.isfinite(real).all()):
-        raise ArgumentError("x: finite numbers are wanted, NaN or infinity given")
+        raise ArgumentError("x: expected finite numbers, got NaN or infinity")
     low, high = LIMITS[dtype]
     with np.errstate(over="ignore"):
         steps = (real / np.float32(scale)).astype(np.float64)
@@ -71,7 +71,7 @@ def quantize(
 def dequantize(
     q: npt.NDArray[np.generic], scale: np.float32, zero_point: int
 ) -> npt.NDArray[np.float32]:
-    """Integers to float32 at the model's border."""
+    """Integers to float32 at the model's boundary."""
     steps = np.asarray(q).astype(np.int64) - zero_point
     return (np.float64(np.float32(scale)) * steps).astype(np.float32)
 
@@ -79,15 +79,38 @@ def dequantize(
 def _evaluate(graph: Graph, inputs: Sequence[npt.NDArray[np.generic]]) -> dict[int, Ints]:
     """Every tensor's values as int64 [n, elems]."""
     if len(inputs) != len(graph.inputs):
-        raise ArgumentError(f"inputs: {len(graph.inputs)} arrays are wanted, {len(inputs)} given")
+        raise ArgumentError(f"inputs: expected {len(graph.inputs)} arrays, got {len(inputs)}")
     values = {
         index: _as_input(graph.tensors[index], array, position)
         for position, (index, array) in enumerate(zip(graph.inputs, inputs, strict=True))
     }
     if len({len(array) for array in values.values()}) > 1:
         counts = [len(array) for array in values.values()]
-        raise ArgumentError(f"inputs: as many samples in each are wanted, {counts} given")
-    values |= {t: _constant(tensor, values) for t, tensor in _constants(graph)}
+        raise ArgumentError(f"inputs: expected as many samples in each, got {counts}")
+    states = {
+        t: np.full((1, tensor.elems), tensor.zero_point, np.int64)
+        for t, tensor in enumerate(graph.tensors)
+        if tensor.kind is Kind.STATE
+    }
+    return _in_order(graph, values, states) if states else _run_ops(graph, values)
+
+
+def _in_order(graph: Graph, values: dict[int, Ints], states: dict[int, Ints]) -> dict[int, Ints]:
+    """Sample by sample: each begins with the state that the one before has left."""
+    n = len(next(iter(values.values())))
+    samples = []
+    for i in range(n):
+        one = _run_ops(graph, {t: v[i : i + 1] for t, v in values.items()} | states)
+        states = {t: one[t] for t in states}
+        samples.append(one)
+    if not samples:
+        return _run_ops(graph, values | {t: state[:0] for t, state in states.items()})
+    return {t: np.concatenate([one[t] for one in samples]) for t in samples[0]}
+
+
+def _run_ops(graph: Graph, values: dict[int, Ints]) -> dict[int, Ints]:
+    """All tensors, from those that are there before the first op."""
+    values = values | {t: _constant(tensor, values) for t, tensor in _constants(graph)}
     for op in graph.ops:
         x, y = ([graph.tensors[t] for t in operands] for operands in (op.inputs, op.outputs))
         results = _function(type(op).__module__)(op, [values[t] for t in op.inputs], x, y)
@@ -118,11 +141,11 @@ def _as_input(tensor: Tensor, array: npt.NDArray[np.generic], position: int) -> 
     batch, *rest = tensor.shape or (1,)
     if array.dtype != tensor.dtype.numpy:
         raise ArgumentError(
-            f"inputs[{position}]: dtype {tensor.dtype.numpy} is wanted, {array.dtype} given"
+            f"inputs[{position}]: expected dtype {tensor.dtype.numpy}, got {array.dtype}"
         )
     if not array.ndim or array.shape[1:] != tuple(rest) or len(array) % batch:
-        wanted = ", ".join(map(str, [f"n * {batch}", *rest]))
-        raise ArgumentError(f"inputs[{position}]: shape ({wanted}) is wanted, {array.shape} given")
+        shape = ", ".join(map(str, [f"n * {batch}", *rest]))
+        raise ArgumentError(f"inputs[{position}]: expected shape ({shape}), got {array.shape}")
     return array.reshape(len(array) // batch, tensor.elems).astype(np.int64)
 
 
