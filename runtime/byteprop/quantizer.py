@@ -211,7 +211,7 @@ def _ranges(network: FloatNetwork, x: Floats) -> list[tuple[float, float]]:
 
 
 def _least_logit(logits: Floats) -> float:
-    """What lies far below a sample's largest logit has no probability to speak of and may saturate;
+    """A logit far below a sample's largest has no probability to speak of and may saturate;
     the steps are then finer where the answer is decided."""
     return float(max(logits.min(), logits.max(axis=1).min() - _IRRELEVANT_LOGIT))
 

@@ -123,7 +123,7 @@ class Sequential(Model):
         )
 
     def predict(self, x: Arrays) -> Any:
-        """As Model.predict; the first time that values saturate, a TrainingWarning tells how many:
+        """As Model.predict; the first time that values saturate, a TrainingWarning counts them:
         inputs outside the range of the network, or answers of a regression at its limits."""
         answers, outside = self._predict(x)
         if not self._warned:

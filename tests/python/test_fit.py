@@ -389,10 +389,10 @@ def test_data_that_does_not_fit(x: Array, y: Array, words: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"epochs": 0}, r"epochs: wanted 1\.\."),
-        ({"epochs": 1.5}, "epochs: wanted an integer"),
-        ({"batch_size": 0}, r"batch_size: wanted 1\.\.65535"),
-        ({"batch_size": 65536}, r"batch_size: wanted 1\.\.65535"),
+        ({"epochs": 0}, r"epochs: expected 1\.\."),
+        ({"epochs": 1.5}, "epochs: expected an integer"),
+        ({"batch_size": 0}, r"batch_size: expected 1\.\.65535"),
+        ({"batch_size": 65536}, r"batch_size: expected 1\.\.65535"),
         ({"learning_rate": 1e-9}, "rounded to 0"),
         ({"learning_rate": 200}, "below 128"),
         ({"schedule": "sine"}, "schedule"),
@@ -510,8 +510,8 @@ def test_values_outside_the_range_are_told_once_with_their_number() -> None:
         net.fit(x, y, learning_rate=0.001)
     words = [str(w.message) for w in told if "Diverged" not in str(w.message)]
     assert len(words) == 2
-    assert words[0].startswith("x: 3 of 6 values lie outside -1 .. 0.992188")
-    assert words[1].startswith("y: 4 of 6 values lie outside")
+    assert words[0].startswith("x: 3 of 6 values are outside -1 .. 0.992188")
+    assert words[1].startswith("y: 4 of 6 values are outside")
 
 
 def one_op_model(make: Callable[[Any], Any]) -> Model:

@@ -388,7 +388,7 @@ def test_a_float_input_that_nothing_quantises() -> None:
         (tb.ModelBuilder(schema_version=4), "schema version 4"),
         (tb.ModelBuilder(identifier=b"TFL2"), "not a .tflite file"),
         (tb.ModelBuilder(subgraphs=0), "0 subgraphs"),
-        (tb.ModelBuilder(external_buffer=0), "buffer 0 lies outside the flatbuffer"),
+        (tb.ModelBuilder(external_buffer=0), "buffer 0 is outside the flatbuffer"),
     ],
 )
 def test_files_of_another_kind(model: tb.ModelBuilder, says: str) -> None:

@@ -199,5 +199,5 @@ def test_a_root_outside_the_file_or_off_its_place(offset: int) -> None:
 def test_a_vector_said_to_be_huge(count: int) -> None:
     data = FILES[5]
     at = data.index(struct.pack("<Iii", 2, 1, 4))  # the shape (1, 4)
-    with pytest.raises(ModelError, match="would lie at bytes"):
+    with pytest.raises(ModelError, match="would be at bytes"):
         load_tflite(data[:at] + struct.pack("<I", count) + data[at + 4 :])

@@ -177,7 +177,7 @@ def test_rescale_of_every_byte(
 def test_arguments_are_checked() -> None:
     x, weights = np.zeros(3, np.int8), np.zeros((2, 3), np.int8)
     bias, mult, lshift = np.zeros(2, np.int32), np.zeros(1, np.int32), np.zeros(1, np.int8)
-    with pytest.raises(ArgumentError, match="x: wanted int8"):
+    with pytest.raises(ArgumentError, match="x: expected int8"):
         _raw.dense_s8(x.astype(np.int16), weights, bias, mult, lshift, 0, -128, 127)
     with pytest.raises(ArgumentError, match="fit weights"):
         _raw.dense_s8(x[:2], weights, bias, mult, lshift, 0, -128, 127)

@@ -320,7 +320,7 @@ def test_it_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     net = classifier(8, 12, 4)
     net.fit(x, y, verbose=True)
     assert "inputs: each feature is normalised" in capsys.readouterr().err
-    assert f"values lie in {x.min():g} .. {x.max():g}" in net.inputs_reason
+    assert f"values are in {x.min():g} .. {x.max():g}" in net.inputs_reason
     found = net.inputs[0].normalization
     assert found is not None
     assert f"normalised: {describe(found)}" in net.summary()
@@ -335,7 +335,7 @@ def test_few_outliers_are_no_warning_but_many_are() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         net.predict(np.concatenate([x, np.full((1, 8), 1e6, np.float32)]))
-    with pytest.warns(TrainingWarning, match="x: 80 of 80 values lie outside .* after normal"):
+    with pytest.warns(TrainingWarning, match="x: 80 of 80 values are outside .* after normal"):
         net.predict(np.full((10, 8), 1e6))
 
 

@@ -132,7 +132,7 @@ def test_run_refuses_what_does_not_fit(small: bytes) -> None:
     engine = _raw.Engine(small)
     good = bytes_of(4, engine.input_bytes)
     for bad in (good.view(np.int8), good[:, 1:], good[0], good[None]):
-        with pytest.raises(ArgumentError, match=r"x: wanted C-contiguous uint8 \[n, 5\], got"):
+        with pytest.raises(ArgumentError, match=r"x: expected C-contiguous uint8 \[n, 5\], got"):
             engine.run(bad)  # type: ignore[arg-type]
     for spread in (np.asfortranarray(good), good[::2]):
         with pytest.raises(ArgumentError, match="C-contiguous"):

@@ -187,7 +187,7 @@ def test_values_that_saturate_are_counted(
         np.savez(file, x=x)
     else:
         Path(file).write_bytes(bytes([0, 0, 13, 2, 0, 0, 0, 12, 0, 0, 0, 4]) + x.tobytes())
-    expected = f"{file}: 3 of 48 values lie outside 0 .. 1 and saturate"
+    expected = f"{file}: 3 of 48 values are outside 0 .. 1 and saturate"
     assert read(file).warnings == (expected,)
     for verb in ("verify --no-report", "run -o y.npy", "bench"):
         assert main([*verb.split(), "m.bpm", "--data", file, "--samples", "12"]) == 0

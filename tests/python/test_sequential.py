@@ -162,7 +162,7 @@ def test_values_that_saturate_are_told_once() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         net.predict(np.array([[10.0], [-16.0]]))
-    with pytest.warns(TrainingWarning, match="x: 2 of 3 values lie outside -16 .. 15.875"):
+    with pytest.warns(TrainingWarning, match="x: 2 of 3 values are outside -16 .. 15.875"):
         net.predict(np.array([[10.0], [-16.2], [100.0]]))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -198,8 +198,8 @@ def test_seeds() -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: Dense(0), "units: wanted 1..32767, given 0"),
-        (lambda: Dense(2.5), "units: wanted an integer"),  # type: ignore[arg-type]
+        (lambda: Dense(0), "units: expected 1..32767, got 0"),
+        (lambda: Dense(2.5), "units: expected an integer"),  # type: ignore[arg-type]
         (lambda: Dense(3, "tanh"), "expected linear, relu, softmax or None, got 'tanh'"),
         (lambda: Sequential([], 4), "at least one"),
         (lambda: Sequential([3], 4), "expected byteprop.Dense"),  # type: ignore[list-item]
@@ -214,7 +214,7 @@ def test_seeds() -> None:
         (lambda: Sequential([Dense(1)], (True,)), "positive integers"),
         (lambda: Sequential([Dense(1)], ((2,), 3)), "positive integers"),  # type: ignore[arg-type]
         (lambda: Sequential(Dense(1), 4), "expected a list"),  # type: ignore[arg-type]
-        (lambda: Sequential([Dense(1)], 4, seed=-1), r"seed: wanted 0\.\."),
+        (lambda: Sequential([Dense(1)], 4, seed=-1), r"seed: expected 0\.\."),
         (lambda: Sequential([Dense(1)], 4, seed="a"), "integer"),  # type: ignore[arg-type]
         (lambda: Sequential([Dense(1)], 4, input_range=(1,)), "low, high"),  # type: ignore[arg-type]
         (

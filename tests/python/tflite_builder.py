@@ -61,7 +61,7 @@ class ModelBuilder:
     schema_version: int = 3
     identifier: bytes = b"TFL3"
     subgraphs: int = 1
-    external_buffer: int | None = None  # index of a buffer said to lie outside the file
+    external_buffer: int | None = None  # index of a buffer said to be outside the file
     modern_op_codes: bool = True  # whether the newer field of the op's code is written
     old_op_codes: bool = True  # and the older one
     _tensors: list[_Tensor] = field(default_factory=list)

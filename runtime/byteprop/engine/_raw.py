@@ -40,7 +40,7 @@ def const(name: str) -> int:
     """A constant of the public C headers, by its C name."""
     value = getattr(lib, name, None)
     if not isinstance(value, int):
-        raise ArgumentError(f"name: wanted a constant of the C headers, got {name!r}")
+        raise ArgumentError(f"name: expected a constant of the C headers, got {name!r}")
     return value
 
 
@@ -118,7 +118,7 @@ def _isa_from_environment() -> None:
     wanted = os.environ.get("BYTEPROP_ISA")
     if wanted and not isa_select(wanted):
         raise ArgumentError(
-            f"BYTEPROP_ISA: {wanted!r} is not to be had on this CPU; unset it or say 'portable'"
+            f"BYTEPROP_ISA: {wanted!r} is not available on this CPU; unset it or use 'portable'"
         )
 
 
@@ -163,13 +163,13 @@ def _array(name: str, value: Any, dtype: type[np.generic], ndim: int) -> npt.NDA
     """value itself when it is a C-contiguous array of that dtype and rank; else an error."""
     if not isinstance(value, np.ndarray) or value.dtype != dtype or value.ndim != ndim:
         got = f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else repr(type(value))
-        raise ArgumentError(f"{name}: wanted {np.dtype(dtype)} of rank {ndim}, got {got}")
+        raise ArgumentError(f"{name}: expected {np.dtype(dtype)} of rank {ndim}, got {got}")
     return np.ascontiguousarray(value)
 
 
 def _check(name: str, value: int, low: int, high: int) -> int:
     if not low <= value <= high:
-        raise ArgumentError(f"{name}: wanted {low} .. {high}, got {value}")
+        raise ArgumentError(f"{name}: expected {low} .. {high}, got {value}")
     return int(value)
 
 
@@ -212,9 +212,9 @@ def dense_s8(
     _check("n_in", n_in, 1, const("BP_DENSE_MAX_INPUTS"))
     _check("n_out", n_out, 1, const("BP_DENSE_MAX_OUTPUTS"))
     if x.shape != (n_in,) or bias_folded.shape != (n_out,) or mult.shape != lshift.shape:
-        raise ArgumentError("x, bias_folded, mult, lshift: wanted shapes that fit weights")
+        raise ArgumentError("x, bias_folded, mult, lshift: expected shapes that fit weights")
     if mult.shape not in ((1,), (n_out,)):
-        raise ArgumentError(f"mult: wanted shape (1,) or ({n_out},), got {mult.shape}")
+        raise ArgumentError(f"mult: expected shape (1,) or ({n_out},), got {mult.shape}")
     for m, s in zip(mult.tolist(), lshift.tolist(), strict=True):
         _check_scaling(m, s)
     rows = _padded_rows(weights)
@@ -285,7 +285,7 @@ def softmax_s8(x: npt.NDArray[np.int8], exp_q31: npt.NDArray[np.int32]) -> npt.N
     exp_q31 = _array("exp_q31", exp_q31, np.int32, 1)
     _check("elements of x", len(x), 1, const("BP_SOFTMAX_MAX_ELEMS"))
     if exp_q31.shape != (256,) or exp_q31[0] != (1 << 31) - 1 or (exp_q31 < 0).any():
-        raise ArgumentError("exp_q31: wanted a table made by softmax_exp_table")
+        raise ArgumentError("exp_q31: expected a table made by softmax_exp_table")
     y = np.empty(x.shape, np.int8)
     lib.bp_softmax_s8(
         _from_buffer(_INT8S, y), _from_buffer(_INT8S, x), _from_buffer(_BYTES, exp_q31), len(x)
@@ -347,7 +347,7 @@ class Engine:
         """y uint8 [n, output_bytes] of x uint8 [n, input_bytes], C-contiguous."""
         if x.dtype != _uint8 or x.shape[1:] != (self.input_bytes,) or not x.flags.c_contiguous:
             raise ArgumentError(
-                f"x: wanted C-contiguous uint8 [n, {self.input_bytes}], "
+                f"x: expected C-contiguous uint8 [n, {self.input_bytes}], "
                 f"got {x.dtype} {list(x.shape)} with strides {list(x.strides)}"
             )
         n = len(x)
@@ -367,7 +367,7 @@ class Engine:
         """A function from x [n, *x_tail] to y [n, *y_tail], for one input and one output of 8 bits.
         It answers None, and has done nothing, when x is not a C-contiguous array of that kind."""
         if prod(x_tail) != self.input_bytes or prod(y_tail) != self.output_bytes:
-            raise ArgumentError("x_tail, y_tail: wanted the sizes of the input and of the output")
+            raise ArgumentError("x_tail, y_tail: expected the sizes of the input and of the output")
         model, arenas = self._model, self._arenas
 
         # One sample takes a microsecond, so what it looks up is in local variables. The image is

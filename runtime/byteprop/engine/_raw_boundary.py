@@ -35,7 +35,7 @@ Floats = npt.NDArray[np.float32]
 
 class Encoded(NamedTuple):
     """integers: bytes [n]. finite: how many values come before the first that is NaN or infinite,
-    n when all are finite; later integers mean nothing. outside: how many of those values lie beyond
+    n when all are finite; later integers mean nothing. outside: how many of those values exceed
     the range by more than a step."""
 
     integers: UInt8s

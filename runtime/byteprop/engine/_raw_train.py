@@ -157,7 +157,7 @@ class Trainer:
 
     @property
     def state(self) -> bytes:
-        """What has to be kept, beside the image, to go on to the same bits."""
+        """Everything but the image that a resumed training needs to reach the same bits."""
         return self._memory[: self.plan.state_bytes].tobytes()
 
     @property

@@ -23,7 +23,7 @@ _NOTHING = np.empty(0, np.float32)
 
 
 class Quantized(NamedTuple):
-    """integers: in the shape of the reals. outside: how many reals lie beyond the range by more
+    """integers: in the shape of the reals. outside: how many reals exceed the range by more
     than a step, where they saturate."""
 
     integers: npt.NDArray[Any]

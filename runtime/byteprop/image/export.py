@@ -48,7 +48,7 @@ extern const uint32_t {prefix}_image_bytes;
 #elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
 #define {upper}_ALIGNED _Alignas(16)
 #else
-#define {upper}_ALIGNED /* see to it that the image lies at a multiple of 4 */
+#define {upper}_ALIGNED /* put the image at a multiple of 4 */
 #endif
 
 const uint32_t {prefix}_image_bytes = {image_bytes};
@@ -65,8 +65,8 @@ const uint32_t {prefix}_image_bytes = {image_bytes};
 
 
 def header(image: bytes, *, prefix: str = "bp_model") -> str:
-    """C source that defines `<prefix>_image`, `<prefix>_image_bytes`, and macros that tell the size
-    of the arena and where inputs and outputs lie in it, under the upper-case prefix."""
+    """C source that defines `<prefix>_image`, `<prefix>_image_bytes`, and macros for the size
+    of the arena and the offsets of inputs and outputs in it, under the upper-case prefix."""
     if not _IDENTIFIER.match(prefix):
         raise ArgumentError(f"prefix: expected a C identifier, got {prefix!r}")
     plan = layout(image)

@@ -190,7 +190,7 @@ def _first_fit(buffers: Sequence[_Buffer], order: Sequence[int]) -> list[int]:
 
 
 def _is_free_of_overlaps(buffers: Sequence[_Buffer], offsets: Sequence[int]) -> bool:
-    """Whether buffers that live together lie apart."""
+    """Whether buffers that are alive at the same time do not overlap."""
     alive: list[int] = []
     for i in _by_birth(buffers):
         alive = [j for j in alive if buffers[j].life.overlaps(buffers[i].life)]

@@ -1,5 +1,5 @@
-"""What a file is that is no model of byteprop, and what to do with it: told by its content, and by
-its name where the content says nothing."""
+"""Recognizes files that are not models of byteprop, by content or else by name, and says what to do
+with them."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def _normalizes(builder: Builder, op: RawOp, operands: tuple[int, ...]) -> bool:
 
 
 def _operands(builder: Builder, op: RawOp, kind: Options) -> tuple[FloatInput, Floats]:
-    """The input, and the constant as one number per feature that it tells apart."""
+    """The input, and the constant as one number per feature that it distinguishes."""
     options = builder.options(op, kind)
     if options is not None and options.FusedActivationFunction():
         builder.unsupported(op, "an activation on an input that is not quantised yet")

@@ -68,7 +68,7 @@ def _row(layer: LayerInfo) -> tuple[str, ...]:
 
 
 def _short(name: str) -> str:
-    """Converters make long names; their end tells them apart."""
+    """Shortens a name to its end: converters make long names that differ only there."""
     return name if len(name) <= _MAX_NAME else "..." + name[3 - _MAX_NAME :]
 
 

@@ -1,4 +1,4 @@
-"""What byteprop knows of an op besides its arithmetic: one `OpSpec` in each file of this package.
+"""Everything about an op but its arithmetic: one `OpSpec` in each file of this package.
 
 `image`, `plan`, `_graph_check`, `tflite_writer` and the summaries ask it and know no single op.
 """
@@ -33,7 +33,7 @@ class InPlace(Enum):
     """Whether an op's output may have the bytes of its input."""
 
     NEVER = "never"
-    LAST_READER = "when nobody reads the input afterwards"
+    LAST_READER = "when no later op reads the input"
     ALIAS = "always: the bytes stay as they are"
 
 

@@ -14,7 +14,7 @@ MAX_SEED = (1 << 32) - 1
 def integer(name: str, value: Any, low: int, high: int) -> int:
     """value as an int; ArgumentError for another type and outside low .. high."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise ArgumentError(f"{name}: wanted an integer, given {value!r}")
+        raise ArgumentError(f"{name}: expected an integer, got {value!r}")
     if not low <= value <= high:
-        raise ArgumentError(f"{name}: wanted {low}..{high}, given {value}")
+        raise ArgumentError(f"{name}: expected {low}..{high}, got {value}")
     return int(value)

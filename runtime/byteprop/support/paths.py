@@ -1,4 +1,4 @@
-"""Where the C sources and the board descriptions lie: in the wheel, else in the checkout."""
+"""Where the C sources and the board descriptions are: in the wheel, else in the checkout."""
 
 from __future__ import annotations
 

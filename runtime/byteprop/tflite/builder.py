@@ -286,7 +286,7 @@ class Builder:
 
     def expect_shape(self, op: RawOp, raw: RawTensor, shape: tuple[int, ...]) -> None:
         """The file must agree with the shape that the op gives, where it states one. For what a
-        writer does not know it states 1, and tells so by -1 in the signature or by has_rank."""
+        writer does not know it states 1, and marks that by -1 in the signature or by has_rank."""
         problem = shape_problem(shape)
         if problem:
             self.unsupported(op, f"{quoted(raw.name)} has {problem}")

@@ -124,7 +124,7 @@ def read(data: bytes) -> RawModel:
 def _buffer(buffer: tflite.Buffer, index: int) -> npt.NDArray[np.uint8] | None:
     if buffer.Offset() > 1 or buffer.Size() > 1:
         raise ModelError(
-            f"buffer {index} lies outside the flatbuffer (offset {buffer.Offset()}, as files above "
+            f"buffer {index} is outside the flatbuffer (offset {buffer.Offset()}, as files above "
             "2 GB do it); byteprop reads constants inside it only"
         )
     return buffer.DataAsNumpy() if buffer.DataLength() else None

@@ -1,5 +1,5 @@
 """The parts of the .tflite schema that the verifier checks: for each table its fields by slot, and
-what lies behind each. What is not listed here is never read. Descriptions, metadata and signatures
+what each refers to. What is not listed here is never read. Descriptions, metadata and signatures
 are listed without being read: a file in which they lead nowhere is corrupt, and not to be trusted.
 
 Slots are numbered as flatc numbers them: the order of the fields in the schema, where a union takes

@@ -21,7 +21,7 @@ _MAX_FILE = (1 << 31) - 1
 
 
 def verify(data: bytes) -> None:
-    """Raises ModelError unless everything in byteprop.tflite.schema lies within data."""
+    """Raises ModelError unless everything in byteprop.tflite.schema is within data."""
     if len(data) < _SMALLEST_FILE or data[4:8] != schema.FILE_IDENTIFIER:
         raise ModelError(
             f"not a .tflite file: {len(data)} bytes without the identifier 'TFL3' at byte 4"
@@ -63,7 +63,7 @@ class _Verifier:
         what = f"{name}, field {slot}"
         size = field.size if isinstance(field, schema.Scalar) else 4
         if offset < 4 or offset + size > table_bytes:
-            raise ModelError(f"corrupt file: {what} lies outside its table at byte {pos}")
+            raise ModelError(f"corrupt file: {what} is outside its table at byte {pos}")
         if isinstance(field, schema.Scalar):
             return
         target = self.follow(pos + offset, what)
@@ -113,7 +113,7 @@ class _Verifier:
     def _within(self, pos: int, size: int, what: str) -> None:
         if pos < 0 or pos + size > len(self._data):
             raise ModelError(
-                f"truncated or corrupt file: {what} would lie at bytes {pos} to {pos + size} of "
+                f"truncated or corrupt file: {what} would be at bytes {pos} to {pos + size} of "
                 f"{len(self._data)}"
             )
 

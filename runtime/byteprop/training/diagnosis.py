@@ -95,7 +95,7 @@ class Task:
     """What the curves are measured on. baseline: what no learning gives, the share of the most
     frequent class or the standard deviation of the targets. chance: loss of guessing a class.
     limit: loss of a network that learned nothing. step: of the output, as a real value; values
-    that differ by less cannot be told apart. None: not known."""
+    that differ by less cannot be distinguished. None: not known."""
 
     n_train: int = 0
     n_validation: int = 0

@@ -41,9 +41,9 @@ def _bound(fans: int, exponent: int) -> int:
 
 
 def input_scale(low: float, high: float) -> tuple[np.float32, int]:
-    """Power-of-two scale and zero point for low .. high and 0. What is never negative gets all 256
-    steps above zero, so that zero is the smallest integer; what is lies around zero when it fits.
-    The last step may be missing: 1.0 is 255/256 in a range of 0 .. 1."""
+    """Power-of-two scale and zero point for low .. high and 0. A range without negative values gets
+    all 256 steps above zero, so zero is the smallest integer; others are centred on zero if they
+    fit. The last step may be missing: 1.0 is 255/256 in a range of 0 .. 1."""
     low, high = min(low, 0.0), max(high, 0.0)
     if low == 0.0:
         return power_of_two(high / 256), -128

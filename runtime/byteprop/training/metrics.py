@@ -35,29 +35,29 @@ def evaluate(model: TrainingTarget, x: Any, y: Any) -> dict[str, float]:
     """loss and accuracy of a network that ends in a softmax, else loss and rmse."""
     inputs = encode_inputs(model, x)
     n = n_outputs(model.graph)
-    wanted = _same_length(
+    expected = _same_length(
         labels_of(y, n) if has_classes(model.graph) else reals_of(y, n), len(inputs)
     )
-    return figures(model, inputs, wanted, model.reals_of_bytes(inputs))
+    return figures(model, inputs, expected, model.reals_of_bytes(inputs))
 
 
 def figures(
-    model: TrainingTarget, inputs: npt.NDArray[np.uint8], wanted: npt.NDArray[Any], answers: Reals
+    model: TrainingTarget, inputs: npt.NDArray[np.uint8], expected: npt.NDArray[Any], answers: Reals
 ) -> dict[str, float]:
     """loss and accuracy, or loss and rmse, of answers float32 [n, outputs] to inputs uint8
-    [n, input bytes]. wanted: labels uint16 [n], or real targets [n, outputs]."""
-    found = quality(answers, wanted)
+    [n, input bytes]. expected: labels uint16 [n], or real targets [n, outputs]."""
+    found = quality(answers, expected)
     if "rmse" in found:
         return {"loss": found["rmse"] ** 2, **found}
-    return {"loss": _cross_entropy(model, inputs, wanted, answers), **found}
+    return {"loss": _cross_entropy(model, inputs, expected, answers), **found}
 
 
-def quality(answers: Reals, wanted: npt.NDArray[Any]) -> dict[str, float]:
+def quality(answers: Reals, expected: npt.NDArray[Any]) -> dict[str, float]:
     """accuracy of answers float32 [n, outputs] when labels [n] are expected, rmse when real targets
     [n, outputs] are."""
-    if wanted.ndim == 1:
-        return {"accuracy": float(np.mean(answers.argmax(axis=1) == wanted))}
-    return {"rmse": math.sqrt(float(np.mean(np.square(answers - wanted))))}
+    if expected.ndim == 1:
+        return {"accuracy": float(np.mean(answers.argmax(axis=1) == expected))}
+    return {"rmse": math.sqrt(float(np.mean(np.square(answers - expected))))}
 
 
 def answers_of(graph: Graph, samples: Samples) -> npt.NDArray[Any]:
@@ -70,10 +70,10 @@ def answers_of(graph: Graph, samples: Samples) -> npt.NDArray[Any]:
 def baseline(graph: Graph, samples: Samples) -> float:
     """What no learning gives: the share of the most frequent class, or the standard deviation of
     the targets."""
-    wanted = answers_of(graph, samples)
-    if wanted.ndim == 1:
-        return float(np.bincount(wanted).max() / len(wanted))
-    return float(np.sqrt(np.mean(np.square(wanted - wanted.mean(axis=0)))))
+    expected = answers_of(graph, samples)
+    if expected.ndim == 1:
+        return float(np.bincount(expected).max() / len(expected))
+    return float(np.sqrt(np.mean(np.square(expected - expected.mean(axis=0)))))
 
 
 def confusion_matrix(model: TrainingTarget, x: Any, y: Any) -> npt.NDArray[np.int64]:

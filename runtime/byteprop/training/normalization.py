@@ -103,7 +103,7 @@ def inputs_of_samples(
         if image is not None:
             return image
     rows = x.reshape(len(x), -1)
-    measured = _measured(rows, f"values lie in {low:g} .. {high:g}")
+    measured = _measured(rows, f"values are in {low:g} .. {high:g}")
     return inputs_of_range((low, high), "no feature varies") if measured is None else measured
 
 

@@ -113,7 +113,7 @@ def warn_outside(name: str, n: int, size: int, tensor: Tensor) -> bool:
 def outside_text(n: int, size: int, tensor: Tensor) -> str:
     low, high = real_range(tensor)
     after = "" if tensor.normalization is None else " after normalization"
-    return f"{n} of {size} values lie outside {low:g} .. {high:g}{after} and saturate"
+    return f"{n} of {size} values are outside {low:g} .. {high:g}{after} and saturate"
 
 
 def are_labels(y: Any, outputs: int) -> bool:
