@@ -1,4 +1,4 @@
-"""Where the installed command begins. Nothing is imported before an interrupt is taken care of."""
+"""Start of the installed command. It handles interrupts before it imports anything else."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _first_interrupt: float | None = None
 def _on_interrupt(number: int, frame: FrameType | None) -> None:
     """The first interrupt lets the command clean up, the next one ends it.
 
-    An exception inside an import could be taken for a missing module, and there is nothing to clean
-    up while modules are loaded.
+    During imports it ends at once: an exception there could be taken for a missing module, and
+    there is nothing to clean up yet.
     """
     global _first_interrupt
     now = time.monotonic()
@@ -44,8 +44,8 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 
 def _open_standard_streams() -> None:
-    """A standard stream that the caller closed becomes /dev/null, lest another file gets its
-    number."""
+    """Opens /dev/null for every standard stream that the caller closed, so that no other file gets
+    its number."""
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         if getattr(sys, name) is None:
             opened = os.open(os.devnull, os.O_RDWR)
@@ -64,7 +64,7 @@ def main() -> int:
         code = run()
     except KeyboardInterrupt:
         _leave()
-    # It is over; an interrupt would only spoil the exit code.
+    # The work is done; an interrupt would only change the exit code.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     return code
 

@@ -1,4 +1,4 @@
-"""A running board with a model on it: check the fit, build, start, connect, load."""
+"""A running board with a model on it: check memory, build, start, connect, load."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PEEK_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Deployment:
-    """What `deploy` and `connect` yield. `source`: where the model is, "flash" or "RAM"."""
+    """A running board, connected. source: the memory that has the model, "flash" or "RAM"."""
 
     board: Board
     is_emulated: bool
@@ -38,8 +38,8 @@ class Deployment:
 
     @property
     def unit(self) -> str:
-        """What `cost` tells: "instructions" in an emulator that counts them, "cycles" or "ns" on a
-        real board, in an emulator that counts its cycles and on this computer, else "none"."""
+        """Unit of `cost`: "instructions" in an emulator that counts them; "cycles" or "ns" on a
+        real board, in an emulator that counts cycles, and on this computer; else "none"."""
         if self._is_approximate:
             return "none" if self.board.instructions(1) is None else "instructions"
         names = {Tick.NONE: "none", Tick.INSTRUCTIONS: "instructions", Tick.CYCLES: "cycles"}
@@ -47,11 +47,11 @@ class Deployment:
 
     @property
     def _is_approximate(self) -> bool:
-        """Emulated, and an instruction takes as long as any other."""
+        """Emulated, and every instruction takes the same time."""
         return self.is_emulated and not self.running.counts_cycles
 
     def cost(self, ticks: float) -> int | None:
-        """`ticks` in that unit."""
+        """Converts `ticks` into that unit."""
         unit = self.unit
         if unit == "none":
             return None
@@ -66,10 +66,10 @@ class Deployment:
 def deploy(
     on: BoardTarget, image: bytes, *, progress: Progress = no_progress
 ) -> Iterator[Deployment]:
-    """Gets `image` running on a board, and releases everything at the end.
+    """Starts `image` on a board, and releases everything at the end of the block.
 
-    A board with flash has the model baked into its firmware; `host` has it uploaded into RAM. Both
-    get it without names.
+    For a board with flash the model is baked into its firmware; to `host` it is uploaded. Both have
+    it without names.
     """
     board, image = on.board, baked_image(image)
     bake = is_baked(board)
@@ -102,14 +102,14 @@ def deploy(
 def connect(
     on: BoardTarget, firmware: Firmware, *, progress: Progress = no_progress
 ) -> Iterator[Deployment]:
-    """Gets firmware running and opens the line; no model is selected yet."""
+    """Starts firmware and opens the line; no model is selected yet."""
     board, wire_log = on.board, on.wire_log
     port = on.port or plugged_in(board)
     with ExitStack() as stack:
         running = stack.enter_context(
             start_board(board, firmware, port=port, timeout=on.timeout, progress=progress)
         )
-        # Without a buffer: what passed before a crash is in the log, and only a write can fail.
+        # Unbuffered: the log has everything before a crash, and only a write can fail.
         log = stack.enter_context(wire_log.open("wb", buffering=0)) if wire_log else None
         device = stack.enter_context(
             Device.open(
@@ -121,7 +121,7 @@ def connect(
 
 
 def check_build(device: Device, board: Board, firmware: Firmware) -> None:
-    """Raises LinkError unless the board runs this very firmware. A process of ours does."""
+    """Raises LinkError unless the board runs this very build. The process `host` always does."""
     if is_baked(board) and device.info.build_id != firmware.build_id:
         raise LinkError(
             f"{device.info.board} runs another firmware: expected build {firmware.build_id:016x}, "
@@ -164,19 +164,19 @@ def _is_emulated(board: Board, port: str | None) -> bool:
 
 
 def plugged_in(board: Board) -> str | None:
-    """The only port with the board's USB ids, for a board that runs nowhere but on a cable."""
+    """The only port with the board's USB ids, for a board without an emulator."""
     if board.emulator is not None or not is_baked(board):
         return None
     found = [p.device for p in find_ports([board]) if p.boards]
     if len(found) > 1:
         raise PortError(
-            f"{board.name} may be on {' or '.join(found)}; say which it is: --port {found[0]}"
+            f"{board.name} may be on {' or '.join(found)}; choose one, such as --port {found[0]}"
         )
     return found[0] if found else None
 
 
 def _has_firmware(port: str, board: Board, firmware: Firmware) -> bool:
-    """Whether the board already runs this build; a board that does not answer has to be flashed."""
+    """True if the board already runs this build; False also if it does not respond."""
     try:
         device = Device.open(port, baud=board.serial.baud, timeout=_PEEK_SECONDS)
     except LinkError:

@@ -13,19 +13,19 @@ INSTALL_REFERENCE = 'pip install "byteprop[reference]"'
 
 
 class HostError(BytepropError):
-    """Base of what the host tools raise on purpose."""
+    """Base of the errors of the host tools."""
 
 
 class PortError(HostError):
-    """A serial port cannot be opened, is busy, or went away."""
+    """A serial port cannot be opened, is busy, or was disconnected."""
 
 
 class LinkError(HostError):
-    """The board does not answer, or answers nonsense."""
+    """The board does not respond, or its response is not valid."""
 
 
 class AnswerError(LinkError):
-    """An answer that cannot be right. message and field name the part of it that is wrong."""
+    """An answer of the board is wrong. message and field name the part."""
 
     def __init__(self, text: str, *, message: str, field: str) -> None:
         super().__init__(text)
@@ -56,7 +56,7 @@ class DeviceFaultError(LinkError):
 
 
 class BuildError(HostError):
-    """The firmware does not compile or link."""
+    """The firmware cannot be compiled or linked."""
 
 
 class DoesNotFitError(BuildError):
@@ -76,7 +76,7 @@ class BoardFileError(HostError):
 
 
 def error_text(error: Exception) -> str:
-    """What an exception says to the user, with the name of the file where one failed."""
+    """The text of an exception for the user, with the name of the file that failed."""
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}"
@@ -86,6 +86,6 @@ def error_text(error: Exception) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A question to end a message with, "; did you mean NAME?", or nothing."""
+    """A question for the end of a message, "; did you mean NAME?", or nothing."""
     near = difflib.get_close_matches(name, list(known), n=2)
     return f"; did you mean {' or '.join(near)}?" if near else ""

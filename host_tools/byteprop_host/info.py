@@ -144,7 +144,7 @@ def _end_lines(word: str, tensor: TensorInfo) -> list[str]:
     )
     if tensor.normalization is None:
         return [line]
-    return [line, f"       normalised: {describe(tensor.normalization)}"]
+    return [line, f"       normalized: {describe(tensor.normalization)}"]
 
 
 def _layer_table(layers: tuple[MeasuredLayer, ...]) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class BoardUnderTest:
-    """What `byteprop_device` gives: one board, which holds one model at a time."""
+    """The value of `byteprop_device`: one board, which has one model at a time."""
 
     def __init__(self, board: Board, port: str | None, timeout: float) -> None:
         self.board = board
@@ -27,20 +27,20 @@ class BoardUnderTest:
         self._loaded: BoardModel | None = None
 
     def load(self, model: str | Path | bytes | byteprop.Model) -> BoardModel:
-        """The model on the board, with `run` and `predict`; the model before it is gone then.
+        """Returns the model on the board, with `run` and `predict`; it replaces the model before.
 
-        Loading what is loaded already costs nothing.
+        Loading the same model again costs nothing.
         """
         import byteprop
         from byteprop_host.target import BoardTarget
         from byteprop_host.verify.board_model import load_on_board
 
-        wanted = model if isinstance(model, byteprop.Model) else byteprop.load(model)
-        if self._loaded is not None and self._loaded.image == wanted.image:
+        chosen = model if isinstance(model, byteprop.Model) else byteprop.load(model)
+        if self._loaded is not None and self._loaded.image == chosen.image:
             return self._loaded
         self.close()
         self._loaded = self._stack.enter_context(
-            load_on_board(wanted, BoardTarget(self.board, self.port, self.timeout))
+            load_on_board(chosen, BoardTarget(self.board, self.port, self.timeout))
         )
         return self._loaded
 
@@ -61,7 +61,7 @@ class BoardUnderTest:
         )
 
     def close(self) -> None:
-        """Lets the board go; the next `load` takes it again."""
+        """Releases the board; the next `load` starts it again."""
         self._loaded = None
         self._stack.close()
 
@@ -85,7 +85,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=float,
         default=10.0,
         metavar="SECONDS",
-        help="how long to wait for a silent board (default: 10)",
+        help="seconds to wait for a response (default: 10)",
     )
 
 

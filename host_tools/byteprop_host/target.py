@@ -1,4 +1,4 @@
-"""Which board a verb uses, and over which line."""
+"""The board that a verb uses, and its line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from byteprop_host.boards.board import Board, load_board
 
 @dataclass(frozen=True)
 class BoardTarget:
-    """port: the serial port that the board is plugged into; None: its emulator, where it has one.
+    """port: the serial port that the board is plugged into; None: its emulator, if it has one.
     timeout: seconds to wait for a response. wire_log: where to record every byte of the line."""
 
     board: Board

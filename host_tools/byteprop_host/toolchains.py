@@ -1,4 +1,4 @@
-"""Which compilers, emulators and packages are installed, and how to get the others."""
+"""Finds installed compilers, emulators and packages, and how to install the missing ones."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ class Tool:
 def find_tools(boards: Iterable[Board]) -> tuple[Tool, ...]:
     """Every compiler and emulator that `boards` name, installed or not."""
     boards = tuple(boards)
-    wanted: dict[str, tuple[str, str, list[str]]] = {}
+    needed: dict[str, tuple[str, str, list[str]]] = {}
     for board in boards:
         prefix = board.build.toolchain
         if prefix != "native":
             install = _apt(board.build.install)
-            _want(wanted, f"{prefix}-gcc", "compiler", install, board)
+            _add_need(needed, f"{prefix}-gcc", "compiler", install, board)
         if board.emulator is not None:
             install = _apt(board.emulator.install)
-            _want(wanted, board.emulator.program, "emulator", install, board)
+            _add_need(needed, board.emulator.program, "emulator", install, board)
         for runner in board.runners:
             if runner.kind == "command":
-                _want(wanted, runner.program, "flash tool", runner.install, board)
+                _add_need(needed, runner.program, "flash tool", runner.install, board)
     programs = tuple(
         Tool(program, purpose, tuple(names), *_version_and_path(program), install)
-        for program, (purpose, install, names) in sorted(wanted.items())
+        for program, (purpose, install, names) in sorted(needed.items())
     )
     return programs + _simavr([(b, r) for b in boards for r in b.runners if r.kind == "simavr"])
 
 
 def _simavr(users: Sequence[tuple[Board, Runner]]) -> tuple[Tool, ...]:
-    """The library, which does not tell its version."""
+    """The library, which does not report its version."""
     if not users:
         return ()
     board, runner = users[0]
@@ -61,14 +61,14 @@ def _simavr(users: Sequence[tuple[Board, Runner]]) -> tuple[Tool, ...]:
     return (Tool(SIMAVR, "emulator", names, version, path, runner.install),)
 
 
-def _want(
-    wanted: dict[str, tuple[str, str, list[str]]],
+def _add_need(
+    needed: dict[str, tuple[str, str, list[str]]],
     program: str,
     purpose: str,
     install: str,
     board: Board,
 ) -> None:
-    names = wanted.setdefault(program, (purpose, install, []))[2]
+    names = needed.setdefault(program, (purpose, install, []))[2]
     if board.name not in names:
         names.append(board.name)
 
@@ -78,7 +78,7 @@ def _apt(packages: str) -> str:
 
 
 def program_version(program: str) -> str | None:
-    """Version that a program tells, None when it is not installed."""
+    """Version that a program prints; None if it is not installed."""
     return _version_and_path(program)[0]
 
 

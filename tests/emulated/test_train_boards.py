@@ -190,7 +190,7 @@ def test_what_does_not_fit_is_refused_before_flashing() -> None:
     task = task_of("mps2-an386", 1)
     with pytest.raises(DoesNotFitError, match=r"microbit: needs \d+ bytes of RAM, board has \d+"):
         check_plan(plan_training(load_board("microbit"), task.image, task.config), task.config)
-    with pytest.raises(ArgumentError, match="trains what was uploaded"):
+    with pytest.raises(ArgumentError, match="trains an uploaded model"):
         build(load_board("arduino-uno"), task.image, train=True)
 
 

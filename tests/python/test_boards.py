@@ -92,7 +92,11 @@ def test_ticks_become_instructions() -> None:
         ('kind = "qemu"', COMMAND.format("{hxe}"), r"runner\[0\].flash: expected placeholders"),
         ('cpu = "Cortex-M4"', 'cpu = "x"\nspeed = 3', "board.speed is not a key of board.toml"),
         ('tier = "emulated"', 'tier = "gold"', "board.tier: expected one of host, emulated,"),
-        ('name = "mps2-an386"', 'name = "other"', "board.name must be the name of its folder"),
+        (
+            'name = "mps2-an386"',
+            'name = "other"',
+            "board.name: expected .*, got 'other'",
+        ),
         ("ram_bytes = 4_194_304", "ram_bytes = -1", "memory.ram_bytes: expected an integer from"),
         ("ram_bytes = 4_194_304", "ram_bytes = true", "memory.ram_bytes: expected an integer from"),
         ("pool_bytes = 1_048_576", "pool_bytes = 9_000_000", "memory.pool_bytes and firmware_ram"),
@@ -100,12 +104,12 @@ def test_ticks_become_instructions() -> None:
         ("rx_window = 2048", "rx_window = 2000", "serial.rx_window: expected a power of two"),
         ("slots = 4", 'slots = 4\nusb = ["12"]', "serial.usb: expected ids such as"),
         ("slots = 4", "slots = 4\nusb = 7", "serial.usb: expected a list of strings.*, got 7"),
-        ("tick_hz = 25_000_000", "tick_hz = 0", "clock.tick_hz must not be 0"),
+        ("tick_hz = 25_000_000", "tick_hz = 0", "clock.tick_hz: expected .*, got 0"),
         ('BP_UART_IRQ = "0"', "BP_UART_IRQ = 0", "build.defines.BP_UART_IRQ: expected a string"),
         ('kind = "qemu"', 'kind = "magic"', r"runner\[0\].kind: expected one of qemu, simavr, nat"),
         ('kind = "qemu"', 'kind = "simavr"', r"runner\[0\].mcu is missing"),
         ('kind = "qemu"', 'kind = "command"', r"runner\[0\].program is missing"),
-        ('"-kernel", "{elf}"', '"-kernel"', r"emulator.args must hold \{elf\}"),
+        ('"-kernel", "{elf}"', '"-kernel"', r"emulator.args: expected .*\{elf\}"),
         ("[[runner]]", "[runner]", "runner: expected an array of tables"),
         ("schema = 1", "schema = 1 1", "is not TOML"),
     ],
@@ -144,9 +148,9 @@ def test_a_board_with_one_of_its_runners() -> None:
         board = load_board(f"arduino-uno:{runner.name}")
         assert board.runners == (runner,)
         assert (board.name, board.memory) == (whole.name, whole.memory)
-    with pytest.raises(ArgumentError, match="arduino-uno has no runner 'bochs'; it has: simavr"):
+    with pytest.raises(ArgumentError, match="arduino-uno: expected .*simavr.*, got 'bochs'"):
         load_board("arduino-uno:bochs")
-    with pytest.raises(ArgumentError, match=r"avrdude; did you mean simavr\?"):
+    with pytest.raises(ArgumentError, match=r"; did you mean simavr\?"):
         load_board("arduino-uno:simvar")
 
 

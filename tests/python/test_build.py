@@ -192,7 +192,7 @@ def test_a_cable_tool_that_waits_for_ever_is_ended(tmp_path: Path) -> None:
     """And so is what it started: a shell's child keeps the pipes open."""
     board = _board_with_command(tmp_path, "sleep 1000; true\n")
     runner = CommandRunner(board, board.runners[0])
-    with pytest.raises(FlashError, match=r"has not ended after 0.2 s; is the board plugged in\?"):
+    with pytest.raises(FlashError, match=r"0.2 s; is the board plugged in\?"):
         runner.run(FlashCommands("tool", ((str(tmp_path / "flashtool"),),)), 0.2)
 
 
@@ -223,12 +223,12 @@ def test_flash_tools_of_our_boards_end_without_a_board() -> None:
 
 
 def test_wrong_choices_are_named(firmware: Firmware) -> None:
-    with pytest.raises(FlashError, match="has no runner 'magic'; it has: qemu, pyocd, openocd"):
+    with pytest.raises(FlashError, match="expected .*qemu, pyocd, openocd, got 'magic'"):
         choose(firmware.board, name="magic")
-    with pytest.raises(FlashError, match="there is nothing to flash over /dev/ttyX"):
+    with pytest.raises(FlashError, match="--port /dev/ttyX"):
         choose(load_board("host"), "/dev/ttyX")
     cable_only = replace(firmware.board, runners=firmware.board.runners[1:])
-    with pytest.raises(FlashError, match="has no emulator; say on which port"):
+    with pytest.raises(FlashError, match="has no emulator; .* --port"):
         choose(cable_only)
 
 

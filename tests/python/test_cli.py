@@ -173,7 +173,7 @@ def test_convert_names_the_suffixes_it_knows(
         (["info", __file__], [Path(__file__).name, ".tflite"]),
         (["verify", str(FASHION), "--board", "no-such-board"], ["no-such-board", "microbit"]),
         (["verify", str(FASHION), "--data", "no-such.npz"], ["no-such.npz"]),
-        (["verify", str(FASHION), "--port", "/dev/null"], ["host runs only here"]),
+        (["verify", str(FASHION), "--port", "/dev/null"], ["host runs only", "--port /dev/null"]),
         (["monitor"], ["--port", "--replay"]),
         (["monitor", "--port", "/dev/no-such-port"], ["/dev/no-such-port", "does not exist"]),
         (["monitor", "--replay", __file__], ["wire log"]),

@@ -549,12 +549,12 @@ def test_counts_of_a_converter_are_learnt_with_the_defaults(
         assert verdict["identical"] is True and verdict["accuracy"]["board"] == 1.0
         assert verdict["normalizations"] == [result["inputs"]["normalization"]]
         assert main(["verify", file, "-n", "20"]) == 0  # generated samples
-        assert "normalised: each of 8 features" in capsys.readouterr().out
+        assert "normalized: each of 8 features" in capsys.readouterr().out
         assert main(["run", file, "--data", "adc.npz", "-o", "out.npy", "--quiet"]) == 0
         np.testing.assert_array_equal(np.load("out.npy"), net.run(x))
         capsys.readouterr()
         assert main(["info", file]) == 0
-        assert "normalised: each of 8 features" in capsys.readouterr().out
+        assert "normalized: each of 8 features" in capsys.readouterr().out
     assert "bp_model_input_quantize" in Path("net.h").read_text(encoding="utf-8")
 
 

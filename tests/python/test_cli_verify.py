@@ -221,7 +221,7 @@ def test_bpm_is_compared_with_numpy_and_says_why(
     byteprop.load(DIGITS).save(tmp_path / "digits.bpm")
     code, result = verify([tmp_path / "digits.bpm"], capsys)
     assert code == 0
-    assert result["reference"]["why"] == "the model is no .tflite file"
+    assert result["reference"]["why"] == "the model is not a .tflite file"
 
 
 @pytest.mark.parametrize(("op_index", "row"), [(1, 1), (2, 4)])
@@ -348,7 +348,7 @@ def test_data_of_another_shape_is_refused_with_both_shapes(
     np.save(tmp_path / "wrong.npy", np.zeros((3, 10), np.int8))
     assert main(["verify", str(DIGITS), "--data", str(tmp_path / "wrong.npy")]) == 2
     error = capsys.readouterr().err
-    assert "10 values" in error and "takes 64" in error
+    assert "got 10 " in error and "expected 64 values" in error
 
 
 def test_bench_counts_whole_and_layers(capsys: pytest.CaptureFixture[str]) -> None:

@@ -323,7 +323,7 @@ def test_it_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"values are in {x.min():g} .. {x.max():g}" in net.inputs_reason
     found = net.inputs[0].normalization
     assert found is not None
-    assert f"normalised: {describe(found)}" in net.summary()
+    assert f"normalized: {describe(found)}" in net.summary()
     assert "each of 8 features, (x - sub) * mul" in net.summary()
     assert describe(Normalization(np.float32([2]), np.float32([0.5]))) == "(x - 2) * 0.5"
 

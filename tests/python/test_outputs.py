@@ -86,7 +86,7 @@ def test_a_report_that_cannot_be_written_does_not_lose_the_verdict(
     assert main(line.split()) == 0
     shown = capsys.readouterr()
     assert lines(shown.out)[0].startswith("identical: ")
-    assert lines(shown.err)[-1].startswith("byteprop: error: there is no report: byteprop-")
+    assert lines(shown.err)[-1].startswith("byteprop: error: the report was not written: byteprop-")
     assert "this is a folder" in shown.err
 
     assert main([*line.split(), "--json"]) == 0
@@ -136,7 +136,10 @@ def test_a_full_disk_keeps_the_verdict(folder: Path) -> None:
     done = limited(f"verify {DIGITS} --samples 3", folder, 4096)
     assert done.returncode == 0
     assert done.stdout.startswith("identical: 3 of 3 samples")
-    assert "there is no report: byteprop-verify-host.html: cannot be written: File" in done.stderr
+    assert (
+        "the report was not written: byteprop-verify-host.html: cannot be written: File"
+        in done.stderr
+    )
 
 
 def test_a_wire_log_on_a_full_disk_is_named(folder: Path) -> None:

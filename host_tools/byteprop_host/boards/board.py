@@ -29,7 +29,7 @@ SERIAL_LIMITS = {
     "slots": (1, 255),
     "slot_bytes": (16, 65535 - 16),
 }
-"""What a board's line may be like; the link expects the same of a board's own words."""
+"""Limits of `[serial]`, and of what a board reports in its answer to HELLO."""
 NATIVE = "native"  # the toolchain of a board that is a process of this computer
 PLACEHOLDERS = ("elf", "hex", "bin", "port", "baud")  # of a runner's arguments, between braces
 
@@ -39,16 +39,16 @@ _E = TypeVar("_E", bound=Enum)
 
 
 class Tier(str, Enum):
-    """How far a board is proven."""
+    """How a board was tested."""
 
     HOST = "host"  # a native process; runs in every test run
     EMULATED = "emulated"  # runs in every test run that has the emulator
     HARDWARE = "hardware"  # was run on the real board
-    DESCRIBED = "described"  # compiles; nobody ran it yet
+    DESCRIBED = "described"  # compiles; not run yet
 
 
 class Tick(str, Enum):
-    """What the board's tick counter counts (BP_TICK_x of byteprop/link.h)."""
+    """Unit of the board's tick counter (BP_TICK_x of byteprop/link.h)."""
 
     NONE = "none"
     CYCLES = "cycles"
@@ -57,7 +57,7 @@ class Tick(str, Enum):
 
 
 class Same(str, Enum):
-    """What an emulator has in common with the board."""
+    """The part of the board that an emulator emulates."""
 
     BOARD = "board"
     CPU = "cpu"
@@ -79,7 +79,7 @@ class Memory:
     train_flash_bytes: int  # the same of firmware that trains; 0: it does not fit the board
     train_ram_bytes: int
     train_stack_bytes: int  # reserved for the stack of firmware that trains
-    save_slot_bytes: int  # of each of two places, at the end of flash, for what was learnt; 0: none
+    save_slot_bytes: int  # of each of the two save slots at the end of flash; 0: none
 
 
 @dataclass(frozen=True)
@@ -105,28 +105,28 @@ class Serial:
 
 @dataclass(frozen=True)
 class BuildSettings:
-    """`[build]`: what is compiled how."""
+    """`[build]`: sources, flags and tools."""
 
     toolchain: str  # prefix of the tools, such as "arm-none-eabi"; "native": this machine's own
     install: str  # Debian packages of the toolchain
     parts: tuple[str, ...]  # folders of boards/ whose sources are compiled in
     flags: tuple[str, ...]  # for compiling and linking
     link_flags: tuple[str, ...]  # for linking only
-    kernel_flags: tuple[str, ...]  # besides, for csrc/kernels, csrc/isa and csrc/infer
-    program_flags: tuple[str, ...]  # besides, for everything else
+    kernel_flags: tuple[str, ...]  # in addition, for csrc/kernels, csrc/isa and csrc/infer
+    program_flags: tuple[str, ...]  # in addition, for everything else
     defines: Mapping[str, str]
     ops: tuple[str, ...]  # that firmware without a model has; empty: all
-    train_flags: tuple[str, ...]  # in place of kernel_flags and program_flags, when it trains
-    train_defines: Mapping[str, str]  # besides, for firmware that trains
+    train_flags: tuple[str, ...]  # instead of kernel_flags and program_flags, when it trains
+    train_defines: Mapping[str, str]  # in addition, for firmware that trains
 
 
 @dataclass(frozen=True)
 class Runner:
-    """One `[[runner]]`: how firmware gets onto the board; the first that is available serves.
+    """One `[[runner]]`: a way to get firmware onto the board; the first available one is used.
 
     Kind "qemu" starts the board's `[emulator]`, "simavr" that emulator of AVR, "native" the
-    executable; "command" is described wholly by the fields below, whose arguments may hold {elf},
-    {hex}, {bin}, {port} and {baud}.
+    executable; "command" runs a program with the arguments below, which may contain {elf}, {hex},
+    {bin}, {port} and {baud}.
     """
 
     kind: str
@@ -143,13 +143,13 @@ class Emulator:
     """`[emulator]`: QEMU for this board."""
 
     program: str
-    args: tuple[str, ...]  # firmware is put in for {elf}
+    args: tuple[str, ...]  # {elf} is replaced by the firmware
     same: Same
     install: str  # Debian package
     icount: bool  # whether it can count instructions
-    restart_to_reset: bool  # its own reset does not work; it is started anew
+    restart_to_reset: bool  # its own reset does not work; it is started again
     icount_shift: int  # one instruction lasts 2^shift ns when counted
-    note: str  # what differs from the real board
+    note: str  # differences from the real board
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class Board:
     folder: Path = field(compare=False)
 
     def instructions(self, ticks: int) -> float | None:
-        """Instructions that counted `ticks` are under the emulator, or None when unknown."""
+        """Converts `ticks` under the emulator into instructions; None when unknown."""
         if self.clock.tick is Tick.INSTRUCTIONS:
             return float(ticks)
         if self.emulator is None or not self.emulator.icount or self.clock.tick is Tick.NONE:
@@ -182,7 +182,7 @@ class Board:
 
 
 class _Table:
-    """A table of a TOML file, read key by key; what is left over at the end is an error."""
+    """A table of a TOML file, read key by key; keys that remain at the end are errors."""
 
     def __init__(self, values: Mapping[str, Any], file: Path, where: str) -> None:
         self._values = dict(values)
@@ -190,7 +190,7 @@ class _Table:
         self._where = where
 
     def error(self, key: str, text: str) -> BoardFileError:
-        """The error of a key; `text` goes on after its name."""
+        """The error of a key; `text` follows its name."""
         return BoardFileError(f"{self._file}: {self._path(key)} {text}")
 
     def wrong(self, key: str, expected: str, got: object) -> BoardFileError:
@@ -210,14 +210,14 @@ class _Table:
         return default
 
     def text(self, key: str, default: object = ...) -> str:
-        """A string; one that must be there is not empty."""
+        """A string; one without a default is not empty."""
         value = self._take(key, default)
         if not _is_text(value) or not (value or default is not ...):
             raise self.wrong(key, "a string in one line", value)
         return str(value)
 
     def word(self, key: str) -> str:
-        """A string that becomes a string of C."""
+        """A string that is put into a string of C."""
         value = self.text(key)
         if '"' in value or "\\" in value:
             raise self.wrong(key, "a string without quotes and backslashes", value)
@@ -282,7 +282,7 @@ class _Table:
 
 
 def _is_text(value: object) -> bool:
-    """Control characters would end up in commands and messages."""
+    """True for text without control characters, which would reach commands and messages."""
     return isinstance(value, str) and (value.isprintable() or not value)
 
 
@@ -319,7 +319,7 @@ def _memory(t: _Table) -> Memory:
     if memory.firmware_flash_bytes > memory.flash_bytes:
         raise t.error("firmware_flash_bytes", "is more than flash_bytes")
     if memory.save_slot_bytes % memory.flash_page_bytes:
-        raise t.error("save_slot_bytes", "must be a multiple of flash_page_bytes")
+        raise t.wrong("save_slot_bytes", "a multiple of flash_page_bytes", memory.save_slot_bytes)
     if memory.train_flash_bytes + 2 * memory.save_slot_bytes > memory.flash_bytes:
         raise t.error("train_flash_bytes", "and two save slots together are more than flash_bytes")
     if memory.train_ram_bytes > memory.ram_bytes:
@@ -339,7 +339,7 @@ def _clock(t: _Table) -> Clock:
         hz=t.integer("hz", 1), tick=t.choice("tick", Tick), tick_hz=t.integer("tick_hz", default=0)
     )
     if clock.tick is not Tick.NONE and not clock.tick_hz:
-        raise t.error("tick_hz", "must not be 0 when there is a tick")
+        raise t.wrong("tick_hz", "more than 0 when there is a tick", 0)
     t.finish(_names(Clock))
     return clock
 
@@ -430,7 +430,7 @@ def _emulator(t: _Table) -> Emulator:
         note=t.text("note", ""),
     )
     if not any("{elf}" in arg for arg in emulator.args):
-        raise t.error("args", "must hold {elf}")
+        raise t.wrong("args", "an argument with {elf}", " ".join(emulator.args))
     t.finish(_names(Emulator))
     return emulator
 
@@ -460,9 +460,9 @@ def parse_board(file: Path) -> Board:
     t.finish(_names(Board))
     root.finish(("schema", "board", "memory", "clock", "serial", "build", "runner", "emulator"))
     if board.name != board.folder.name:
-        raise t.error("name", f"must be the name of its folder, {board.folder.name!r}")
+        raise t.wrong("name", f"the name of its folder, {board.folder.name!r}", board.name)
     if not board.runners:
-        raise root.error("runner", "must have at least one entry")
+        raise root.wrong("runner", "at least one entry", [])
     if board.emulator is None and any(r.kind == "qemu" for r in board.runners):
         raise root.error("emulator", "is missing, but a runner has kind qemu")
     return board
@@ -490,7 +490,7 @@ def _read_toml(file: Path) -> dict[str, Any]:
         return tomllib.loads(data.decode())
     except RecursionError:
         raise BoardFileError(f"{file}: is nested too deeply") from None
-    except ValueError as error:  # TOML and UTF-8 that are none, and numbers without end
+    except ValueError as error:  # neither TOML nor UTF-8, and numbers of too many digits
         raise BoardFileError(f"{file}: is not TOML: {_cut(str(error))}") from None
 
 
@@ -526,12 +526,12 @@ def all_boards() -> tuple[Board, ...]:
 
 
 def with_runner(board: Board, name: str) -> Board:
-    """The board as if board.toml had that runner alone."""
+    """The board with only that runner."""
     chosen = tuple(r for r in board.runners if r.name == name)
     if not chosen:
         known = ", ".join(r.name for r in board.runners)
         raise ArgumentError(
-            f"board {board.name} has no runner {name!r}; it has: {known}"
+            f"board {board.name}: expected a runner of {known}, got {name!r}"
             + did_you_mean(name, [r.name for r in board.runners])
         )
     return replace(board, runners=chosen)

@@ -1,4 +1,4 @@
-"""Data files as the verbs read them: what their numbers stand for, and which options decide."""
+"""How verbs read data files: the meaning of numbers, and the options that decide it."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ _PIXEL_RANGE = 4.0  # an input of a wider range does not take pixels of 0 to 1
 
 @dataclass(frozen=True)
 class Reading:
-    """What decides where a file leaves a question. None: judged, or an error where that fails.
+    """Options for files that can be read in several ways. None: inferred, or an error where that
+    fails.
 
-    header: whether the first line of a .csv holds titles. split: "train", "test" or "val" of an
-    .npz with several parts. integers: what they are: "codes" of the model's input, "pixels" or
-    "real" values. pixel_scale: real value of 1 in the data, 1/255 for pixels when None.
+    header: whether the first line of a .csv has titles. split: "train", "test" or "val" of an
+    .npz with several parts. integers: "codes" of the model's input, "pixels" or "real" values.
+    pixel_scale: real value of 1 in the data; None: 1/255 for pixels.
     """
 
     header: bool | None = None
@@ -44,7 +45,7 @@ class Reading:
         return load_labels(path, limit=limit, **self._options(path))
 
     def check_used(self, *paths: Path | None) -> None:
-        """ArgumentError for an option that none of the files can need."""
+        """Raises ArgumentError for an option that applies to none of the files."""
         kinds = {kind_of(p) for p in paths if p is not None}
         given = ", ".join(str(p) for p in paths if p is not None) or "no --data"
         if not kinds and (self.integers, self.pixel_scale) != (None, None):
@@ -66,8 +67,8 @@ class Reading:
 @dataclass(frozen=True)
 class Numbers:
     """x: integers of the input's own dtype (codes), uint8 (pixels), or real values as floats. how:
-    what integers were taken for, where that was a question. judged: the answer as --integers names
-    it, where no option and no dtype gave it."""
+    in words, the meaning of integers, where it was not clear. judged: the meaning as --integers
+    names it, if it was inferred from the values."""
 
     x: Array
     how: str = ""
@@ -75,8 +76,8 @@ class Numbers:
 
 
 def numbers_for(tensor: Tensor, x: Array, reading: Reading, what: str) -> Numbers:
-    """x as the input of a model takes it. Integers of 8 bits say by their dtype what they are:
-    codes in the input's own dtype, else pixels in uint8. Others are judged by their values."""
+    """x for the input of a model. The dtype gives the meaning of 8-bit integers: codes in the
+    input's own dtype, else pixels in uint8. That of others is inferred from their values."""
     if x.dtype.kind not in "iu":
         return _reals(x, reading, what)
     is_own = x.dtype == tensor.dtype.numpy and tensor.normalization is None
@@ -96,12 +97,14 @@ def numbers_for(tensor: Tensor, x: Array, reading: Reading, what: str) -> Number
 
 
 def numbers_for_new(x: Array, reading: Reading, what: str) -> Numbers:
-    """x for a network that is made from it."""
+    """x for a new network that is made for these samples."""
     if x.dtype.kind not in "iu":
         return _reals(x, reading, what)
     choice = _choice(reading)
     if choice == "codes":
-        raise ArgumentError("--integers codes: expected a model file, whose input they are for")
+        raise ArgumentError(
+            "--integers codes: expected a model file, got a new network; use real or pixels"
+        )
     if choice is not None:
         return _chosen(x, choice, None, reading, what)
     if x.dtype == np.uint8:
@@ -111,12 +114,12 @@ def numbers_for_new(x: Array, reading: Reading, what: str) -> Numbers:
 
 
 def labels_note(classes: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Which number each word got."""
+    """The number of each word."""
     return () if classes is None else (f"labels in sorted order: {mapping_text(classes)}",)
 
 
 def _choice(reading: Reading) -> str | None:
-    """What the options say; a scale is for pixels."""
+    """The meaning that the options give; a scale is for pixels."""
     if reading.pixel_scale is None:
         return reading.integers
     if reading.integers in ("codes", "real"):
@@ -140,8 +143,8 @@ def _reals(x: Array, reading: Reading, what: str) -> Numbers:
 
 
 def _judged(tensor: Tensor, x: Array, what: str) -> str:
-    """What integers are that may be any of the three: where two readings are possible and give
-    other results, the user has to say."""
+    """Infers the meaning of integers from their values. ArgumentError where two are possible and
+    give different results."""
     if tensor.normalization is not None or not x.size:
         return "real"
     boundary = Boundary(tensor)
@@ -180,8 +183,8 @@ def _chosen(x: Array, choice: str, tensor: Tensor | None, reading: Reading, what
         return Numbers(x.astype(np.uint8), f"{span} pixels, 1/255 each")
     if reading.pixel_scale is None:
         raise ArgumentError(
-            f"--integers pixels: expected 0..255 in {what}, got {low}..{high}; --pixel-scale says "
-            "what 1 is worth"
+            f"--integers pixels: expected 0..255 in {what}, got {low}..{high}; --pixel-scale "
+            "gives the real value of 1"
         )
     return Numbers(x.astype(np.float32) * np.float32(scale), f"{span} taken times {scale:g}")
 

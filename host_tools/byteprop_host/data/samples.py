@@ -1,4 +1,4 @@
-"""Inputs for a comparison: from a file, or made the same way every time."""
+"""Inputs for a comparison: from a file, or generated, always the same."""
 
 from __future__ import annotations
 
@@ -36,8 +36,7 @@ class SampleSet:
 
     `device` holds one array [n, elems] per input in the device's integers, `file` the same in the
     model file's own dtype. labels: class numbers [n]. expected: outputs [n, elems]
-    of the first output in device integers. Both may be None. warnings: what is to be known about
-    the values.
+    of the first output in device integers. Both may be None. warnings: about the values.
     """
 
     source: str
@@ -52,7 +51,7 @@ class SampleSet:
         return int(self.device[0].shape[0])
 
     def bytes_of(self, i: int) -> bytes:
-        """What the device gets for sample i: all inputs, one after the other."""
+        """All inputs of sample i, one after the other, as the device gets them."""
         return b"".join(x[i].tobytes() for x in self.device)
 
 
@@ -64,11 +63,11 @@ def choose(
     labels: Path | None = None,
     reading: Reading | None = None,
 ) -> SampleSet:
-    """Samples from `data`, or generated ones when it is None; at most `n` when that is given."""
+    """Samples from `data`, or generated ones if it is None; at most `n` if that is given."""
     if data is None:
         (reading or Reading()).check_used()
         if labels is not None:
-            raise ArgumentError("--labels: expected --data with it, got samples that are generated")
+            raise ArgumentError("--labels: expected --data with it, got generated samples")
         return generated(graph, n or DEFAULT_SAMPLES)
     return from_file(graph, data, n, labels=labels, reading=reading)
 
@@ -78,7 +77,7 @@ def generated(graph: Graph, n: int) -> SampleSet:
 
     Random samples alternate between dense noise and mostly "zero" inputs, as images are.
     """
-    draw = np.random.RandomState(_SEED)  # Its stream is frozen for ever, default_rng's is not.
+    draw = np.random.RandomState(_SEED)  # Its stream never changes; that of default_rng may.
     device = []
     for index in graph.inputs:
         tensor = graph.tensors[index]
@@ -154,7 +153,7 @@ def check_lengths(data: Path, samples: int, labels: Path, n: int) -> None:
 def _saturating(
     parts: Sequence[npt.NDArray[Any]], tensors: Sequence[Tensor], data: Path
 ) -> Iterator[str]:
-    """Which values the input cannot have."""
+    """A warning for each input with values outside its range."""
     for x, tensor in zip(parts, tensors, strict=True):
         if x.dtype.kind == "f":
             outside = Boundary(tensor).quantize(x, f"{data}: x").outside
@@ -165,19 +164,19 @@ def _saturating(
 def _parts(tensors: Sequence[Tensor], x: npt.NDArray[np.generic], data: Path) -> list[Ints]:
     """The values of each input, [n, elems]."""
     flat = x.reshape(len(x), -1)
-    wanted = sum(t.elems for t in tensors)
-    if flat.shape[1] != wanted:
+    expected = sum(t.elems for t in tensors)
+    if flat.shape[1] != expected:
         shapes = ", ".join(f"{t.name} {list(t.shape)}" for t in tensors)
         raise ArgumentError(
-            f"{data}: a sample has {flat.shape[1]} values (shape {list(x.shape[1:])}), but the "
-            f"model takes {wanted} ({shapes}); give data cut for this model"
-            + (_ONE_TOO_MANY if flat.shape[1] == wanted + 1 else "")
+            f"{data}: expected {expected} values per sample ({shapes}), got {flat.shape[1]} (shape "
+            f"{list(x.shape[1:])}); use data with the model's input size"
+            + (_ONE_TOO_MANY if flat.shape[1] == expected + 1 else "")
         )
     return np.split(flat, np.cumsum([t.elems for t in tensors])[:-1], axis=1)
 
 
 def _quantized(x: npt.NDArray[np.generic], tensor: Tensor, data: Path) -> Ints:
-    """Device integers of codes, pixels (uint8) or real values (float). A model that normalises
+    """Device integers of codes, pixels (uint8) or real values (float). A model that normalizes
     takes real values of any type."""
     boundary = Boundary(tensor)
     if tensor.normalization is not None:
@@ -210,7 +209,7 @@ def _labels_or_outputs(
     flat = y.reshape(len(y), -1)
     is_row = y.ndim > 1 and flat.shape[1] == output.elems
     is_output = is_row and y.dtype == output.dtype.numpy
-    # Outputs of a softmax are never 1 and else 0.
+    # A row of a softmax's outputs is never a single 1 among zeros.
     if is_output and not (has_classes(graph) and are_labels(flat, output.elems)):
         return None, np.ascontiguousarray(flat)
     if output.elems > 1 and (flat.shape[1] == 1 or are_labels(flat, output.elems)):
@@ -226,8 +225,8 @@ def _sample_set(
     device: Sequence[Ints],
     tensors: Sequence[Tensor],
 ) -> SampleSet:
-    """With inputs as the model file takes them: reals where it normalises them, and the device's
-    integers, or what they stand for, elsewhere."""
+    """Inputs as the model file takes them: real values if it normalizes them, else the device's
+    integers or their real values."""
     taken, file = [], []
     for real, x, tensor in zip(reals, device, tensors, strict=True):
         values: npt.NDArray[np.generic] = x
@@ -242,15 +241,15 @@ def _sample_set(
 
 
 def real_units(x: npt.NDArray[Any], tensor: Tensor, pixel_scale: float) -> npt.NDArray[Any]:
-    """Real values: of pixels (uint8) in the range that they are usually trained in, but where the
-    model itself says what is done to its inputs."""
+    """Real values. Pixels (uint8) are scaled to the range in which models are usually trained,
+    unless the model normalizes its inputs itself."""
     if x.dtype != np.uint8 or (tensor.normalization is not None and pixel_scale == PIXEL_SCALE):
         return x
     return x.astype(np.float32) * np.float32(pixel_scale)
 
 
 def _in_units(x: Ints, tensor: Tensor) -> npt.NDArray[np.float32]:
-    """Real values whose integers are about these, in the units of a model that normalises."""
+    """Real values for about these integers, in the units of a model that normalizes."""
     reals = reference.dequantize(x, tensor.scale, tensor.zero_point)
     if tensor.normalization is None:
         return reals
@@ -261,7 +260,7 @@ def _in_units(x: Ints, tensor: Tensor) -> npt.NDArray[np.float32]:
 
 
 def batched(x: Ints, tensor: Tensor) -> Ints:
-    """[n, elems] as a batch of the tensor's shape, the way `byteprop.Model.run` takes it.
+    """[n, elems] as a batch of the tensor's shape, as `byteprop.Model.run` takes it.
 
     The first axis is the batch; a model made for a fixed batch has it n times side by side.
     """
@@ -276,8 +275,8 @@ def limits(dtype: DType) -> tuple[int, int]:
 def to_codes(real: npt.NDArray[np.float32], tensor: Tensor) -> Ints:
     """The integers whose dequantised values these are, bit for bit.
 
-    Raises ArgumentError when a value is none of the 256 that the tensor can have: rounding here
-    would hide a difference.
+    Raises ArgumentError for a value that is not one of the 256 of the tensor: rounding would hide
+    a difference.
     """
     low, high = limits(tensor.dtype)
     codes = np.arange(low, high + 1).astype(tensor.dtype.numpy)
@@ -287,7 +286,7 @@ def to_codes(real: npt.NDArray[np.float32], tensor: Tensor) -> Ints:
     if wrong.any():
         i = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
         raise ArgumentError(
-            f"sample {i[0]}: {real[i]!r} is none of the 256 values that output {tensor.name!r} "
-            "can have"
+            f"sample {i[0]}: expected one of the 256 values of output {tensor.name!r}, got "
+            f"{real[i]!r}"
         )
     return codes[at]

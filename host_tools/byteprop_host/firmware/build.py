@@ -1,4 +1,4 @@
-"""Firmware from sources, and a cache keyed by content.
+"""Builds firmware from sources, with a cache keyed by content.
 
 Nothing here knows a board by name: everything comes from its board.toml. The same sources, flags,
 board, image and compiler give the same bytes and the same build id.
@@ -61,8 +61,8 @@ def build(
     """Builds the device program for `board`, or takes it from the cache.
 
     image: a model image to bake into flash; without one, models are uploaded into the pool.
-    program: C files that take the place of csrc/app. train: with training, and all RAM that is left
-    for it. Raises DoesNotFitError, ToolMissingError, BuildError.
+    program: C files to compile instead of csrc/app. train: with training, which gets all remaining
+    RAM. Raises DoesNotFitError, ToolMissingError, BuildError.
     """
     if board.build.toolchain == NATIVE:
         if image is not None or program:
@@ -92,9 +92,11 @@ def build(
 
 
 def _check_training(board: Board, image: bytes | None) -> None:
-    """What can be told before the configuration of training is known."""
+    """Checks everything that does not depend on the configuration of training."""
     if image is not None and board.build.train_defines.get("BP_ROM_IS_RAM") == "1":
-        raise ArgumentError(f"image: {board.name} trains what was uploaded, not what is in flash")
+        raise ArgumentError(
+            f"image: {board.name} trains an uploaded model, not one in flash; upload it"
+        )
     if training_pool_bytes(board) == 0:
         raise DoesNotFitError(f"{board.name}: the firmware with training does not fit this board")
 
@@ -188,7 +190,7 @@ def _compile_all(
 
 
 def _compile(plan: BuildPlan, unit: CompileUnit, headers: str, more: tuple[str, ...]) -> Path:
-    """The object file of one source, from the cache when it was compiled before."""
+    """The object file of one source, from the cache if it was compiled before."""
     flags = (*unit.flags, *more)
     key = _digest(
         _version(plan.compiler),

@@ -1,4 +1,4 @@
-"""What decides the bytes of a firmware: which sources, with which flags."""
+"""The inputs of a build: sources and flags, which decide every byte of the firmware."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COMMON_FLAGS = (
 _KERNEL_FOLDERS = ("kernels", "isa")
 _TRAIN_FOLDER = "train"
 _LIBRARY_FOLDERS = ("link",)
-# What depends on the ops of the firmware, and is compiled again for other ops.
+# These depend on the ops of the firmware, and are compiled again for other ops.
 _OP_FOLDERS = ("infer", "model", "ops")
 PROGRAM_FOLDER = "app"
 
@@ -83,7 +83,7 @@ class BuildPlan:
         }
 
     def program_defines(self) -> dict[str, str]:
-        """What changes with the model; kept from the other files, so that those stay cached."""
+        """Defines that depend on the model. Other files lack them, so that they stay cached."""
         if self.train:
             pool = training_pool_bytes(self.board)
         elif self.image is None:
@@ -98,8 +98,8 @@ class BuildPlan:
         return {name: v for name, v in given.items() if name not in self.defines}
 
     def op_defines(self) -> dict[str, str]:
-        """The ops and the kinds of tensors that the firmware has: those of the model in its flash,
-        else those that board.toml allows."""
+        """The ops and kinds of tensors of the firmware: those of the model in its flash, else those
+        that board.toml lists."""
         if self.image is not None:
             given = model_defines(self.image)
         else:
@@ -132,7 +132,7 @@ class BuildPlan:
         return self.linker_script() is not None
 
     def linker_script(self) -> Path | None:
-        """The base linker script, if a part has one; else the toolchain's own serves."""
+        """The linker script, if a part has one; None: the toolchain's own."""
         for folder in self.parts():
             if (folder / "link.ld").is_file():
                 return folder / "link.ld"

@@ -1,4 +1,4 @@
-"""What the build needs to know of a 32-bit little-endian ELF file: how much memory it takes."""
+"""Reads the memory use of a 32-bit little-endian ELF file."""
 
 from __future__ import annotations
 
@@ -93,10 +93,10 @@ def _name(data: bytes, at: int) -> str:
 
 
 def flash_image(elf: Elf) -> tuple[int, bytes]:
-    """Address and bytes of what goes into flash; gaps are 0xFF."""
+    """Address and bytes of the contents of flash; gaps are 0xFF."""
     loads = [s for s in elf.segments if s.data]
     if not loads:
-        raise BuildError("the firmware has nothing to load")
+        raise BuildError("the firmware has no segment to load")
     start = min(s.load_address for s in loads)
     image = bytearray(b"\xff" * (max(s.load_address + len(s.data) for s in loads) - start))
     for s in loads:
@@ -105,7 +105,7 @@ def flash_image(elf: Elf) -> tuple[int, bytes]:
 
 
 def intel_hex(start: int, image: bytes) -> str:
-    """The image as Intel HEX with 16 bytes a line."""
+    """The image as Intel HEX with 16 bytes per line."""
     lines: list[str] = []
     upper = -1
     for at in range(0, len(image), 16):

@@ -1,4 +1,4 @@
-"""What a build gives, and where it is kept."""
+"""Built firmware, and the cache that it is stored in."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class Firmware:
 
 
 def cache_dir() -> Path:
-    """Where compiled files are kept; safe to delete."""
+    """The folder of compiled files; safe to delete."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "byteprop"
 
 
 @contextmanager
 def placed_at_once(target: Path) -> Iterator[Path]:
-    """A path to write to; what is there after the block becomes `target`, so that another process
-    sees a whole file or none."""
+    """Yields a path to write to; after the block it is renamed to `target`, so that another process
+    sees the whole file or none."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         made = Path(scratch) / target.name

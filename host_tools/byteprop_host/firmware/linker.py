@@ -1,4 +1,4 @@
-"""Links a firmware, and says what it takes."""
+"""Links firmware and measures its size."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from byteprop_host.firmware.capacity import compare
 from byteprop_host.firmware.elf import Elf, flash_image, intel_hex, read_elf
 from byteprop_host.firmware.subprocesses import CommandFailed, run_tool
 
-# No start-up files and no C library: the parts of boards/ bring all that is needed.
+# No start-up files and no C library: the parts of boards/ have all that is needed.
 _FREESTANDING_LINK = ("-nostdlib", "-nostartfiles")
-# Variables that exist only for the line; what a program without the link would not have.
+# Variables that only the serial protocol needs.
 _LINE_BUFFERS = ("bp_ring", "bp_app_frame", "bp_app_slots")
 
 
 def link_firmware(folder: Path, plan: BuildPlan, objects: Sequence[Path]) -> None:
-    """Makes the whole folder aside and puts it in place at once; another process may be faster."""
+    """Writes the folder elsewhere and renames it, so that it is complete or missing. Another
+    process may have written it already."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         made = Path(scratch) / "made"
@@ -66,7 +67,7 @@ def _link_elf(plan: BuildPlan, objects: Sequence[Path], folder: Path, elf: Path)
     except CommandFailed as error:
         if plan.linker_script() is None or not _is_overflow(error.output):
             raise
-        # Linked once more into memory without end, to say how much is needed.
+        # Linked again into memory that is large enough, to report how much is needed.
         memory = plan.board.memory
         roomy = replace(
             memory, flash_bytes=memory.flash_bytes + 2**27, ram_bytes=memory.ram_bytes + 2**27
@@ -126,7 +127,7 @@ def _image_object(plan: BuildPlan, folder: Path) -> Path:
 
 
 def _sizes(plan: BuildPlan, elf: Elf) -> dict[str, int]:
-    """Bytes by use. "ram" holds everything that is reserved, the stack too."""
+    """Bytes by use. "ram" is everything that is reserved, with the stack."""
     memory = plan.board.memory
     start, image = flash_image(elf)
     in_ram = [s for s in elf.sections if _is_ram(memory, s.address)]
@@ -144,7 +145,7 @@ def _sizes(plan: BuildPlan, elf: Elf) -> dict[str, int]:
 
 
 def _is_ram(memory: Memory, address: int) -> bool:
-    """Of the two memories, the one that begins nearer below the address."""
+    """Whether RAM, not flash, is the memory that starts closest below the address."""
     origins = (memory.flash_origin, memory.ram_origin)
     below = [origin for origin in origins if origin <= address]
     return bool(below) and max(below) == memory.ram_origin

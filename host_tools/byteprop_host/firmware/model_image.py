@@ -1,4 +1,4 @@
-"""The image of a model as boards have it: its size and CRC are what every verb reports."""
+"""The image of a model as boards have it; every verb reports its size and CRC."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from byteprop_host.firmware.capacity import baked_image
 
 @dataclass(frozen=True)
 class ModelImage:
-    """An image without tensor names. crc32: as in its header, and as the board answers it."""
+    """An image without tensor names. crc32: as in its header, and as the board reports it."""
 
     data: bytes
     crc32: int
@@ -24,6 +24,6 @@ class ModelImage:
 
 
 def model_image(image: bytes) -> ModelImage:
-    """Of an image with names or without, which makes no difference here."""
+    """The image without names, of an image with or without them."""
     bare = baked_image(image)
     return ModelImage(bare, Engine(bare).crc32)

@@ -20,21 +20,24 @@ _NAME = "byteprop-device"
 
 
 def native_firmware(board: Board, defines: Mapping[str, str]) -> Firmware:
-    """The executable for the board `host`. A checkout's is compiled, so that it is never stale."""
+    """The executable for the board `host`. A checkout's is compiled, so that it is current."""
     carried = Path(byteprop.__file__).resolve().parent / "_bin" / _NAME
     recipe = _recipe()
     cc = shutil.which("cc") or shutil.which("gcc")
     if carried.is_file() and not defines and (recipe is None or cc is None):
         return _firmware(board, carried, 0)
     if recipe is None:
-        raise BuildError(f"{board.name}: this installation carries no {_NAME} with {dict(defines)}")
+        raise BuildError(
+            f"{board.name}: this installation does not include {_NAME} with {dict(defines)}; use a "
+            "checkout of the sources"
+        )
     if cc is None:
         raise ToolMissingError("cc is not installed: sudo apt-get install gcc libc6-dev")
     return _compiled(board, recipe, cc, defines)
 
 
 def _recipe() -> ModuleType | None:
-    """runtime/build_device.py of a checkout, which the wheel is built with too."""
+    """runtime/build_device.py of a checkout, which also builds the wheel."""
     file = paths.csrc().parent / "runtime" / "build_device.py"
     if not file.is_file():
         return None

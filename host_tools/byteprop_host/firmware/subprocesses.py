@@ -1,4 +1,4 @@
-"""Runs compilers and linkers, one or several at a time, and ends them when the work is given up."""
+"""Runs compilers and linkers, one or several at a time, and stops them on errors and interrupts."""
 
 from __future__ import annotations
 
@@ -32,14 +32,13 @@ class CommandFailed(BuildError):
 
 
 def run_tool(program: str | Path, args: Sequence[str | Path], cwd: Path) -> None:
-    """Runs a compiler or linker to its end. Raises CommandFailed, with what it said and how it was
-    called."""
+    """Runs a compiler or linker to its end. CommandFailed has its output and its command line."""
     command = [str(program), *map(str, args)]
     try:
         done = finish(command, timeout=_TIMEOUT_SECONDS, cwd=cwd)
     except subprocess.TimeoutExpired:
         raise CommandFailed(
-            f"no end after {_TIMEOUT_SECONDS:g} s\nthe command was: {_shown(command)}", ""
+            f"timed out after {_TIMEOUT_SECONDS:g} s\nthe command was: {_shown(command)}", ""
         ) from None
     if done.returncode:
         raise CommandFailed(
@@ -50,8 +49,8 @@ def run_tool(program: str | Path, args: Sequence[str | Path], cwd: Path) -> None
 def finish(
     command: Sequence[str], *, timeout: float, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a command to its end, or to that of the time, an error or an interrupt; nothing that it
-    started goes on. Raises OSError when it cannot be started, and subprocess.TimeoutExpired."""
+    """Runs a command until it ends, times out or is interrupted; then stops all that it started.
+    Raises OSError when it cannot be started, and subprocess.TimeoutExpired."""
     with _started(command, cwd) as process:
         out, errors = process.communicate(timeout=timeout)
     return subprocess.CompletedProcess(command, process.returncode, out, errors)
@@ -59,7 +58,7 @@ def finish(
 
 @contextmanager
 def _started(command: Sequence[str], cwd: Path | None) -> Iterator[subprocess.Popen[str]]:
-    """A process that is gone after the block, with all that it started."""
+    """A process that is stopped at the end of the block, with all that it started."""
     with subprocess.Popen(
         command,
         cwd=cwd,
@@ -69,7 +68,7 @@ def _started(command: Sequence[str], cwd: Path | None) -> Iterator[subprocess.Po
         text=True,
         errors="replace",
         env={**os.environ, "LC_ALL": "C"},
-        # gcc runs cc1, as and ld: a session of its own can be ended as a whole.
+        # gcc runs cc1, as and ld: a separate session can be stopped as a whole.
         start_new_session=True,
     ) as process:
         _running[threading.get_ident()] = process
@@ -92,9 +91,9 @@ def _shown(command: Sequence[str]) -> str:
 
 
 def in_parallel(jobs: Sequence[Callable[[], _T]], finished: Callable[[int], None]) -> list[_T]:
-    """Results of jobs that call `run_tool`, in their order; `finished` gets how many are done.
+    """Results of jobs that call `run_tool`, in their order; `finished` gets the number done.
 
-    An error or an interrupt ends the tools that run and drops the jobs that wait.
+    An error or an interrupt stops the running tools and drops the waiting jobs.
     """
     stopped = threading.Event()
     busy: set[int] = set()  # threads

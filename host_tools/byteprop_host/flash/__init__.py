@@ -1,4 +1,4 @@
-"""Gets firmware onto a board and running, emulated or on a cable. Prints nothing."""
+"""Writes firmware to a board and starts it, emulated or on a cable. Prints nothing."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def runners(board: Board) -> tuple[FlashRunner, ...]:
 
 
 def _candidates(board: Board, port: str | None, name: str | None) -> list[FlashRunner]:
-    """Those that could serve, installed or not; at least one."""
+    """The runners that suit, installed or not; at least one."""
     candidates = [
         r
         for r in runners(board)
@@ -57,16 +57,16 @@ def _candidates(board: Board, port: str | None, name: str | None) -> list[FlashR
         return candidates
     known = ", ".join(r.name for r in runners(board))
     if name is not None:
-        raise FlashError(f"{board.name} has no runner {name!r}; it has: {known}")
+        raise FlashError(f"{board.name}: expected a runner of {known}, got {name!r}")
     if port is not None:
         raise FlashError(
-            f"{board.name} runs only here ({known}), there is nothing to flash over {port}"
+            f"{board.name} runs only on this computer ({known}); leave out --port {port}"
         )
-    raise FlashError(f"{board.name} has no emulator; say on which port it is: --port")
+    raise FlashError(f"{board.name} has no emulator; name the port of the board with --port")
 
 
 def choose(board: Board, port: str | None = None, *, name: str | None = None) -> FlashRunner:
-    """The first available runner: with a port one that writes to a cable, else an emulator."""
+    """The first available runner: with a port, one that writes over a cable; else an emulator."""
     candidates = _candidates(board, port, name)
     for runner in candidates:
         if runner.probe().available:
@@ -78,7 +78,7 @@ def choose(board: Board, port: str | None = None, *, name: str | None = None) ->
 def plan(
     board: Board, firmware: Firmware, *, port: str | None = None, runner: str | None = None
 ) -> FlashCommands:
-    """A dry run: the exact commands that `start` would run, or would if the tool were there."""
+    """A dry run: the exact commands that `start` runs once the tool is installed."""
     candidates = _candidates(board, port, runner)
     chosen = next((r for r in candidates if r.probe().available), candidates[0])
     return chosen.plan(firmware, port)
@@ -94,9 +94,9 @@ def start(
     icount: bool = False,
     timeout: float = 10.0,
 ) -> RunningBoard:
-    """Gets `firmware` running on `board`.
+    """Writes `firmware` to `board` and starts it.
 
-    port: the board is on this cable; else it is emulated. write=False: the board on the cable has
+    port: serial port of the board; None: it is emulated. write=False: the board on the cable has
     this firmware already. icount: the emulator counts instructions, so that ticks repeat exactly.
     """
     chosen = choose(board, port, name=runner)

@@ -1,4 +1,4 @@
-"""What every runner offers: probe, plan, flash, reset."""
+"""The interface of runners (probe, plan, start) and of running boards (reset, close)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from byteprop_host.firmware.firmware import Firmware
 
 @dataclass(frozen=True)
 class Probe:
-    """Whether a runner can work here; `install` says how to get what is missing."""
+    """Whether a runner works on this computer; install: how to install what is missing."""
 
     available: bool
     detail: str
@@ -30,13 +30,13 @@ def probe_program(program: str, install: str) -> Probe:
 
 @dataclass(frozen=True)
 class FlashCommands:
-    """The exact commands that a runner will run, in order."""
+    """The exact commands of a runner, in order."""
 
     runner: str
     commands: tuple[tuple[str, ...], ...]
 
     def text(self) -> str:
-        """As one would type them."""
+        """The commands as lines of a shell."""
         return "\n".join(shlex.join(command) for command in self.commands)
 
 
@@ -47,18 +47,18 @@ class RunningBoard(Protocol):
     def board(self) -> Board: ...
     @property
     def port(self) -> str:
-        """Path for pyserial."""
+        """The port, as pyserial names it."""
         ...
 
     @property
     def plan(self) -> FlashCommands: ...
     @property
     def counts_cycles(self) -> bool:
-        """Whether its clock counts a CPU's cycles: on a real board and in an exact emulator."""
+        """Whether its clock counts CPU cycles: on a real board and in an exact emulator."""
         ...
 
     def reset(self) -> None:
-        """Resets the board from outside; the session on it is lost."""
+        """Resets the board as its button does; the session is lost."""
         ...
 
     def close(self) -> None: ...
@@ -72,7 +72,7 @@ class RunningBoard(Protocol):
 
 
 class FlashRunner(Protocol):
-    """How firmware gets onto a board."""
+    """A way to get firmware onto a board."""
 
     @property
     def name(self) -> str: ...
@@ -80,18 +80,18 @@ class FlashRunner(Protocol):
     def needs_port(self) -> bool: ...
     def probe(self) -> Probe: ...
     def plan(self, firmware: Firmware, port: str | None) -> FlashCommands:
-        """What `start` will run. Raises FlashError when something is missing for it."""
+        """The commands of `start`. FlashError when an argument is missing."""
         ...
 
     def start(
         self, firmware: Firmware, port: str | None, *, write: bool, icount: bool, timeout: float
     ) -> RunningBoard:
-        """Writes the firmware (an emulator: loads it) and lets it run."""
+        """Writes the firmware (an emulator loads it) and starts it."""
         ...
 
 
 class StartedBoard:
-    """What all running boards share."""
+    """Base of all running boards."""
 
     def __init__(self, board: Board, plan: FlashCommands, port: str) -> None:
         self.board = board

@@ -1,4 +1,4 @@
-"""A board on a cable, written by a program that board.toml describes wholly."""
+"""A board on a cable, written by a program that board.toml describes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LAST_LINES = 12  # of a tool that failed
 
 
 class CableBoard(StartedBoard):
-    """A board on a cable. Closing leaves it running: it is not ours to switch off."""
+    """A board on a cable. Closing leaves it running."""
 
     counts_cycles = True
 
@@ -77,7 +77,7 @@ class CommandRunner:
 
     def _value(self, values: Mapping[str, object], name: str) -> str:
         if values[name] is None:
-            raise FlashError(f"{self.board.name}: {self.name} needs a {name}; give --{name}")
+            raise FlashError(f"{self.board.name}: {self.name} needs a {name}; add --{name}")
         return str(values[name])
 
     def start(
@@ -90,7 +90,9 @@ class CommandRunner:
         timeout: float = 60.0,
     ) -> CableBoard:
         if port is None:
-            raise FlashError(f"{self.board.name}: which port is the board on? give --port")
+            raise FlashError(
+                f"{self.board.name}: expected the port of the board, got none; add --port"
+            )
         if icount:
             raise FlashError(f"{self.board.name}: only an emulator counts instructions")
         plan = self.plan(firmware, port)
@@ -111,7 +113,7 @@ class CommandRunner:
             except OSError as error:
                 raise self._failed(f"cannot be started: {error.strerror}", plan) from None
             except subprocess.TimeoutExpired:
-                raise self._failed(f"has not ended after {timeout:g} s", plan) from None
+                raise self._failed(f"timed out after {timeout:g} s", plan) from None
             if done.returncode:
                 raise self._failed(
                     f"ended with code {done.returncode}", plan, done.stderr or done.stdout

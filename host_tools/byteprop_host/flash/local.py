@@ -1,4 +1,4 @@
-"""What boards share that are a process on this computer, behind a pseudo-terminal."""
+"""Boards that are a process of this computer, behind a pseudo-terminal."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class ProcessBoard(StartedBoard):
         return self._child.exit_code() is None
 
     def reset(self) -> None:
-        """Programs of our own take this signal as the reset button."""
+        """Sends SIGHUP, which byteprop's own programs handle as a reset."""
         if not self.is_alive():
-            raise self._fail(f"the {self.program} has gone")
+            raise self._fail(f"the {self.program} exited")
         os.kill(self._child.pid, signal.SIGHUP)
 
     def close(self) -> None:
@@ -42,7 +42,7 @@ class ProcessBoard(StartedBoard):
         self._pty.close()
 
     def _read_line(self, timeout: float) -> bytes:
-        """What the process writes next. A timer ends one that hangs, which ends the reading."""
+        """The next line of its output. A timer kills a process that hangs, which ends the line."""
         timer = threading.Timer(timeout, self._kill)
         timer.start()
         try:
@@ -60,7 +60,7 @@ class ProcessBoard(StartedBoard):
         self.close()
         return FlashError(
             f"{self.board.name}: {what}"
-            + (f" (it ended with code {code})" if code is not None else "")
+            + (f" (exit code {code})" if code is not None else "")
             + (f": {said}" if said else "")
             + f"\nthe command was: {self.plan.text()}"
         )
@@ -71,7 +71,7 @@ class ProcessRunner:
 
     needs_port = False
     counts_instructions = False
-    no_icount = ""  # why not
+    no_icount = ""  # the reason
 
     def __init__(self, board: Board) -> None:
         self.board = board

@@ -8,7 +8,7 @@ from byteprop_host.flash.base import FlashCommands, Probe
 from byteprop_host.flash.local import ProcessBoard, ProcessRunner
 from byteprop_host.flash.process import Child, Pty
 
-# A process that cannot start says so within this time; one that runs costs only this once.
+# A process that cannot start exits within this time; one that runs waits it once.
 _SETTLE_SECONDS = 0.05
 
 

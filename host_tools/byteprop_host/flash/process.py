@@ -1,4 +1,4 @@
-"""A child process that cannot outlive us, and the pseudo-terminal it talks through."""
+"""Child processes that cannot outlive this one, and pseudo-terminals."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from typing import IO
 
 from byteprop_host.errors import FlashError
 
-# Asks Linux for the death signal, then becomes the program. Python code between fork and exec would
-# not do: with threads about it may hang, and newer Pythons warn of it. SIGHUP, the reset button of
-# our own programs, is blocked until then and does nothing before they listen for it.
+# Asks Linux for the death signal, then executes the program. Python code between fork and exec
+# could hang when there are threads, and newer Pythons warn of it. SIGHUP, which resets byteprop's
+# own programs, is blocked until then and ignored until they handle it.
 _BECOME = """\
 import ctypes, os, signal, sys
 PR_SET_PDEATHSIG = 1
@@ -29,7 +29,7 @@ ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 if os.getppid() != int(sys.argv[1]):
-    sys.exit("the parent has gone")
+    sys.exit("the parent process has exited")
 if sys.argv[2] == "one-cpu":
     cpus = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, cpus[os.getpid() % len(cpus) :][:1])
@@ -53,7 +53,7 @@ def _tied_to_us(command: Sequence[str], one_cpu: bool) -> list[str]:
 
 class _Launcher(threading.Thread):
     """Starts all children. Linux ties the death signal to the *thread* that forked, so that thread
-    has to live as long as the process, whatever thread asks for a child."""
+    must live as long as the process, whichever thread asks for a child."""
 
     def __init__(self) -> None:
         super().__init__(name="byteprop-launcher", daemon=True)
@@ -105,7 +105,7 @@ def _the_launcher() -> _Launcher:
 
 
 class Child:
-    """A running program; close() ends it for sure, and so do garbage collection and exit.
+    """A running program; close() kills it, and so do garbage collection and exit.
 
     one_cpu: all its threads share one CPU, for programs whose threads take turns."""
 
@@ -136,7 +136,7 @@ class Child:
         return self._process.pid
 
     def exit_code(self) -> int | None:
-        """None while it runs."""
+        """The exit code; None while it runs."""
         return self._process.poll()
 
     def wait(self, timeout: float | None) -> int | None:
@@ -145,7 +145,7 @@ class Child:
         return None
 
     def errors(self) -> str:
-        """What it wrote to stderr."""
+        """Its output to stderr."""
         self._err.seek(0)
         return self._err.read().decode("utf-8", "replace").strip()
 
@@ -168,8 +168,8 @@ def _end(process: subprocess.Popen[bytes], err: IO[bytes]) -> None:
 class Pty:
     """A pseudo-terminal: the child gets `master`, the host opens `port` like any serial port.
 
-    We keep the slave open, so that the child sees no hang-up before, between and after openings.
-    Nothing is lost before the first one either: the kernel keeps what was sent.
+    We keep the slave open, so that the child sees no hang-up while the port is not open. The kernel
+    keeps what the child sends until then.
     """
 
     master: int
@@ -182,14 +182,14 @@ class Pty:
         try:
             master, slave = pty.openpty()
         except OSError as error:
-            raise FlashError(f"there is no pseudo-terminal to be had: {error.strerror}") from None
+            raise FlashError(f"no pseudo-terminal is available: {error.strerror}") from None
         tty.setraw(slave)
         return cls(master, slave, os.ttyname(slave))
 
     @classmethod
     @contextlib.contextmanager
     def closed_on_failure(cls) -> Iterator[Pty]:
-        """One that outlives the block, unless that raises."""
+        """Makes one that stays open after the block, unless the block raises."""
         made = cls.make()
         try:
             yield made
@@ -198,7 +198,7 @@ class Pty:
             raise
 
     def give_master(self) -> None:
-        """The child has it now; ours would keep the line alive when the child has died."""
+        """Closes our copy of the master, which would keep the line open after the child exits."""
         with self._lock:
             fd, self.master = self.master, -1
         if fd >= 0:

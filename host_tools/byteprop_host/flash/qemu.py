@@ -29,18 +29,18 @@ class QemuBoard(ProcessBoard):
         self._greet()
 
     def _line_is_ours(self) -> None:
-        """When the emulator dies, the line has to break. It does by itself where nobody else holds
-        the master; for an emulator that is started anew on the same line, a watcher lets it go."""
+        """Breaks the line when the emulator exits. Our copy of the master is closed at once; for
+        an emulator that is started again on the same line, by a thread that waits for the exit."""
         if not self._restarts:
             self._pty.give_master()
             return
-        watcher = threading.Thread(
+        waiter = threading.Thread(
             target=_break_line_at_end, args=(weakref.ref(self), self._child), daemon=True
         )
-        watcher.start()
+        waiter.start()
 
-    def let_line_go(self, of: Child) -> None:
-        """The emulator `of` has ended; unless another one has taken its place, so does the line."""
+    def break_line(self, of: Child) -> None:
+        """Breaks the line after the emulator `of` exited, unless it was started again."""
         with self._lock:
             if self._child is of:
                 self._pty.give_master()
@@ -59,7 +59,7 @@ class QemuBoard(ProcessBoard):
             self._child.stdin.write(json.dumps(request).encode() + b"\n")
             self._child.stdin.flush()
         except (OSError, ValueError):
-            raise self._fail("the emulator has gone") from None
+            raise self._fail("the emulator exited") from None
         while True:
             answer = self._read()
             if "return" in answer:
@@ -70,7 +70,7 @@ class QemuBoard(ProcessBoard):
     def _read(self) -> dict[str, Any]:
         line = self._read_line(self._timeout)
         if not line:
-            raise self._fail("the emulator did not start or has gone")
+            raise self._fail("the emulator did not start, or exited")
         message: dict[str, Any] = json.loads(line)
         return message
 
@@ -79,7 +79,7 @@ class QemuBoard(ProcessBoard):
             self.execute("system_reset")
             return
         if not self.is_alive():
-            raise self._fail("the emulator has gone")
+            raise self._fail("the emulator exited")
         with self._lock:
             self._child.close()
             self._child = _emulator(self.plan, self._pty)
@@ -88,8 +88,8 @@ class QemuBoard(ProcessBoard):
 
 
 def _emulator(plan: FlashCommands, pty: Pty) -> Child:
-    """On one CPU: one thread of QEMU brings a byte of the line, then waits for the other one, which
-    runs the board's CPU. Waking each other across CPUs takes several times as long."""
+    """Starts it on one CPU: one thread of QEMU reads a byte of the line, then waits for the other,
+    which runs the board's CPU. Waking each other across CPUs takes several times as long."""
     return Child(plan.commands[0], fds=[pty.master], one_cpu=True)
 
 
@@ -97,7 +97,7 @@ def _break_line_at_end(board: weakref.ref[QemuBoard], child: Child) -> None:
     child.wait(None)
     alive = board()
     if alive is not None:
-        alive.let_line_go(child)
+        alive.break_line(child)
 
 
 class QemuRunner(ProcessRunner):

@@ -1,4 +1,4 @@
-"""AVR boards in simavr, which counts every instruction's cycles as the data sheet has them."""
+"""AVR boards in simavr, which counts the cycles of every instruction by the data sheet."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MISSING_HEADER = "simavr/"
 
 
 def simulator() -> Path:
-    """The program around libsimavr, compiled where it is first used. Raises ToolMissingError."""
+    """The program around libsimavr, compiled when it is first used. Raises ToolMissingError."""
     source = boards_root() / "simulators" / "simavr.c"
     target = cache_dir() / "native" / f"{zlib.crc32(source.read_bytes()):08x}" / _NAME
     if target.is_file() and _can_start(target):
@@ -38,7 +38,7 @@ def simulator() -> Path:
 
 
 def _can_start(program: Path) -> bool:
-    """False when the library was taken away since; without arguments it only says its usage."""
+    """False if the library was removed since; without arguments it prints its usage."""
     done = subprocess.run([program], capture_output=True, timeout=10.0, check=False)
     return b"usage" in done.stderr
 

@@ -1,1 +1,1 @@
-"""What the HTML reports share."""
+"""Building blocks of the HTML reports."""

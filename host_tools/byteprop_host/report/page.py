@@ -1,4 +1,4 @@
-"""The frame of a report: one HTML file that needs nothing else, pictures included."""
+"""Building blocks of the HTML reports: self-contained pages, with images inline."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def card(title: str, *html: str, is_bad: bool = False) -> str:
 
 
 def columns(*sections: str) -> str:
-    """Side by side; those that are empty are left out, and so are columns of nothing."""
+    """Sections side by side, without the empty ones."""
     shown = "".join(sections)
     return f'<div class="columns">{shown}</div>' if shown else ""
 
@@ -98,7 +98,7 @@ def html_table(header: Sequence[str], rows: Iterable[str], *, kind: str = "") ->
 
 
 def facts(lines: Iterable[tuple[str, str]]) -> str:
-    """How the result came about, and when it was written."""
+    """A table of facts about the run, and the time."""
     now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     rows = "".join(
         f"<tr><th>{escape(k)}</th><td>{escape(t)}</td></tr>" for k, t in [*lines, ("written", now)]
@@ -143,19 +143,19 @@ def pictures(figures: Iterable[str]) -> str:
 
 
 def pictured(right: npt.NDArray[np.bool_]) -> list[int]:
-    """Which samples to show, in order: as many wrong ones as right ones where there are as many."""
+    """Indices of samples to show: half of them wrong, if there are enough."""
     wrong = np.flatnonzero(~right)[: MAX_PICTURES // 2]
     return sorted([*wrong.tolist(), *np.flatnonzero(right)[: MAX_PICTURES - len(wrong)].tolist()])
 
 
 def square_side(n_values: int) -> int | None:
-    """The side of a sample of that many values when it is one square picture."""
+    """The side of a square picture of that many values; None if it is none."""
     side = math.isqrt(n_values)
     return side if side >= 4 and side * side == n_values else None
 
 
-def grey_of(values: Ints) -> npt.NDArray[np.uint8]:
-    """8-bit values as grey: the least dark and the largest bright."""
+def to_grey(values: Ints) -> npt.NDArray[np.uint8]:
+    """8-bit values as grey: the least is black, the largest white."""
     darkest = -128 if values.dtype == np.int8 else 0
     return (values.astype(np.int64) - darkest).astype(np.uint8)
 

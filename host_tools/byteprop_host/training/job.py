@@ -31,7 +31,7 @@ from byteprop_host.deployment import Deployment, connect
 from byteprop_host.errors import HostError, LinkError, PortError, error_text
 from byteprop_host.firmware.build import build
 from byteprop_host.firmware.capacity import TrainingNeeds
-from byteprop_host.report.page import grey_of, square_side
+from byteprop_host.report.page import square_side, to_grey
 from byteprop_host.target import BoardTarget
 from byteprop_host.training.compare import LockstepComparison, Trained, compare
 from byteprop_host.training.data import Parts, Sources, load_parts
@@ -458,7 +458,7 @@ def _pictures(job: _Job, model: byteprop.Model, done: _Done) -> Pictures | None:
     values = x[:n].view(model.graph.tensors[model.graph.inputs[0]].dtype.numpy)
     return Pictures(
         part=job.shown.name,
-        images=grey_of(values).reshape(-1, side, side),
+        images=to_grey(values).reshape(-1, side, side),
         given=_given(job, model, done)[:n],
         true=job.shown.samples.y[:n].astype(np.int64),
     )

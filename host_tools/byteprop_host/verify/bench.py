@@ -1,4 +1,4 @@
-"""What an inference costs on a board: whole and layer by layer."""
+"""Measures an inference on a board: whole and layer by layer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROUNDS = 5
 
 @dataclass(frozen=True)
 class Latency:
-    """Host only: a Python call on one sample, and the throughput of a batch. Medians of rounds."""
+    """Of this computer: one Python call on one sample, and throughput of a batch. Medians."""
 
     call_seconds: float
     batch: int
@@ -33,9 +33,9 @@ class Latency:
 
 @dataclass(frozen=True)
 class Bench:
-    """unit: what the costs are in: "instructions", "cycles", "ns"; or "none", and they are None.
+    """unit: of the costs: "instructions", "cycles", "ns"; or "none", and costs are None.
 
-    The board takes off every figure what counting nothing costs.
+    The board subtracts the cost of reading its counter from every figure.
     """
 
     model: str

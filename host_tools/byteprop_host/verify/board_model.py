@@ -1,4 +1,4 @@
-"""A model whose inferences a board runs, used like any other `byteprop.Model`."""
+"""BoardModel: a `byteprop.Model` that runs on a board."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Rows = npt.NDArray[np.uint8]
 
 
 class BoardEngine:
-    """Runs batches on a board. `ticks` are those of the last batch, one a sample."""
+    """Runs batches on a board. ticks: of the last batch, one per sample."""
 
     def __init__(
         self, deployment: Deployment, model: byteprop.Model, progress: Progress = no_progress
@@ -51,7 +51,7 @@ class BoardEngine:
 
 
 class BoardModel(byteprop.Model):
-    """A `Model` on a board: `run` and `predict` go over the line."""
+    """A `Model` on a board: `run` and `predict` use the line."""
 
     def __init__(
         self, deployment: Deployment, model: byteprop.Model, progress: Progress = no_progress
@@ -62,12 +62,12 @@ class BoardModel(byteprop.Model):
 
     @property
     def ticks(self) -> Sequence[int]:
-        """What the board counted for every sample of the last call."""
+        """Ticks of every sample of the last call."""
         return tuple(self._board_engine.ticks)
 
     @property
     def costs(self) -> Sequence[int | None]:
-        """`ticks` in the unit that `deployment.unit` tells."""
+        """`ticks` in the unit of `deployment.unit`."""
         return tuple(self.deployment.cost(t) for t in self.ticks)
 
 
@@ -86,8 +86,8 @@ def load_on_board(
 
 @dataclass(frozen=True)
 class Answers:
-    """outputs: one array [n, ...] per output, in the model file's dtypes. warnings: what is to be
-    known about the samples."""
+    """outputs: one array [n, ...] per output, in the model file's dtypes. warnings: about the
+    samples."""
 
     board: str
     source: str
@@ -128,7 +128,9 @@ def run_on_board(
 def save_outputs(answers: Answers, path: Path) -> None:
     """.npy holds one output; .npz all, as output_0, output_1, ..."""
     if path.suffix != ".npz" and len(answers.outputs) > 1:
-        raise ArgumentError(f"{path}: the model has several outputs; write an .npz")
+        raise ArgumentError(
+            f"{path}: expected a name that ends in .npz, as the model has several outputs"
+        )
     # NumPy would hide why a write to the file itself failed.
     buffer = io.BytesIO()
     if path.suffix == ".npz":

@@ -1,4 +1,4 @@
-"""Comparing a board's bytes with a reference: every output, then layer by layer."""
+"""Compares a board's bytes with a reference: every output, then layer by layer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from byteprop.graph import Graph
 from byteprop_host.data.samples import Ints, SampleSet
 
 MAX_LISTED = 20
-"""Differences kept in full; all of them are counted."""
+"""Differences that are listed; all of them are counted."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Comparison:
 
 
 class LayerDevice(Protocol):
-    """What locating a layer needs of a board."""
+    """The part of a Device that locating a layer needs."""
 
     def infer_upto(self, inputs: bytes, n_ops: int) -> None: ...
 
@@ -87,14 +87,14 @@ class LayerDevice(Protocol):
 
 
 def compare_outputs(
-    graph: Graph, got: Sequence[Ints], want: Sequence[Ints], *, first_sample: int = 0
+    graph: Graph, got: Sequence[Ints], expected: Sequence[Ints], *, first_sample: int = 0
 ) -> Comparison:
     """Compares every value of every output [n, elems]."""
-    n = len(want[0])
+    n = len(expected[0])
     wrong_samples = np.zeros(n, dtype=bool)
     total = different = 0
     listed: list[Difference] = []
-    for index, a, b in zip(graph.outputs, got, want, strict=True):
+    for index, a, b in zip(graph.outputs, got, expected, strict=True):
         tensor = graph.tensors[index]
         wrong = a != b
         wrong_samples |= wrong.any(axis=1)
@@ -126,13 +126,14 @@ def first_different_layer(
         x[sample].reshape(graph.tensors[i].shape)
         for i, x in zip(graph.inputs, samples.device, strict=True)
     ]
-    wanted = byteprop.reference.run_layers(graph, inputs)
-    for k, (op, want) in enumerate(zip(graph.ops, wanted, strict=True)):
+    layers = byteprop.reference.run_layers(graph, inputs)
+    for k, (op, layer) in enumerate(zip(graph.ops, layers, strict=True)):
+        expected = layer.reshape(-1)
         tensor = graph.tensors[op.output]
         device.infer_upto(samples.bytes_of(sample), k + 1)
         raw = device.read_tensor(op.output, tensor.elems)
         got = np.frombuffer(raw, dtype=tensor.dtype.numpy)
-        wrong = np.flatnonzero(got != want.reshape(-1))
+        wrong = np.flatnonzero(got != expected)
         if wrong.size:
             at = int(wrong[0])
             return LayerDifference(
@@ -142,7 +143,7 @@ def first_different_layer(
                 tensor.name,
                 _position(at, tensor.shape),
                 int(got[at]),
-                int(want.reshape(-1)[at]),
+                int(expected[at]),
                 int(wrong.size),
                 tensor.elems,
             )

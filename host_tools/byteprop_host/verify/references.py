@@ -1,4 +1,4 @@
-"""The answers that a board is compared with."""
+"""The reference outputs that a board is compared with."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TFLITE_IDENTIFIER = b"TFL3"
 
 
 class ReferenceKind(Enum):
-    """AUTO takes TFLITE for a .tflite file where tflite-runtime can be imported, else NUMPY."""
+    """AUTO is TFLITE for a .tflite file if tflite-runtime can be imported, else NUMPY."""
 
     AUTO = "auto"
     TFLITE = "tflite"
@@ -32,7 +32,7 @@ class ReferenceKind(Enum):
 
 @dataclass(frozen=True)
 class Reference:
-    """One source of right answers: its name, and why it was chosen."""
+    """One reference implementation: its name, and why it was chosen."""
 
     kind: ReferenceKind
     name: str
@@ -42,24 +42,24 @@ class Reference:
     def run(
         self, graph: Graph, samples: SampleSet, *, progress: Progress = no_progress
     ) -> tuple[Ints, ...]:
-        """Every output [n, elems] in device integers."""
+        """Returns every output [n, elems] in device integers."""
         if self.tflite is None:
             return _run_numpy(graph, samples, progress)
         return _run_tflite(self.tflite, graph, samples, progress)
 
 
 def choose_reference(model: bytes, *, kind: ReferenceKind = ReferenceKind.AUTO) -> Reference:
-    """Picks the reference for a model file and says why."""
+    """Chooses the reference for a model file."""
     version = tflite_version()
     if kind is ReferenceKind.NUMPY:
         return _numpy("asked for")
     if model[4:8] != _TFLITE_IDENTIFIER:
         if kind is ReferenceKind.TFLITE:
             raise ArgumentError(
-                "tflite-runtime reads .tflite only; give the .tflite that this model came from "
-                "with --against, or use --reference numpy"
+                "--reference tflite: expected a .tflite file, the only kind that tflite-runtime "
+                "reads; name the .tflite of this model with --against, or use --reference numpy"
             )
-        return _numpy("the model is no .tflite file")
+        return _numpy("the model is not a .tflite file")
     if version is None:
         if kind is ReferenceKind.TFLITE:
             raise ToolMissingError(
@@ -102,7 +102,7 @@ def tflite_interpreter(model: bytes, *, resolver: str, threads: int = 1) -> Any:
         )
         made.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        raise ModelError(f"tflite-runtime refuses the model: {error}") from error
+        raise ModelError(f"tflite-runtime cannot load the model: {error}") from error
     return made
 
 
@@ -127,7 +127,9 @@ def _run_tflite(
     inputs = interpreter.get_input_details()
     outputs = interpreter.get_output_details()
     if len(inputs) != len(samples.file) or len(outputs) != len(graph.outputs):
-        raise ModelError("tflite-runtime counts other inputs or outputs than byteprop does")
+        raise ModelError(
+            "tflite-runtime and byteprop disagree about the number of inputs or outputs"
+        )
     found: list[list[npt.NDArray[np.generic]]] = [[] for _ in outputs]
     for i in range(samples.n):
         for detail, x in zip(inputs, samples.file, strict=True):

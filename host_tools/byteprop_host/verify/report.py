@@ -1,4 +1,4 @@
-"""The report of a verification."""
+"""The HTML report of a verification."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _tiles(v: Verdict) -> str:
         )
     if f.inference_median is not None:
         per_mac = "" if f.inference_per_mac is None else f"{f.inference_per_mac:.2f} per MAC"
-        tiles.append(Tile(f"{f.unit} an inference", f"{f.inference_median:,}", per_mac))
+        tiles.append(Tile(f"{f.unit} per inference", f"{f.inference_median:,}", per_mac))
     tiles.append(Tile("multiply-accumulates", f"{f.macs:,}", f"{len(v.layers)} layers"))
     if f.ram_bytes is not None:
         has = v.board.memory.ram_bytes
@@ -149,7 +149,7 @@ def _accuracy(v: Verdict) -> str:
     return page.card(
         "Confusion",
         f"<p>{a.board:.2%} of {v.samples.n:,} labelled samples are right. Rows are the true class, "
-        "columns the board's answer.</p>",
+        "columns the class that the board predicts.</p>",
         page.confusion_table(a.confusion),
     )
 
@@ -160,7 +160,7 @@ def _histogram(v: Verdict) -> str:
     n_bins = min(64, high - low + 1)
     counts, edges = np.histogram(values, bins=n_bins, range=(low, high + 1))
     width, height, base = 560.0, 380.0, 350.0
-    # A softmax answers mostly with its ends; a logarithm lets the values between be seen.
+    # The outputs of a softmax are mostly near 0 and 1; a logarithm shows the values between.
     heights = np.log1p(counts) / np.log1p(max(int(counts.max()), 1)) * (base - 10)
     step = width / n_bins
     bars = "".join(
@@ -172,8 +172,7 @@ def _histogram(v: Verdict) -> str:
     )
     return page.card(
         "Output values",
-        "<p>How often the board gave each value, on a logarithmic scale; "
-        f"{len(values):,} values.</p>",
+        f"<p>Count of each output value, on a logarithmic scale; {len(values):,} values.</p>",
         f'<svg class="histogram" viewBox="0 0 {width:.0f} {height:.0f}" role="img" '
         f'aria-label="Histogram of output values"><line x1="0" y1="{base}" x2="{width}" '
         f'y2="{base}"/>{bars}<text x="0" y="{base + 20}">{low}</text>'
@@ -187,7 +186,7 @@ def _pictures(v: Verdict) -> str:
     if side is None:
         return ""
     tensor = v.graph.tensors[v.graph.outputs[0]]
-    images = page.grey_of(x[0]).reshape(v.samples.n, side, side)
+    images = page.to_grey(x[0]).reshape(v.samples.n, side, side)
     figures = []
     for i in _shown_samples(v):
         answer = int(v.outputs[0][i].argmax())
@@ -197,9 +196,9 @@ def _pictures(v: Verdict) -> str:
         true = f", true {label}" if kind == "missed" else ""
         caption = f"#{i}: <b>{answer}</b> <small>{score:.2f}{true}</small>"
         figures.append(page.figure(images[i], f"sample {i}", caption, kind=kind))
-    about = "The board's answer and its score under each input."
+    about = "The class that the board predicts, and its score, below each input."
     if v.samples.labels is not None:
-        about += " Wrong classes are framed; half of those shown are chosen among them."
+        about += " Wrong classes are framed, and are half of those shown where there are enough."
     return page.card("Samples", f"<p>{about}</p>", page.pictures(figures))
 
 
@@ -217,7 +216,7 @@ def _facts(v: Verdict) -> str:
         ("reference", f"{v.reference.name}: {v.reference.why}"),
         ("samples", v.samples.source),
         *(("warning", warning) for warning in v.samples.warnings),
-        ("inputs normalised", describe_inputs(v.graph) or "no"),
+        ("inputs normalized", describe_inputs(v.graph) or "no"),
         ("bytes", _how_compared(v)),
         ("board", f"{v.board.name}, {v.board.vendor}, {v.board.cpu}"),
         ("build", f"{v.build_id:016x}"),
@@ -233,8 +232,8 @@ def _facts(v: Verdict) -> str:
 
 def _how_compared(v: Verdict) -> str:
     if not v.by_digest:
-        return "every output byte crossed the line and was compared"
+        return "every output byte was sent over the line and compared"
     return (
-        f"{v.by_digest:,} of {v.samples.n:,} samples were settled by the CRC-32 of their outputs; "
-        "where it differed, all bytes were fetched and compared"
+        f"{v.by_digest:,} of {v.samples.n:,} samples were compared by the CRC-32 of their "
+        "outputs; where it differed, all bytes were fetched and compared"
     )

@@ -18,7 +18,7 @@ from byteprop_host.verify.references import Reference
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured on the way. None: the board cannot tell. inference_* are in `unit`."""
+    """Measurements. None: the board does not measure it. inference_* are in `unit`."""
 
     ram_bytes: int | None
     flash_bytes: int | None
@@ -40,7 +40,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Share of right classes, and [true, predicted] counts of the board's answers."""
+    """Shares of right classes, and [true, predicted] counts of the board's outputs."""
 
     board: float
     reference: float
@@ -73,11 +73,11 @@ class Verdict:
 
     @property
     def identical(self) -> bool:
-        """The board gave the reference's bytes, and the data file's outputs when it has some."""
+        """The outputs equal the reference's, and those in the data file if it has some."""
         return self.comparison.identical and (self.expected is None or self.expected.identical)
 
     def text(self) -> str:
-        """The verdict for people, the decisive line first."""
+        """The verdict as text, the decisive line first."""
         return _text(self)
 
     def __repr__(self) -> str:
@@ -152,9 +152,9 @@ def _text(verdict: Verdict) -> str:
         f"samples    {verdict.samples.source}",
         *(f"warning    {w}" for w in verdict.samples.warnings),
     ]
-    normalised = describe_inputs(verdict.graph)
-    if normalised:
-        lines.append(f"inputs     normalised: {normalised}")
+    normalized = describe_inputs(verdict.graph)
+    if normalized:
+        lines.append(f"inputs     normalized: {normalized}")
     lines += _difference_lines(verdict)
     if verdict.accuracy is not None:
         lines.append(

@@ -51,7 +51,7 @@ def _end(kind: str, info: TensorInfo) -> list[str]:
     )
     if info.normalization is None:
         return [line]
-    return [line, f"        normalised: {describe(info.normalization)}"]
+    return [line, f"        normalized: {describe(info.normalization)}"]
 
 
 def _row(layer: LayerInfo) -> tuple[str, ...]:
