@@ -35,7 +35,7 @@ DOCUMENTS = [
     *sorted((ROOT / "examples").rglob("README.md")),
 ]
 # Folders whose code is read too: messages, help and docstrings.
-CODE = ("boards", "csrc", "examples")
+CODE = ("boards", "csrc", "examples", "runtime")
 SOURCES = [
     path
     for folder in CODE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -27,9 +28,10 @@ isas = _raw.isa_names()
 
 
 @pytest.fixture(autouse=True)
-def _best_isa_again() -> object:
+def _same_isa_again() -> Iterator[None]:
+    before = _raw.isa_name()
     yield
-    _raw.isa_select(isas[-1])
+    assert _raw.isa_select(before)
 
 
 def wrap(x: int) -> int:

@@ -34,9 +34,10 @@ isas = _raw.isa_names()
 @pytest.fixture(params=isas, scope="module", autouse=True)
 def isa(request: pytest.FixtureRequest) -> Iterator[str]:
     """Every test runs with every set of kernels that this CPU has."""
+    before = _raw.isa_name()
     assert _raw.isa_select(request.param)
     yield request.param
-    _raw.isa_select(isas[-1])
+    assert _raw.isa_select(before)
 
 
 def sample_of(
