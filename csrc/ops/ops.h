@@ -85,10 +85,16 @@ static inline uint32_t bp_record_offset(const uint8_t *record) {
 static inline int16_t bp_record_zero_point(const uint8_t *record) {
     return (int16_t)BP_ROM_U16(record + BP_TENSOR_ZERO_POINT);
 }
+static inline uint8_t bp_record_rank(const uint8_t *record) {
+    return BP_ROM_U8(record + BP_TENSOR_RANK);
+}
+static inline uint32_t bp_record_dim(const uint8_t *record, uint8_t axis) {
+    return BP_ROM_U32(record + BP_TENSOR_DIMS + 4u * axis);
+}
 /* 1 for a scalar. */
 static inline uint32_t bp_record_last_dim(const uint8_t *record) {
-    uint8_t rank = BP_ROM_U8(record + BP_TENSOR_RANK);
-    return rank == 0 ? 1 : BP_ROM_U32(record + BP_TENSOR_DIMS + 4u * (rank - 1u));
+    uint8_t rank = bp_record_rank(record);
+    return rank == 0 ? 1 : bp_record_dim(record, (uint8_t)(rank - 1u));
 }
 
 #endif

@@ -63,6 +63,77 @@ void bp_softmax_s8(int8_t *y, const int8_t *x, const uint8_t *exp_q31, uint16_t 
  * the device. diff_min <= 0. */
 void bp_softmax_exp_table(int32_t *exp_q31, int32_t mult_q31, int8_t lshift, int32_t diff_min);
 
+/* One axis of a window that moves over an input: tap k of output position o is at input position
+ * o * stride - pad + k * dilation. Taps outside of the input count for nothing. */
+typedef struct {
+    uint16_t kernel; /* number of taps */
+    uint16_t stride;
+    uint16_t dilation;
+    uint16_t pad; /* in front of the input */
+} bp_window_t;
+
+/* Pooling of images [batch][height][width][channels]: the average of the taps inside, rounded half
+ * away from zero, or their maximum, then clamped. dilation is 1, and every window has a tap inside. y
+ * and x must not overlap. Source: TensorFlow Lite AVERAGE_POOL_2D, MAX_POOL_2D, reference kernels. */
+typedef struct {
+    uint32_t batch;
+    uint32_t x_height;
+    uint32_t x_width;
+    uint32_t y_height;
+    uint32_t y_width;
+    uint32_t channels;
+    bp_window_t window[2]; /* height, width */
+    uint8_t is_max;
+    int8_t y_min;
+    int8_t y_max;
+} bp_pool_t;
+void bp_pool_s8(int8_t *y, const int8_t *x, const bp_pool_t *p);
+
+/* Axes of an input as groups of neighbours: kept, reduced, kept, reduced, kept, each the product of
+ * its axes, 1 where there are none. Four axes need no more. */
+typedef struct {
+    uint32_t extent[5];
+} bp_reduction_t;
+
+/* Mean over the reduced axes: y = clamp(requant(sum(x - x_zp)) + y_zp, -128, 127). mult_q31 is divided
+ * by the number of values: 0 .. 2^31 - 1. y and x must not overlap. Source: TensorFlow Lite MEAN,
+ * reference kernel. */
+typedef struct {
+    int32_t mult_q31;
+    int8_t lshift;
+    int16_t x_zp;
+    int16_t y_zp;
+} bp_mean_t;
+void bp_mean_s8(int8_t *y, const int8_t *x, const bp_reduction_t *r, const bp_mean_t *p);
+/* Maximum over the reduced axes. y and x must not overlap. Source: TensorFlow Lite REDUCE_MAX. */
+void bp_reduce_max_s8(int8_t *y, const int8_t *x, const bp_reduction_t *r);
+
+/* Resizing of images [batch][height][width][channels]; y and x must not overlap. */
+typedef struct {
+    uint32_t batch;
+    uint32_t x_height;
+    uint32_t x_width;
+    uint32_t y_height;
+    uint32_t y_width;
+    uint32_t channels;
+} bp_resize_t;
+/* Each output pixel is an input pixel. rows: ROM u16 [y_height], columns: ROM u16 [y_width], which input
+ * row and column. */
+void bp_resize_nearest_s8(int8_t *y, const int8_t *x, const bp_resize_t *p, const uint8_t *rows,
+                          const uint8_t *columns);
+
+#define BP_BILINEAR_ONE 1024           /* one input position */
+#define BP_BILINEAR_MAX_INPUTS 1048576 /* positions times BP_BILINEAR_ONE in 31 bits */
+/* Output position o is at o * step + start, in 1/1024 of an input position; from -512 up, and before the
+ * end of the input. */
+typedef struct {
+    int32_t step;
+    int32_t start;
+} bp_bilinear_axis_t;
+/* axes: height, width. Source: TensorFlow Lite RESIZE_BILINEAR for integers, reference kernel. */
+void bp_resize_bilinear_s8(int8_t *y, const int8_t *x, const bp_resize_t *p,
+                           const bp_bilinear_axis_t axes[2]);
+
 /* Row-block primitive, the seam for tuned code: acc[r] = sum_i w[r * row_stride + i] * x[i] for
  * 4 rows, n_in columns. bp_dot_rows_s8 is the plain C definition. */
 void bp_dot_rows_s8(int32_t *acc, const int8_t *x, const uint8_t *weights, uint16_t row_stride,

@@ -21,6 +21,11 @@ extern "C" {
     X(3, SOFTMAX_S8, softmax, 1, 1, 2, BP_OP_INT8 | BP_OP_SAME_SIZE | BP_OP_IN_PLACE)              \
     X(4, RESHAPE, reshape, 1, 1, 0,                                                                \
       BP_OP_SAME_TYPE | BP_OP_SAME_SIZE | BP_OP_IN_PLACE | BP_OP_KEEPS_BYTES)                      \
+    X(8, POOL_S8, pool, 1, 1, 6, BP_OP_INT8)                                                       \
+    X(9, MEAN_S8, mean, 1, 1, 3, BP_OP_INT8)                                                       \
+    X(10, REDUCE_MAX_S8, reduce_max, 1, 1, 1, BP_OP_INT8)                                          \
+    X(11, RESIZE_NEAREST_S8, resize_nearest, 1, 1, 3, BP_OP_INT8)                                  \
+    X(12, RESIZE_BILINEAR_S8, resize_bilinear, 1, 1, 3, BP_OP_INT8)                                \
     /* the next op comes here */
 
 /* Traits of an op. Without IN_PLACE no input may have a byte of an output. */

@@ -148,6 +148,13 @@ class Builder:
             return value.index
         self.unsupported(op, f"input {quoted(raw.name)} is {self._kind(raw, value)}")
 
+    def int8_operands(self, op: RawOp, source: int, target: int) -> tuple[Tensor, Tensor]:
+        """Input and output, which must be int8."""
+        x, y = self.tensors[source], self.tensors[target]
+        if x.dtype is not DType.INT8 or y.dtype is not DType.INT8:
+            self.unsupported(op, f"from {x.dtype.name} to {y.dtype.name}, expected INT8 to INT8")
+        return x, y
+
     def numbers(self, op: RawOp, operand: int) -> npt.NDArray[np.int64]:
         """Integers known now: folded, or constant in the file."""
         value = self.value(op, operand)

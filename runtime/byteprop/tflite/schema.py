@@ -67,10 +67,12 @@ ROOT = "Model"
 # BuiltinOptions: the value of the union's type byte, and the table behind it.
 OPTIONS: Mapping[int, str] = MappingProxyType(
     {
+        5: "Pool2DOptions",
         8: "FullyConnectedOptions",
         9: "SoftmaxOptions",
         10: "ConcatenationOptions",
         11: "AddOptions",
+        15: "ResizeBilinearOptions",
         17: "ReshapeOptions",
         21: "MulOptions",
         23: "GatherOptions",
@@ -82,6 +84,7 @@ OPTIONS: Mapping[int, str] = MappingProxyType(
         37: "CastOptions",
         55: "ShapeOptions",
         59: "PackOptions",
+        74: "ResizeNearestNeighborOptions",
     }
 )
 
@@ -89,6 +92,7 @@ OPTIONS: Mapping[int, str] = MappingProxyType(
 OPTIONS_OF_OP: Mapping[int, int] = MappingProxyType(
     {
         Code.ADD: Options.AddOptions,
+        Code.AVERAGE_POOL_2D: Options.Pool2DOptions,
         Code.CAST: Options.CastOptions,
         Code.CONCATENATION: Options.ConcatenationOptions,
         Code.DEQUANTIZE: Options.DequantizeOptions,
@@ -98,17 +102,22 @@ OPTIONS_OF_OP: Mapping[int, int] = MappingProxyType(
         Code.FULLY_CONNECTED: Options.FullyConnectedOptions,
         Code.GATHER: Options.GatherOptions,
         Code.MAXIMUM: Options.MaximumMinimumOptions,
+        Code.MAX_POOL_2D: Options.Pool2DOptions,
+        Code.MEAN: Options.ReducerOptions,
         Code.MINIMUM: Options.MaximumMinimumOptions,
         Code.MUL: Options.MulOptions,
         Code.PACK: Options.PackOptions,
         Code.QUANTIZE: Options.QuantizeOptions,
         Code.RANK: Options.RankOptions,
+        Code.REDUCE_MAX: Options.ReducerOptions,
         Code.REDUCE_PROD: Options.ReducerOptions,
         Code.RELU: Options.NONE,
         Code.RELU6: Options.NONE,
         Code.RELU_0_TO_1: Options.NONE,
         Code.RELU_N1_TO_1: Options.NONE,
         Code.RESHAPE: Options.ReshapeOptions,
+        Code.RESIZE_BILINEAR: Options.ResizeBilinearOptions,
+        Code.RESIZE_NEAREST_NEIGHBOR: Options.ResizeNearestNeighborOptions,
         Code.SHAPE: Options.ShapeOptions,
         Code.SLICE: Options.SliceOptions,
         Code.SOFTMAX: Options.SoftmaxOptions,
@@ -196,7 +205,10 @@ TABLES: Mapping[str, Mapping[int, Field]] = MappingProxyType(
         "MulOptions": {0: BYTE},
         "SubOptions": {0: BYTE, 1: BYTE},
         "DivOptions": {0: BYTE},
+        "Pool2DOptions": {0: BYTE, 1: INT, 2: INT, 3: INT, 4: INT, 5: BYTE},
         "ReshapeOptions": {0: Vector(4)},
+        "ResizeBilinearOptions": {0: INT, 1: INT, 2: BYTE, 3: BYTE},
+        "ResizeNearestNeighborOptions": {0: BYTE, 1: BYTE},
         "GatherOptions": {0: INT, 1: INT},
         "ReducerOptions": {0: BYTE},
         "SqueezeOptions": {0: Vector(4)},

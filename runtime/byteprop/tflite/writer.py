@@ -10,7 +10,7 @@ import tflite
 
 from byteprop.graph import Graph
 from byteprop.graph.tensor import Activation, DType, Tensor
-from byteprop.tflite.file import Options, TfliteFile, options_of
+from byteprop.tflite.file import TfliteFile, options_of
 
 _TYPES = {DType.INT8: tflite.TensorType.INT8, DType.UINT8: tflite.TensorType.UINT8}
 _FLOAT = tflite.TensorType.FLOAT32
@@ -98,11 +98,22 @@ class Writer:
     # For the ops, which name everything as the schema does.
 
     def op(
-        self, name: str, inputs: list[int], outputs: list[int], *, version: int = 1, **options: Any
+        self,
+        name: str,
+        inputs: list[int],
+        outputs: list[int],
+        *,
+        version: int = 1,
+        table: str | None = None,
+        **options: Any,
     ) -> None:
-        """Adds an op between tensors of the file. options: the fields of its table of options."""
+        """Adds an op between tensors of the file. options: the fields of its table of options;
+        table: the table's name where it is not the op's."""
         code = getattr(tflite.BuiltinOperator, name)
-        self.file.op(code, inputs, outputs, version=version, options=_options(name, options))
+        # FULLY_CONNECTED has FullyConnectedOptions.
+        table = name.title().replace("_", "") if table is None else table
+        written = options_of(table, **options) if options else None
+        self.file.op(code, inputs, outputs, version=version, options=written)
 
     def constant(self, name: str, data: npt.NDArray[Any], scale: Any = None) -> int:
         """Adds a constant; returns its index in the file. scale: one number, or one per row."""
@@ -113,8 +124,3 @@ class Writer:
         """The code of an activation inside another op; None when the schema has none."""
         code = getattr(tflite.ActivationFunctionType, activation.name, None)
         return None if code is None else int(code)
-
-
-def _options(op: str, fields: dict[str, Any]) -> Options | None:
-    """FULLY_CONNECTED has FullyConnectedOptions."""
-    return options_of(op.title().replace("_", ""), **fields) if fields else None

@@ -1,0 +1,28 @@
+#include "ops/ops.h"
+#include "ops/reduction.h"
+
+/* MEAN. Its words: axes u8, a bit for each, 0, 0, 0; multiplier i32, divided by the number of values
+ * and so any that is not negative; shift i32. */
+
+enum { MULTIPLIER = 4, LSHIFT = 8 };
+
+bp_status_t bp_op_mean_check(const bp_reader_t *reader, const bp_op_t *op) {
+    const int32_t lshift = BP_ROM_I32(op->params + LSHIFT);
+    if (BP_ROM_I32(op->params + MULTIPLIER) < 0 || lshift < -31 || lshift > 30) {
+        return BP_E_PARAM;
+    }
+    return bp_check_reduction(bp_operand_record(reader->model, op, 0),
+                              bp_operand_record(reader->model, op, 1), BP_ROM_U8(op->params));
+}
+
+void bp_op_mean_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op) {
+    const uint8_t *tx = bp_operand_record(model, op, 0), *ty = bp_operand_record(model, op, 1);
+    const bp_mean_t mean = {.mult_q31 = BP_ROM_I32(op->params + MULTIPLIER),
+                            .lshift = BP_ROM_I8(op->params + LSHIFT),
+                            .x_zp = bp_record_zero_point(tx),
+                            .y_zp = bp_record_zero_point(ty)};
+    bp_reduction_t reduction;
+    bp_reduction(&reduction, tx, BP_ROM_U8(op->params));
+    bp_mean_s8((int8_t *)arena + (size_t)bp_record_offset(ty),
+               (const int8_t *)arena + (size_t)bp_record_offset(tx), &reduction, &mean);
+}

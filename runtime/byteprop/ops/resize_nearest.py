@@ -1,0 +1,81 @@
+"""Resizing to the nearest pixel: RESIZE_NEAREST_NEIGHBOR, int8 to int8."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from byteprop.ops.resize import (
+    Resize,
+    check_resize,
+    decode_flags,
+    flags_word,
+    read_resize,
+    resize_detail,
+    sizes,
+    write_resize,
+)
+from byteprop.ops.spec import Block, OpSpec, Params, Placed, Reader, Record
+
+if TYPE_CHECKING:
+    from byteprop.tflite.builder import Builder
+    from byteprop.tflite.rawmodel import RawOp
+    from byteprop.tflite.writer import Writer
+
+_MAX_SIZE = 2**16
+
+
+@dataclass(frozen=True)
+class ResizeNearest(Resize):
+    """RESIZE_NEAREST_NEIGHBOR of images [batch, height, width, channels]."""
+
+
+class ResizeNearestSpec(OpSpec[ResizeNearest]):
+    name = "resize_nearest"
+    kind = ResizeNearest
+
+    def check(self, at: Placed[ResizeNearest]) -> None:
+        check_resize(at)
+        if max(n_in for n_in, _ in sizes(at)) > _MAX_SIZE:
+            at.refuse(
+                f"expected an input of at most {_MAX_SIZE} rows and columns, got {at.x.shape}"
+            )
+
+    def params(self, at: Placed[ResizeNearest]) -> Params:
+        lists = [_nearest(at.op, n_in, n_out) for n_in, n_out in sizes(at)]
+        blocks = [Block(indices.tobytes, shared=True, derived=True) for indices in lists]
+        return flags_word(at.op), *blocks
+
+    def decode(self, record: Record) -> ResizeNearest:
+        return ResizeNearest(record.inputs[0], record.outputs[0], *decode_flags(record.params))
+
+    def tflite_readers(self) -> Mapping[str, Reader]:
+        return {"RESIZE_NEAREST_NEIGHBOR": Reader(_read, 4)}
+
+    def write_tflite(self, at: Placed[ResizeNearest], writer: Writer) -> None:
+        write_resize("RESIZE_NEAREST_NEIGHBOR", at, writer)
+
+    def detail(self, op: ResizeNearest) -> tuple[str, ...]:
+        return resize_detail(op)
+
+
+def _nearest(op: ResizeNearest, n_in: int, n_out: int) -> npt.NDArray[np.uint16]:
+    """The input position of each output position; every step in float32."""
+    aligned = op.align_corners and n_out > 1
+    scale = np.float32(n_in - aligned) / np.float32(n_out - aligned)
+    offset = np.float32(0.5 if op.half_pixel_centers else 0.0)
+    at = (np.arange(n_out, dtype=np.float32) + offset) * scale
+    rounded = np.floor(at.astype(np.float64) + (0.5 if op.align_corners else 0.0))
+    return np.asarray(np.clip(rounded, 0, n_in - 1), "<u2")
+
+
+def _read(builder: Builder, op: RawOp) -> None:
+    """From a .tflite file."""
+    import tflite
+
+    options = builder.options(op, tflite.ResizeNearestNeighborOptions)
+    builder.ops.append(ResizeNearest(*read_resize(builder, op, options)))
