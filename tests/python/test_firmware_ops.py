@@ -59,7 +59,8 @@ def symbols(firmware: Firmware) -> str:
 
 
 def test_firmware_for_uploads_has_what_board_toml_names() -> None:
-    assert ops_of(built("mps2-an386", None)) == image.all_ops()
+    cortex = built("mps2-an386", None)
+    assert set(cortex.board.build.ops) == ops_of(cortex) < image.all_ops()
     uno = built("arduino-uno", None, train=True)
     assert set(uno.board.build.ops) == {"dense", "reshape"} == ops_of(uno)
 
@@ -68,7 +69,7 @@ def test_an_unknown_op_in_board_toml_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "mps2-an386"
     folder.mkdir()
     original = load_board("mps2-an386").folder / "board.toml"
-    text = original.read_text(encoding="utf-8").replace("[build]", '[build]\nops = ["dens"]')
+    text = original.read_text(encoding="utf-8").replace('["dense", ', '["dens", ')
     (folder / "board.toml").write_text(text, encoding="utf-8")
     with pytest.raises(BoardFileError, match=r"build.ops: expected .*dense.*, got 'dens'"):
         parse_board(folder / "board.toml")
