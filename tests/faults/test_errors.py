@@ -94,17 +94,17 @@ def test_port_that_is_in_use() -> None:
 
 
 def test_socket_that_nobody_serves() -> None:
-    with pytest.raises(PortError, match="nobody listens"):
+    with pytest.raises(PortError, match="nothing listens at socket:"):
         Device.open("socket://127.0.0.1:9")
 
 
 def test_silent_port() -> None:
-    assert "nothing at all was received" in hello_error(lambda sent: b"")
+    assert "nothing was received" in hello_error(lambda sent: b"")
 
 
 def test_wrong_baud_rate_shows_the_last_bytes() -> None:
     text = hello_error(lambda sent: b"\xf8\x00\x80\xfc\x1e\x9c")
-    assert "wrong baud rate (now 115200)" in text
+    assert "baud rate" in text and "115200" in text
     assert "f8 00 80 fc 1e 9c |......" in text
 
 
@@ -150,7 +150,7 @@ def test_board_that_resets_again_and_again() -> None:
         return hello_answer(sent) + lost * any(f.type != Message.HELLO for f in frames)
 
     with impostor(answer) as port, Device.open(port, timeout=2.0) as device:
-        with pytest.raises(LinkError, match="resets itself again and again"):
+        with pytest.raises(LinkError, match="20 sessions were lost in a row"):
             device.echo(b"hello")
 
 
@@ -207,7 +207,7 @@ def test_a_board_that_takes_no_bytes() -> None:
     """A line whose buffers are full ends the wait after the time-out."""
     master, slave = pty.openpty()
     tty.setraw(slave)
-    with pytest.raises(LinkError, match="it takes no bytes for 0.2 s"):
+    with pytest.raises(LinkError, match="accepted no byte for 0.2 s; reset the board"):
         transport = open_transport(os.ttyname(slave), baud=115_200, timeout=0.2)
         for _ in range(100):
             transport.write(bytes(60_000))
@@ -222,7 +222,7 @@ def test_cable_pulled_out_in_the_middle() -> None:
         device = Device.open(target.port)
         assert device.echo(b"there") == b"there"
         target.close()
-        with pytest.raises(LinkError, match="went away in the middle"):
+        with pytest.raises(LinkError, match="was disconnected"):
             for _ in range(3):
                 device.echo(b"gone")
         device.close()

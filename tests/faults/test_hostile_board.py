@@ -239,7 +239,7 @@ CASES: dict[str, Case] = {
         lambda: instead(Message.WRITE), "stopped answering", ("run",), b"\x55" * 4000 + b"\0"
     ),
     "all: flood of bytes without an end": Case(
-        lambda: instead(Message.HELLO), "what arrives", ("flash",), b"\x81" * 4000
+        lambda: instead(Message.HELLO), "not frames", ("flash",), b"\x81" * 4000
     ),
     "all: flood of text": Case(
         lambda: instead(Message.HELLO),

@@ -1,5 +1,5 @@
-"""What answers contain. Nothing in them is trusted: every field is compared with what it has to be,
-or with its bounds, and AnswerError names the first that is wrong."""
+"""Parses answers of the board. Nothing in them is trusted: every field is compared with its
+expected value or its bounds, and AnswerError names the first that is wrong."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from byteprop_host.errors import AnswerError, LinkError
 from byteprop_host.link.messages import ANSWER, PROTOCOL_VERSION, Message, type_name
 
 MAX_OBJECT_BYTES = 1 << 24
-"""Inputs, outputs or arena of a board; more than any has, and little for a host."""
+"""Limit for inputs, outputs and arena of a board: more than any has, and little for a host."""
 MAX_NAMES_BYTES = 255
 MAX_FEATURES_BYTES = const("BP_MODEL_FEATURES_BYTES")
 
@@ -37,7 +37,7 @@ def wrong(kind: int, field: str, expected: object, got: object) -> AnswerError:
     message = type_name(kind if kind >= Message.NACK else kind | ANSWER)
     return AnswerError(
         f"the board's {message} is wrong: {field}: expected {expected}, got {got}; its firmware is "
-        "damaged or no byteprop: flash it again with: byteprop flash --board NAME",
+        "damaged, or not byteprop's; flash it again with: byteprop flash --board NAME",
         message=message,
         field=field,
     )
@@ -64,12 +64,12 @@ def _unpack(kind: int, layout: struct.Struct, data: bytes) -> tuple[int, ...]:
 
 
 def parse_nothing(kind: int, data: bytes) -> None:
-    """Of WRITE and RESET nothing follows the status."""
+    """Checks an answer without data: of WRITE and RESET."""
     expect(kind, "bytes after the status", len(data), 0)
 
 
 def parse_number(kind: int, data: bytes) -> int:
-    """The only field: an offset, a checksum."""
+    """The only field of an answer: an offset or a checksum."""
     return _unpack(kind, _U32, data)[0]
 
 
@@ -79,7 +79,7 @@ def parse_space(kind: int, status: int, data: bytes) -> tuple[int, int] | None:
         return None
     needed, available = _unpack(kind, _PAIR, data)
     if needed <= available:
-        raise wrong(kind, "bytes needed", f"more than the {available} there are", needed)
+        raise wrong(kind, "bytes needed", f"more than the {available} available", needed)
     return needed, available
 
 
@@ -88,7 +88,7 @@ def parse_space(kind: int, status: int, data: bytes) -> tuple[int, int] | None:
 
 @dataclass(frozen=True)
 class DeviceInfo:
-    """What the board answered to HELLO."""
+    """The board's answer to HELLO."""
 
     board: str
     cpu: str
@@ -165,7 +165,7 @@ def parse_hello(payload: bytes) -> DeviceInfo:
 
 
 def _check_limits(info: DeviceInfo, hello_bytes: int) -> None:
-    """The bounds of board.toml; and no answer is longer than the largest payload."""
+    """Checks the bounds of board.toml, and that no answer is longer than the largest payload."""
     least, most = SERIAL_LIMITS["max_payload"]
     least = max(least, hello_bytes)
     expect_between(Message.HELLO, "largest payload", info.max_payload, least, most)
@@ -196,7 +196,7 @@ def _name(field: str, raw: bytes) -> str:
 
 @dataclass(frozen=True)
 class Selected:
-    """The model that answers, as the board sees it."""
+    """The selected model, as the board reports it."""
 
     crc32: int
     arena_bytes: int
@@ -207,8 +207,8 @@ class Selected:
 
 @dataclass(frozen=True)
 class InferAnswer:
-    """output: all outputs, one after the other; b"" when they were not sent because they are too
-    long to come with the answer. crc is the board's digest of them."""
+    """output: all outputs, one after the other; b"" when they are too long for the answer. crc: the
+    board's digest of them."""
 
     output: bytes
     ticks: int
@@ -228,7 +228,7 @@ class Stats:
 
 
 def parse_selected(kind: int, data: bytes, model: Engine | None, crc: int | None) -> Selected:
-    """model: what the board has to have selected, if known; else its checksum may be."""
+    """model: the expected model, if known; crc: else its checksum, if known."""
     selected = Selected(*_unpack(kind, _SELECTED, data))
     if model is not None:
         _check_selected(kind, selected, model)
@@ -254,7 +254,7 @@ def check_outputs(output: bytes, crc: int) -> None:
 
 
 def parse_inferred(data: bytes, n_outputs: int) -> InferAnswer:
-    """n_outputs: bytes of outputs that have to come with the answer."""
+    """n_outputs: bytes of outputs that the answer must contain."""
     kind = Message.INFER
     expect(kind, "bytes after the status", len(data), _INFERRED.size + n_outputs)
     ticks, crc = _INFERRED.unpack_from(data)
@@ -265,13 +265,13 @@ def parse_inferred(data: bytes, n_outputs: int) -> InferAnswer:
 
 
 def parse_partly_inferred(data: bytes) -> None:
-    """When not all ops were asked for: no digest and no outputs."""
+    """Checks the answer to a run of some of the ops: no digest and no outputs."""
     answer = parse_inferred(data, 0)
     expect_digest(Message.INFER, "CRC-32 of all outputs", answer.crc, 0)
 
 
 def parse_profile(data: bytes, n_ops: int) -> list[int]:
-    """n_ops: how many ops the answer has to contain."""
+    """n_ops: number of ops that the answer must contain."""
     expect(Message.PROFILE, "bytes after the status", len(data), 4 * n_ops)
     return list(struct.unpack(f"<{n_ops}I", data))
 
@@ -299,7 +299,7 @@ class TrainResult:
 
 @dataclass(frozen=True)
 class FlashSave:
-    """What is stored in the board's flash. crc32 tells one save from another."""
+    """A save in the board's flash. crc32 identifies it."""
 
     sequence: int
     image_bytes: int
@@ -310,7 +310,7 @@ class FlashSave:
 
 
 def parse_begun(data: bytes, memory_bytes: int, state_bytes: int) -> None:
-    """Host and board plan the same memory, or they would learn different things."""
+    """Checks that host and board plan the same memory, which the same training needs."""
     memory, state = _unpack(Message.TRAIN_BEGIN, _PAIR, data)
     expect(Message.TRAIN_BEGIN, "memory bytes", memory, memory_bytes)
     expect(Message.TRAIN_BEGIN, "state bytes", state, state_bytes)

@@ -1,12 +1,11 @@
 """Requests over a line that loses bytes: a session with sequence numbers, a window of bytes and of
 answer slots, and retransmission.
 
-Only this side has timers. The board executes requests in order and once; it says NACK when one is
-missing. What it had to say about one transmission tells about all earlier ones, because the line
-keeps order: whatever was sent before and is not answered by then has been lost on one of its ways,
-and is sent again. In doubt (NACK, or silence) a SYNC asks: it is short, and once it is answered the
-board's receive ring is known to be empty of what was sent before, so that sending again never
-makes the ring overflow.
+Only the host has timers. The board executes requests in order and once; it sends NACK when one is
+missing. The line keeps order, so an answer to one transmission is also news of all earlier ones:
+what was sent before and is still unanswered was lost, and is sent again. In doubt (NACK, or
+silence) the host sends a SYNC. It is short, and once it is answered the board's receive ring has
+nothing left that was sent before, so that sending again never overflows the ring.
 """
 
 from __future__ import annotations
@@ -48,25 +47,25 @@ _HELLO_AT_LEAST_EVERY = 0.5
 _KEPT_RAW_BYTES = 48
 _MAX_TRANSMISSIONS = 100
 BUSY_TIMEOUTS = 10
-"""Time-outs that a board may show signs of life without answering a request."""
+"""Time-outs to wait for an answer while the board shows other signs of life."""
 SYNC_BYTES = 13
 FRAME_OVERHEAD = const("BP_LINK_HEADER_BYTES") + const("BP_LINK_CRC_BYTES") + 3
 
 
-# Frames up to this many bytes pass any line that is worth using. Longer ones are given up when so
-# many more of them were lost than passed.
+# Frames up to this many bytes pass any usable line. If this many more of the longer ones are lost
+# than pass, the session ends, and the next one uses shorter frames.
 _SHORT_BYTES = 64
 _LONG_LOSSES = 6
 _RETRANSMITTED_AT_ONCE = 4
 
 
-# Payloads of what the board sends unasked.
+# Payload bytes of frames that the board sends without a request.
 _UNASKED_BYTES = {Message.NACK: 0, Message.NO_SESSION: 0, Message.HEARTBEAT: 2}
 
 
 class SessionLost(Exception):
     """The session is over: the board was reset, it is in a session that another program has opened,
-    or the frames are too long for so bad a line. What is unanswered has to be asked again in a new
+    or the line is too bad for frames of this length. Unanswered requests are sent again in a new
     session. Never leaves this package."""
 
 
@@ -105,7 +104,7 @@ class _Pending:
 
 
 class _RoundTrip:
-    """Time-outs from what was measured: smoothed time of an answer, and how much it varies."""
+    """Time-outs from measurements: the smoothed time of an answer, and its deviation."""
 
     def __init__(self, first_guess: float) -> None:
         self._mean: float | None = None
@@ -129,7 +128,7 @@ class _RoundTrip:
 
 
 class Channel:
-    """One line to one board. `epoch` counts sessions: what an older one was asked is gone."""
+    """One line to one board. epoch: number of the session; requests do not outlive theirs."""
 
     def __init__(
         self,
@@ -164,7 +163,7 @@ class Channel:
         self._order = 0
         self._heard = self._clock()
         self._progress = self._heard  # when a request was answered, or the first one sent
-        self._stepped = self._heard  # when the line was last looked at
+        self._stepped = self._heard  # when the line was last read
         self._asked = self._heard
         self._timeouts = 0
         self._syncs: dict[int, int] = {}  # number of an open SYNC -> its order
@@ -172,7 +171,8 @@ class Channel:
     # --- HELLO ---
 
     def hello(self) -> DeviceInfo:
-        """Opens a new session; asks until the board answers. LinkError tells what came instead."""
+        """Opens a new session; repeats HELLO until the board answers. LinkError shows what arrived
+        instead."""
         self.established = False
         session = self._new_session_id()
         request = encode_frame(
@@ -223,19 +223,20 @@ class Channel:
             )
         if not self._raw:
             return text + (
-                "nothing at all was received. Is it the right port, is the board powered, and is "
-                "byteprop's firmware on it? Try: byteprop flash --board NAME"
+                "nothing was received. Is it the right port, is the board powered, and does it "
+                "have byteprop's firmware? Try: byteprop flash --board NAME"
             )
         printable = bytes(b if 32 <= b < 127 else 46 for b in self._raw).decode("ascii")
         shown = f"the last of {self._raw_bytes} bytes: {self._raw.hex(' ')} |{printable}|"
         text_bytes = sum(b in b"\t\r\n" or 32 <= b < 127 for b in self._raw)
         if text_bytes * 10 >= len(self._raw) * 9:
             return text + (
-                f"what arrives is text of another program; {shown}. "
+                f"the received bytes are text of another program; {shown}. "
                 "Try: byteprop flash --board NAME"
             )
         return text + (
-            f"what arrives are no frames, as with a wrong baud rate (now {self._baud}); {shown}. "
+            f"the received bytes are not frames; the baud rate may be wrong (now {self._baud}); "
+            f"{shown}. "
             "Try another rate, or: byteprop flash --board NAME"
         )
 
@@ -253,7 +254,7 @@ class Channel:
             self._step()
         seq = self._next_seq
         self._next_seq = (seq + 1) & _SEQ_MASK
-        self._answers.pop(seq, None)  # of a request 65,536 ago, which nobody has asked for
+        self._answers.pop(seq, None)  # of the request 65,536 before, if it was not taken
         if not self._pending:
             self._heard = self._progress = self._clock()
         self._pending[seq] = request
@@ -286,7 +287,7 @@ class Channel:
 
     @property
     def max_payload(self) -> int:
-        """What the board takes at most, or less when long frames do not pass the line."""
+        """The largest payload of the board, or less if long frames do not pass the line."""
         return min(self.limits.max_payload, self._frame_limit)
 
     def _has_room(self, request: _Pending) -> bool:
@@ -330,10 +331,10 @@ class Channel:
         self._write(encode_frame(Frame(Message.SYNC, number, ack=oldest)))
 
     def _retransmit_before(self, order: int) -> None:
-        """Sends again what was lost: the board has handled everything sent before `order`.
+        """Sends lost requests again: the board has handled everything sent before `order`.
 
-        Only the oldest few, because the board drops what comes behind a gap; a SYNC behind them
-        asks how it went.
+        Only the oldest few, because the board drops everything behind a gap; the SYNC behind them
+        shows whether they arrived.
         """
         lost = [seq for seq, request in self._pending.items() if request.order < order]
         if not lost:
@@ -345,12 +346,13 @@ class Channel:
         self._sync()
 
     def _check_line(self, lost: _Pending) -> None:
-        """Of long frames a bad line lets too few pass; a new session may use shorter ones."""
+        """Ends the session if too few long frames pass; a new session uses shorter ones."""
         if lost.transmissions >= _MAX_TRANSMISSIONS:
             self.established = False
             raise LinkError(
-                f"{self._transport.name}: the line loses too much: {type_name(lost.type)} was sent "
-                f"{_MAX_TRANSMISSIONS} times. Use a shorter cable or a lower baud rate"
+                f"{self._transport.name}: the line loses too many frames: "
+                f"{type_name(lost.type)} was sent {_MAX_TRANSMISSIONS} times. Use a shorter cable "
+                "or a lower baud rate"
             )
         if not lost.is_long or self.max_payload < 2 * _SHORT_BYTES:
             return
@@ -373,17 +375,17 @@ class Channel:
             self._on_timeout(now)
 
     def _due(self) -> float:
-        """When to ask the board what has become of the requests."""
+        """When to send a SYNC for the requests that are unanswered."""
         since = max(self._heard, self._asked, max(p.sent for p in self._pending.values()))
         return since + min(self._round_trip.timeout * 2.0**self._timeouts, _MAX_RTO)
 
     def _leave_out(self, away: float, now: float) -> None:
-        """Time that the caller has spent elsewhere is not the board's silence."""
+        """Time that the caller spent elsewhere does not count as silence of the board."""
         self._heard = min(self._heard + away, now)
         self._progress = min(self._progress + away, now)
 
     def _check_progress(self, now: float) -> None:
-        """Heartbeats and the like prolong the wait, but not for ever."""
+        """Signs of life such as HEARTBEAT prolong the wait, but not for ever."""
         patience = BUSY_TIMEOUTS * self._timeout
         if now - self._progress > patience:
             self.established = False
@@ -435,8 +437,8 @@ class Channel:
             self._sync()
 
     def _check_session(self, frame: Frame) -> None:
-        """Whether the request that the board expects next is one of ours. If not, another program
-        has opened a session of its own."""
+        """Raises SessionLost unless the board expects one of our requests next: otherwise another
+        program has opened a session."""
         oldest = next(iter(self._pending), self._next_seq)
         if (frame.ack - oldest) & _SEQ_MASK > (self._next_seq - oldest) & _SEQ_MASK:
             raise SessionLost
@@ -474,7 +476,7 @@ class Channel:
             self._retransmit_before(request.order)
 
     def _check_answer(self, frame: Frame, request: _Pending) -> None:
-        """What every answer has in common. Its own fields are for whoever asked."""
+        """Checks the fields that all answers have; the caller checks the others."""
         kind, limits = request.type, self.limits
         if frame.type != kind | ANSWER:
             raise wrong(kind, "type", f"{kind | ANSWER:#04x}", f"{frame.type:#04x}")

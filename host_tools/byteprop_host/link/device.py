@@ -1,5 +1,5 @@
-"""A board on a line, as an object. Everything here survives a lossy line and a reset of the board:
-the session is opened again, the model loaded again, and what was interrupted is repeated."""
+"""A board on a line, as an object. It survives a lossy line and resets of the board: the session is
+opened again, the model loaded again, and the interrupted action repeated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _IMAGE = const("BP_OBJ_IMAGE")
 
 
 class Device:
-    """An open board. Use as a context manager, or close it. `session` has its lower level."""
+    """An open board. Use it as a context manager, or close it. session: the lower level."""
 
     def __init__(
         self,
@@ -42,9 +42,9 @@ class Device:
     ) -> Device:
         """Opens a serial port or `socket://host:port` and sends HELLO until the board answers.
 
-        timeout: seconds without a sign of life until LinkError; a board that shows signs of life
-        and answers nothing gets ten times as long. log: gets a wire log. board: the name that the
-        board has to report.
+        timeout: seconds without a sign of life until LinkError; ten times as long while the board
+        shows signs of life but does not answer. log: file for a wire log. board: the name that the
+        board must report.
         """
         transport = open_transport(port, baud=baud, timeout=timeout)
         try:
@@ -67,7 +67,7 @@ class Device:
 
     @property
     def info(self) -> DeviceInfo:
-        """What the board answered to HELLO, and the model selected since."""
+        """The board's answer to HELLO, with the model selected since."""
         return self.session.info
 
     @property
@@ -100,7 +100,7 @@ class Device:
     def select(self, source: int = FLASH, image: bytes | None = None) -> Selected:
         """Selects the model in flash (BP_SOURCE_FLASH) or the uploaded one (BP_SOURCE_RAM).
 
-        image: what the model has to be; AnswerError when the board reports another one.
+        image: the expected model; AnswerError when the board reports another one.
         """
         expected = self.session.image if image is None and source == RAM else image
         self._forget_model()
@@ -130,7 +130,7 @@ class Device:
         self._inference.infer_upto(inputs, n_ops)
 
     def profile(self, inputs: bytes | None = None) -> list[int]:
-        """Ticks of every op. Inputs: those given, else those of the last inference."""
+        """Ticks of every op. inputs: None: those of the last inference."""
         return self._inference.profile(inputs)
 
     # --- memory of the board ---

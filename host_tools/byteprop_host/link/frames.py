@@ -1,4 +1,4 @@
-"""Frames: bytes on the wire and what they say. COBS and CRC are those of the C library."""
+"""Encodes and decodes frames. COBS and CRC are those of the C library."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def decode_frame(encoded: bytes) -> Frame | None:
 
 
 class Decoder:
-    """Cuts a stream into frames. Whatever is not a frame is counted and dropped."""
+    """Splits a stream into frames. Anything else is counted and dropped."""
 
     def __init__(self, max_bytes: int = 1 << 17) -> None:
         self._rest = b""

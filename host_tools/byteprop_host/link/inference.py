@@ -1,4 +1,4 @@
-"""Inference on a board: one sample, a stream of them, op by op."""
+"""Inference on a board: one sample, a stream of samples, or op by op."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Sample:
 
 
 class _Stream:
-    """Samples on their way. A sample that was sent in an older session is sent again."""
+    """Samples that were sent and are not answered yet. Those of a lost session are sent again."""
 
     def __init__(self, client: InferenceClient, samples: Iterable[bytes]) -> None:
         self._client = client
@@ -51,7 +51,7 @@ class _Stream:
                 yield answer
 
     def _advance(self) -> InferAnswer | None:
-        """Sends one more sample; the oldest one's answer, if it has arrived or is awaited."""
+        """Sends one more sample; returns the answer to the oldest one, if it is there or next."""
         self._submit_again()
         if self._open and self._is_answered(self._open[0]):
             return self._finish()
@@ -88,7 +88,7 @@ class _Stream:
 
 
 class InferenceClient:
-    """`arena`: the inputs and the number of ops of the last run, which a reset brings back."""
+    """arena: the inputs and the number of ops of the last run, repeated after a reset."""
 
     def __init__(self, session: BoardSession) -> None:
         self.session = session
@@ -115,7 +115,7 @@ class InferenceClient:
         return iter(_Stream(self, samples))
 
     def _outputs_in_answer(self) -> int:
-        """Bytes of outputs that come with the answer: all of them, or none if they are too long."""
+        """Bytes of outputs that an answer contains: all of them, or none if they are too long."""
         n = self.session.selected.output_bytes
         return n if _INFERRED_BYTES + n <= self.session.channel.limits.slot_bytes else 0
 
@@ -174,16 +174,18 @@ class InferenceClient:
         self._arena_epoch = self.session.epoch
 
     def _restore(self) -> None:
-        """The model is selected, and the arena as the last run has left it."""
+        """Selects the model and repeats the last run, so that the arena is the same."""
         self.session.restore()
         if self.arena is not None and self._arena_epoch != self.session.epoch:
             self._fill_arena(*self.arena)
 
     def profile(self, inputs: bytes | None = None) -> list[int]:
-        """Ticks of every op. Inputs: those given, else those of the last inference."""
+        """Ticks of every op. inputs: None: those of the last inference."""
         if inputs is None:
             if self.arena is None:
-                raise ArgumentError("inputs: none given, and nothing was inferred before")
+                raise ArgumentError(
+                    "inputs: expected some, as there was no inference before, got none"
+                )
             inputs = self.arena[0]
         self.check_inputs(inputs)
         fixed = bytes(inputs)

@@ -50,7 +50,7 @@ class Message(IntEnum):
 _FAULTS = {value: name for name, value in consts("BP_FAULT_").items()}
 _UNASKED = 0xF0
 
-# Requests that leave the board as it was: they may be executed again.
+# Requests that do not change the board, and may be executed again.
 PURE = frozenset(message for message in Message if request_is_pure(message))
 
 
@@ -79,7 +79,7 @@ def _source_names() -> dict[int, str]:
 def fault_error(payload: bytes) -> DeviceFaultError:
     """The error for a FAULT frame."""
     if len(payload) < 9:
-        return DeviceFaultError("the board reported a fault without saying which")
+        return DeviceFaultError("the board reported a fault, and a frame too short to name it")
     cause, pc, address = struct.unpack_from("<BII", payload)
     name = _FAULTS.get(cause, f"cause {cause}").lower()
     if name == "assert":
@@ -96,7 +96,7 @@ def fault_error(payload: bytes) -> DeviceFaultError:
 
 
 def describe(frame: Frame) -> str:
-    """One line for people."""
+    """Describes a frame in one line."""
     parts = [type_name(frame.type), f"seq {frame.seq}", f"ack {frame.ack}"]
     if is_answer(frame):
         parts.append(f"free slots {frame.aux}")

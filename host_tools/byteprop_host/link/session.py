@@ -1,8 +1,8 @@
-"""A session with a board: models, objects in its memory, and the one loop that recovers when the
-session is lost. Inference and training are its clients.
+"""A session with a board: models, objects in its memory, and the loop that recovers a lost session.
+Inference and training are its clients.
 
-The methods below `submit` raise SessionLost when the board was reset in the middle of them; they
-are made to be used in an action that `recovering` repeats.
+`submit` and the methods below it raise SessionLost when the board is reset; call them in an action
+that `recovering` repeats.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ MAX_LOST_SESSIONS = 20  # in a row, without a result between them
 
 
 class BoardSession:
-    """An open line to a board, and what the board has to be brought back to after a reset."""
+    """An open line to a board, and the model to select again after a reset."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class BoardSession:
         timeout: float = 10.0,
         board: str | None = None,
     ) -> None:
-        """board: the name that the board has to report."""
+        """board: the name that the board must report."""
         self.channel = Channel(transport, baud=baud, timeout=timeout)
         self.sessions_lost = 0
         self._transport = transport
@@ -80,7 +80,7 @@ class BoardSession:
 
     @property
     def info(self) -> DeviceInfo:
-        """What the board answered to HELLO, and the model selected since."""
+        """The board's answer to HELLO, with the model selected since."""
         crc = self._selected.crc32 if self._selected else self.channel.limits.selected_crc32
         return replace(self.channel.limits, selected_crc32=crc)
 
@@ -92,7 +92,7 @@ class BoardSession:
 
     @property
     def epoch(self) -> int:
-        """Counts sessions: what was asked in an older one is gone."""
+        """Number of the session; requests do not outlive theirs."""
         return self.channel.epoch
 
     # --- recovery ---
@@ -112,11 +112,11 @@ class BoardSession:
         if self._board is not None and info.board != self._board:
             raise LinkError(
                 f"{self._transport.name} is a {info.board} ({info.cpu}), not a {self._board}; "
-                f"give another port, or --board {info.board}"
+                f"use another --port, or --board {info.board}"
             )
 
     def restore(self) -> None:
-        """An open session with the model selected that was selected before."""
+        """Opens a session if necessary, and selects the same model again."""
         self.connect()
         if self._source is None or self._model_epoch == self.epoch:
             return
@@ -126,8 +126,8 @@ class BoardSession:
             self.select(self._source, self._image)
 
     def recovering(self, action: Callable[[], T], restore: Callable[[], object] | None = None) -> T:
-        """The action's result. The action is repeated when the session is lost in the middle of it;
-        `restore` (by default that of this class) runs before each attempt."""
+        """Returns the action's result. The action is repeated when the session is lost during it;
+        `restore` (default: that of this class) runs before each attempt."""
         for _ in range(MAX_LOST_SESSIONS):
             try:
                 (restore or self.restore)()
@@ -135,7 +135,7 @@ class BoardSession:
             except SessionLost:
                 self.sessions_lost += 1
         raise LinkError(
-            f"{self._transport.name}: the board resets itself again and again, or another program "
+            f"{self._transport.name}: the board resets again and again, or another program "
             f"talks to it: {MAX_LOST_SESSIONS} sessions were lost in a row. Is its power supply "
             "stable? Is the port open elsewhere?"
         )
@@ -143,12 +143,12 @@ class BoardSession:
     # --- requests ---
 
     def submit(self, kind: int, payload: bytes = b"", *, answer_bytes: int = 0) -> int:
-        """Sends a request; returns its number. answer_bytes: what may follow the status."""
+        """Sends a request; returns its number. answer_bytes: at most, after the status."""
         is_long = answer_bytes + 1 > self.channel.limits.slot_bytes
         return self.channel.submit(kind, payload, long_answer=is_long)
 
     def take(self, seq: int) -> bytes:
-        """Waits for an answer; its bytes behind the status. RequestError when it was refused."""
+        """Waits for an answer; returns its bytes after the status. RequestError if refused."""
         return self.channel.take(seq).checked()
 
     def has(self, seq: int) -> bool:
@@ -158,8 +158,8 @@ class BoardSession:
         return self.take(self.submit(kind, payload, answer_bytes=answer_bytes))
 
     def _chunk(self, address_bytes: int, total: int) -> int:
-        """Data bytes of a frame: all when they fit one, else such that two frames fit the window,
-        so that one is received while the other is handled."""
+        """Data bytes per frame: all if they fit one frame, else so many that two frames fit the
+        window, so that one is received while the other is handled."""
         most = self.channel.max_payload
         if total > most - address_bytes:
             window = self.channel.limits.rx_window
@@ -217,21 +217,21 @@ class BoardSession:
 
     @property
     def image(self) -> bytes | None:
-        """The image that is in the board's RAM, if this program has put it there."""
+        """The image in the board's RAM, if this program uploaded it."""
         return self._image if self._source == RAM else None
 
     def forget_model(self) -> None:
-        """No model is selected any more, nor brought back after a reset."""
+        """Deselects the model, so that a reset does not restore it."""
         self.release_model()
         self._selected = None
 
     def release_model(self) -> None:
-        """The selected model is not brought back after a reset: training changes it."""
+        """Stops restoring the selected model after a reset, because training changes it."""
         self._image = None
         self._source = None
 
     def adopt_image(self, image: bytes) -> None:
-        """The board has this image in RAM now: it has learnt it."""
+        """Notes that the board has this trained image in RAM now."""
         self._image = image
         self._source = RAM
         self._model_epoch = self.epoch
@@ -239,7 +239,7 @@ class BoardSession:
     def check_fits(self, image: bytes) -> None:
         """Raises DoesNotFitError when image and arena are larger than the board's pool."""
         if len(image) < _IMAGE_ARENA_AT + 4:
-            raise ArgumentError(f"image: {len(image)} bytes are no model image")
+            raise ArgumentError(f"image: expected a model image, got {len(image)} bytes")
         (arena,) = _U32.unpack_from(image, _IMAGE_ARENA_AT)
         needed = pool_needs(len(image), arena)
         if needed > self.channel.limits.pool_bytes:
@@ -295,7 +295,7 @@ class BoardSession:
                     progress(done, len(image))
 
     def select(self, source: int, image: bytes | None = None) -> Selected:
-        """Selects the model in flash or RAM. image: what the model has to be, if known."""
+        """Selects the model in flash or RAM. image: the expected model, if known."""
         return self._take_selected(Message.SELECT, bytes([source]), source, image)
 
     def _open(self, image: bytes) -> Engine:
@@ -312,7 +312,7 @@ class BoardSession:
         model = None if image is None else self._open(image)
         self._selected = parse_selected(kind, data, model, crc)
         self._image = image
-        # An upload of another program cannot be brought back after a reset.
+        # An upload of another program cannot be restored after a reset.
         self._source = source if source == FLASH or image is not None else None
         self._model_epoch = self.epoch
         return self._selected

@@ -1,10 +1,10 @@
 """Training on a board: samples are streamed, results come back in order, and neither a bad line nor
 a reset of the board loses a step or applies one twice.
 
-A checkpoint is image and state, read back from the board every so many samples; samples since then
-are kept. After a loss the board goes on from the newest point that both sides know: what it saved
-in its own flash, when its checksum is one that this session has seen, else the checkpoint, which is
-uploaded. What came after is replayed, and its results have to be the ones that were there before.
+A checkpoint is image and state, read back from the board every so many samples; the samples since
+then are kept. After a loss the board resumes from the newest point that both sides know: the save
+in its own flash, if this session has seen its checksum, else the checkpoint, which is uploaded.
+Later samples are replayed, and their results must be the same as before.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class DeviceCheckpoint:
 
 @dataclass
 class _Open:
-    """A sample on its way. `known`: its result from before a loss, which has to come again."""
+    """A sample that was sent. known: its result before a loss, which must be repeated."""
 
     sample: TrainSample
     known: TrainResult | None = None
@@ -82,7 +82,7 @@ class _Open:
 
 
 class TrainingSession:
-    """Training of one image on one board; the board's firmware has to be built with training.
+    """Training of one image on one board, whose firmware must be built with training.
 
     checkpoint_every: samples between checkpoints read back over the line. save_every: samples
     between saves to the board's own flash (0: none), which are quicker, if the board has room
@@ -120,22 +120,22 @@ class TrainingSession:
         self._session.check_fits(self._checkpoint.image)
         self._recovering(lambda: None)
 
-    # --- what the callers want ---
+    # --- public ---
 
     def train(self, samples: Iterable[TrainSample]) -> Iterator[TrainResult]:
-        """Results in order. While one sample is computed the next ones are on their way."""
+        """Results in order. While one sample is computed, the next ones are being sent."""
         queue: deque[_Open] = deque()
         try:
             yield from self._stream(iter(samples), queue)
         finally:
-            if queue:  # given up in the middle: the board may have learnt what nobody counted
+            if queue:  # stopped early: the board may have trained on samples without a result
                 self._epoch = -1
 
     def _stream(self, source: Iterator[TrainSample], queue: deque[_Open]) -> Iterator[TrainResult]:
         has_more = True
 
         def advance() -> TrainResult | None:
-            """Sends one more sample; the oldest one's result, if it has arrived or is awaited."""
+            """Sends one more sample; returns the result of the oldest one, if there or next."""
             nonlocal has_more
             self._submit_again(queue)
             if has_more and not self._is_due(queue):
@@ -155,7 +155,7 @@ class TrainingSession:
             self._recovering(self._keep)
 
     def evaluate(self, samples: Iterable[TrainSample]) -> Iterator[TrainResult]:
-        """As train, but nothing is learnt whatever the samples' rates are."""
+        """As train, without training, whatever the samples' rates are."""
         return self.train(TrainSample(s.x, s.y, None) for s in samples)
 
     def digests(self) -> tuple[int, int]:
@@ -168,7 +168,7 @@ class TrainingSession:
         )
 
     def counters(self) -> Counters:
-        """What the board counted so far."""
+        """The board's counters so far."""
         return self._recovering(
             lambda: Counters(*_COUNTERS.unpack(self._session.read(_STATE, 0, 0, _COUNTERS.size)))
         )
@@ -183,15 +183,15 @@ class TrainingSession:
         return self._recovering(self._save)
 
     def end(self) -> bytes:
-        """Does the update of a batch that is not full, and gives the trained image. After this only
-        evaluation is possible."""
+        """Applies the update of a batch that is not full, and returns the trained image. Only
+        evaluation is possible after this."""
         image = self._recovering(self._end)
         self._session.adopt_image(image)
         return image
 
     @property
     def samples(self) -> int:
-        """Training samples that the board has learnt from."""
+        """Training samples that the board has trained on."""
         return self._done
 
     # --- sessions, losses ---
@@ -204,7 +204,7 @@ class TrainingSession:
         return self._session.recovering(action, self._ensure)
 
     def _ensure(self) -> None:
-        """A session in which the board has learnt from exactly the samples that are done."""
+        """Opens a session in which the board has trained on exactly the samples that are done."""
         session = self._session
         session.connect()
         if session.epoch == self._epoch:
@@ -219,7 +219,7 @@ class TrainingSession:
         self._epoch = session.epoch
 
     def _restore_flash(self) -> list[tuple[TrainSample, TrainResult]] | None:
-        """What is to be replayed after what the board had saved; None when that is of no use."""
+        """Samples to replay after the board's save; None if it cannot be used."""
         if not self._saves:
             return None
         try:
@@ -271,8 +271,8 @@ class TrainingSession:
         result = self._take(item)
         if (result.loss, result.steps) != (item.known.loss, item.known.steps):
             raise LinkError(
-                "the board learnt differently when samples were repeated after a loss: "
-                f"{result} where there was {item.known}"
+                f"samples repeated after a loss: expected {item.known} as before, got {result}; "
+                "start the training again"
             )
 
     # --- samples ---
@@ -315,7 +315,7 @@ class TrainingSession:
         return result
 
     def _check_steps(self, kind: Message, steps: int) -> None:
-        """A sample makes one update; one of a batch at most that, and evaluating none."""
+        """Expects one update per sample, at most one if there are batches, none when evaluating."""
         most = self._steps + (kind == Message.TRAIN)
         least = most if self.config.batch == 1 else self._steps
         expect_between(kind, "steps", steps, least, most)
@@ -332,7 +332,7 @@ class TrainingSession:
     # --- checkpoints ---
 
     def _is_due(self, queue: deque[_Open]) -> bool:
-        """Whether the line has to run empty for a checkpoint or a save."""
+        """Whether to wait for all results, for a checkpoint or a save."""
         ahead = self._done + sum(item.sample.lr_q24 is not None for item in queue)
         return self._is_checkpoint_due(ahead) or self._is_save_due(ahead)
 

@@ -17,12 +17,12 @@ _POLL_SECONDS = 0.005
 
 
 class Transport(Protocol):
-    """What a link needs of a byte stream."""
+    """The byte stream that a channel needs."""
 
     name: str
 
     def read(self, wait: float) -> bytes:
-        """What has arrived, after at most `wait` seconds; b"" when nothing has."""
+        """The bytes that arrived, after at most `wait` seconds; b"" if none did."""
 
     def write(self, data: bytes) -> None: ...
 
@@ -37,15 +37,17 @@ def open_transport(port: str, *, baud: int, timeout: float = 10.0) -> Transport:
 
 
 def _gone(name: str, error: Exception) -> LinkError:
+    if isinstance(error, TimeoutError):
+        return LinkError(f"{name}: {error}; reset the board and try again")
     return LinkError(
-        f"{name} went away in the middle ({error}); is the cable plugged in and the board powered? "
-        "List what is there with: byteprop boards"
+        f"{name} was disconnected ({error}); check the cable and the board's power. "
+        "List the ports with: byteprop boards"
     )
 
 
 _ADVICE = {
-    errno.ENOENT: "does not exist; list what is plugged in with: byteprop boards",
-    errno.ENODEV: "does not exist; list what is plugged in with: byteprop boards",
+    errno.ENOENT: "does not exist; list the ports with: byteprop boards",
+    errno.ENODEV: "does not exist; list the ports with: byteprop boards",
     errno.EACCES: "may not be opened by this user; on Linux: sudo usermod -a -G dialout $USER, "
     "then log in again",
     errno.EPERM: "may not be opened by this user; on Linux: sudo usermod -a -G dialout $USER, "
@@ -126,7 +128,7 @@ class SerialTransport:
         except BlockingIOError:
             return b""
         if not data:
-            raise ConnectionError("it was closed by the other side")
+            raise ConnectionError("closed by the other side")
         return data
 
     def _read_polling(self, wait: float) -> bytes:
@@ -152,7 +154,9 @@ class SerialTransport:
                 data = data[os.write(fd, data) :]
             except BlockingIOError:
                 if not _wait_writable(fd, max(deadline - time.monotonic(), 0.0)):
-                    raise TimeoutError(f"it takes no bytes for {self._timeout:g} s") from None
+                    raise TimeoutError(
+                        f"the port accepted no byte for {self._timeout:g} s"
+                    ) from None
 
     def close(self) -> None:
         if self._readable is not None:
@@ -167,12 +171,12 @@ class SocketTransport:
         self.name = url
         host, _, number = url.removeprefix("socket://").rpartition(":")
         if not host or not number.isdigit():
-            raise PortError(f"port {url!r} must look like socket://127.0.0.1:4444")
+            raise PortError(f"port: expected such as socket://127.0.0.1:4444, got {url!r}")
         try:
             self._socket = socket.create_connection((host, int(number)), timeout)
         except OSError as error:
             raise PortError(
-                f"nobody listens at {url} ({error}); start the emulator first"
+                f"nothing listens at {url} ({error}); start the emulator first"
             ) from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._readable = _Readable(self._socket.fileno())
