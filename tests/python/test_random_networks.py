@@ -1,0 +1,26 @@
+"""A slice of the random graphs over all ops; benchmarks/random_ops.py runs more of them."""
+
+from __future__ import annotations
+
+import pytest
+
+import random_networks
+from op_generators import generators
+
+
+@pytest.mark.parametrize("first", range(0, 120, 20))
+def test_every_way_to_compute_gives_the_same_bytes(first: int) -> None:
+    for seed in range(first, first + 20):
+        graph = random_networks.random_network(seed)
+        random_networks.check(graph, seed)
+
+
+def test_inner_tensors_are_equal_too() -> None:
+    for seed in range(1000, 1020):
+        graph = random_networks.with_every_tensor(random_networks.random_network(seed))
+        random_networks.check(graph, seed)
+
+
+def test_every_generator_contributes() -> None:
+    ops = [op for seed in range(120) for op in random_networks.random_network(seed).ops]
+    assert {type(op).__module__.rpartition(".")[2] for op in ops} == set(generators())
