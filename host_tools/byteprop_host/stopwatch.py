@@ -14,7 +14,7 @@ class Stopwatch:
 
     @property
     def seconds(self) -> float:
-        """Those of the block, after its end; until then those so far."""
+        """Seconds of the block, or so far."""
         return (time.monotonic() if self._ended is None else self._ended) - self._began
 
     def __enter__(self) -> Stopwatch:

@@ -113,7 +113,7 @@ def add_session(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def target_of(args: argparse.Namespace) -> BoardTarget:
+def target_from(args: argparse.Namespace) -> BoardTarget:
     """The board and line that the options of add_session name."""
     from byteprop_host.target import BoardTarget
 
@@ -166,7 +166,7 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def reading_of(args: argparse.Namespace) -> Reading:
+def reading_from(args: argparse.Namespace) -> Reading:
     """How to read files, as the options of add_samples say."""
     from byteprop_host.data.reading import Reading
 

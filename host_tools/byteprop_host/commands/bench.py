@@ -12,8 +12,8 @@ from byteprop_host.commands import (
     add_samples,
     add_session,
     check_outputs,
-    reading_of,
-    target_of,
+    reading_from,
+    target_from,
 )
 from byteprop_host.console import Console, table
 
@@ -34,10 +34,10 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     with console.progress() as progress:
         result = bench(
             args.file,
-            target_of(args),
+            target_from(args),
             data=args.data,
             samples=args.samples,
-            reading=reading_of(args),
+            reading=reading_from(args),
             progress=progress,
         )
     console.result(describe(result), result.to_json())

@@ -13,8 +13,8 @@ from byteprop_host.commands import (
     add_samples,
     add_session,
     check_outputs,
-    reading_of,
-    target_of,
+    reading_from,
+    target_from,
 )
 from byteprop_host.console import Console
 
@@ -45,9 +45,9 @@ def _run(args: argparse.Namespace, console: Console) -> int:
         answers = run_on_board(
             args.file,
             args.data,
-            target_of(args),
+            target_from(args),
             samples=args.samples,
-            reading=reading_of(args),
+            reading=reading_from(args),
             progress=progress,
         )
     save_outputs(answers, args.output)

@@ -27,9 +27,9 @@ from byteprop_host.commands import (
     number,
     positive_int,
     print_result_and_report,
-    reading_of,
+    reading_from,
     share,
-    target_of,
+    target_from,
 )
 from byteprop_host.console import Console
 
@@ -84,7 +84,7 @@ def _add_learning(parser: argparse.ArgumentParser) -> None:
         "--lr",
         type=number,
         metavar="R",
-        help="initial learning rate (default: 0.005 for classification, 0.02 with normalised "
+        help="initial learning rate (default: 0.005 for classification, 0.02 with normalized "
         "inputs, 0.01 for regression; lower for large inputs)",
     )
     parser.add_argument(
@@ -181,7 +181,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
         with console.progress() as progress, _stoppable(console) as stop:
             result = train(
                 _options(args),
-                target_of(args),
+                target_from(args),
                 listener=TrainingListener(
                     progress=progress,
                     on_plan=lambda needs: console.note(f"memory: {needs.text}"),
@@ -219,7 +219,7 @@ def _options(args: argparse.Namespace) -> Options:
             validation_split=args.validation_split,
             test_split=args.test_split,
             limit=args.samples,
-            reading=reading_of(args),
+            reading=reading_from(args),
         ),
         training=TrainOptions(
             epochs=args.epochs,

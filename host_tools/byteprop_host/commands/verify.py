@@ -14,7 +14,7 @@ from byteprop_host.commands import (
     add_session,
     check_outputs,
     print_result_and_report,
-    reading_of,
+    reading_from,
 )
 from byteprop_host.console import Console
 
@@ -54,7 +54,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             data=args.data,
             labels=args.labels,
             samples=args.samples,
-            reading=reading_of(args),
+            reading=reading_from(args),
             reference=ReferenceKind(args.reference),
             against=args.against,
             timeout=args.timeout,

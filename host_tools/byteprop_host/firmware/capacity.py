@@ -71,7 +71,7 @@ def memory_needs(
 def check_memory(
     board: Board, image: bytes | None = None, *, bake: bool | None = None
 ) -> MemoryNeeds:
-    """As `memory_needs`; raises DoesNotFitError with the numbers when it does not fit."""
+    """Returns `memory_needs`; raises DoesNotFitError with the numbers if it does not fit."""
     needs = memory_needs(board, image, bake=bake)
     if not needs.ok:
         raise DoesNotFitError(needs.text)

@@ -155,7 +155,7 @@ class TrainingSession:
             self._recovering(self._keep)
 
     def evaluate(self, samples: Iterable[TrainSample]) -> Iterator[TrainResult]:
-        """As train, without training, whatever the samples' rates are."""
+        """Results in order, without training, whatever the samples' rates are."""
         return self.train(TrainSample(s.x, s.y, None) for s in samples)
 
     def digests(self) -> tuple[int, int]:

@@ -48,7 +48,7 @@ from byteprop_host.training.result import (
     TrainingResult,
 )
 from byteprop_host.training.save import check_save, save_on_board
-from byteprop_host.training.scores import Epoch, Rows, Score, class_counts, score, score_of
+from byteprop_host.training.scores import Epoch, Rows, Score, class_counts, score, score_outputs
 from byteprop_host.training.subject import (
     Encoded,
     Subject,
@@ -430,7 +430,7 @@ def _finals(job: _Job, model: byteprop.Model, done: _Done) -> tuple[Final, ...]:
         if part is None:
             continue
         by_board = part is job.shown
-        reached = score_of(model, part, done.outputs) if by_board else score(model, part)
+        reached = score_outputs(model, part, done.outputs) if by_board else score(model, part)
         by = "by the board" if by_board else "by the host, with the board's weights"
         finals.append(Final(part.name, reached, by, job.at_start[part.name]))
     return tuple(finals)

@@ -69,8 +69,8 @@ class LockstepTrainer:
         order: npt.NDArray[np.uint32] | None = None,
         lr_q24: npt.NDArray[np.uint32] | None = None,
     ) -> Results:
-        """As `Trainer.run`, on both. The board runs first: until all its results have arrived, the
-        host's state stays unchanged."""
+        """Runs samples as `Trainer.run` does, on both. The board runs first: until all its results
+        have arrived, the host's state stays unchanged."""
         indices = range(len(x)) if order is None else order.tolist()
         board = self._on_board(x, y, indices, lr_q24)
         host = self._host.run(x, y, order=order, lr_q24=lr_q24)

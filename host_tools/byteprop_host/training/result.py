@@ -235,7 +235,7 @@ def _text(r: TrainingResult) -> str:
 
 
 def inputs_text(r: TrainingResult) -> str:
-    """How inputs are normalised, and why; empty for a model from a file that does not."""
+    """Normalization of the inputs and its reason; "" for a model from a file without any."""
     return "; ".join(text for text in (r.inputs_reason, describe_inputs(r.after)) if text)
 
 

@@ -45,10 +45,10 @@ class Epoch:
 
 def score(model: byteprop.Model, part: Encoded) -> Score:
     """Runs inference on this computer; the loss of classes is computed from 32-bit logits."""
-    return score_of(model, part, model.opened.run(part.samples.x))
+    return score_outputs(model, part, model.opened.run(part.samples.x))
 
 
-def score_of(model: byteprop.Model, part: Encoded, outputs: Rows) -> Score:
+def score_outputs(model: byteprop.Model, part: Encoded, outputs: Rows) -> Score:
     """The same from output bytes [n, outputs]."""
     classes = has_classes(model.graph)
     targets = part.samples.y if classes else reals_of(part.y, n_outputs(model.graph))

@@ -134,7 +134,7 @@ def _from_scratch(subject: Subject, parts: Parts, seed: int) -> byteprop.Model:
 
 def encode_part(model: byteprop.Model, part: RawPart) -> Encoded:
     """A part in the model's integers. Bytes of the input's own type are taken as they are, uint8 as
-    pixels, all else as real values; where the model normalises, everything is a real value."""
+    pixels, all else as real values; where the model normalizes, everything is a real value."""
     tensor = model.graph.tensors[model.graph.inputs[0]]
     if part.x.shape[1] != tensor.elems:
         raise ArgumentError(

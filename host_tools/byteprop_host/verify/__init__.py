@@ -194,7 +194,7 @@ def _store(outputs: Sequence[Ints], i: int, raw: bytes) -> None:
 
 
 def _compare_with_file(task: _Task, run: _Run) -> Comparison | None:
-    """With the outputs in the data file, if it has some."""
+    """Compares with the outputs in the data file, if it has some."""
     if task.samples.expected is None:
         return None
     return compare_outputs(task.truth, run.outputs[:1], (task.samples.expected,))

@@ -24,7 +24,7 @@ ROUNDS = 5
 
 @dataclass(frozen=True)
 class Latency:
-    """Of this computer: one Python call on one sample, and throughput of a batch. Medians."""
+    """Times on this computer: a Python call on one sample, and a batch. Medians of rounds."""
 
     call_seconds: float
     batch: int
