@@ -103,4 +103,4 @@ def test_what_does_not_fit_is_refused_with_the_numbers(
 ) -> None:
     assert main(shlex.split(f"train -b microbit --net 784-20-10 --data {IMAGES}")) == 2
     error = capsys.readouterr().err
-    assert "board has 16384" in error and "bytes beyond the model's" in error
+    assert "board has 16384" in error and "16,484 bytes" in error
