@@ -109,8 +109,8 @@ def _from_scratch(subject: Subject, parts: Parts, seed: int) -> byteprop.Model:
     training = parts.training
     if training.x.shape[1] != n_in:
         raise ArgumentError(
-            f"--net: {text} takes {n_in} values, but a sample of {training.source} has "
-            f"{training.x.shape[1]}"
+            f"--net: expected {training.x.shape[1]} inputs as in {training.source}, got {n_in} in "
+            f"{text}"
         )
     _check_words(parts, units[-1])
     classes = are_labels(training.y, units[-1])
@@ -138,8 +138,8 @@ def encode_part(model: byteprop.Model, part: RawPart) -> Encoded:
     tensor = model.graph.tensors[model.graph.inputs[0]]
     if part.x.shape[1] != tensor.elems:
         raise ArgumentError(
-            f"{part.source}: a sample has {part.x.shape[1]} values, but the model takes "
-            f"{tensor.elems}; use samples with the model's input size"
+            f"{part.source}: expected {tensor.elems} values per sample, got {part.x.shape[1]}; use "
+            "samples with the model's input size"
         )
     shape = (-1, *tensor.shape[1:])
     names = (f"{part.source}: x", f"{part.source}: y")
