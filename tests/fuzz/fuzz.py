@@ -29,6 +29,7 @@ ROOT = HERE.parents[1]
 CSRC = ROOT / "csrc"
 REGRESSIONS = HERE / "regressions"
 MODELS = (ROOT / "tests/data/models", ROOT / "examples/fashion_mnist")
+RANDOM_NETWORKS = 12
 
 FLAGS = (
     "-std=c99 -g -O1 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror "
@@ -138,10 +139,16 @@ def build(target: Target, folder: Path) -> Path:
 
 
 def model_images() -> list[bytes]:
+    """Of the models in the tree, and of random graphs in which every op is."""
     import byteprop
+    from byteprop import image
+
+    sys.path.insert(0, str(HERE.parent / "python"))
+    from random_networks import random_network
 
     paths = [path for folder in MODELS for path in sorted(folder.glob("*.tflite"))]
-    return [byteprop.load(path).image for path in paths]
+    networks = [image.encode(random_network(seed)) for seed in range(RANDOM_NETWORKS)]
+    return [byteprop.load(path).image for path in paths] + networks
 
 
 def cobs(data: bytes) -> bytes:

@@ -61,6 +61,7 @@ class ModelBuilder:
     schema_version: int = 3
     identifier: bytes = b"TFL3"
     subgraphs: int = 1
+    metadata: Sequence[tuple[str, int]] = ()  # names and buffers
     external_buffer: int | None = None  # index of a buffer said to be outside the file
     modern_op_codes: bool = True  # whether the newer field of the op's code is written
     old_op_codes: bool = True  # and the older one
@@ -111,11 +112,15 @@ class ModelBuilder:
         buffers = vector(b, [self._buffer(b, i) for i in range(len(self._buffers))])
         graphs = vector(b, [self._subgraph(b, inputs, outputs) for _ in range(self.subgraphs)])
         codes = vector(b, [self._op_code(b, op) for op in self._ops])
+        entries = [_metadata(b, *entry) for entry in self.metadata]
+        metadata = vector(b, entries) if entries else None
         tflite.ModelStart(b)
         tflite.ModelAddVersion(b, self.schema_version)
         tflite.ModelAddOperatorCodes(b, codes)
         tflite.ModelAddSubgraphs(b, graphs)
         tflite.ModelAddBuffers(b, buffers)
+        if metadata is not None:
+            tflite.ModelAddMetadata(b, metadata)
         b.Finish(tflite.ModelEnd(b), file_identifier=self.identifier)
         return bytes(b.Output())
 
@@ -154,6 +159,14 @@ class ModelBuilder:
         if custom is not None:
             tflite.OperatorCodeAddCustomCode(b, custom)
         return int(tflite.OperatorCodeEnd(b))
+
+
+def _metadata(b: flatbuffers.Builder, name: str, buffer: int) -> int:
+    text = b.CreateString(name)
+    tflite.MetadataStart(b)
+    tflite.MetadataAddName(b, text)
+    tflite.MetadataAddBuffer(b, buffer)
+    return int(tflite.MetadataEnd(b))
 
 
 def _tensor(b: flatbuffers.Builder, tensor: _Tensor) -> int:
