@@ -88,8 +88,17 @@ static inline int16_t bp_record_zero_point(const uint8_t *record) {
 static inline uint8_t bp_record_rank(const uint8_t *record) {
     return BP_ROM_U8(record + BP_TENSOR_RANK);
 }
+/* axis below BP_MODEL_MAX_RANK; 1 for an axis that the rank does not reach. */
 static inline uint32_t bp_record_dim(const uint8_t *record, uint8_t axis) {
     return BP_ROM_U32(record + BP_TENSOR_DIMS + 4u * axis);
+}
+/* Elements from one position of an axis to the next. */
+static inline uint32_t bp_record_stride(const uint8_t *record, uint8_t axis) {
+    uint32_t stride = 1;
+    for (uint8_t i = BP_MODEL_MAX_RANK - 1; i > axis; --i) {
+        stride *= bp_record_dim(record, i);
+    }
+    return stride;
 }
 /* 1 for a scalar. */
 static inline uint32_t bp_record_last_dim(const uint8_t *record) {

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from byteprop.graph import Activation, DType, Graph, Normalization, Op, Tensor
 from byteprop.image.check import MAX_CLASSES
-from byteprop.ops import Dense, Rescale, Reshape, Softmax
+from byteprop.ops import Concatenate, Dense, Pad, Rescale, Reshape, Slice, Softmax, Transpose
 
 ACTIVATIONS = list(Activation)
 SOFTMAX_SCALE, SOFTMAX_ZERO_POINT = np.float32(1 / 256), -128
@@ -85,6 +85,22 @@ def graph_of_every_op() -> Graph:
     return b.graph((x,), (y,))
 
 
+def graph_of_moves() -> Graph:
+    """pad -> transpose -> slice backwards -> concatenate with slices of the input."""
+    b = Builder()
+    shapes = [(1, 3, 4, 2), (1, 5, 5, 2), (1, 2, 5, 5), (1, 1, 3, 4), (1, 3, 3, 1), (1, 3, 3, 4),
+              (1, 3, 3, 4), (1, 6, 3, 4)]  # fmt: skip
+    x, padded, turned, sliced, part, four, three, y = (b.tensor(s, 0.5, 3) for s in shapes)
+    b.add(Pad(x, padded, (0, 2, 0, 0), -7))
+    b.add(Transpose(padded, turned, (0, 3, 1, 2)))
+    b.add(Slice(turned, sliced, (0, 1, 4, 0), (1, 1, -2, 1)))
+    b.add(Slice(x, part, (0, 0, 1, 1), (1, 1, 1, 1)))
+    b.add(Concatenate(part, four, (part, part, part), 3))
+    b.add(Concatenate(sliced, three, (sliced, sliced), 1))
+    b.add(Concatenate(three, y, (four,), 1))
+    return b.graph((x,), (y,))
+
+
 def normalized_graph() -> Graph:
     """The same, with an input that is normalised by three constants of each kind."""
     graph = graph_of_every_op()
@@ -145,7 +161,9 @@ def _draw_tensor(
 def _draw_op(draw: st.DrawFn, b: Builder, source: int | None = None) -> None:
     x = draw(st.integers(0, len(b.tensors) - 1)) if source is None else source
     is_int8 = b.tensors[x].dtype is DType.INT8
-    kinds = [_draw_rescale, _draw_reshape] + ([_draw_dense] if is_int8 else [])
+    kinds = [_draw_rescale, _draw_reshape, _draw_pad, _draw_slice, _draw_transpose]
+    kinds += [_draw_dense] if is_int8 else []
+    kinds += [_draw_concatenate] if source is None else []
     kinds += [_draw_softmax] if is_int8 and b.tensors[x].shape[-1] <= MAX_CLASSES else []
     draw(st.sampled_from(kinds))(draw, b, x)
 
@@ -163,6 +181,80 @@ def _draw_reshape(draw: st.DrawFn, b: Builder, x: int) -> None:
     if math.prod(shape) != t.elems:
         shape = t.shape
     b.add(Reshape(x, b.tensor(shape, float(t.scale), t.zero_point, t.dtype)))
+
+
+def _moved(b: Builder, x: int, shape: tuple[int, ...]) -> int:
+    """A tensor that has the bytes of x in another order."""
+    t = b.tensors[x]
+    return b.tensor(shape, float(t.scale), t.zero_point, t.dtype)
+
+
+# The batch stays the first axis, so that samples are told apart by it. A move that changes nothing
+# is read from a .tflite file as a reshape; so each of these changes something.
+
+
+_border = st.integers(0, 2)
+
+
+def _draw_pad(draw: st.DrawFn, b: Builder, x: int) -> None:
+    t = b.tensors[x]
+    around = [(0, 0), *((draw(_border), draw(_border)) for _ in t.shape[1:])]
+    if not any(map(any, around)) or t.elems > 2000:
+        _draw_reshape(draw, b, x)
+        return
+    shape = tuple(
+        dim + before + after for dim, (before, after) in zip(t.shape, around, strict=True)
+    )
+    low = 0 if t.dtype is DType.UINT8 else -128
+    value = draw(st.sampled_from([t.zero_point, low, low + 255]))
+    b.add(Pad(x, _moved(b, x, shape), tuple(before for before, _ in around), value))
+
+
+_SLICES = [
+    slice(*ends) for ends in ((None,), (1, None), (None, None, -1), (0, -1, 2), (-1, None, -3))
+]
+
+
+def _draw_slice(draw: st.DrawFn, b: Builder, x: int) -> None:
+    t = b.tensors[x]
+    taken = [range(t.shape[0])]
+    for dim in t.shape[1:]:
+        positions = range(dim)[draw(st.sampled_from(_SLICES))]
+        taken.append(positions if len(positions) else range(dim))
+    step = tuple(r.step if len(r) > 1 else 1 for r in taken)
+    shape = tuple(map(len, taken))
+    if shape == t.shape and set(step) == {1}:
+        _draw_reshape(draw, b, x)
+        return
+    b.add(Slice(x, _moved(b, x, shape), tuple(r.start for r in taken), step))
+
+
+def _draw_transpose(draw: st.DrawFn, b: Builder, x: int) -> None:
+    shape = b.tensors[x].shape
+    permutation = (0, *draw(st.permutations(range(1, len(shape)))))
+    long = [axis for axis in permutation if shape[axis] != 1]
+    if long == sorted(long):
+        _draw_reshape(draw, b, x)
+        return
+    b.add(Transpose(x, _moved(b, x, tuple(shape[axis] for axis in permutation)), permutation))
+
+
+def _draw_concatenate(draw: st.DrawFn, b: Builder, x: int) -> None:
+    t = b.tensors[x]
+    axis = draw(st.integers(1, len(t.shape) - 1)) if len(t.shape) > 1 else 0
+    if axis == 0 or t.elems > 2000:
+        _draw_reshape(draw, b, x)
+        return
+    rest = t.shape[:axis] + t.shape[axis + 1 :]
+    alike = [
+        i for i, o in enumerate(b.tensors)
+        if (o.scale, o.zero_point, o.dtype) == (t.scale, t.zero_point, t.dtype)
+        and len(o.shape) == len(t.shape) and o.shape[:axis] + o.shape[axis + 1 :] == rest
+    ]  # fmt: skip
+    others = tuple(draw(st.lists(st.sampled_from(alike), max_size=3)))
+    total = sum(b.tensors[i].shape[axis] for i in (x, *others))
+    y = _moved(b, x, (*t.shape[:axis], total, *t.shape[axis + 1 :]))
+    b.add(Concatenate(x, y, others, axis))
 
 
 def _draw_dense(draw: st.DrawFn, b: Builder, x: int) -> None:

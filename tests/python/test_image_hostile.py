@@ -18,7 +18,13 @@ from byteprop.engine import _raw
 from byteprop.errors import ModelError
 from byteprop.graph import Graph
 from byteprop.ops.spec import WORD, Block
-from random_graphs import Builder, graph_of_every_op, normalized_graph, small_graph
+from random_graphs import (
+    Builder,
+    graph_of_every_op,
+    graph_of_moves,
+    normalized_graph,
+    small_graph,
+)  # fmt: skip
 
 TRIED = 20_000
 NUMBERS = (0, 1, 2, 3, 4, 5, 8, 64, 80, 127, 128, 255, 256, 511, 512, 1024, 65535, 65536)
@@ -40,7 +46,8 @@ def seal(blob: bytearray) -> bytes:
 def mutants() -> Iterator[bytes]:
     """Images with one to four changes, mostly in the header and the records."""
     draw = random.Random(7)
-    seeds = [image.encode(g) for g in (small_graph(), graph_of_every_op(), normalized_graph())]
+    graphs = (small_graph(), graph_of_every_op(), graph_of_moves(), normalized_graph())
+    seeds = [image.encode(g) for g in graphs]
     for _ in range(TRIED):
         blob = bytearray(draw.choice(seeds))
         (data,) = struct.unpack_from("<I", blob, field("data_offset"))

@@ -22,6 +22,7 @@ OWN_MODELS = (
     "fashion_mlp_floatio",
     "fashion_mlp_perchannel",
     "fashion_mlp_pertensor",
+    "moves",
     "regression_1x1",
 )
 PUBLIC_MODELS = ("ad01_int8", "hello_world_int8")

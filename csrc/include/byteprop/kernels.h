@@ -148,6 +148,17 @@ const char *bp_isa_available(int index);
 int bp_isa_select(const char *name);
 /* cdef: end */
 
+/* One axis of a block of elements: how many, and bytes from one to the next, in x and in y. */
+typedef struct {
+    uint32_t n;
+    int32_t x_step;
+    int32_t y_step;
+} bp_move_axis_t;
+#define BP_MOVE_AXES 4
+/* Moves a block of elements, outer axes first, to bytes that do not overlap it. Slices, transposes,
+ * padding and concatenations are such moves. */
+void bp_move_8(uint8_t *y, const uint8_t *x, const bp_move_axis_t axes[BP_MOVE_AXES]);
+
 /* One entry of bp_softmax_exp_table, for d = 0 .. 255. */
 int32_t bp_softmax_exp(int32_t d, int32_t mult_q31, int8_t lshift, int32_t diff_min);
 

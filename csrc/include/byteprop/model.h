@@ -26,6 +26,10 @@ extern "C" {
     X(10, REDUCE_MAX_S8, reduce_max, 1, 1, 1, BP_OP_INT8)                                          \
     X(11, RESIZE_NEAREST_S8, resize_nearest, 1, 1, 3, BP_OP_INT8)                                  \
     X(12, RESIZE_BILINEAR_S8, resize_bilinear, 1, 1, 3, BP_OP_INT8)                                \
+    X(13, PAD, pad, 1, 1, 5, BP_OP_SAME_TYPE)                                                      \
+    X(14, CONCATENATE, concatenate, 0, 1, 1, BP_OP_SAME_TYPE)                                      \
+    X(15, SLICE, slice, 1, 1, 8, BP_OP_SAME_TYPE)                                                  \
+    X(16, TRANSPOSE, transpose, 1, 1, 1, BP_OP_SAME_TYPE)                                          \
     /* the next op comes here */
 
 /* Traits of an op. Without IN_PLACE no input may have a byte of an output. */

@@ -16,6 +16,7 @@ from byteprop.importer.survey import Supported, what_is_missing
 from byteprop.ops import specs
 from byteprop.ops.spec import Reader
 from byteprop.tflite.builder import Builder
+from byteprop.tflite.checks import DTYPES
 from byteprop.tflite.rawmodel import RawModel, RawOp
 
 LOWERINGS: Mapping[int, Reader] = {
@@ -25,7 +26,7 @@ LOWERINGS: Mapping[int, Reader] = {
 }
 
 # Folded away; their operands must be known when the model is loaded. ADD, SUB, MUL and DIV may also
-# normalise a float32 input.
+# normalise a float32 input. What LOWERINGS has too runs where its output is int8 or uint8.
 FOLDINGS: Mapping[int, Reader] = {
     Code.SHAPE: Reader(shape.fold_shape, 1),
     Code.RANK: Reader(shape.fold_rank, 1),
@@ -74,8 +75,17 @@ def _lower(model: RawModel) -> Graph:
     return Graph(tuple(builder.tensors), tuple(builder.ops), inputs, outputs)
 
 
+def _reader(builder: Builder, op: RawOp) -> Reader | None:
+    """An op that can be both runs on tensors of the network, and is folded away elsewhere."""
+    runs, folds = LOWERINGS.get(op.code), FOLDINGS.get(op.code)
+    if runs is None or folds is None:
+        return runs or folds
+    is_data = bool(op.outputs) and builder.output(op).type in DTYPES
+    return runs if is_data else folds
+
+
 def _lower_op(builder: Builder, op: RawOp) -> None:
-    lowering = LOWERINGS.get(op.code) or FOLDINGS.get(op.code)
+    lowering = _reader(builder, op)
     if lowering is None:
         builder.unsupported(op, "this op is not supported")
     if not 1 <= op.version <= lowering.max_version:

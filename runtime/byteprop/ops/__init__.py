@@ -15,13 +15,20 @@ from typing import Any
 
 from byteprop.errors import ModelError
 from byteprop.graph.tensor import Op, Tensor
+from byteprop.ops.concatenate import Concatenate
 from byteprop.ops.dense import Dense
+from byteprop.ops.pad import Pad
 from byteprop.ops.rescale import Rescale
 from byteprop.ops.reshape import Reshape
+from byteprop.ops.slice import Slice
 from byteprop.ops.softmax import Softmax
 from byteprop.ops.spec import OpSpec, Placed
+from byteprop.ops.transpose import Transpose
 
-__all__ = ["Dense", "Rescale", "Reshape", "Softmax", "place", "spec_of", "spec_of_code", "specs"]
+__all__ = [
+    "Concatenate", "Dense", "Pad", "Rescale", "Reshape", "Slice", "Softmax", "Transpose",
+    "place", "spec_of", "spec_of_code", "specs",
+]  # fmt: skip
 
 
 @cache

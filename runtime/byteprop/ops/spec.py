@@ -94,6 +94,9 @@ class Record(ABC):
     def u32(self, word: int) -> int:
         return int.from_bytes(self.params[WORD * word : WORD * (word + 1)], "little")
 
+    def i32(self, word: int) -> int:
+        return int.from_bytes(self.params[WORD * word : WORD * (word + 1)], "little", signed=True)
+
 
 @dataclass(frozen=True)
 class Reader:
@@ -181,3 +184,10 @@ def refuse_unless_int8(at: Placed[Any]) -> None:
     kinds = [t.dtype for t in (at.x, at.y)]
     if any(kind is not DType.INT8 for kind in kinds):
         at.refuse(f"expected INT8 to INT8, got {kinds[0].name} to {kinds[1].name}")
+
+
+def refuse_unless_same_type(at: Placed[Any]) -> None:
+    """For ops that move bytes: all inputs have the output's data type."""
+    for x in at.inputs:
+        if x.dtype != at.y.dtype:
+            at.refuse(f"expected one data type, got {x.dtype.name} to {at.y.dtype.name}")

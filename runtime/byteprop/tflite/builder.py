@@ -100,8 +100,8 @@ class Builder:
             self.fail(op, f"input {operand} is missing")
         return tensor
 
-    def output(self, op: RawOp) -> RawTensor:
-        return self.model.tensors[op.outputs[0]]
+    def output(self, op: RawOp, index: int = 0) -> RawTensor:
+        return self.model.tensors[op.outputs[index]]
 
     def options(self, op: RawOp, kind: type[OptionsT]) -> OptionsT | None:
         """The op's options, None when the file leaves them out (every field has its default). That
@@ -140,12 +140,18 @@ class Builder:
 
     def activation(self, op: RawOp, operand: int = 0) -> int:
         """The graph's tensor behind an input; it has a scale."""
-        value = self.value(op, operand)
+        index = self.computed(op, operand)
         raw = self.required(op, operand)
+        if is_bare(raw):
+            self.fail(op, quantization_problem(raw) or "")
+        return index
+
+    def computed(self, op: RawOp, operand: int = 0) -> int:
+        """The graph's tensor behind an input, with or without a scale."""
+        value = self.value(op, operand)
         if isinstance(value, Computed):
-            if is_bare(raw):
-                self.fail(op, quantization_problem(raw) or "")
             return value.index
+        raw = self.required(op, operand)
         self.unsupported(op, f"input {quoted(raw.name)} is {self._kind(raw, value)}")
 
     def int8_operands(self, op: RawOp, source: int, target: int) -> tuple[Tensor, Tensor]:
@@ -219,30 +225,38 @@ class Builder:
         self.tensors.append(tensor)
         return len(self.tensors) - 1
 
-    def result(self, op: RawOp, shape: tuple[int, ...]) -> int:
-        """The graph's tensor for op's output, whose shape the op's inputs determine."""
-        output = self.output(op)
+    def result(self, op: RawOp, shape: tuple[int, ...], index: int = 0) -> int:
+        """The graph's tensor for an output of op, whose shape the op's inputs determine."""
+        output = self.output(op, index)
         self.dtype(op, output)
-        return self._result(op, shape, *self.quantization(op, output))
+        return self._result(op, shape, *self.quantization(op, output), index)
 
-    def moved(self, op: RawOp, source: int, shape: tuple[int, ...]) -> int:
+    def moved(self, op: RawOp, source: int, shape: tuple[int, ...], index: int = 0) -> int:
         """As result, for an op that moves the bytes of source: where the file states no scale for
         one of the two, it has the other's."""
-        output = self.output(op)
+        output = self.output(op, index)
         x = self.tensors[source]
         if self.dtype(op, output) is not x.dtype:
             self.fail(op, f"its output is {output.type_name}, its input {x.dtype.name}")
         if is_bare(output):
-            target = self._result(op, shape, x.scale, x.zero_point)
+            target = self._result(op, shape, x.scale, x.zero_point, index)
             if source in self.bare:
                 self.bare.add(target)
             return target
-        target = self.result(op, shape)
+        target = self.result(op, shape, index)
         y = self.tensors[target]
         self._state_scale(source, y)
         if (self.tensors[source].scale, self.tensors[source].zero_point) != (y.scale, y.zero_point):
             self.fail(op, "its output has another scale or zero point than its input")
         return target
+
+    def part(self, source: int, shape: tuple[int, ...]) -> int:
+        """A tensor between two ops that stand for one of the file; it has the scale of source."""
+        index = self.tensor(replace(self.tensors[source], name="", shape=shape, float_border=False,
+                                    normalization=None))  # fmt: skip
+        if source in self.bare:
+            self.bare.add(index)
+        return index
 
     def _state_scale(self, index: int, like: Tensor) -> None:
         """A tensor without a scale has that of what is made of its bytes."""
@@ -253,17 +267,19 @@ class Builder:
             self.tensors[index] = replace(x, scale=like.scale, zero_point=like.zero_point)
             index = made_from.get(index, index)
 
-    def _result(self, op: RawOp, shape: tuple[int, ...], scale: np.float32, zero_point: int) -> int:
-        output = self.output(op)
+    def _result(
+        self, op: RawOp, shape: tuple[int, ...], scale: np.float32, zero_point: int, index: int
+    ) -> int:
+        output = self.output(op, index)
         self.expect_shape(op, output, shape)
         dtype = DTYPES[output.type]
-        index = self.tensor(Tensor(output.name, shape, dtype, scale, zero_point))
-        self.define(op, Computed(index))
-        return index
+        result = self.tensor(Tensor(output.name, shape, dtype, scale, zero_point))
+        self.define(op, Computed(result), index)
+        return result
 
-    def define(self, op: RawOp, value: Value) -> None:
-        """Says what is known of op's output."""
-        output = self.output(op)
+    def define(self, op: RawOp, value: Value, index: int = 0) -> None:
+        """Says what is known of an output of op."""
+        output = self.output(op, index)
         if output.index in self.values or output.data is not None:
             self.fail(op, "its output is an input of the model, a constant, or another op's output")
         if output.is_variable:

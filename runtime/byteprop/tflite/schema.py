@@ -81,9 +81,11 @@ OPTIONS: Mapping[int, str] = MappingProxyType(
         29: "DivOptions",
         30: "SqueezeOptions",
         32: "StridedSliceOptions",
+        35: "SplitOptions",
         37: "CastOptions",
         55: "ShapeOptions",
         59: "PackOptions",
+        64: "UnpackOptions",
         74: "ResizeNearestNeighborOptions",
     }
 )
@@ -107,6 +109,8 @@ OPTIONS_OF_OP: Mapping[int, int] = MappingProxyType(
         Code.MINIMUM: Options.MaximumMinimumOptions,
         Code.MUL: Options.MulOptions,
         Code.PACK: Options.PackOptions,
+        Code.PAD: Options.PadOptions,
+        Code.PADV2: Options.PadV2Options,
         Code.QUANTIZE: Options.QuantizeOptions,
         Code.RANK: Options.RankOptions,
         Code.REDUCE_MAX: Options.ReducerOptions,
@@ -121,9 +125,13 @@ OPTIONS_OF_OP: Mapping[int, int] = MappingProxyType(
         Code.SHAPE: Options.ShapeOptions,
         Code.SLICE: Options.SliceOptions,
         Code.SOFTMAX: Options.SoftmaxOptions,
+        Code.SPLIT: Options.SplitOptions,
+        Code.SPLIT_V: Options.SplitVOptions,
         Code.SQUEEZE: Options.SqueezeOptions,
         Code.STRIDED_SLICE: Options.StridedSliceOptions,
         Code.SUB: Options.SubOptions,
+        Code.TRANSPOSE: Options.TransposeOptions,
+        Code.UNPACK: Options.UnpackOptions,
     }
 )
 
@@ -211,10 +219,12 @@ TABLES: Mapping[str, Mapping[int, Field]] = MappingProxyType(
         "ResizeNearestNeighborOptions": {0: BYTE, 1: BYTE},
         "GatherOptions": {0: INT, 1: INT},
         "ReducerOptions": {0: BYTE},
+        "SplitOptions": {0: INT},
         "SqueezeOptions": {0: Vector(4)},
         "StridedSliceOptions": {0: INT, 1: INT, 2: INT, 3: INT, 4: INT, 5: BYTE},
         "CastOptions": {0: BYTE, 1: BYTE},
         "ShapeOptions": {0: BYTE},
         "PackOptions": {0: INT, 1: INT},
+        "UnpackOptions": {0: INT, 1: INT},
     }
 )

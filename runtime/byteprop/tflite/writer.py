@@ -115,10 +115,14 @@ class Writer:
         written = options_of(table, **options) if options else None
         self.file.op(code, inputs, outputs, version=version, options=written)
 
-    def constant(self, name: str, data: npt.NDArray[Any], scale: Any = None) -> int:
+    def constant(
+        self, name: str, data: npt.NDArray[Any], scale: Any = None, zero_point: int = 0
+    ) -> int:
         """Adds a constant; returns its index in the file. scale: one number, or one per row."""
         kind = getattr(tflite.TensorType, data.dtype.name.upper())
-        return self.file.tensor(data.shape, kind, name=name, scale=scale, data=data)
+        return self.file.tensor(
+            data.shape, kind, name=name, scale=scale, zero_point=zero_point, data=data
+        )
 
     def fused(self, activation: Activation) -> int | None:
         """The code of an activation inside another op; None when the schema has none."""
