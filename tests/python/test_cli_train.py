@@ -455,7 +455,7 @@ def test_interrupt_keeps_a_checkpoint_and_says_how_to_go_on(folder: Path) -> Non
         ("--net 8x3 --data classes.npz", ["784-20-10", "8x3"]),
         ("--net 9-3 --data classes.npz", ["expected 8 ", "got 9 in 9-3"]),
         ("--net 8-6-2 --data classes.npz", ["classes.npz: y", "0..1"]),
-        (f"--model {DIGITS} --data classes.npz", ["classes.npz", "takes 64"]),
+        (f"--model {DIGITS} --data classes.npz", ["classes.npz: expected 64 ", "got 8;"]),
         ("--net 8-3 --data classes.npz -o net.onnx", ["net.onnx", ".tflite"]),
         ("--net 8-3 --data classes.npz -o no/such/net.bpm", ["no folder", "no/such"]),
         ("--net 8-3 --data classes.npz --learning-rate 200", ["learning_rate", "below 128"]),
