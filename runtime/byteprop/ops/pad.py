@@ -1,4 +1,4 @@
-"""Pad: the input with a border of one value."""
+"""Pad: the input with one value around it."""
 
 from __future__ import annotations
 
