@@ -11,7 +11,7 @@ import numpy.typing as npt
 import builtin_ref
 from byteprop import image, reference
 from byteprop.exporter import write_tflite
-from byteprop.graph import DType, Graph
+from byteprop.graph import DType, Graph, Kind
 from byteprop.importer import load_tflite
 from byteprop.model import Model
 from byteprop.ops import spec_of
@@ -31,8 +31,8 @@ def random_network(seed: int) -> Graph:
     inputs = tuple(_input(rng, b, batch) for _ in range(int(rng.integers(1, 4))))
     draws = list(generators().values())
     for _ in range(int(rng.integers(1, 13))):
-        n = len(b.tensors)
-        x = n - 1 if rng.random() < 0.5 else int(rng.integers(n))
+        readable = [i for i, t in enumerate(b.tensors) if t.kind is Kind.ACTIVATION]
+        x = readable[-1] if rng.random() < 0.5 else int(rng.choice(readable))
         any(draws[i](rng, b, x) for i in rng.permutation(len(draws)))
     return b.graph(inputs, _outputs(rng, b, inputs))
 

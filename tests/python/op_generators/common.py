@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from byteprop.graph import Activation, DType, Tensor
+from byteprop.graph import Activation, DType, Kind, Tensor
 from byteprop.ops.window import CHANNELS, HEIGHT, IMAGE_RANK, Axis, Window, pad_window
 from random_graphs import Builder
 
@@ -73,3 +75,58 @@ def window(
 
 def height_and_width(x: tuple[int, ...]) -> tuple[int, ...]:
     return x[HEIGHT:CHANNELS]
+
+
+def constant(
+    rng: np.random.Generator, b: Builder, shape: tuple[int, ...], scale: float | None = None
+) -> int:
+    """An int8 tensor of the model file."""
+    data = rng.integers(-128, 128, shape).astype(np.int8).tobytes()
+    scale = float(2 ** rng.uniform(-8, 0)) if scale is None else scale
+    made = Tensor(
+        f"t{len(b.tensors)}", shape, DType.INT8, np.float32(scale), zero_point(rng),
+        kind=Kind.CONSTANT, data=data,
+    )  # fmt: skip
+    b.tensors.append(made)
+    return len(b.tensors) - 1
+
+
+def partner(rng: np.random.Generator, b: Builder, x: int) -> tuple[int, int, tuple[int, ...]]:
+    """x and another tensor that goes together with it, in either order, and the shape that they
+    give: a constant for a channel, for each element or one for all, or an activation, of which one
+    may be repeated along axes behind the batch."""
+    shape = b.tensors[x].shape
+    if rng.random() < 0.4:
+        shapes = [shape, shape[-1:], (1,) * len(shape)]
+        other = constant(rng, b, shapes[int(rng.integers(3))])
+    else:
+        other = int(rng.choice([i for i in range(len(b.tensors)) if _go_together(b, x, i)]))
+    pair = (x, other) if rng.random() < 0.5 else (other, x)
+    together = np.broadcast_shapes(*(b.tensors[t].shape for t in pair))
+    return (*pair, tuple(int(n) for n in together))
+
+
+def _go_together(b: Builder, x: int, other: int) -> bool:
+    s, t = b.tensors[x].shape, b.tensors[other]
+    if not is_int8(t) or t.kind is not Kind.ACTIVATION or len(t.shape) != len(s):
+        return False
+    fit = all(n in (1, m) or m == 1 for n, m in zip(s[1:], t.shape[1:], strict=True))
+    return fit and s[:1] == t.shape[:1] and fits(*map(max, zip(s, t.shape, strict=True)))
+
+
+def filters(
+    rng: np.random.Generator,
+    b: Builder,
+    x: int,
+    shape: tuple[int, ...],
+    axis: int,
+    y_shape: tuple[int, ...],
+) -> tuple[int, tuple[npt.NDArray[Any], ...]]:
+    """The output of a convolution, and its weights of this shape, its biases and its scales, one
+    for each position of the axis."""
+    n_out = shape[axis]
+    weights = rng.integers(-127, 128, shape).astype(np.int8)
+    scales = rng.uniform(2**-9, 0.02, n_out).astype(np.float32)
+    bias = (rng.integers(-(2**31), 2**31, n_out) >> int(rng.integers(14, 32))).astype(np.int32)
+    gain = float(scales.mean()) * 70 * (weights.size / n_out) ** 0.5
+    return rescaled(rng, b, x, y_shape, gain), (weights, bias, scales)

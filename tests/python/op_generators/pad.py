@@ -2,21 +2,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from byteprop.graph import DType
-from byteprop.ops import Pad
+from byteprop.ops.pad import Pad
 from op_generators.common import fits, like
 from random_graphs import Builder
 
 
 def draw(rng: np.random.Generator, b: Builder, x: int) -> bool:
-    """Around all axes but the batch; half of them with the zero point, as PAD has it."""
+    """The batch stays. The value is the zero point, or another."""
     t = b.tensors[x]
-    around = rng.integers(0, 3, (len(t.shape), 2))
-    around[:1] = 0
-    shape = tuple((np.array(t.shape, int) + around.sum(axis=1)).tolist())
-    if not around.any() or not fits(*shape):
+    if not t.shape:
         return False
-    low = 0 if t.dtype is DType.UINT8 else -128
-    value = t.zero_point if rng.random() < 0.5 else low + int(rng.integers(256))
-    b.add(Pad(x, like(b, x, shape), tuple(around[:, 0].tolist()), value))
+    around = rng.integers(0, 3, (2, len(t.shape)))
+    around[:, 0] = 0
+    shape = tuple(int(n) for n in np.add(t.shape, around.sum(axis=0)))
+    if not fits(*shape):
+        return False
+    low, high = np.iinfo(t.dtype.numpy).min, np.iinfo(t.dtype.numpy).max
+    value = t.zero_point if rng.random() < 0.5 else int(rng.integers(low, high + 1))
+    b.add(Pad(x, like(b, x, shape), tuple(map(int, around[0])), value))
     return True

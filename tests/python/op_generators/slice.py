@@ -2,22 +2,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from byteprop.ops import Slice
+from byteprop.ops.slice import Slice
 from op_generators.common import like
 from random_graphs import Builder
 
 
 def draw(rng: np.random.Generator, b: Builder, x: int) -> bool:
-    """Of all axes but the batch, forwards and backwards."""
+    """Positions of each axis but the batch; in steps, or backwards, now and then."""
     t = b.tensors[x]
-    taken = [range(dim) for dim in t.shape]
-    for axis in range(1, len(taken)):
-        step = int(rng.choice([-3, -2, -1, 1, 1, 1, 2, 3]))
-        first, last = sorted(int(p) for p in rng.integers(0, t.shape[axis], 2))
-        taken[axis] = range(first, last + 1, step) if step > 0 else range(last, first - 1, step)
-    steps = tuple(r.step if len(r) > 1 else 1 for r in taken)
-    shape = tuple(map(len, taken))
-    if shape == t.shape and set(steps) <= {1}:  # a .tflite file gives back a reshape
+    if not t.shape:
         return False
-    b.add(Slice(x, like(b, x, shape), tuple(r.start for r in taken), steps))
+    axes = [range(t.shape[0])]
+    for dim in t.shape[1:]:
+        begin, end = sorted(int(i) for i in rng.choice(dim + 1, 2, replace=False))
+        step = int(rng.choice([1, 1, 1, 2, 3, -1, -2]))
+        axes.append(range(begin, end)[::step])
+    steps = tuple(axis.step if len(axis) > 1 else 1 for axis in axes)
+    y = like(b, x, tuple(len(axis) for axis in axes))
+    b.add(Slice(x, y, tuple(axis.start for axis in axes), steps))
     return True
