@@ -20,7 +20,7 @@ import pytest
 
 import byteprop
 from byteprop.graph import Activation, DType, Graph, Tensor
-from byteprop.ops import Dense, Rescale
+from byteprop.ops import Concatenate, Dense, Rescale, Slice
 from byteprop_host.cli import main
 from byteprop_host.link import Message, replay
 from byteprop_host.verify import references
@@ -243,6 +243,56 @@ def test_altered_weight_is_found_in_its_layer(
     at = tuple(first["position"])
     assert first["board"] == byteprop.load(altered).run(x)[at]
     assert first["reference"] == byteprop.load(FASHION).run(x)[at]
+
+
+def two_branches() -> byteprop.Model:
+    """The halves of the input go through a dense layer each; a third reads both."""
+    draw = np.random.RandomState(12)
+
+    def dense(x: int, y: int, n_in: int, n_out: int) -> Dense:
+        weights = draw.randint(-100, 101, (n_out, n_in)).astype(np.int8)
+        bias = draw.randint(-50, 51, n_out).astype(np.int32)
+        return Dense(x, y, weights, bias, np.array([0.01], np.float32))
+
+    names = {"x": 8, "left": 4, "right": 4, "a": 3, "b": 3, "both": 6, "y": 2}
+    tensors = tuple(
+        Tensor(name, (1, n), DType.INT8, np.float32(0.1), 0) for name, n in names.items()
+    )
+    ops = (
+        Slice(0, 1, (0, 0), (1, 1)),
+        dense(1, 3, 4, 3),
+        Slice(0, 2, (0, 4), (1, 1)),
+        dense(2, 4, 4, 3),
+        Concatenate(3, 5, (4,), 1),
+        dense(5, 6, 6, 2),
+    )
+    return byteprop.Model(Graph(tensors, ops, (0,), (6,)))
+
+
+@pytest.mark.parametrize(("op_index", "name"), [(1, "a"), (3, "b"), (5, "y")])
+def test_altered_weight_is_found_in_its_branch(
+    op_index: int, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two_branches().save(tmp_path / "right.bpm")
+    altered = with_altered_weight(tmp_path / "right.bpm", op_index, 1, tmp_path / "altered.bpm")
+    code, result = verify([altered, "--against", tmp_path / "right.bpm"], capsys)
+    assert code == 1
+    layer = result["first_different_layer"]
+    assert (layer["op_index"], layer["tensor"], layer["position"]) == (op_index, name, [0, 1])
+
+
+def test_operands_in_another_order_are_another_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Layers of such models cannot be compared."""
+    graph = two_branches().graph
+    two_branches().save(tmp_path / "right.bpm")
+    turned = (*graph.ops[:4], Concatenate(4, 5, (3,), 1), graph.ops[5])
+    byteprop.Model(dataclasses.replace(graph, ops=turned)).save(tmp_path / "turned.bpm")
+    arguments = [tmp_path / "turned.bpm", "--against", tmp_path / "right.bpm"]
+    code, result = verify(arguments, capsys)
+    assert code == 1 and result["first_different_layer"] is None
+    assert "different ops" in result["layer_note"]
 
 
 def test_difference_is_told_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -227,7 +227,10 @@ def _first_difference(comparison: Comparison) -> Difference | None:
 
 def _same_ops(a: Graph, b: Graph) -> bool:
     def shape(graph: Graph) -> list[tuple[object, ...]]:
-        return [(type(op), op.input, op.output, graph.tensors[op.output].elems) for op in graph.ops]
+        return [
+            (type(op), op.inputs, op.outputs, [graph.tensors[t].elems for t in op.outputs])
+            for op in graph.ops
+        ]
 
     return shape(a) == shape(b)
 
