@@ -35,3 +35,29 @@ bp_status_t bp_check_range(uint8_t activation, int16_t y_min, int16_t y_max, uin
 bool bp_is_scaling(int32_t mult_q31, int32_t lshift) {
     return (mult_q31 == 0 || mult_q31 >= ((int32_t)1 << 30)) && lshift >= -31 && lshift <= 30;
 }
+
+bp_status_t bp_check_scalings(const bp_reader_t *reader, uint32_t mult_q31, uint32_t lshift,
+                              uint32_t n) {
+    const uint8_t *mult = reader->model->image + (size_t)mult_q31;
+    const uint8_t *shift = reader->model->image + (size_t)lshift;
+    for (uint32_t i = 0; i < n; ++i) {
+        if (!bp_is_scaling(BP_ROM_I32(mult + (size_t)(4 * i)), BP_ROM_I8(shift + (size_t)i))) {
+            return BP_E_PARAM;
+        }
+    }
+    return BP_OK;
+}
+
+bp_status_t bp_check_row_padding(const bp_reader_t *reader, uint32_t weights, uint32_t n_in,
+                                 uint32_t n_out) {
+    uint32_t row_bytes = bp_row_stride(n_in);
+    for (uint32_t end = weights; row_bytes != n_in && n_out != 0; --n_out) {
+        end += row_bytes;
+        for (uint32_t i = n_in; i < row_bytes; ++i) {
+            if (BP_ROM_U8(reader->model->image + (size_t)(end - row_bytes + i)) != 0) {
+                return BP_E_PARAM;
+            }
+        }
+    }
+    return BP_OK;
+}

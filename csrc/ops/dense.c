@@ -44,41 +44,13 @@ static bp_status_t check_parts(const bp_reader_t *reader, const bp_dense_record_
     return BP_OK;
 }
 
-static bp_status_t check_scalings(const bp_reader_t *reader, const bp_dense_record_t *record,
-                                  uint32_t n) {
-    const uint8_t *mult = reader->model->image + (size_t)record->part[BP_DENSE_MULTIPLIERS];
-    const uint8_t *lshift = reader->model->image + (size_t)record->part[BP_DENSE_LSHIFTS];
-    for (uint32_t i = 0; i < n; ++i) {
-        if (!bp_is_scaling(BP_ROM_I32(mult + (size_t)(4 * i)), BP_ROM_I8(lshift + (size_t)i))) {
-            return BP_E_PARAM;
-        }
-    }
-    return BP_OK;
-}
-
-/* Kernels may compute whole words of a row, so what fills a row up must be zero. */
-static bp_status_t check_padding(const bp_reader_t *reader, uint32_t weights, uint32_t n_in,
-                                 uint32_t n_out) {
-    uint32_t row_bytes = bp_row_stride(n_in);
-    for (uint32_t end = weights; row_bytes != n_in && n_out != 0; --n_out) {
-        end += row_bytes;
-        for (uint32_t i = n_in; i < row_bytes; ++i) {
-            if (BP_ROM_U8(reader->model->image + (size_t)(end - row_bytes + i)) != 0) {
-                return BP_E_PARAM;
-            }
-        }
-    }
-    return BP_OK;
-}
-
 static bp_status_t check_data(const bp_reader_t *reader, const bp_dense_record_t *record,
                               uint32_t n_in, uint32_t n_out) {
-    bp_status_t status = check_parts(reader, record, n_in, n_out);
-    if (status == BP_OK) {
-        uint32_t channels = (record->flags & BP_OP_PER_CHANNEL) != 0 ? n_out : 1;
-        status = check_scalings(reader, record, channels);
-    }
-    return status == BP_OK ? check_padding(reader, record->part[0], n_in, n_out) : status;
+    const uint32_t channels = (record->flags & BP_OP_PER_CHANNEL) != 0 ? n_out : 1;
+    BP_TRY(check_parts(reader, record, n_in, n_out));
+    BP_TRY(bp_check_scalings(reader, record->part[BP_DENSE_MULTIPLIERS],
+                             record->part[BP_DENSE_LSHIFTS], channels));
+    return bp_check_row_padding(reader, record->part[0], n_in, n_out);
 }
 
 bp_status_t bp_op_dense_check(const bp_reader_t *reader, const bp_op_t *op) {

@@ -59,6 +59,12 @@ bp_status_t bp_check_data(const bp_reader_t *reader, uint32_t offset, uint32_t b
 /* Activation and clamping range of an output of this data type. */
 bp_status_t bp_check_range(uint8_t activation, int16_t y_min, int16_t y_max, uint8_t dtype);
 bool bp_is_scaling(int32_t mult_q31, int32_t lshift);
+/* n multipliers and shifts at these offsets, which are inside the image. */
+bp_status_t bp_check_scalings(const bp_reader_t *reader, uint32_t mult_q31, uint32_t lshift,
+                              uint32_t n);
+/* Kernels may compute whole words of a row of weights, so what fills a row up must be zero. */
+bp_status_t bp_check_row_padding(const bp_reader_t *reader, uint32_t weights, uint32_t n_in,
+                                 uint32_t n_out);
 bool bp_is_inside(uint32_t offset, uint32_t bytes, uint32_t begin, uint32_t size);
 /* Two tensors, by their records, have bytes of the arena in common. */
 bool bp_records_overlap(const uint8_t *a, const uint8_t *b);

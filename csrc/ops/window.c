@@ -13,8 +13,11 @@ void bp_window_record(bp_window_t window[2], const uint8_t *words) {
 
 /* One axis: n_in positions become n_out. */
 static bp_status_t check_axis(const bp_window_t *window, uint32_t n_in, uint32_t n_out) {
-    if (window->kernel == 0 || window->stride == 0 || window->dilation == 0 ||
-        window->pad > (window->kernel - 1u) * window->dilation) {
+    if (window->kernel == 0 || window->stride == 0 || window->dilation == 0) {
+        return BP_E_PARAM;
+    }
+    const uint32_t from_first = (uint32_t)(window->kernel - 1u) * window->dilation;
+    if (window->pad > from_first || from_first >= BP_MODEL_MAX_ARENA_BYTES) {
         return BP_E_PARAM;
     }
     return n_out - 1 <= (n_in - 1 + window->pad) / window->stride ? BP_OK : BP_E_SHAPE;

@@ -134,6 +134,65 @@ typedef struct {
 void bp_resize_bilinear_s8(int8_t *y, const int8_t *x, const bp_resize_t *p,
                            const bp_bilinear_axis_t axes[2]);
 
+/* A convolution of images [batch][height][width][channels]; what is outside of the input counts as its
+ * zero point. */
+typedef struct {
+    uint32_t batch;
+    uint32_t x_height;
+    uint32_t x_width;
+    uint32_t x_channels;
+    uint32_t y_height;
+    uint32_t y_width;
+    uint32_t y_channels;
+    bp_window_t window[2]; /* height, width */
+} bp_conv_shape_t;
+
+/* A convolution as its record in the model image states it; all pointers are ROM (see config.h), of
+ * 4-byte aligned addresses but for lshift. Multipliers and shifts are one per output channel. */
+typedef struct {
+    bp_conv_shape_t shape;
+    const uint8_t *weights;
+    const uint8_t *bias;     /* int32 [y_channels] */
+    const uint8_t *mult_q31; /* int32 [y_channels] */
+    const uint8_t *lshift;   /* int8 [y_channels] */
+    uint16_t groups;         /* of bp_conv_s8: channels that have no weights in common */
+    int8_t x_zp;
+    int8_t y_zp;
+    int8_t y_min; /* fused activation's range */
+    int8_t y_max;
+} bp_conv_s8_t;
+
+/* Output pixels whose inputs bp_conv_s8 collects before it writes the first of them. */
+#define BP_CONV_COLUMNS 4
+
+/* CONV_2D, int8. Weights are rows as those of a dense layer, int8 [y_channels][n rounded up to 4],
+ * n = taps * x_channels / groups = 1 .. BP_DENSE_MAX_INPUTS, in the order of ky, kx, channel. The bias has the zero point folded in: bias - x_zp * sum of the row, mod 2^32.
+ * columns: scratch memory of bp_conv_scratch bytes. y and x may overlap by bp_conv_distance.
+ * Source: TensorFlow Lite CONV_2D, reference kernel. */
+void bp_conv_s8(int8_t *y, const int8_t *x, int8_t *columns, const bp_conv_s8_t *p);
+uint32_t bp_conv_scratch(const bp_conv_shape_t *shape);
+
+/* DEPTHWISE_CONV_2D, int8: output channel o has the input channel o / (y_channels / x_channels).
+ * Weights are int8 [taps][y_channels]; the bias has the zero point folded in.
+ * rows: scratch memory of bp_depthwise_scratch bytes for the input rows that one output row takes,
+ * so that y and x may overlap by bp_depthwise_distance, most often 0.
+ * Source: TensorFlow Lite DEPTHWISE_CONV_2D, reference kernel. */
+void bp_depthwise_s8(int8_t *y, const int8_t *x, int8_t *rows, const bp_conv_s8_t *p);
+uint32_t bp_depthwise_scratch(const bp_conv_shape_t *shape);
+
+/* TRANSPOSE_CONV, int8: input (iy, ix) adds to output (iy * stride - pad + ky, ...). Weights
+ * are rows as those of bp_conv_s8; the bias is as the model file has it. y and x must not overlap.
+ * Source: TensorFlow Lite TRANSPOSE_CONV, reference kernel. */
+void bp_transpose_conv_s8(int8_t *y, const int8_t *x, const bp_conv_s8_t *p);
+
+/* Whether bp_conv_s8 goes from the last pixel to the first: where y is larger than x. */
+int bp_conv_is_backward(const bp_conv_shape_t *shape);
+/* Bytes by which y must begin before x, or, backward, x before y, so that no input is overwritten
+ * before it has been read, however many pixels are collected at a time. */
+uint32_t bp_conv_distance(const bp_conv_shape_t *shape);
+/* The same of bp_depthwise_s8, which never goes backward. */
+uint32_t bp_depthwise_distance(const bp_conv_shape_t *shape);
+
 /* Row-block primitive, the seam for tuned code: acc[r] = sum_i w[r * row_stride + i] * x[i] for
  * 4 rows, n_in columns. bp_dot_rows_s8 is the plain C definition. */
 void bp_dot_rows_s8(int32_t *acc, const int8_t *x, const uint8_t *weights, uint16_t row_stride,

@@ -21,6 +21,9 @@ extern "C" {
     X(3, SOFTMAX_S8, softmax, 1, 1, 2, BP_OP_INT8 | BP_OP_SAME_SIZE | BP_OP_IN_PLACE)              \
     X(4, RESHAPE, reshape, 1, 1, 0,                                                                \
       BP_OP_SAME_TYPE | BP_OP_SAME_SIZE | BP_OP_IN_PLACE | BP_OP_KEEPS_BYTES)                      \
+    X(5, CONV_S8, conv, 1, 1, 12, BP_OP_INT8 | BP_OP_SCRATCH | BP_OP_OVERLAPS)                     \
+    X(6, DEPTHWISE_S8, depthwise, 1, 1, 12, BP_OP_INT8 | BP_OP_SCRATCH | BP_OP_OVERLAPS)           \
+    X(7, TRANSPOSE_CONV_S8, transpose_conv, 1, 1, 12, BP_OP_INT8)                                  \
     X(8, POOL_S8, pool, 1, 1, 6, BP_OP_INT8)                                                       \
     X(9, MEAN_S8, mean, 1, 1, 3, BP_OP_INT8)                                                       \
     X(10, REDUCE_MAX_S8, reduce_max, 1, 1, 1, BP_OP_INT8)                                          \
@@ -139,7 +142,7 @@ enum {
     BP_ACT_RELU_0_TO_1 = 4
 };
 
-/* Layout of a dense op's weights. ROWS: int8 [n_out][bp_row_stride(n_in)]. */
+/* Layout of a dense op's weights, or a convolution's. ROWS: int8 [n_out][bp_row_stride(n_in)]. */
 enum { BP_LAYOUT_ROWS = 0 };
 
 /* Flags of a dense op. */

@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
+from inspect import isabstract
 from pkgutil import iter_modules
 from typing import Any
 
 from byteprop.errors import ModelError
 from byteprop.graph.tensor import Op, Tensor
 from byteprop.ops.concatenate import Concatenate
+from byteprop.ops.conv import Conv
 from byteprop.ops.dense import Dense
+from byteprop.ops.depthwise import Depthwise
 from byteprop.ops.pad import Pad
 from byteprop.ops.rescale import Rescale
 from byteprop.ops.reshape import Reshape
@@ -24,10 +27,11 @@ from byteprop.ops.slice import Slice
 from byteprop.ops.softmax import Softmax
 from byteprop.ops.spec import OpSpec, Placed
 from byteprop.ops.transpose import Transpose
+from byteprop.ops.transpose_conv import TransposeConv
 
 __all__ = [
-    "Concatenate", "Dense", "Pad", "Rescale", "Reshape", "Slice", "Softmax", "Transpose",
-    "place", "spec_of", "spec_of_code", "specs",
+    "Concatenate", "Conv", "Dense", "Depthwise", "Pad", "Rescale", "Reshape", "Slice", "Softmax",
+    "Transpose", "TransposeConv", "place", "spec_of", "spec_of_code", "specs",
 ]  # fmt: skip
 
 
@@ -38,7 +42,7 @@ def specs() -> tuple[OpSpec[Any], ...]:
     for module in iter_modules(__path__):
         content = vars(import_module(f"{__name__}.{module.name}")).values()
         kinds = [c for c in content if isinstance(c, type) and c.__module__.endswith(module.name)]
-        found += [c() for c in kinds if issubclass(c, OpSpec) and c is not OpSpec]
+        found += [c() for c in kinds if issubclass(c, OpSpec) and not isabstract(c)]
     return tuple(sorted(found, key=lambda spec: spec.code))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,11 +25,20 @@ from byteprop.ops.spec import (
     range_words,
     refuse_unless_int8,
 )
+from byteprop.ops.weights import (
+    folded_bias,
+    read_bias,
+    read_weight_scales,
+    read_weights,
+    row_stride,
+    rows_of,
+    unfolded_bias,
+)
 from byteprop.tflite.names import quoted
 
 if TYPE_CHECKING:
     from byteprop.tflite.builder import Builder
-    from byteprop.tflite.rawmodel import RawOp, RawTensor
+    from byteprop.tflite.rawmodel import RawOp
     from byteprop.tflite.writer import Writer
 
 MAX_N_IN = _raw.const("BP_DENSE_MAX_INPUTS")
@@ -90,8 +99,14 @@ class DenseSpec(OpSpec[Dense]):
         return (
             bytes((_LAYOUT_ROWS, op.activation, flags, 0)),
             range_words(activation_range(op.activation, at.y)),
-            Block(lambda: _rows(op).data.cast("B"), WEIGHT_ALIGNMENT),
-            Block(lambda: _folded_bias(op, at.x.zero_point).astype("<i4").tobytes()),
+            Block(lambda: rows_of(op.weights).data.cast("B"), WEIGHT_ALIGNMENT),
+            Block(
+                lambda: (
+                    folded_bias(op.bias, _row_sums(op.weights), at.x.zero_point)
+                    .astype("<i4")
+                    .tobytes()
+                )
+            ),
             Block(mult_q31.tobytes, shared=True, derived=True),
             Block(lshift.tobytes, alignment=1, derived=True),
             Block(np.asarray(op.weight_scales, "<f4").tobytes),
@@ -102,20 +117,20 @@ class DenseSpec(OpSpec[Dense]):
         flags = record.params[_FLAGS_AT]
         n_out = y.shape[-1] if y.shape else 1
         n_in = x.elems // (y.elems // n_out)
-        stride = _row_stride(n_in)
+        stride = row_stride(n_in)
         rows = record.array(_WEIGHTS, "i1", n_out * stride).reshape(n_out, stride)
-        folded = record.array(_BIAS, "<i4", n_out).astype(np.int64)
+        folded = record.array(_BIAS, "<i4", n_out)
         scales = record.array(_WEIGHT_SCALES, "<f4", n_out if flags & _PER_CHANNEL else 1)
-        dense = Dense(
+        weights = np.ascontiguousarray(rows[:, :n_in])
+        return Dense(
             input=record.inputs[0],
             output=record.outputs[0],
-            weights=np.ascontiguousarray(rows[:, :n_in]),
-            bias=np.zeros(n_out, np.int32),
+            weights=weights,
+            bias=unfolded_bias(folded, _row_sums(weights), x.zero_point),
             weight_scales=scales.astype(np.float32),
             activation=Activation(record.params[_ACTIVATION_AT]),
             has_bias=bool(flags & _HAS_BIAS),
         )
-        return replace(dense, bias=_wrap_int32(folded + x.zero_point * _row_sums(dense)))
 
     def tflite_readers(self) -> Mapping[str, Reader]:
         return {"FULLY_CONNECTED": Reader(_read, 9)}
@@ -174,33 +189,9 @@ def dense_multipliers(op: Dense, at: Placed[Dense]) -> list[Multiplier]:
     return [quantize_multiplier(float(x_scale) * float(w) / y_scale) for w in op.weight_scales]
 
 
-def _row_stride(n_in: int) -> int:
-    alignment = _raw.const("BP_MODEL_ROW_ALIGNMENT")
-    return -(-n_in // alignment) * alignment
-
-
-def _rows(op: Dense) -> npt.NDArray[np.int8]:
-    """The weights with zeros at the ends of their rows, as the image has them."""
-    n_out, n_in = op.weights.shape
-    if n_in == _row_stride(n_in):
-        return np.ascontiguousarray(op.weights)
-    rows = np.zeros((n_out, _row_stride(n_in)), np.int8)
-    rows[:, :n_in] = op.weights
-    return rows
-
-
-def _row_sums(op: Dense) -> npt.NDArray[np.int64]:
-    sums: npt.NDArray[np.int64] = op.weights.sum(axis=1, dtype=np.int64)
+def _row_sums(weights: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
+    sums: npt.NDArray[np.int64] = weights.sum(axis=1, dtype=np.int64)
     return sums
-
-
-def _folded_bias(op: Dense, x_zero_point: int) -> npt.NDArray[np.int32]:
-    """bias - x_zp * sum of the row's weights, modulo 2^32."""
-    return _wrap_int32(op.bias.astype(np.int64) - x_zero_point * _row_sums(op))
-
-
-def _wrap_int32(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-    return (values & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
 
 
 # --- from a .tflite file ---
@@ -222,7 +213,8 @@ def _read(builder: Builder, op: RawOp) -> None:
         builder.unsupported(op, f"its output is {y.dtype.name}")
     builder.check_fused_range(op, activation, y.scale)
     _check_multiplier(builder, op, x.scale, weight_scales, y.scale)
-    bias = _read_bias(builder, op, n_out, x.scale, weight_scales, y.scale)
+    bias = read_bias(builder, op, n_out)
+    _check_bias_scale(builder, op, x.scale, weight_scales, y.scale)
     builder.ops.append(
         Dense(
             source,
@@ -254,42 +246,13 @@ def _read_options(builder: Builder, op: RawOp) -> tuple[Activation, bool]:
 def _read_weights(
     builder: Builder, op: RawOp
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
-    raw = builder.required(op, 1)
-    if raw.index in builder.values or raw.data is None:
-        builder.unsupported(op, f"its weights {quoted(raw.name)} are not constant")
-    if raw.is_sparse:
-        builder.unsupported(op, f"its weights {quoted(raw.name)} are sparse")
-    if raw.type_name != "INT8":
-        builder.unsupported(op, f"its weights {quoted(raw.name)} are {raw.type_name}")
-    if len(raw.shape) != 2 or min(raw.shape) < 1:
-        builder.fail(op, f"its weights have the shape {list(raw.shape)}")
-    n_out, n_in = raw.shape
+    raw, weights = read_weights(builder, op, rank=2)
+    n_out, n_in = weights.shape
     if n_in > MAX_N_IN or n_out > MAX_N_OUT:
         builder.unsupported(
             op, f"{n_out}x{n_in} weights; byteprop takes up to {MAX_N_OUT}x{MAX_N_IN}"
         )
-    weights = builder.constant(op, raw, "<i1")
-    return weights, _read_weight_scales(builder, op, raw, n_out)
-
-
-def _read_weight_scales(
-    builder: Builder, op: RawOp, raw: RawTensor, n_out: int
-) -> npt.NDArray[np.float32]:
-    quantization = raw.quantization
-    if quantization is None or quantization.custom:
-        builder.fail(op, f"its weights {quoted(raw.name)} have no quantisation parameters")
-    scales = quantization.scales.astype(np.float32)
-    if len(scales) not in (1, n_out):
-        builder.fail(op, f"{len(scales)} scales for {n_out} rows of weights")
-    if len(scales) > 1 and quantization.dimension != 0:
-        builder.unsupported(
-            op, f"weights quantised along dimension {quantization.dimension}, not by row"
-        )
-    if not bool(np.all(np.isfinite(scales) & (scales > 0))):
-        builder.fail(op, "a scale of its weights is not a positive number")
-    if bool(np.any(quantization.zero_points)):
-        builder.unsupported(op, "weights with a zero point other than 0")
-    return scales
+    return weights, read_weight_scales(builder, op, raw, axis=0)
 
 
 def _output_shape(
@@ -318,43 +281,20 @@ def _check_multiplier(
     builder.expect_multiplier(op, rounded / float(y_scale))
 
 
-def _read_bias(
-    builder: Builder,
-    op: RawOp,
-    n_out: int,
-    x_scale: np.float32,
-    weight_scales: npt.NDArray[np.float32],
-    y_scale: np.float32,
-) -> npt.NDArray[np.int32] | None:
-    raw = builder.raw(op, 2)
-    if raw is None:
-        return None
-    if raw.index in builder.values or raw.data is None:
-        builder.unsupported(op, f"its bias {quoted(raw.name)} is not constant")
-    if raw.type_name != "INT32":
-        builder.unsupported(op, f"its bias {quoted(raw.name)} is {raw.type_name}, not INT32")
-    if math.prod(raw.shape) != n_out:
-        builder.fail(op, f"a bias of shape {list(raw.shape)} for {n_out} rows of weights")
-    if raw.quantization is not None:
-        _check_bias_scale(builder, op, raw, x_scale, weight_scales, y_scale)
-    return builder.constant(op, raw, "<i4").reshape(n_out).astype(np.int32)
-
-
 def _check_bias_scale(
     builder: Builder,
     op: RawOp,
-    raw: RawTensor,
     x_scale: np.float32,
     weight_scales: npt.NDArray[np.float32],
     y_scale: np.float32,
 ) -> None:
     """The bias is added to the sum as it is, so its scale must be the sum's."""
-    assert raw.quantization is not None
+    raw = builder.raw(op, 2)
+    if raw is None or raw.quantization is None:
+        return
     scales = raw.quantization.scales.astype(np.float64)
-    if len(scales) not in (1, len(weight_scales)) or np.any(raw.quantization.zero_points):
-        builder.fail(
-            op, f"{len(scales)} scales or a zero point not 0 for the bias {quoted(raw.name)}"
-        )
+    if len(scales) not in (1, len(weight_scales)):
+        builder.fail(op, f"{len(scales)} scales for the bias {quoted(raw.name)}")
     off = np.abs(np.float64(x_scale) * weight_scales.astype(np.float64) - scales)
     if not bool(np.all(off <= _BIAS_SCALE_TOLERANCE * np.float64(y_scale))):
         builder.fail(op, f"the scale of the bias {quoted(raw.name)} is not input times weights")

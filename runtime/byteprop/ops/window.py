@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from byteprop.graph.limits import MAX_ELEMS
 from byteprop.graph.tensor import Tensor
 from byteprop.ops.spec import Placed
 
@@ -93,6 +94,8 @@ def check_window(at: Placed[Any], window: Window) -> None:
                 f"expected kernel, stride, dilation from 1 to {_MAX_FIELD} and padding up to that, "
                 f"got {axis}"
             )
+        if axis.span > MAX_ELEMS:
+            at.refuse(f"expected a window over at most {MAX_ELEMS} positions, got {axis}")
         if not 0 <= axis.pad < axis.span:
             at.refuse(f"expected a padding below the window's {axis.span}, got {axis.pad}")
         if (n_out - 1) * axis.stride - axis.pad >= n_in:

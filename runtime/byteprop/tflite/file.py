@@ -29,6 +29,7 @@ class _Tensor:
     name: str
     scales: npt.NDArray[np.float32] | None
     zero_point: int
+    axis: int
     buffer: int
 
 
@@ -58,15 +59,17 @@ class TfliteFile:
         name: str,
         scale: Any = None,
         zero_point: int = 0,
+        axis: int = 0,
         data: npt.NDArray[Any] | None = None,
     ) -> int:
-        """Adds a tensor, gives its index. scale: one number, or one a row; data: a constant's."""
+        """Adds a tensor, gives its index. scale: one number, or one for each index of
+        the axis; data: a constant's."""
         scales = None if scale is None else np.atleast_1d(np.asarray(scale, np.float32))
         buffer = 0
         if data is not None:
             self._buffers.append(np.ascontiguousarray(data).tobytes())
             buffer = len(self._buffers) - 1
-        self._tensors.append(_Tensor(tuple(shape), type, name, scales, zero_point, buffer))
+        self._tensors.append(_Tensor(tuple(shape), type, name, scales, zero_point, axis, buffer))
         return len(self._tensors) - 1
 
     def op(
@@ -174,7 +177,7 @@ def _tensor(b: flatbuffers.Builder, tensor: _Tensor) -> int:
     name, shape = b.CreateString(tensor.name), ints(b, tensor.shape)
     quantization = None
     if tensor.scales is not None:
-        quantization = _quantization(b, tensor.scales, tensor.zero_point)
+        quantization = _quantization(b, tensor.scales, tensor.zero_point, tensor.axis)
     tflite.TensorStart(b)
     tflite.TensorAddShape(b, shape)
     tflite.TensorAddType(b, tensor.type)
@@ -186,12 +189,15 @@ def _tensor(b: flatbuffers.Builder, tensor: _Tensor) -> int:
     return int(tflite.TensorEnd(b))
 
 
-def _quantization(b: flatbuffers.Builder, scales: npt.NDArray[np.float32], zero_point: int) -> int:
+def _quantization(
+    b: flatbuffers.Builder, scales: npt.NDArray[np.float32], zero_point: int, axis: int
+) -> int:
     scale = b.CreateNumpyVector(scales)
     zeros = b.CreateNumpyVector(np.full(len(scales), zero_point, np.int64))
     tflite.QuantizationParametersStart(b)
     tflite.QuantizationParametersAddScale(b, scale)
     tflite.QuantizationParametersAddZeroPoint(b, zeros)
+    tflite.QuantizationParametersAddQuantizedDimension(b, axis)
     return int(tflite.QuantizationParametersEnd(b))
 
 

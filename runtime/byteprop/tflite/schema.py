@@ -67,6 +67,8 @@ ROOT = "Model"
 # BuiltinOptions: the value of the union's type byte, and the table behind it.
 OPTIONS: Mapping[int, str] = MappingProxyType(
     {
+        1: "Conv2DOptions",
+        2: "DepthwiseConv2DOptions",
         5: "Pool2DOptions",
         8: "FullyConnectedOptions",
         9: "SoftmaxOptions",
@@ -83,6 +85,7 @@ OPTIONS: Mapping[int, str] = MappingProxyType(
         32: "StridedSliceOptions",
         35: "SplitOptions",
         37: "CastOptions",
+        49: "TransposeConvOptions",
         55: "ShapeOptions",
         59: "PackOptions",
         64: "UnpackOptions",
@@ -97,6 +100,8 @@ OPTIONS_OF_OP: Mapping[int, int] = MappingProxyType(
         Code.AVERAGE_POOL_2D: Options.Pool2DOptions,
         Code.CAST: Options.CastOptions,
         Code.CONCATENATION: Options.ConcatenationOptions,
+        Code.CONV_2D: Options.Conv2DOptions,
+        Code.DEPTHWISE_CONV_2D: Options.DepthwiseConv2DOptions,
         Code.DEQUANTIZE: Options.DequantizeOptions,
         Code.DIV: Options.DivOptions,
         Code.EXPAND_DIMS: Options.ExpandDimsOptions,
@@ -131,6 +136,7 @@ OPTIONS_OF_OP: Mapping[int, int] = MappingProxyType(
         Code.STRIDED_SLICE: Options.StridedSliceOptions,
         Code.SUB: Options.SubOptions,
         Code.TRANSPOSE: Options.TransposeOptions,
+        Code.TRANSPOSE_CONV: Options.TransposeConvOptions,
         Code.UNPACK: Options.UnpackOptions,
     }
 )
@@ -206,6 +212,9 @@ TABLES: Mapping[str, Mapping[int, Field]] = MappingProxyType(
             3: BYTE,  # builtin_options_type
             4: UnionOf(3, OPTIONS),
         },
+        "Conv2DOptions": {0: BYTE, 1: INT, 2: INT, 3: BYTE, 4: INT, 5: INT},
+        "DepthwiseConv2DOptions": {0: BYTE, 1: INT, 2: INT, 3: INT, 4: BYTE, 5: INT, 6: INT},
+        "TransposeConvOptions": {0: BYTE, 1: INT, 2: INT, 3: BYTE},
         "FullyConnectedOptions": {0: BYTE, 1: BYTE, 2: BYTE, 3: BYTE, 4: BYTE},
         "SoftmaxOptions": {0: INT},
         "ConcatenationOptions": {0: INT, 1: BYTE},

@@ -116,12 +116,18 @@ class Writer:
         self.file.op(code, inputs, outputs, version=version, options=written)
 
     def constant(
-        self, name: str, data: npt.NDArray[Any], scale: Any = None, zero_point: int = 0
+        self,
+        name: str,
+        data: npt.NDArray[Any],
+        scale: Any = None,
+        zero_point: int = 0,
+        axis: int = 0,
     ) -> int:
-        """Adds a constant; returns its index in the file. scale: one number, or one per row."""
+        """Adds a constant; returns its index in the file. scale: one number, or one for each index
+        of the axis."""
         kind = getattr(tflite.TensorType, data.dtype.name.upper())
         return self.file.tensor(
-            data.shape, kind, name=name, scale=scale, zero_point=zero_point, data=data
+            data.shape, kind, name=name, scale=scale, zero_point=zero_point, axis=axis, data=data
         )
 
     def fused(self, activation: Activation) -> int | None:

@@ -1,0 +1,34 @@
+#include <byteprop/kernels.h>
+
+#include "ops/convolution.h"
+
+/* DEPTHWISE_CONV_2D. csrc/ops/convolution.c has its words. */
+
+enum { X, Y, SCRATCH };
+
+bp_status_t bp_op_depthwise_check(const bp_reader_t *reader, const bp_op_t *op) {
+    bp_conv_s8_t conv;
+    bp_conv_record(&conv, reader->model, op);
+    const bp_conv_shape_t *s = &conv.shape;
+    const uint32_t taps = (uint32_t)s->window[0].kernel * s->window[1].kernel;
+    BP_TRY(bp_check_conv(reader, op, &conv));
+    if (conv.groups != 1) {
+        return BP_E_PARAM;
+    }
+    if (taps > BP_DENSE_MAX_INPUTS || s->y_channels % s->x_channels != 0) {
+        return BP_E_SHAPE;
+    }
+    BP_TRY(bp_check_conv_window(reader, op, &conv));
+    BP_TRY(bp_check_taps(reader, op, taps * s->y_channels));
+    BP_TRY(bp_check_scratch_bytes(reader, op, bp_depthwise_scratch(s)));
+    return bp_check_distance(reader, op, Y, X, bp_depthwise_distance(s));
+}
+
+void bp_op_depthwise_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op) {
+    bp_conv_s8_t conv;
+    bp_conv_record(&conv, model, op);
+    int8_t *const bytes = (int8_t *)arena;
+    bp_depthwise_s8(bytes + (size_t)bp_record_offset(bp_operand_record(model, op, Y)),
+                    bytes + (size_t)bp_record_offset(bp_operand_record(model, op, X)),
+                    bytes + (size_t)bp_record_offset(bp_operand_record(model, op, SCRATCH)), &conv);
+}

@@ -1,0 +1,118 @@
+"""Depthwise convolution: DEPTHWISE_CONV_2D, int8 to int8."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from byteprop.engine import _raw_conv
+from byteprop.ops.convolution import (
+    WEIGHTS,
+    Convolution,
+    ConvolutionSpec,
+    append,
+    constants,
+    fused,
+    padding,
+    read_int8_image,
+    read_options,
+    read_scaled_weights,
+    read_window,
+)
+from byteprop.ops.spec import Placed, Reader, Record
+from byteprop.ops.weights import folded_bias, unfolded_bias
+from byteprop.ops.window import CHANNELS, Window, check_window, read_padding
+
+if TYPE_CHECKING:
+    from byteprop.tflite.builder import Builder
+    from byteprop.tflite.rawmodel import RawOp
+    from byteprop.tflite.writer import Writer
+
+
+@dataclass(frozen=True)
+class Depthwise(Convolution):
+    """DEPTHWISE_CONV_2D: weights [1, height, width, n_out]. Output channel o takes the input
+    channel o // (n_out / number of input channels)."""
+
+
+class DepthwiseSpec(ConvolutionSpec[Depthwise]):
+    name = "depthwise"
+    kind = Depthwise
+    channel_axis = 3
+
+    def image_weights(self, op: Depthwise) -> npt.NDArray[np.int8]:
+        return np.ascontiguousarray(op.weights)
+
+    def file_weights(self, record: Record, window: Window, groups: int) -> npt.NDArray[np.int8]:
+        n_out = record.tensor(record.outputs[0]).shape[CHANNELS]
+        shape = (1, window.height.kernel, window.width.kernel, n_out)
+        taps = record.array(WEIGHTS, "i1", int(np.prod(shape, dtype=np.int64)))
+        return taps.astype(np.int8).reshape(shape)
+
+    def image_bias(self, op: Depthwise, x_zero_point: int) -> npt.NDArray[np.int32]:
+        return folded_bias(op.bias, _sums(op.weights), x_zero_point)
+
+    def file_bias(
+        self, stored: npt.NDArray[np.int32], weights: npt.NDArray[np.int8], x_zero_point: int
+    ) -> npt.NDArray[np.int32]:
+        return unfolded_bias(stored, _sums(weights), x_zero_point)
+
+    def check_channels(self, at: Placed[Depthwise]) -> None:
+        one, _, _, n_out = at.op.weights.shape
+        if one != 1 or n_out % at.x.shape[3]:
+            at.refuse(f"weights {at.op.weights.shape} do not fit {at.x.shape[3]} input channels")
+
+    def check_positions(self, at: Placed[Depthwise]) -> None:
+        check_window(at, at.op.window)
+
+    def scratch_bytes(self, at: Placed[Depthwise]) -> int:
+        return _raw_conv.depthwise_scratch(self.shape(at))
+
+    def tflite_readers(self) -> Mapping[str, Reader]:
+        return {"DEPTHWISE_CONV_2D": Reader(_read, 6)}
+
+    def write_tflite(self, at: Placed[Depthwise], writer: Writer) -> None:
+        op = at.op
+        writer.op(
+            "DEPTHWISE_CONV_2D",
+            [writer.tensors[op.input], *constants(at, writer, self.channel_axis)],
+            [writer.tensors[op.output]],
+            version=3,
+            Padding=padding(at),
+            StrideH=op.window.height.stride,
+            StrideW=op.window.width.stride,
+            DilationHFactor=op.window.height.dilation,
+            DilationWFactor=op.window.width.dilation,
+            DepthMultiplier=at.y.shape[3] // at.x.shape[3],
+            FusedActivationFunction=fused(at, writer),
+        )
+
+
+def _sums(weights: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
+    sums: npt.NDArray[np.int64] = weights.sum(axis=(0, 1, 2), dtype=np.int64)
+    return sums
+
+
+def _read(builder: Builder, op: RawOp) -> None:
+    """From a .tflite file. The multiplier follows from the shapes; TensorFlow Lite does not read
+    the one of the options."""
+    import tflite
+
+    builder.expect_operands(op, (2, 3))
+    options = read_options(builder, op, tflite.DepthwiseConv2DOptions)
+    source, x = read_int8_image(builder, op)
+    weights, scales = read_scaled_weights(builder, op, axis=3)
+    one, *_, n_out = weights.shape
+    if one != 1 or n_out % x.shape[CHANNELS]:
+        builder.fail(op, f"weights {list(weights.shape)} for an input of shape {list(x.shape)}")
+    window = read_window(builder, op, options, weights, dilates=True)
+    window, positions = read_padding(builder, op, window, x.shape, options.Padding())
+    target = builder.result(op, (x.shape[0], *positions, n_out))
+    append(
+        builder, op, Depthwise, source, target, weights=weights, weight_scales=scales,
+        window=window, fused=options.FusedActivationFunction(),
+    )  # fmt: skip

@@ -1,0 +1,114 @@
+"""Weights and biases of dense layers and convolutions: how a .tflite file states them and how the
+image stores them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from byteprop.engine import _raw
+from byteprop.tflite.names import quoted
+
+if TYPE_CHECKING:
+    from byteprop.tflite.builder import Builder
+    from byteprop.tflite.rawmodel import RawOp, RawTensor
+
+Int8s = npt.NDArray[np.int8]
+Int32s = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float32]
+
+_WEIGHTS, _BIAS = 1, 2  # operands of an op of a .tflite file
+
+
+# --- in the image ---
+
+
+def row_stride(n_in: int) -> int:
+    """Bytes from one row of weights to the next."""
+    alignment = _raw.const("BP_MODEL_ROW_ALIGNMENT")
+    return -(-n_in // alignment) * alignment
+
+
+def rows_of(weights: Int8s) -> Int8s:
+    """Weights [n_out, n_in] with zeros at the ends of their rows, as the image has them."""
+    n_out, n_in = weights.shape
+    if n_in == row_stride(n_in):
+        return np.ascontiguousarray(weights)
+    rows = np.zeros((n_out, row_stride(n_in)), np.int8)
+    rows[:, :n_in] = weights
+    return rows
+
+
+def folded_bias(bias: Int32s, weight_sums: npt.NDArray[np.int64], x_zero_point: int) -> Int32s:
+    """bias - x_zp * sum of the channel's weights, modulo 2^32."""
+    return _wrap_int32(bias.astype(np.int64) - x_zero_point * weight_sums)
+
+
+def unfolded_bias(folded: Int32s, weight_sums: npt.NDArray[np.int64], x_zero_point: int) -> Int32s:
+    """What folded_bias was made from."""
+    return folded_bias(folded, weight_sums, -x_zero_point)
+
+
+def _wrap_int32(values: npt.NDArray[np.int64]) -> Int32s:
+    return (values & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
+
+
+# --- from a .tflite file ---
+
+
+def read_weights(builder: Builder, op: RawOp, *, rank: int) -> tuple[RawTensor, Int8s]:
+    """The constant int8 weights of op, and the file's tensor that they are in."""
+    raw = builder.required(op, _WEIGHTS)
+    if raw.index in builder.values or raw.data is None:
+        builder.unsupported(op, f"its weights {quoted(raw.name)} are not constant")
+    if raw.is_sparse:
+        builder.unsupported(op, f"its weights {quoted(raw.name)} are sparse")
+    if raw.type_name != "INT8":
+        builder.unsupported(op, f"its weights {quoted(raw.name)} are {raw.type_name}")
+    if len(raw.shape) != rank or min(raw.shape) < 1:
+        builder.fail(op, f"its weights have the shape {list(raw.shape)}")
+    weights: npt.NDArray[Any] = builder.constant(op, raw, "<i1")
+    return raw, weights
+
+
+def read_weight_scales(builder: Builder, op: RawOp, raw: RawTensor, *, axis: int) -> Floats:
+    """One scale, or one for each index of the weights' axis."""
+    quantization, n = raw.quantization, raw.shape[axis]
+    if quantization is None or quantization.custom:
+        builder.fail(op, f"its weights {quoted(raw.name)} have no quantisation parameters")
+    scales = quantization.scales.astype(np.float32)
+    if len(scales) not in (1, n):
+        builder.fail(op, f"{len(scales)} scales for {n} rows of weights")
+    if len(scales) > 1 and quantization.dimension != axis:
+        builder.unsupported(
+            op,
+            f"weights quantised along dimension {quantization.dimension}, not by row"
+            if axis == 0
+            else f"weights quantised along dimension {quantization.dimension}, expected {axis}",
+        )
+    if not bool(np.all(np.isfinite(scales) & (scales > 0))):
+        builder.fail(op, "a scale of its weights is not a positive number")
+    if bool(np.any(quantization.zero_points)):
+        builder.unsupported(op, "weights with a zero point other than 0")
+    return scales
+
+
+def read_bias(builder: Builder, op: RawOp, n_out: int, *, operand: int = _BIAS) -> Int32s | None:
+    """The bias, None where the op has none. Of its quantisation the zero point alone counts: a
+    constant is as it is, whatever scale and dimension the file states for it."""
+    raw = builder.raw(op, operand)
+    if raw is None:
+        return None
+    if raw.index in builder.values or raw.data is None:
+        builder.unsupported(op, f"its bias {quoted(raw.name)} is not constant")
+    if raw.type_name != "INT32":
+        builder.unsupported(op, f"its bias {quoted(raw.name)} is {raw.type_name}, not INT32")
+    if math.prod(raw.shape) != n_out:
+        builder.fail(op, f"a bias of shape {list(raw.shape)} for {n_out} rows of weights")
+    if raw.quantization is not None and np.any(raw.quantization.zero_points):
+        builder.fail(op, f"a zero point not 0 for the bias {quoted(raw.name)}")
+    bias: npt.NDArray[Any] = builder.constant(op, raw, "<i4")
+    return bias.reshape(n_out).astype(np.int32)
