@@ -11,9 +11,23 @@ from hypothesis import strategies as st
 
 from byteprop.graph import Activation, DType, Graph, Normalization, Op, Tensor
 from byteprop.image.check import MAX_CLASSES
-from byteprop.ops import Concatenate, Dense, Pad, Rescale, Reshape, Slice, Softmax, Transpose
+from byteprop.ops import (
+    Concatenate,
+    Conv,
+    Dense,
+    Depthwise,
+    Pad,
+    Rescale,
+    Reshape,
+    Slice,
+    Softmax,
+    Transpose,
+    TransposeConv,
+)
+from byteprop.ops.window import Axis, Window, pad_window
 
 ACTIVATIONS = list(Activation)
+Floats = npt.NDArray[np.float32]
 SOFTMAX_SCALE, SOFTMAX_ZERO_POINT = np.float32(1 / 256), -128
 
 
@@ -101,6 +115,30 @@ def graph_of_moves() -> Graph:
     return b.graph((x,), (y,))
 
 
+def convolution_graph() -> Graph:
+    """Batch 2, conv in groups, depthwise with a multiplier, transposed convolution, dense."""
+    b = Builder()
+    rng = np.random.default_rng(4)
+    shapes = ((2, 4, 3, 4), (2, 4, 2, 2), (2, 2, 2, 4), (2, 4, 4, 3))
+    x, wide, deep, back = (b.tensor(shape, 0.1, 3) for shape in shapes)
+    flat, y = b.tensor((2, 48), 0.1, 3), b.tensor((2, 3), 0.3, -9)
+
+    def shared(*shape: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int32], Floats]:
+        n = shape[-1] if shape[0] == 1 else shape[0]
+        weights = rng.integers(-127, 128, shape).astype(np.int8)
+        return weights, rng.integers(-999, 999, n).astype(np.int32), np.float32([0.01] * n)
+
+    grouped = Window(Axis(3, pad=1), Axis(2))
+    spread = Window(Axis(2, 2, 2, 1), Axis(1))
+    doubling = Window(Axis(3, 2), Axis(3, 2))
+    b.add(Conv(x, wide, *shared(2, 3, 2, 2), grouped, Activation.RELU6))
+    b.add(Depthwise(wide, deep, *shared(1, 2, 1, 4), spread))
+    b.add(TransposeConv(deep, back, *shared(3, 3, 3, 4), doubling))
+    b.add(Reshape(back, flat))
+    b.dense(flat, rng.integers(-127, 128, (3, 48)).astype(np.int8), y)
+    return b.graph((x,), (y,))
+
+
 def normalized_graph() -> Graph:
     """The same, with an input that is normalised by three constants of each kind."""
     graph = graph_of_every_op()
@@ -127,11 +165,11 @@ def graphs(draw: st.DrawFn, *, max_ops: int = 7) -> Graph:
 
 @st.composite
 def chains(draw: st.DrawFn, *, max_ops: int = 8) -> Graph:
-    """Each op reads what the one before wrote."""
+    """Each op reads what the one before wrote, and none has scratch memory."""
     b = Builder()
     x = _draw_input(draw, b, 1)
     for _ in range(draw(st.integers(1, max_ops))):
-        _draw_op(draw, b, source=len(b.tensors) - 1)
+        _draw_op(draw, b, source=len(b.tensors) - 1, with_scratch=False)
     return b.graph((x,), (len(b.tensors) - 1,))
 
 
@@ -158,12 +196,16 @@ def _draw_tensor(
     return b.tensor(shape, draw(scales), draw(st.integers(low, low + 255)), dtype)
 
 
-def _draw_op(draw: st.DrawFn, b: Builder, source: int | None = None) -> None:
+def _draw_op(
+    draw: st.DrawFn, b: Builder, source: int | None = None, *, with_scratch: bool = True
+) -> None:
     x = draw(st.integers(0, len(b.tensors) - 1)) if source is None else source
     is_int8 = b.tensors[x].dtype is DType.INT8
     kinds = [_draw_rescale, _draw_reshape, _draw_pad, _draw_slice, _draw_transpose]
     kinds += [_draw_dense] if is_int8 else []
     kinds += [_draw_concatenate] if source is None else []
+    is_image = is_int8 and len(b.tensors[x].shape) == 4
+    kinds += [_draw_convolution] if is_image and with_scratch else []
     kinds += [_draw_softmax] if is_int8 and b.tensors[x].shape[-1] <= MAX_CLASSES else []
     draw(st.sampled_from(kinds))(draw, b, x)
 
@@ -274,6 +316,28 @@ def _draw_dense(draw: st.DrawFn, b: Builder, x: int) -> None:
             weight_scales=weight_scales,
             activation=draw(st.sampled_from(ACTIVATIONS)),
             has_bias=has_bias,
+        )
+    )  # fmt: skip
+
+
+def _draw_convolution(draw: st.DrawFn, b: Builder, x: int) -> None:
+    batch, _, _, n_in = b.tensors[x].shape
+    axes = [Axis(*draw(st.tuples(*[st.integers(1, 3)] * 3))) for _ in range(2)]
+    window, positions = pad_window(Window(*axes), b.tensors[x].shape, "SAME")
+    kernel = [axis.kernel for axis in axes]
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    depthwise, n_out = draw(st.booleans()), draw(st.integers(1, 6))
+    shape = (1, *kernel, n_in * n_out) if depthwise else (n_out, *kernel, n_in)
+    n_out = n_in * n_out if depthwise else n_out
+    y = _draw_tensor(draw, b, (batch, *positions, n_out))
+    b.add(
+        (Depthwise if depthwise else Conv)(
+            x, y,
+            weights=rng.integers(-127, 128, shape).astype(np.int8),
+            bias=rng.integers(-(2**20), 2**20, n_out).astype(np.int32),
+            weight_scales=rng.uniform(2**-9, 0.1, n_out).astype(np.float32),
+            window=window,
+            activation=draw(st.sampled_from(ACTIVATIONS)),
         )
     )  # fmt: skip
 

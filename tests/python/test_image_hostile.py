@@ -20,6 +20,7 @@ from byteprop.graph import Graph
 from byteprop.ops.spec import WORD, Block
 from random_graphs import (
     Builder,
+    convolution_graph,
     graph_of_every_op,
     graph_of_moves,
     normalized_graph,
@@ -46,7 +47,8 @@ def seal(blob: bytearray) -> bytes:
 def mutants() -> Iterator[bytes]:
     """Images with one to four changes, mostly in the header and the records."""
     draw = random.Random(7)
-    graphs = (small_graph(), graph_of_every_op(), graph_of_moves(), normalized_graph())
+    graphs = (small_graph(), graph_of_every_op(), graph_of_moves(), normalized_graph(),
+              convolution_graph())  # fmt: skip
     seeds = [image.encode(g) for g in graphs]
     for _ in range(TRIED):
         blob = bytearray(draw.choice(seeds))

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import numpy as np
+
+from byteprop.ops.conv import Conv
+from op_generators.common import filters, fits, fused, is_image, window
+from random_graphs import Builder
+
+
+def draw(rng: np.random.Generator, b: Builder, x: int) -> bool:
+    t = b.tensors[x]
+    found = window(rng, t.shape, dilated=True) if is_image(t) else None
+    if found is None:
+        return False
+    made, positions = found
+    batch, _, _, channels = t.shape
+    groups = int(rng.choice([g for g in range(1, channels + 1) if channels % g == 0]))
+    n_out = groups * int(rng.integers(1, 5))
+    if not fits(batch, *positions, n_out):
+        return False
+    kernel = [axis.kernel for axis in made.axes]
+    shape = (batch, *positions, n_ou    weights = (n_out, *kernel, channels // groups)
+    y, constants = filters(rng, b, x, weights, 0, (batch, *positions, n_out))
+    b.add(Conv(x, y, *constants, made, fused(rng)))
+    return True
