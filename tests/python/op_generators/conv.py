@@ -19,7 +19,7 @@ def draw(rng: np.random.Generator, b: Builder, x: int) -> bool:
     if not fits(batch, *positions, n_out):
         return False
     kernel = [axis.kernel for axis in made.axes]
-    shape = (batch, *positions, n_ou    weights = (n_out, *kernel, channels // groups)
+    weights = (n_out, *kernel, channels // groups)
     y, constants = filters(rng, b, x, weights, 0, (batch, *positions, n_out))
     b.add(Conv(x, y, *constants, made, fused(rng)))
     return True

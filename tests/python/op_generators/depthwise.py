@@ -17,7 +17,8 @@ def draw(rng: np.random.Generator, b: Builder, x: int) -> bool:
     n_out = channels * int(rng.integers(1, 4))
     if not fits(batch, *positions, n_out):
         return False
-    kernel = [axis.kernel for axis in made.axe    weights = (1, *kernel, n_out)
+    kernel = [axis.kernel for axis in made.axes]
+    weights = (1, *kernel, n_out)
     y, constants = filters(rng, b, x, weights, 3, (batch, *positions, n_out))
     b.add(Depthwise(x, y, *constants, made, fused(rng)))
     return True

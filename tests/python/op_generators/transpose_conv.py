@@ -23,7 +23,8 @@ def draw(rng: np.random.Generator, b: Builder, x: int) -> bool:
     if not fits(*shape):
         return False
     axes = (Axis(k, s) for k, s in zip(kernel, strides, strict=True))
-    made, _ = pad_window(Window(*axes), shape, paddin    weights = (shape[CHANNELS], *kernel, t.shape[CHANNELS])
+    made, _ = pad_window(Window(*axes), shape, padding)
+    weights = (shape[CHANNELS], *kernel, t.shape[CHANNELS])
     y, constants = filters(rng, b, x, weights, 0, shape)
     b.add(TransposeConv(x, y, *constants, made, fused(rng)))
     return True
