@@ -129,7 +129,7 @@ def test_ranks_above_four_are_refused_by_name(rank: int) -> None:
     reshape(model, x, shape, wide)
     model.op(CODE.RELU, [wide], [y], version=2)
     with pytest.raises(
-        UnsupportedOpError, match=f"'wide' has {rank} dimensions; byteprop takes up to 4"
+        UnsupportedOpError, match=f"'wide' is of {rank} dimensions; byteprop takes up to 4"
     ):
         byteprop.load(model.build([x], [y]))
 

@@ -158,3 +158,53 @@ def test_records_that_do_not_follow_from_the_shapes_are_refused() -> None:
     good = image.encode(graph_of(ResizeBilinear(0, 1), (1, 7, 5, 2)))
     with pytest.raises(ModelError, match="do not follow|differ|parameters"):
         byteprop.load(with_params(good, 4, b"\x10\0\0\0"))
+
+
+# --- TILE, as TensorFlow 2.19 writes an enlargement ---
+
+
+def tile(model: tb.ModelBuilder, x: int, shape: tuple[int, ...], multiples: list[int]) -> int:
+    stated = model.tensor((len(multiples),), tb.INT32, data=np.array(multiples, np.int32))
+    result = tuple(n * m for n, m in zip(shape, multiples, strict=False))
+    y = model.tensor(result, scale=0.1, zero_point=-3)
+    options = tb.options_of("Tile")
+    model.op(tflite.BuiltinOperator.TILE, [x, stated], [y], options=options)
+    return y
+
+
+def reshape(model: tb.ModelBuilder, x: int, shape: tuple[int, ...]) -> int:
+    stated = model.tensor((len(shape),), tb.INT32, data=np.array(shape, np.int32))
+    y = model.tensor(shape, scale=0.1, zero_point=-3)
+    model.op(tflite.BuiltinOperator.RESHAPE, [x, stated], [y])
+    return y
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_tile(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = (1, *map(int, rng.integers(1, 6, int(rng.integers(1, 4)))))
+    model = tb.ModelBuilder()
+    x = model.tensor(shape, scale=0.1, zero_point=-3)
+    y = tile(model, x, shape, [1, *map(int, rng.integers(1, 5, len(shape) - 1))])
+    check_file(model.build([x], [y]), [values(rng, (3, *shape[1:]))])
+
+
+def test_an_enlargement_by_tile_of_five_dimensions() -> None:
+    model = tb.ModelBuilder()
+    x = model.tensor((1, 5, 3, 4), scale=0.1, zero_point=-3)
+    rows = tile(model, reshape(model, x, (1, 5, 1, 3, 4)), (1, 5, 1, 3, 4), [1, 1, 2, 1, 1])
+    columns = tile(model, reshape(model, rows, (1, 10, 3, 1, 4)), (1, 10, 3, 1, 4), [1, 1, 1, 3, 1])
+    file = model.build([x], [reshape(model, columns, (1, 10, 9, 4))])
+    pixels = values(np.random.default_rng(3), (2, 5, 3, 4))
+    check_file(file, [pixels])
+    enlarged = pixels.repeat(2, axis=1).repeat(3, axis=2)
+    np.testing.assert_array_equal(byteprop.load(file).run(pixels), enlarged)
+
+
+@pytest.mark.parametrize("multiples", [[1, 2], [1, 0, 1, 1], [1, -1, 1, 1]])
+def test_tiles_that_are_refused(multiples: list[int]) -> None:
+    model = tb.ModelBuilder()
+    x = model.tensor((1, 4, 3, 2), scale=0.1, zero_point=-3)
+    y = tile(model, x, (1, 4, 3, 2), multiples)
+    with pytest.raises(ModelError, match="expected 4 multiples of at least 1"):
+        byteprop.load(model.build([x], [y]))

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from byteprop.graph.limits import MAX_RANK
 from byteprop.graph.tensor import Op
 from byteprop.ops.spec import InPlace, OpSpec, Params, Placed, Reader, Record
-from byteprop.tflite.values import Computed, FloatInput, FloatOutput
+from byteprop.tflite.values import Computed, FloatInput, FloatOutput, Wide
 
 if TYPE_CHECKING:
     from byteprop.tflite.builder import Builder
@@ -98,7 +99,7 @@ def _shape_of(builder: Builder, op: RawOp) -> tuple[int, ...]:
     value = builder.value(op, 0)
     if isinstance(value, Computed):
         return builder.tensors[value.index].shape
-    if isinstance(value, (FloatInput, FloatOutput)):
+    if isinstance(value, (FloatInput, FloatOutput, Wide)):
         return value.shape
     return builder.numbers(op, 0).shape
 
@@ -133,6 +134,14 @@ def _resolve(
     return tuple(elems // known if dim == -1 else dim for dim in stated)
 
 
+def emit_reshape(builder: Builder, op: RawOp, source: int, shape: tuple[int, ...]) -> None:
+    """Makes op's output of the bytes of source."""
+    if len(shape) > MAX_RANK:
+        builder.wide(op, source, shape)
+    else:
+        builder.ops.append(Reshape(source, builder.moved(op, source, shape)))
+
+
 def _emit(builder: Builder, op: RawOp, shape: tuple[int, ...]) -> None:
     value = builder.value(op, 0)
     if isinstance(value, FloatInput):
@@ -141,7 +150,7 @@ def _emit(builder: Builder, op: RawOp, shape: tuple[int, ...]) -> None:
     elif isinstance(value, FloatOutput):
         builder.expect_shape(op, builder.output(op), shape)
         builder.define(op, FloatOutput(value.index, shape))
-    elif isinstance(value, Computed):
-        builder.ops.append(Reshape(value.index, builder.moved(op, value.index, shape)))
+    elif isinstance(value, (Computed, Wide)):
+        emit_reshape(builder, op, value.index, shape)
     else:
         builder.known(op, builder.numbers(op, 0).reshape(shape))

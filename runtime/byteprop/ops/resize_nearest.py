@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from byteprop.graph.tensor import DType
+from byteprop.ops.reshape import Reshape, emit_reshape
 from byteprop.ops.resize import (
     Resize,
     check_resize,
@@ -20,6 +23,7 @@ from byteprop.ops.resize import (
     write_resize,
 )
 from byteprop.ops.spec import Block, OpSpec, Params, Placed, Reader, Record
+from byteprop.tflite.values import Wide
 
 if TYPE_CHECKING:
     from byteprop.tflite.builder import Builder
@@ -54,7 +58,8 @@ class ResizeNearestSpec(OpSpec[ResizeNearest]):
         return ResizeNearest(record.inputs[0], record.outputs[0], *decode_flags(record.params))
 
     def tflite_readers(self) -> Mapping[str, Reader]:
-        return {"RESIZE_NEAREST_NEIGHBOR": Reader(_read, 4)}
+        # Version 3 of TILE adds nothing to int8, and is what TensorFlow 2.19 writes.
+        return {"RESIZE_NEAREST_NEIGHBOR": Reader(_read, 4), "TILE": Reader(_read_tile, 3)}
 
     def write_tflite(self, at: Placed[ResizeNearest], writer: Writer) -> None:
         write_resize("RESIZE_NEAREST_NEIGHBOR", at, writer)
@@ -73,9 +78,40 @@ def _nearest(op: ResizeNearest, n_in: int, n_out: int) -> npt.NDArray[np.uint16]
     return np.asarray(np.clip(rounded, 0, n_in - 1), "<u2")
 
 
+# --- from a .tflite file ---
+
+
 def _read(builder: Builder, op: RawOp) -> None:
-    """From a .tflite file."""
     import tflite
 
     options = builder.options(op, tflite.ResizeNearestNeighborOptions)
     builder.ops.append(ResizeNearest(*read_resize(builder, op, options)))
+
+
+def _read_tile(builder: Builder, op: RawOp) -> None:
+    """TILE, as converters write an enlargement: each axis to be repeated is a column of pixels that
+    is resized."""
+    from byteprop.tflite.checks import shape_problem
+
+    builder.expect_operands(op, (2,))
+    value = builder.value(op, 0)
+    source = value.index if isinstance(value, Wide) else builder.computed(op)
+    if builder.tensors[source].dtype is not DType.INT8:
+        builder.unsupported(op, f"of {builder.tensors[source].dtype.name}, expected INT8")
+    shape = list(value.shape if isinstance(value, Wide) else builder.tensors[source].shape)
+    multiples = builder.numbers(op, 1).reshape(-1).tolist()
+    if len(multiples) != len(shape) or min(multiples, default=1) < 1:
+        builder.fail(op, f"expected {len(shape)} multiples of at least 1, got {multiples}")
+    for axis, multiple in enumerate(multiples):
+        if multiple == 1:
+            continue
+        before, repeated = math.prod(shape[:axis]), math.prod(shape[axis:])
+        problem = shape_problem((before, 1, multiple, repeated))
+        if problem:
+            builder.unsupported(op, f"its output has {problem}")
+        column = builder.part(source, (before, 1, 1, repeated))
+        tiled = builder.part(source, (before, 1, multiple, repeated))
+        builder.ops += [Reshape(source, column), ResizeNearest(column, tiled)]
+        source = tiled
+        shape[axis] *= multiple
+    emit_reshape(builder, op, source, tuple(shape))

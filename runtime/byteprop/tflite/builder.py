@@ -14,6 +14,7 @@ import tflite
 
 from byteprop.errors import ModelError, UnsupportedOpError
 from byteprop.graph import Activation, DType, Op, Tensor
+from byteprop.graph.limits import MAX_RANK
 from byteprop.tflite.checks import (
     DTYPES,
     described,
@@ -24,7 +25,7 @@ from byteprop.tflite.checks import (
 )
 from byteprop.tflite.names import quoted
 from byteprop.tflite.rawmodel import NO_TENSOR, RawModel, RawOp, RawTensor
-from byteprop.tflite.values import Computed, FloatInput, FloatOutput, Numbers, Value
+from byteprop.tflite.values import Computed, FloatInput, FloatOutput, Numbers, Value, Wide
 
 MAX_FOLDED_ELEMS = 64
 # Just below 2^30, so that rounding the multiplier does not lead beyond it.
@@ -250,6 +251,19 @@ class Builder:
             self.fail(op, "its output has another scale or zero point than its input")
         return target
 
+    def wide(self, op: RawOp, source: int, shape: tuple[int, ...]) -> None:
+        """Says that op's output is the bytes of source under a shape of too many dimensions."""
+        output, x = self.output(op), self.tensors[source]
+        if self.dtype(op, output) is not x.dtype or (
+            not is_bare(output) and self.quantization(op, output) != (x.scale, x.zero_point)
+        ):
+            self.fail(op, "its output has another type, scale or zero point than its input")
+        if output.shape != shape:
+            self.fail(
+                op, f"the file states the shape {list(output.shape)}, the op gives {list(shape)}"
+            )
+        self.define(op, Wide(source, shape))
+
     def part(self, source: int, shape: tuple[int, ...]) -> int:
         """A tensor between two ops that stand for one of the file; it has the scale of source."""
         index = self.tensor(replace(self.tensors[source], name="", shape=shape, float_border=False,
@@ -334,6 +348,8 @@ class Builder:
             return f"a constant ({raw.type_name})"
         if isinstance(value, Numbers):
             return f"shape arithmetic ({raw.type_name})"
+        if isinstance(value, Wide):
+            return f"of {len(value.shape)} dimensions; byteprop takes up to {MAX_RANK}"
         if isinstance(value, FloatInput):
             return "float32, not quantised: byteprop computes in integers"
         if isinstance(value, FloatOutput):

@@ -135,6 +135,7 @@ OPTIONS_OF_OP: Mapping[int, int] = MappingProxyType(
         Code.SQUEEZE: Options.SqueezeOptions,
         Code.STRIDED_SLICE: Options.StridedSliceOptions,
         Code.SUB: Options.SubOptions,
+        Code.TILE: Options.TileOptions,
         Code.TRANSPOSE: Options.TransposeOptions,
         Code.TRANSPOSE_CONV: Options.TransposeConvOptions,
         Code.UNPACK: Options.UnpackOptions,

@@ -18,6 +18,15 @@ class Computed:
 
 
 @dataclass(frozen=True)
+class Wide:
+    """A tensor of the graph under a shape of more dimensions than the graph has, which RESHAPE and
+    TILE take."""
+
+    index: int
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class FloatInput:
     """A float32 input that no QUANTIZE has given a scale yet, perhaps reshaped since. sub, mul:
     constants that were subtracted and multiplied, as in graph.Normalization; None for none."""
@@ -53,4 +62,4 @@ class Numbers:
     array: npt.NDArray[np.int64]
 
 
-Value = Computed | FloatInput | FloatOutput | Numbers
+Value = Computed | Wide | FloatInput | FloatOutput | Numbers
