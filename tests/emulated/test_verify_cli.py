@@ -20,6 +20,7 @@ import pytest
 
 import byteprop
 from byteprop.ops import Dense
+from byteprop.ops.conv import Conv
 from byteprop_host.boards.board import Board, load_board
 from byteprop_host.cli import main
 from byteprop_host.firmware.capacity import memory_needs
@@ -30,6 +31,7 @@ pytest_plugins = ["pytester"]
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "examples" / "fashion_mnist" / "t10k-1000.npz"
 FASHION = MODELS / "fashion_mlp_perchannel.tflite"
+CNN = ROOT / "examples" / "fashion_mnist" / "fashion_cnn.tflite"
 COMMAND = [sys.executable, "-m", "byteprop_host"]
 
 
@@ -40,10 +42,10 @@ def run(arguments: list[str | Path], capsys: pytest.CaptureFixture[str]) -> tupl
 
 
 def altered(source: Path, op_index: int, row: int) -> byteprop.Model:
-    """The model with the weights of one row of a dense layer moved by a few steps."""
+    """The model with the weights of one output of a layer moved by a few steps."""
     graph = byteprop.load(source).graph
     op = graph.ops[op_index]
-    assert isinstance(op, Dense)
+    assert isinstance(op, (Conv, Dense))
     weights = op.weights.astype(np.int16)
     weights[row] = np.where(weights[row] > 0, weights[row] - 9, weights[row] + 9)
     ops = list(graph.ops)
@@ -122,6 +124,29 @@ def test_altered_weight_is_found_in_its_layer(
     assert (layer["op_index"], layer["op"], layer["position"]) == (op_index, "Dense", [0, row])
     wrong = altered(original, op_index, row).run(x) != y
     assert result["comparison"]["bytes"] - result["comparison"]["bytes_identical"] == wrong.sum()
+
+
+@pytest.mark.parametrize("name", ["mps2-an386", "microbit"])
+def test_convolutional_network_over_serial(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All bytes equal; and with one channel of a convolution changed, its layer is named."""
+    require(load_board(name))
+    arguments = ["--board", name, "--data", IMAGES, "--samples", "6", "--no-report"]
+    code, result = run(["verify", CNN, *arguments], capsys)
+    assert code == 0
+    assert result["comparison"]["bytes_identical"] == result["comparison"]["bytes"] == 60
+    with np.load(IMAGES) as data:
+        x = (data["x"][:6, ..., np.newaxis].astype(np.int16) - 128).astype(np.int8)
+    y = byteprop.load(CNN).run(x)
+    # Few channels change an output after the softmax.
+    channel = next(c for c in range(24) if (altered(CNN, 1, c).run(x) != y).any())
+    changed = tmp_path / "changed.bpm"
+    altered(CNN, 1, channel).save(changed)
+    code, result = run(["verify", changed, "--against", CNN, *arguments], capsys)
+    assert code == 1
+    layer = result["first_different_layer"]
+    assert (layer["op_index"], layer["op"], layer["position"][-1]) == (1, "Conv", channel)
 
 
 def test_bench_counts_the_same_twice(capsys: pytest.CaptureFixture[str]) -> None:
