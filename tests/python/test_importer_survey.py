@@ -98,11 +98,11 @@ def test_a_float_network_of_dense_layers_is_for_quantize() -> None:
 
 
 def test_another_float_model_is_for_the_converter() -> None:
-    chain = Chain(tb.FLOAT32).op("CONV_2D", tb.FLOAT32).dense(tb.FLOAT32, tb.FLOAT32, FLOATS)
+    chain = Chain(tb.FLOAT32).op("BATCH_MATMUL", tb.FLOAT32).dense(tb.FLOAT32, tb.FLOAT32, FLOATS)
     text = refusal(chain.build())
     assert text.startswith("a float32 model, and byteprop computes in integers: convert it again")
     assert "TFLITE_BUILTINS_INT8" in text and "byteprop.quantize" not in text
-    assert "CONV_2D 1 is not supported (op 0" in text
+    assert "BATCH_MATMUL 1 is not supported (op 0" in text
 
 
 def test_a_hybrid_model() -> None:
@@ -133,8 +133,8 @@ def test_a_partly_quantised_model() -> None:
 @pytest.mark.parametrize(
     ("type", "says"),
     [
-        (tb.INT16, "int16 activations, expected int8 (op 1, CONV_2D with output 't3')"),
-        (tb.UINT8, "uint8 weights, expected int8 (op 1, CONV_2D with output 't3')"),
+        (tb.INT16, "int16 activations, expected int8 (op 1, BATCH_MATMUL with output 't3')"),
+        (tb.UINT8, "uint8 weights, expected int8 (op 1, BATCH_MATMUL with output 't3')"),
     ],
 )
 def test_other_integers_are_named_before_the_ops(type: int, says: str) -> None:
@@ -142,9 +142,9 @@ def test_other_integers_are_named_before_the_ops(type: int, says: str) -> None:
     model = chain.model
     kind = tb.INT8 if type == tb.INT16 else type
     w = model.tensor((1, 4), kind, scale=0.1, data=np.ones(4, np.int8))
-    text = refusal(chain.op("CONV_2D", type, w).build())
+    text = refusal(chain.op("BATCH_MATMUL", type, w).build())
     assert text.startswith(f"{says}: convert it again with full integer quantisation")
-    assert "CONV_2D 1 is not supported" in text
+    assert "BATCH_MATMUL 1 is not supported" in text
 
 
 # --------------------------------------------------------------------------------------- subgraphs
