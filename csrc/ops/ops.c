@@ -19,16 +19,16 @@ enum { NO_FORM = 0 };
 #define HAS_TRAIT(traits, trait)                                                                   \
     (((0 BP_OP_LIST(TRAITS)) & (trait)) != 0 && ((traits) & (trait)) != 0)
 
+/* Comparisons and no switch: of a switch compilers make a table of constants, in RAM on AVR, with
+ * room for every code. */
 static uint32_t form_of(uint8_t op_code) {
-#define CASE(code, NAME, name, inputs, outputs, words, traits)                                     \
-    case code:                                                                                     \
-        return HAS(code) ? FORM(inputs, outputs, words, traits) : NO_FORM;
-    switch (op_code) {
-        BP_OP_LIST(CASE)
-    default:
-        return NO_FORM;
+#define TRY(code, NAME, name, inputs, outputs, words, traits)                                      \
+    if (HAS(code) && op_code == (code)) {                                                          \
+        return FORM(inputs, outputs, words, traits);                                               \
     }
-#undef CASE
+    BP_OP_LIST(TRY)
+#undef TRY
+    return NO_FORM;
 }
 
 static bp_status_t check_own(const bp_reader_t *reader, const bp_op_t *op) {
