@@ -67,8 +67,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_op_is_the_one_of_the_copy(tree: Path) -> None:
     shown = run(tree, "-c", "import byteprop.image as i; print(i.__file__, sorted(i.all_ops()))")
-    assert str(tree) in shown and "leaky_relu" in shown
-    assert not (ROOT / "csrc/ops/leaky_relu.c").exists(), "the document is a real addition"
+    assert str(tree) in shown and "'abs'" in shown
+    assert not (ROOT / "csrc/ops/abs.c").exists(), "the document is a real addition"
 
 
 def test_it_equals_tensorflow_lite(tree: Path) -> None:
@@ -78,7 +78,7 @@ def test_it_equals_tensorflow_lite(tree: Path) -> None:
 
 
 TESTS = (
-    "tests/python/test_op_leaky_relu.py",
+    "tests/python/test_op_abs.py",
     "tests/python/test_image_format.py",
     "tests/test_architecture.py::test_reader_and_walk_know_no_single_op",
     "tests/test_architecture.py::test_csrc_includes",
@@ -103,11 +103,11 @@ def test_a_board_runs_it(tree: Path, tmp_path: Path) -> None:
     for program in ("arm-none-eabi-gcc", "qemu-system-arm"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
-    made = tmp_path / "leaky.tflite"
+    made = tmp_path / "abs.tflite"
     (tree / "make.py").write_text(
         "import sys; sys.path.insert(0, 'tests/python')\n"
         "from pathlib import Path\n"
-        "from test_op_leaky_relu import model\n"
+        "from test_op_abs import model\n"
         f"Path({str(made)!r}).write_bytes(model(3))\n",
         encoding="utf-8",
     )
@@ -121,11 +121,11 @@ def test_a_board_runs_it(tree: Path, tmp_path: Path) -> None:
 WITH_SCRATCH = (
     (
         "csrc/include/byteprop/model.h",
-        "leaky_relu, 1, 1, 5, BP_OP_INT8 | BP_OP_SAME_SIZE | BP_OP_IN_PLACE)",
-        "leaky_relu, 1, 1, 5, BP_OP_INT8 | BP_OP_SAME_SIZE | BP_OP_SCRATCH)",
+        "abs, 1, 1, 2, BP_OP_INT8 | BP_OP_SAME_SIZE | BP_OP_IN_PLACE)",
+        "abs, 1, 1, 2, BP_OP_INT8 | BP_OP_SAME_SIZE | BP_OP_SCRATCH)",
     ),
     (
-        "csrc/ops/leaky_relu.c",
+        "csrc/ops/abs.c",
         "    (void)reader;\n",
         "    if (bp_record_elems(bp_operand_record(reader->model, op, 2)) !=\n"
         "        bp_record_elems(bp_operand_record(reader->model, op, 0)) + 8) {\n"
@@ -133,23 +133,23 @@ WITH_SCRATCH = (
         "    }\n",
     ),
     (
-        "csrc/ops/leaky_relu.c",
-        "    bp_leaky_relu_s8((int8_t *)arena",
+        "csrc/ops/abs.c",
+        "    bp_abs_s8((int8_t *)arena",
         "    uint8_t *copy = arena + (size_t)bp_record_offset(bp_operand_record(model, op, 2));\n"
         "    for (uint32_t i = 0; i < bp_record_elems(tx) + 8; ++i) {\n"
         "        copy[i] = 0x55;\n"
         "    }\n"
-        "    bp_leaky_relu_s8((int8_t *)arena",
+        "    bp_abs_s8((int8_t *)arena",
     ),
     (
-        "runtime/byteprop/ops/leaky_relu.py",
+        "runtime/byteprop/ops/abs.py",
         "    in_place = InPlace.LAST_READER\n",
         "    in_place = InPlace.NEVER\n\n"
-        "    def scratch_bytes(self, at: Placed[LeakyRelu]) -> int:\n"
+        "    def scratch_bytes(self, at: Placed[Abs]) -> int:\n"
         "        return at.x.elems + 8\n",
     ),
     (
-        "tests/python/test_op_leaky_relu.py",
+        "tests/python/test_op_abs.py",
         "    assert byteprop.load(model(1)).arena_bytes == 256\n",
         "    assert byteprop.load(model(1)).arena_bytes == 256 + 256 + 264\n"
         "\n\n"
@@ -170,7 +170,7 @@ WITH_SCRATCH = (
         "        byteprop.load(bytes(blob))\n",
     ),
     (
-        "tests/python/test_op_leaky_relu.py",
+        "tests/python/test_op_abs.py",
         "import numpy as np\n",
         "import zlib\n\nimport numpy as np\n",
     ),
