@@ -16,9 +16,12 @@ def require() -> Any:
     return pytest.importorskip("tflite_runtime.interpreter", reason=REASON)
 
 
-def run(model: bytes, inputs: Sequence[np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
-    """The outputs for inputs of the file's dtypes and shapes, batch first."""
-    interpreter = _prepare(model)
+def run(
+    model: bytes, inputs: Sequence[np.ndarray[Any, Any]], resolver: str = "BUILTIN_REF"
+) -> list[np.ndarray[Any, Any]]:
+    """The outputs for inputs of the file's dtypes and shapes, batch first. resolver: a name of
+    OpResolverType; BUILTIN_REF does not have every op."""
+    interpreter = _prepare(model, resolver)
     ins, outs = interpreter.get_input_details(), interpreter.get_output_details()
     batch = [int(detail["shape"][0]) if len(detail["shape"]) else 1 for detail in ins]
     rounds = len(inputs[0]) // batch[0]
@@ -34,11 +37,11 @@ def run(model: bytes, inputs: Sequence[np.ndarray[Any, Any]]) -> list[np.ndarray
     return [np.concatenate(answer) for answer in answers]
 
 
-def _prepare(model: bytes) -> Any:
+def _prepare(model: bytes, resolver: str) -> Any:
     module = require()
     interpreter = module.Interpreter(
         model_content=model,
-        experimental_op_resolver_type=module.OpResolverType.BUILTIN_REF,
+        experimental_op_resolver_type=getattr(module.OpResolverType, resolver),
         num_threads=1,
     )
     interpreter.allocate_tensors()

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
-from byteprop.graph import Activation, DType, Graph, Normalization, Op, Tensor
+from byteprop.graph import Activation, DType, Graph, Kind, Normalization, Op, Tensor
 from byteprop.image.check import MAX_CLASSES
 from byteprop.ops import (
     Concatenate,
@@ -25,6 +25,11 @@ from byteprop.ops import (
     TransposeConv,
 )
 from byteprop.ops.window import Axis, Window, pad_window
+from byteprop.ops.add import Add
+from byteprop.ops.extremum import Extremum
+from byteprop.ops.mul import Mul
+from byteprop.ops.prelu import Prelu
+from byteprop.ops.table import Function, Table, make_table
 
 ACTIVATIONS = list(Activation)
 Floats = npt.NDArray[np.float32]
@@ -137,6 +142,26 @@ def convolution_graph() -> Graph:
     b.add(Reshape(back, flat))
     b.dense(flat, rng.integers(-127, 128, (3, 48)).astype(np.int8), y)
     return b.graph((x,), (y,))
+
+
+def graph_of_elementwise_ops() -> Graph:
+    """Two inputs added, times a constant per channel; PReLU, the maximum of that and an input, and
+    its LOGISTIC."""
+    b = Builder()
+    x1, x2 = b.tensor((1, 3, 4), 0.1, 3), b.tensor((1, 1, 4), 0.05, -9)
+    total = b.tensor((1, 3, 4), 0.1)
+    values = np.random.default_rng(3).integers(-128, 128, 4, np.int8).tobytes()
+    constant = b.tensor((4,), 0.02, 5)
+    b.tensors[constant] = replace(b.tensors[constant], kind=Kind.CONSTANT, data=values)
+    product, bent, most = (b.tensor((1, 3, 4), 0.1, z) for z in (7, -20, 11))
+    y = b.tensor((1, 3, 4), 1 / 256, -128)
+    b.add(Add(x1, total, x2, activation=Activation.RELU6))
+    b.add(Mul(total, product, constant))
+    b.add(Prelu(product, bent, constant))
+    b.add(Extremum(bent, most, x2))
+    made = make_table(Function.LOGISTIC, b.tensors[most], b.tensors[y], np.float32(0))
+    b.add(Table(most, y, Function.LOGISTIC, made.values.tobytes()))
+    return b.graph((x1, x2), (y,))
 
 
 def normalized_graph() -> Graph:

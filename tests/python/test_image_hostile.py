@@ -21,11 +21,12 @@ from byteprop.ops.spec import WORD, Block
 from random_graphs import (
     Builder,
     convolution_graph,
+    graph_of_elementwise_ops,
     graph_of_every_op,
     graph_of_moves,
     normalized_graph,
     small_graph,
-)  # fmt: skip
+)
 
 TRIED = 20_000
 NUMBERS = (0, 1, 2, 3, 4, 5, 8, 64, 80, 127, 128, 255, 256, 511, 512, 1024, 65535, 65536)
@@ -47,9 +48,9 @@ def seal(blob: bytearray) -> bytes:
 def mutants() -> Iterator[bytes]:
     """Images with one to four changes, mostly in the header and the records."""
     draw = random.Random(7)
-    graphs = (small_graph(), graph_of_every_op(), graph_of_moves(), normalized_graph(),
-              convolution_graph())  # fmt: skip
-    seeds = [image.encode(g) for g in graphs]
+    makers = (small_graph, graph_of_every_op, graph_of_moves, graph_of_elementwise_ops,
+              normalized_graph, convolution_graph)  # fmt: skip
+    seeds = [image.encode(make()) for make in makers]
     for _ in range(TRIED):
         blob = bytearray(draw.choice(seeds))
         (data,) = struct.unpack_from("<I", blob, field("data_offset"))

@@ -23,6 +23,10 @@ OWN_MODELS = (
     "fashion_mlp_perchannel",
     "fashion_mlp_pertensor",
     "moves",
+    "op_batchnorm_unfused",
+    "op_leaky_relu",
+    "op_logistic",
+    "op_tanh",
     "regression_1x1",
 )
 PUBLIC_MODELS = ("ad01_int8", "hello_world_int8")

@@ -20,7 +20,15 @@ from byteprop.exporter import write_tflite
 from byteprop.graph import Activation, DType, Graph
 from byteprop.importer import load_tflite
 from byteprop.model import Model
-from random_graphs import chains, graph_of_every_op, graphs, random_input, samples, small_graph
+from random_graphs import (
+    chains,
+    graph_of_elementwise_ops,
+    graph_of_every_op,
+    graphs,
+    random_input,
+    samples,
+    small_graph,
+)
 from training_data import MODELS, blobs, fashion_test_images, line
 
 Array = npt.NDArray[Any]
@@ -51,7 +59,7 @@ def test_models_of_converters(path: Path) -> None:
     assert np.array_equal(builtin_ref.run(written, [vectors["x"]])[0], vectors["y"])
 
 
-@pytest.mark.parametrize("make", [small_graph, graph_of_every_op])
+@pytest.mark.parametrize("make", [small_graph, graph_of_every_op, graph_of_elementwise_ops])
 def test_small_graphs(make: Any) -> None:
     assert_same(load_tflite(write_tflite(make())), make())
 

@@ -30,16 +30,19 @@ void bp_assert_failed(const char *file, int line);
 /* Model bytes ("ROM") are read through these macros and through nothing else: on AVR they are in
  * another address space. p is a `const uint8_t *`. BP_ROM_I32 and BP_ROM_U32 need a
  * 4-byte aligned address.
- * Define BP_ROM_IS_RAM to 1 for an AVR program whose model image is in RAM. */
+ * Define BP_ROM_IS_RAM to 1 for an AVR program whose model image is in RAM.
+ * BP_ROM_IS_APART: a pointer to model bytes must not be read as one to RAM. */
 #ifndef BP_ROM_IS_RAM
 #define BP_ROM_IS_RAM 0
 #endif
 #if defined(__AVR__) && !BP_ROM_IS_RAM
 #include <avr/pgmspace.h>
+#define BP_ROM_IS_APART 1
 #define BP_ROM_U8(p) pgm_read_byte(p)
 #define BP_ROM_I32(p) ((int32_t)pgm_read_dword(p))
 #define BP_ROM_DATA PROGMEM
 #else
+#define BP_ROM_IS_APART 0
 #define BP_ROM_U8(p) (*(const uint8_t *)(p))
 #define BP_ROM_I32(p) bp_rom_i32(p)
 #define BP_ROM_DATA

@@ -52,6 +52,52 @@ typedef struct {
 } bp_rescale_t;
 void bp_rescale_8(uint8_t *y, const uint8_t *x, uint32_t n, const bp_rescale_t *p);
 
+/* The kernels of two inputs take n elements of each; y may be at the address of either.
+ *
+ * y = clamp(requant(e1 + e2, mult_q31[2], lshift[2]) + y_zp, y_min, y_max), e1 - e2 with subtract,
+ * where ei = requant((xi - x_zp[i]) * 2^20, mult_q31[i], lshift[i]). lshift: -31 .. 0.
+ * Source: TensorFlow Lite ADD and SUB, reference kernels. */
+typedef struct {
+    int32_t mult_q31[3]; /* of x1, x2 and y */
+    int8_t lshift[3];
+    int8_t x_zp[2];
+    int8_t y_zp;
+    int8_t y_min;
+    int8_t y_max;
+    uint8_t subtract;
+} bp_add_t;
+void bp_add_s8(int8_t *y, const int8_t *x1, const int8_t *x2, uint32_t n, const bp_add_t *p);
+
+/* y = clamp(requant((x1 - x_zp[0]) * (x2 - x_zp[1]), mult_q31, lshift) + y_zp, y_min, y_max).
+ * Source: TensorFlow Lite MUL, reference kernel. */
+typedef struct {
+    int32_t mult_q31;
+    int8_t lshift;
+    int8_t x_zp[2];
+    int8_t y_zp;
+    int8_t y_min;
+    int8_t y_max;
+} bp_mul_t;
+void bp_mul_s8(int8_t *y, const int8_t *x1, const int8_t *x2, uint32_t n, const bp_mul_t *p);
+
+/* The greater of two elements with greater, else the lesser. Source: TensorFlow Lite MAXIMUM and
+ * MINIMUM. */
+void bp_extremum_s8(int8_t *y, const int8_t *x1, const int8_t *x2, uint32_t n, uint8_t greater);
+
+/* v = x - x_zp: requant(v, ...[0]) from zero up, requant(v * (alpha - alpha_zp), ...[1]) below;
+ * y = that + y_zp, saturated. Source: TensorFlow Lite PRELU, reference kernel. */
+typedef struct {
+    int32_t mult_q31[2];
+    int8_t lshift[2];
+    int8_t x_zp;
+    int8_t alpha_zp;
+    int8_t y_zp;
+} bp_prelu_t;
+void bp_prelu_s8(int8_t *y, const int8_t *x, const int8_t *alpha, uint32_t n, const bp_prelu_t *p);
+
+/* y = table[x as an unsigned byte]; table: ROM int8 [256]. In place is allowed. */
+void bp_table_s8(int8_t *y, const int8_t *x, uint32_t n, const uint8_t *table);
+
 /* Softmax int8 over n logits, 1 .. BP_SOFTMAX_MAX_ELEMS; the output has scale 1/256 and zero point -128.
  * exp_q31: ROM int32 [256], 4-byte aligned: exp(-d * beta * scale) in Q0.31 for d = max - x, 0 where
  * TensorFlow Lite's diff_min cuts off, made by bp_softmax_exp_table. In place is allowed.

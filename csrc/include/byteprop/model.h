@@ -33,6 +33,11 @@ extern "C" {
     X(14, CONCATENATE, concatenate, 0, 1, 1, BP_OP_SAME_TYPE)                                      \
     X(15, SLICE, slice, 1, 1, 8, BP_OP_SAME_TYPE)                                                  \
     X(16, TRANSPOSE, transpose, 1, 1, 1, BP_OP_SAME_TYPE)                                          \
+    X(17, ADD_S8, add, 2, 1, 8, BP_OP_INT8 | BP_OP_IN_PLACE | BP_OP_CONSTANTS)                     \
+    X(18, MUL_S8, mul, 2, 1, 4, BP_OP_INT8 | BP_OP_IN_PLACE | BP_OP_CONSTANTS)                     \
+    X(19, EXTREMUM_S8, extremum, 2, 1, 1, BP_OP_INT8 | BP_OP_IN_PLACE | BP_OP_CONSTANTS)           \
+    X(20, TABLE_S8, table, 1, 1, 3, BP_OP_INT8 | BP_OP_SAME_SIZE | BP_OP_IN_PLACE)                 \
+    X(21, PRELU_S8, prelu, 2, 1, 4, BP_OP_INT8 | BP_OP_IN_PLACE | BP_OP_CONSTANTS)                 \
     /* the next op comes here */
 
 /* Traits of an op. Without IN_PLACE no input may have a byte of an output. */
@@ -140,6 +145,15 @@ enum {
     BP_ACT_RELU6 = 2,
     BP_ACT_RELU_N1_TO_1 = 3,
     BP_ACT_RELU_0_TO_1 = 4
+};
+
+/* What a table op stood for in the source model, for people and for export. */
+enum {
+    BP_FUNCTION_LOGISTIC = 0,
+    BP_FUNCTION_TANH = 1,
+    BP_FUNCTION_LEAKY_RELU = 2,
+    BP_FUNCTION_HARD_SWISH = 3,
+    BP_FUNCTION_ELU = 4
 };
 
 /* Layout of a dense op's weights, or a convolution's. ROWS: int8 [n_out][bp_row_stride(n_in)]. */

@@ -111,8 +111,9 @@ def _buffers(graph: Graph) -> tuple[list[int | None], list[_Buffer]]:
     life = list(lives)
     head = list(range(len(graph.tensors)))
     for index, op in enumerate(graph.ops):
-        source = head[op.inputs[0]]
-        if _shares_bytes(graph, op, dies_here=life[source].last == index):
+        dying = [t for t in op.inputs if life[head[t]].last == index]
+        if (shared := _shared_input(graph, op, dying)) is not None:
+            source = head[shared]
             head[op.outputs[0]] = source
             life[source] = life[source].union(lives[op.outputs[0]])
     order = [h for h in sorted(set(head)) if graph.tensors[h].kind is not Kind.CONSTANT]
@@ -121,13 +122,18 @@ def _buffers(graph: Graph) -> tuple[list[int | None], list[_Buffer]]:
     return [number.get(h) for h in head], buffers
 
 
-def _shares_bytes(graph: Graph, op: Op, *, dies_here: bool) -> bool:
-    """Whether output 0 gets the bytes of input 0."""
-    in_place = spec_of(op).in_place
-    ends = (graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]])
-    return all(t.kind is Kind.ACTIVATION for t in ends) and (
-        in_place is InPlace.ALIAS or (in_place is InPlace.LAST_READER and dies_here)
-    )
+def _shared_input(graph: Graph, op: Op, dying: Sequence[int]) -> int | None:
+    """The tensor whose bytes output 0 gets. dying: the inputs that nobody reads afterwards."""
+    spec = spec_of(op)
+    if spec.in_place is InPlace.ALIAS:
+        candidates = [op.inputs[0]]
+    else:
+        overwritten = spec.overwrites(place(graph.tensors, op))
+        candidates = [op.inputs[i] for i in overwritten if op.inputs[i] in dying]
+    if graph.tensors[op.outputs[0]].kind is not Kind.ACTIVATION:
+        return None
+    activations = (t for t in candidates if graph.tensors[t].kind is Kind.ACTIVATION)
+    return next(activations, None)
 
 
 def _round_up(n_bytes: int) -> int:

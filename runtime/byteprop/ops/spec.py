@@ -144,6 +144,10 @@ class OpSpec(ABC, Generic[O]):
         """Bytes of the arena that the op needs while it runs, the same on every CPU."""
         return 0
 
+    def overwrites(self, at: Placed[O]) -> tuple[int, ...]:
+        """Positions of the inputs whose bytes output 0 may take once nobody reads them."""
+        return (0,) if self.in_place is InPlace.LAST_READER else ()
+
     def macs(self, at: Placed[O]) -> int:
         """Multiplications with weights."""
         return 0

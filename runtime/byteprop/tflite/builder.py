@@ -13,7 +13,7 @@ import numpy.typing as npt
 import tflite
 
 from byteprop.errors import ModelError, UnsupportedOpError
-from byteprop.graph import Activation, DType, Op, Tensor
+from byteprop.graph import Activation, DType, Kind, Op, Tensor
 from byteprop.graph.limits import MAX_RANK
 from byteprop.tflite.checks import (
     DTYPES,
@@ -67,6 +67,7 @@ class Builder:
         self.ops: list[Op] = []
         self.values: dict[int, Value] = {}
         self.input_of: dict[int, int] = {}  # the file's input tensor -> the graph's
+        self.constants: dict[int, int] = {}  # the file's constant -> the graph's
         self.bare: set[int] = set()  # the graph's tensors whose scale the file does not state
         self._supported = supported
         self._constant_bytes_left = model.file_bytes + MAX_SHARED_BYTES
@@ -161,6 +162,26 @@ class Builder:
         if x.dtype is not DType.INT8 or y.dtype is not DType.INT8:
             self.unsupported(op, f"from {x.dtype.name} to {y.dtype.name}, expected INT8 to INT8")
         return x, y
+
+    def operand(self, op: RawOp, operand: int) -> int:
+        """As activation, of an input that may also be a constant."""
+        raw = self.required(op, operand)
+        if self.value(op, operand) is not None or raw.type not in DTYPES:
+            return self.activation(op, operand)
+        if raw.index not in self.constants:
+            self.constants[raw.index] = self._constant_tensor(op, raw)
+        return self.constants[raw.index]
+
+    def _constant_tensor(self, op: RawOp, raw: RawTensor) -> int:
+        problem = shape_problem(raw.shape)
+        if problem:
+            self.unsupported(op, f"{quoted(raw.name)} has {problem}")
+        scale, zero_point = self.quantization(op, raw)
+        data = self.constant(op, raw, "u1").tobytes()
+        kind = Kind.CONSTANT
+        return self.tensor(
+            Tensor(raw.name, raw.shape, DTYPES[raw.type], scale, zero_point, kind=kind, data=data)
+        )
 
     def numbers(self, op: RawOp, operand: int) -> npt.NDArray[np.int64]:
         """Integers known now: folded, or constant in the file."""

@@ -90,6 +90,7 @@ OPTIONS: Mapping[int, str] = MappingProxyType(
         59: "PackOptions",
         64: "UnpackOptions",
         74: "ResizeNearestNeighborOptions",
+        75: "LeakyReluOptions",
     }
 )
 
@@ -104,10 +105,14 @@ OPTIONS_OF_OP: Mapping[int, int] = MappingProxyType(
         Code.DEPTHWISE_CONV_2D: Options.DepthwiseConv2DOptions,
         Code.DEQUANTIZE: Options.DequantizeOptions,
         Code.DIV: Options.DivOptions,
+        Code.ELU: Options.NONE,
         Code.EXPAND_DIMS: Options.ExpandDimsOptions,
         Code.FLOOR_DIV: Options.FloorDivOptions,
         Code.FULLY_CONNECTED: Options.FullyConnectedOptions,
         Code.GATHER: Options.GatherOptions,
+        Code.HARD_SWISH: Options.HardSwishOptions,
+        Code.LEAKY_RELU: Options.LeakyReluOptions,
+        Code.LOGISTIC: Options.NONE,
         Code.MAXIMUM: Options.MaximumMinimumOptions,
         Code.MAX_POOL_2D: Options.Pool2DOptions,
         Code.MEAN: Options.ReducerOptions,
@@ -116,6 +121,7 @@ OPTIONS_OF_OP: Mapping[int, int] = MappingProxyType(
         Code.PACK: Options.PackOptions,
         Code.PAD: Options.PadOptions,
         Code.PADV2: Options.PadV2Options,
+        Code.PRELU: Options.NONE,
         Code.QUANTIZE: Options.QuantizeOptions,
         Code.RANK: Options.RankOptions,
         Code.REDUCE_MAX: Options.ReducerOptions,
@@ -135,6 +141,7 @@ OPTIONS_OF_OP: Mapping[int, int] = MappingProxyType(
         Code.SQUEEZE: Options.SqueezeOptions,
         Code.STRIDED_SLICE: Options.StridedSliceOptions,
         Code.SUB: Options.SubOptions,
+        Code.TANH: Options.NONE,
         Code.TILE: Options.TileOptions,
         Code.TRANSPOSE: Options.TransposeOptions,
         Code.TRANSPOSE_CONV: Options.TransposeConvOptions,
@@ -236,5 +243,6 @@ TABLES: Mapping[str, Mapping[int, Field]] = MappingProxyType(
         "ShapeOptions": {0: BYTE},
         "PackOptions": {0: INT, 1: INT},
         "UnpackOptions": {0: INT, 1: INT},
+        "LeakyReluOptions": {0: INT},
     }
 )

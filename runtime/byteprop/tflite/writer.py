@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import tflite
 
 from byteprop.graph import Graph
-from byteprop.graph.tensor import Activation, DType, Tensor
+from byteprop.graph.tensor import Activation, DType, Kind, Tensor
 from byteprop.tflite.file import TfliteFile, options_of
 
 _TYPES = {DType.INT8: tflite.TensorType.INT8, DType.UINT8: tflite.TensorType.UINT8}
@@ -46,8 +47,9 @@ class Writer:
 
     def _activation(self, t: Tensor) -> int:
         name = f"{t.name}_quantized" if t.float_border else t.name
+        data = np.frombuffer(t.data, np.uint8) if t.kind is Kind.CONSTANT else None
         return self.file.tensor(
-            t.shape, _TYPES[t.dtype], name=name, scale=t.scale, zero_point=t.zero_point
+            t.shape, _TYPES[t.dtype], name=name, scale=t.scale, zero_point=t.zero_point, data=data
         )
 
     def _border(self, index: int) -> int:
