@@ -12,7 +12,7 @@ from byteprop import image
 from byteprop.engine import _raw
 from byteprop.graph import DType, Graph, Tensor
 from byteprop.ops import Dense, specs
-from random_graphs import graph_of_elementwise_ops, graph_of_every_op, graph_of_moves
+from random_graphs import graph_of_elementwise_ops, graph_of_every_op
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs/format.md").read_text(encoding="utf-8")
 LETTERS = {"u1": "u8", "u2": "u16", "u4": "u32", "i4": "i32", "f4": "f32"}
@@ -59,7 +59,7 @@ def test_the_table_of_an_ops_record_is_that_of_the_c_header() -> None:
 def test_codes_and_parameters_are_those_of_the_code() -> None:
     rows = re.findall(r"^\| (\d+) \| (\w+).*?\| (\d|n), (\d) \| (\d+)", section("Ops"), re.M)
     seen = set()
-    for every in (graph_of_every_op(), graph_of_moves(), graph_of_elementwise_ops()):
+    for every in (graph_of_every_op(), graph_of_elementwise_ops()):
         encoded = image.encode(every)
         table = np.frombuffer(encoded, image.HEADER, 1)[0]["ops_offset"]
         for begin in np.frombuffer(encoded, "<u4", len(every.ops), table):
