@@ -24,12 +24,12 @@ from byteprop.ops import (
     Transpose,
     TransposeConv,
 )
-from byteprop.ops.window import Axis, Window, pad_window
 from byteprop.ops.add import Add
 from byteprop.ops.extremum import Extremum
 from byteprop.ops.mul import Mul
 from byteprop.ops.prelu import Prelu
 from byteprop.ops.table import Function, Table, make_table
+from byteprop.ops.window import Axis, Window, pad_window
 
 ACTIVATIONS = list(Activation)
 Floats = npt.NDArray[np.float32]
