@@ -47,13 +47,31 @@ def loaded(path: Path) -> Model:
         pytest.skip(str(error))
 
 
-def vectors(path: Path, model: Model) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]]:
-    """Those of several runs, one after the other."""
-    x_shape, y_shape = (
-        model.graph.tensors[t[0]].shape for t in (model.graph.inputs, model.graph.outputs)
-    )
+Arrays = list[npt.NDArray[np.generic]]
+
+
+def vectors(path: Path, model: Model) -> tuple[Arrays, Arrays]:
+    """Inputs (x, x1, ...) and outputs (y, y1, ...), those of several runs one after the other."""
     with np.load(vectors_of(path)) as file:
-        return file["x"].reshape(-1, *x_shape[1:]), file["y"].reshape(-1, *y_shape[1:])
+
+        def arrays(letter: str, tensors: tuple[int, ...]) -> Arrays:
+            shapes = [model.graph.tensors[t].shape for t in tensors]
+            names = [f"{letter}{i or ''}" for i in range(len(shapes))]
+            return [file[n].reshape(-1, *s[1:]) for n, s in zip(names, shapes, strict=True)]
+
+        return arrays("x", model.graph.inputs), arrays("y", model.graph.outputs)
+
+
+def answers(model: Model, xs: Arrays) -> Arrays:
+    """All outputs, also where it is one."""
+    answer = model.run(xs[0] if len(xs) == 1 else xs)
+    return list(answer) if isinstance(answer, tuple) else [answer]
+
+
+def assert_same(got: Arrays, expected: Arrays) -> None:
+    for a, b in zip(got, expected, strict=True):
+        assert a.dtype == b.dtype
+        assert a.tobytes() == b.tobytes()
 
 
 def batch_of(graph: Graph, batch: int) -> Graph:
@@ -82,19 +100,18 @@ def small() -> Model:
 @pytest.mark.parametrize("path", REAL, ids=lambda p: p.stem)
 def test_real_models_agree_with_tensorflow_lite_on_every_byte(path: Path) -> None:
     model = loaded(path)
-    x, y = vectors(path, model)
-    answer = model.run(x)
-    assert answer.dtype == y.dtype
-    assert answer.tobytes() == y.tobytes()
-    assert b"".join(model.run(x[i : i + 1]).tobytes() for i in range(8)) == y[:8].tobytes()
+    xs, ys = vectors(path, model)
+    assert_same(answers(model, xs), ys)
+    for i in range(8):
+        assert_same(answers(model, [x[i : i + 1] for x in xs]), [y[i : i + 1] for y in ys])
 
 
 @pytest.mark.parametrize("path", REAL, ids=lambda p: p.stem)
 def test_real_models_agree_after_a_way_through_bpm(path: Path, tmp_path: Path) -> None:
     model = loaded(path)
-    x, y = vectors(path, model)
+    xs, ys = vectors(path, model)
     model.save(tmp_path / "model.bpm")
-    assert byteprop.load(tmp_path / "model.bpm").run(x).tobytes() == y.tobytes()
+    assert_same(answers(byteprop.load(tmp_path / "model.bpm"), xs), ys)
 
 
 def test_there_are_real_models() -> None:
@@ -108,10 +125,7 @@ def test_there_are_real_models() -> None:
 @settings(max_examples=100, deadline=None)
 def test_run_equals_the_reference(data: st.DataObject, graph: Graph) -> None:
     xs = data.draw(samples(graph, data.draw(st.integers(0, 4))))
-    answers = Model(graph).run(xs[0] if len(xs) == 1 else xs)
-    wanted = reference.run(graph, xs)
-    answers = answers if len(wanted) > 1 else (answers,)
-    for answer, y in zip(answers, wanted, strict=True):
+    for answer, y in zip(answers(Model(graph), xs), reference.run(graph, xs), strict=True):
         assert (answer.dtype, answer.shape) == (y.dtype, y.shape)
         np.testing.assert_array_equal(answer, y)
 
