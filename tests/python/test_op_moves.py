@@ -17,7 +17,8 @@ import tflite_builder as tb
 from byteprop import image, reference
 from byteprop.errors import ModelError, UnsupportedOpError
 from byteprop.exporter import write_tflite
-from byteprop.ops import Concatenate, Pad, Reshape, Slice, Transpose
+from byteprop.ops import Concatenate, Pad, Reshape, Slice, Transpose, spec_of
+from random_graphs import graph_of_moves
 
 Shape = tuple[int, ...]
 SEEDS = range(60)
@@ -386,3 +387,17 @@ def test_what_is_computed_when_the_model_runs_is_refused(name: str) -> None:
     model.op(getattr(tflite.BuiltinOperator, name), operands, [y], version=2)
     with pytest.raises(UnsupportedOpError, match="must be known"):
         byteprop.load(model.build([x, other], [y]))
+
+
+# ------------------------------------------------------------------------------------------- words
+
+
+def test_a_summary_says_what_is_moved() -> None:
+    graph = graph_of_moves()
+    details = [spec_of(op).detail(op) for op in graph.ops]
+    assert details[:3] == [
+        ("0, 2, 0, 0 before, value -7",),
+        ("axes 0, 3, 1, 2",),
+        ("from 0, 1, 4, 0", "steps 1, 1, -2, 1"),
+    ]
+    assert details[3:5] == [("from 0, 0, 1, 1",), ("4 inputs along axis 3",)]

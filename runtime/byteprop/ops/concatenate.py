@@ -69,6 +69,9 @@ class ConcatenateSpec(OpSpec[Concatenate]):
         writer.op("CONCATENATION", inputs, [writer.tensors[at.op.output]], version=2,
                   Axis=at.op.axis, FusedActivationFunction=0)  # fmt: skip
 
+    def detail(self, op: Concatenate) -> tuple[str, ...]:
+        return (f"{len(op.inputs)} inputs along axis {op.axis}",)
+
 
 def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
     return shape[:axis] + shape[axis + 1 :]

@@ -12,7 +12,16 @@ from byteprop.graph.limits import MAX_RANK
 from byteprop.graph.quantization import limits
 from byteprop.graph.tensor import Op
 from byteprop.ops.reshape import Reshape
-from byteprop.ops.spec import OpSpec, Params, Placed, Reader, Record, refuse_unless_same_type, words
+from byteprop.ops.spec import (
+    OpSpec,
+    Params,
+    Placed,
+    Reader,
+    Record,
+    listed,
+    refuse_unless_same_type,
+    words,
+)
 from byteprop.tflite.names import quoted
 
 if TYPE_CHECKING:
@@ -71,6 +80,9 @@ class PadSpec(OpSpec[Pad]):
         value = np.array([op.value], at.y.dtype.numpy)
         operands.append(writer.constant(f"{at.y.name}/value", value, at.y.scale, at.y.zero_point))
         writer.op("PADV2", operands, [writer.tensors[op.output]], version=2)
+
+    def detail(self, op: Pad) -> tuple[str, ...]:
+        return (f"{listed(op.before)} before, value {op.value}",)
 
 
 # --- from a .tflite file ---

@@ -12,7 +12,16 @@ import tflite
 from byteprop.graph.limits import MAX_RANK
 from byteprop.graph.tensor import Op
 from byteprop.ops.reshape import Reshape
-from byteprop.ops.spec import OpSpec, Params, Placed, Reader, Record, refuse_unless_same_type, words
+from byteprop.ops.spec import (
+    OpSpec,
+    Params,
+    Placed,
+    Reader,
+    Record,
+    listed,
+    refuse_unless_same_type,
+    words,
+)
 
 if TYPE_CHECKING:
     from byteprop.tflite.builder import Builder
@@ -77,6 +86,10 @@ class SliceSpec(OpSpec[Slice]):
         ends = writer.constant(f"{name}/end", end.astype("<i4"))
         operands = [x, start, ends, writer.constant(f"{name}/step", step)]
         writer.op("STRIDED_SLICE", operands, [y], version=2, EndMask=mask)
+
+    def detail(self, op: Slice) -> tuple[str, ...]:
+        steps = (f"steps {listed(op.step)}",) if set(op.step) != {1} else ()
+        return (f"from {listed(op.begin)}", *steps)
 
 
 # --- from a .tflite file ---

@@ -179,6 +179,11 @@ def words(*values: int) -> bytes:
     return np.array(values, "<i4").tobytes()
 
 
+def listed(values: Sequence[int]) -> str:
+    """Numbers per axis, for summaries."""
+    return ", ".join(map(str, values))
+
+
 def range_words(y_range: tuple[int, int]) -> bytes:
     """A clamping range as the 4 bytes that the image has for it."""
     return np.array(y_range, "<i2").tobytes()

@@ -11,7 +11,15 @@ import numpy as np
 from byteprop.graph.limits import MAX_RANK
 from byteprop.graph.tensor import Op
 from byteprop.ops.reshape import Reshape
-from byteprop.ops.spec import OpSpec, Params, Placed, Reader, Record, refuse_unless_same_type
+from byteprop.ops.spec import (
+    OpSpec,
+    Params,
+    Placed,
+    Reader,
+    Record,
+    listed,
+    refuse_unless_same_type,
+)
 
 if TYPE_CHECKING:
     from byteprop.tflite.builder import Builder
@@ -53,6 +61,9 @@ class TransposeSpec(OpSpec[Transpose]):
         axes = np.array(at.op.permutation, "<i4")
         x, y = writer.tensors[at.op.input], writer.tensors[at.op.output]
         writer.op("TRANSPOSE", [x, writer.constant(f"{at.y.name}/axes", axes)], [y], version=2)
+
+    def detail(self, op: Transpose) -> tuple[str, ...]:
+        return (f"axes {listed(op.permutation)}",)
 
 
 # --- from a .tflite file ---
