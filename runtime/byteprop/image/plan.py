@@ -5,11 +5,14 @@ op writes over its input when no op reads that afterwards. Scratch memory of an 
 is alive while the op runs; state is alive always. Buffers that are alive at the same time must not
 overlap. For a chain of layers the result is the smallest there is: the largest sum of two
 neighbours, each rounded up to 4 bytes.
+
+An op may allow that its output overlaps an input which nobody reads afterwards, if one of them
+begins so many bytes before the other that every byte has been read before it is overwritten.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from byteprop.graph import Graph
@@ -60,27 +63,74 @@ class _Buffer:
     life: Lifetime
 
 
+# Of pairs of buffers that may overlap, by how many bytes the first must begin before the second.
+_Distances = Mapping[tuple[int, int], int]
+
+
+@dataclass(frozen=True)
+class _Puzzle:
+    """What is to be placed: buffers, and which of them may overlap while both are alive."""
+
+    buffers: Sequence[_Buffer]
+    distances: _Distances
+
+    def forbidden(self, i: int, j: int, offset: int) -> tuple[int, int]:
+        """While j is at this offset, buffer i may not be between these two, both excluded."""
+        before = self.distances.get((i, j), self.buffers[i].size)
+        after = self.distances.get((j, i), self.buffers[j].size)
+        return offset - before, offset + after
+
+    def end(self, offsets: Sequence[int]) -> int:
+        ends = (o + b.size for o, b in zip(offsets, self.buffers, strict=True))
+        return max(ends, default=0)
+
+
 def plan(graph: Graph) -> Plan:
-    """Offsets of all tensors. A graph that branches is placed in two ways, and the smaller kept."""
+    """Offsets of all tensors. Several orders of placing them are tried, and the smallest arena is
+    kept."""
     owner, buffers = _buffers(graph)
+    distances = _distances(graph, owner, buffers)
     scratch = _scratch(graph)
     buffers += [_Buffer(_round_up(size), Lifetime(op, op)) for op, size in scratch]
-    offsets = _placed(buffers)
+    puzzle = _Puzzle(buffers, distances)
+    offsets = _placed(puzzle)
     behind = offsets[len(offsets) - len(scratch) :]
     return Plan(
         tuple(0 if b is None else offsets[b] for b in owner),
         tuple(Scratch(*s, offset) for s, offset in zip(scratch, behind, strict=True)),
-        _end(buffers, offsets),
+        puzzle.end(offsets),
     )
 
 
-def _placed(buffers: Sequence[_Buffer]) -> list[int]:
-    fullest = _fullest_moment(buffers)
-    offsets = _place_from_both_ends(buffers, fullest)
-    if offsets is not None:
-        return offsets
-    placements = (_place_by_size(buffers), _place_by_time(buffers))
-    return min(placements, key=lambda placement: _end(buffers, placement))
+def _placed(puzzle: _Puzzle) -> list[int]:
+    """The first of the smallest. An output is placed before its input in the last order, because
+    most ops want it to begin before that."""
+    fullest = _fullest_moment(puzzle.buffers)
+    from_both_ends = _place_from_both_ends(puzzle, fullest)
+    numbers = range(len(puzzle.buffers))
+    by_birth = _by_birth(puzzle.buffers)
+    by_size = sorted(numbers, key=lambda i: -puzzle.buffers[i].size)
+    by_death = sorted(numbers, key=lambda i: -puzzle.buffers[i].life.last)
+    placements = [] if from_both_ends is None else [from_both_ends]
+    orders = (by_size, by_birth, by_birth[::-1], by_death)
+    placements += [_first_fit(puzzle, order) for order in orders]
+    return min(placements, key=puzzle.end)
+
+
+def _distances(
+    graph: Graph, owner: Sequence[int | None], buffers: Sequence[_Buffer]
+) -> dict[tuple[int, int], int]:
+    """Of inputs that die at an op, and the outputs that are born there."""
+    found = {}
+    for index, op in enumerate(graph.ops):
+        overlap = spec_of(op).overlap(place(graph.tensors, op))
+        x, y = owner[op.inputs[0]], owner[op.outputs[0]]
+        if overlap is None or x is None or y is None or x == y:
+            continue
+        if buffers[x].life.last == index == buffers[y].life.first:
+            pair = (y, x) if overlap.output_first else (x, y)
+            found[pair] = min(_round_up(overlap.distance), buffers[pair[0]].size)
+    return found
 
 
 def _scratch(graph: Graph) -> list[tuple[int, int]]:
@@ -153,59 +203,44 @@ def _fullest_moment(buffers: Sequence[_Buffer]) -> int:
     return most
 
 
-def _end(buffers: Sequence[_Buffer], offsets: Sequence[int]) -> int:
-    return max((o + b.size for o, b in zip(offsets, buffers, strict=True)), default=0)
-
-
-def _place_from_both_ends(buffers: Sequence[_Buffer], arena_bytes: int) -> list[int] | None:
+def _place_from_both_ends(puzzle: _Puzzle, arena_bytes: int) -> list[int] | None:
     """Buffers in the order of their birth, by turns at the bottom and at the top of the arena: a
     chain fits exactly. None when two that live together overlap."""
-    offsets = [0] * len(buffers)
-    for turn, i in enumerate(_by_birth(buffers)):
-        offsets[i] = 0 if turn % 2 == 0 else arena_bytes - buffers[i].size
-    return offsets if _is_free_of_overlaps(buffers, offsets) else None
-
-
-def _place_by_size(buffers: Sequence[_Buffer]) -> list[int]:
-    """The largest first, each in the lowest gap."""
-    return _first_fit(buffers, sorted(range(len(buffers)), key=lambda i: -buffers[i].size))
-
-
-def _place_by_time(buffers: Sequence[_Buffer]) -> list[int]:
-    """In the order of their birth, each in the lowest gap."""
-    return _first_fit(buffers, _by_birth(buffers))
+    offsets = [0] * len(puzzle.buffers)
+    for turn, i in enumerate(_by_birth(puzzle.buffers)):
+        offsets[i] = 0 if turn % 2 == 0 else arena_bytes - puzzle.buffers[i].size
+    return offsets if _is_free_of_overlaps(puzzle, offsets) else None
 
 
 def _by_birth(buffers: Sequence[_Buffer]) -> list[int]:
     return sorted(range(len(buffers)), key=lambda i: buffers[i].life.first)
 
 
-def _first_fit(buffers: Sequence[_Buffer], order: Sequence[int]) -> list[int]:
-    offsets = [0] * len(buffers)
+def _first_fit(puzzle: _Puzzle, order: Sequence[int]) -> list[int]:
+    """Each in the lowest gap."""
+    offsets = [0] * len(puzzle.buffers)
     placed: list[int] = []
     for i in order:
-        rivals = [j for j in placed if buffers[j].life.overlaps(buffers[i].life)]
+        life = puzzle.buffers[i].life
+        rivals = [j for j in placed if puzzle.buffers[j].life.overlaps(life)]
         offset = 0
-        for j in sorted(rivals, key=lambda j: offsets[j]):
-            if offset + buffers[i].size <= offsets[j]:
-                break
-            offset = max(offset, offsets[j] + buffers[j].size)
+        for low, high in sorted(puzzle.forbidden(i, j, offsets[j]) for j in rivals):
+            if low < offset < high:
+                offset = high
         offsets[i] = offset
         placed.append(i)
     return offsets
 
 
-def _is_free_of_overlaps(buffers: Sequence[_Buffer], offsets: Sequence[int]) -> bool:
-    """Whether buffers that are alive at the same time do not overlap."""
+def _is_free_of_overlaps(puzzle: _Puzzle, offsets: Sequence[int]) -> bool:
+    """Whether buffers that live together are far enough apart."""
     alive: list[int] = []
-    for i in _by_birth(buffers):
-        alive = [j for j in alive if buffers[j].life.overlaps(buffers[i].life)]
+    for i in _by_birth(puzzle.buffers):
+        life = puzzle.buffers[i].life
+        alive = [j for j in alive if puzzle.buffers[j].life.overlaps(life)]
         for j in alive:
-            apart = (
-                offsets[i] + buffers[i].size <= offsets[j]
-                or offsets[j] + buffers[j].size <= offsets[i]
-            )
-            if not apart:
+            low, high = puzzle.forbidden(i, j, offsets[j])
+            if low < offsets[i] < high:
                 return False
         alive.append(i)
     return True

@@ -24,7 +24,7 @@ from byteprop.ops.convolution import (
     read_scaled_weights,
     read_window,
 )
-from byteprop.ops.spec import Placed, Reader, Record
+from byteprop.ops.spec import Overlap, Placed, Reader, Record
 from byteprop.ops.weights import folded_bias, row_stride, rows_of, unfolded_bias
 from byteprop.ops.window import CHANNELS, Window, check_window, read_padding
 
@@ -78,6 +78,11 @@ class ConvSpec(ConvolutionSpec[Conv]):
 
     def scratch_bytes(self, at: Placed[Conv]) -> int:
         return _raw_conv.conv_scratch(self.shape(at))
+
+    def overlap(self, at: Placed[Conv]) -> Overlap:
+        shape = self.shape(at)
+        backward = _raw_conv.conv_is_backward(shape)
+        return Overlap(_raw_conv.conv_distance(shape), output_first=not backward)
 
     def tflite_readers(self) -> Mapping[str, Reader]:
         return {"CONV_2D": Reader(_read, 6)}

@@ -23,7 +23,7 @@ from byteprop.ops.convolution import (
     read_scaled_weights,
     read_window,
 )
-from byteprop.ops.spec import Placed, Reader, Record
+from byteprop.ops.spec import Overlap, Placed, Reader, Record
 from byteprop.ops.weights import folded_bias, unfolded_bias
 from byteprop.ops.window import CHANNELS, Window, check_window, read_padding
 
@@ -71,6 +71,9 @@ class DepthwiseSpec(ConvolutionSpec[Depthwise]):
 
     def scratch_bytes(self, at: Placed[Depthwise]) -> int:
         return _raw_conv.depthwise_scratch(self.shape(at))
+
+    def overlap(self, at: Placed[Depthwise]) -> Overlap:
+        return Overlap(_raw_conv.depthwise_distance(self.shape(at)))
 
     def tflite_readers(self) -> Mapping[str, Reader]:
         return {"DEPTHWISE_CONV_2D": Reader(_read, 6)}

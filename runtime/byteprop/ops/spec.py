@@ -107,6 +107,15 @@ class Reader:
     max_version: int
 
 
+@dataclass(frozen=True)
+class Overlap:
+    """How an op's output may overlap its input, if nobody reads that afterwards: the output
+    (output_first) or the input begins at least this many bytes before the other."""
+
+    distance: int
+    output_first: bool = True
+
+
 class OpSpec(ABC, Generic[O]):
     """One op: its place in the image, its rules and its cost."""
 
@@ -147,6 +156,10 @@ class OpSpec(ABC, Generic[O]):
     def overwrites(self, at: Placed[O]) -> tuple[int, ...]:
         """Positions of the inputs whose bytes output 0 may take once nobody reads them."""
         return (0,) if self.in_place is InPlace.LAST_READER else ()
+
+    def overlap(self, at: Placed[O]) -> Overlap | None:
+        """None for an op whose output must have no byte of its input, unless `in_place` says so."""
+        return None
 
     def macs(self, at: Placed[O]) -> int:
         """Multiplications with weights."""
