@@ -6,7 +6,7 @@ is alive while the op runs; state is alive always. Buffers that are alive at the
 overlap. For a chain of layers the result is the smallest there is: the largest sum of two
 neighbours, each rounded up to 4 bytes.
 
-An op may allow that its output overlaps an input which nobody reads afterwards, if one of them
+An op may allow that its output overlaps an input that is read for the last time, if one of them
 begins so many bytes before the other that every byte has been read before it is overwritten.
 """
 
@@ -173,7 +173,7 @@ def _buffers(graph: Graph) -> tuple[list[int | None], list[_Buffer]]:
 
 
 def _shared_input(graph: Graph, op: Op, dying: Sequence[int]) -> int | None:
-    """The tensor whose bytes output 0 gets. dying: the inputs that nobody reads afterwards."""
+    """The tensor whose bytes output 0 gets. dying: the inputs that no op reads afterwards."""
     spec = spec_of(op)
     if spec.in_place is InPlace.ALIAS:
         candidates = [op.inputs[0]]

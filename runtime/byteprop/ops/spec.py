@@ -109,7 +109,7 @@ class Reader:
 
 @dataclass(frozen=True)
 class Overlap:
-    """How an op's output may overlap its input, if nobody reads that afterwards: the output
+    """How an op's output may overlap its input, if no op reads that afterwards: the output
     (output_first) or the input begins at least this many bytes before the other."""
 
     distance: int
@@ -154,7 +154,7 @@ class OpSpec(ABC, Generic[O]):
         return 0
 
     def overwrites(self, at: Placed[O]) -> tuple[int, ...]:
-        """Positions of the inputs whose bytes output 0 may take once nobody reads them."""
+        """Positions of the inputs whose bytes output 0 may take once no op reads them."""
         return (0,) if self.in_place is InPlace.LAST_READER else ()
 
     def overlap(self, at: Placed[O]) -> Overlap | None:
