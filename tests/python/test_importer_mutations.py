@@ -19,6 +19,14 @@ import byteprop
 import runtime_answers
 import tflite_builder as tb
 from byteprop.errors import BytepropError, ModelError
+from byteprop.exporter import write_tflite
+from byteprop.ops.mean import Mean
+from byteprop.ops.pool import Pool, PoolKind
+from byteprop.ops.reduce_max import ReduceMax
+from byteprop.ops.resize_bilinear import ResizeBilinear
+from byteprop.ops.resize_nearest import ResizeNearest
+from byteprop.ops.window import Axis, Window
+from random_graphs import Builder
 from training_data import MODELS
 
 CODE = tflite.BuiltinOperator
@@ -75,8 +83,27 @@ def normalized_net() -> bytes:
     return model.build([x], [y])
 
 
+def image_net() -> bytes:
+    """Both ways of resizing, both pools, a mean and a maximum, from one image to six outputs."""
+    b = Builder()
+    x = b.tensor((1, 4, 6, 2), 0.1, -5)
+    like = {"scale": 0.1, "zero_point": -5}
+    window = Window(Axis(2, 2), Axis(2, 2))
+    made = [
+        ResizeNearest(x, b.tensor((1, 7, 5, 2), **like), half_pixel_centers=True),
+        ResizeBilinear(x, b.tensor((1, 7, 5, 2), **like), align_corners=True),
+        Pool(x, b.tensor((1, 2, 3, 2), **like), PoolKind.MAX, window),
+        Pool(x, b.tensor((1, 2, 3, 2), **like), PoolKind.AVERAGE, window),
+        Mean(x, b.tensor((1, 2), 0.07, 9), (1, 2)),
+        ReduceMax(x, b.tensor((1, 4, 1, 2), **like), (2,)),
+    ]
+    outputs = tuple(b.add(op) for op in made)
+    return write_tflite(b.graph((x,), outputs))
+
+
 FILES = {path.stem: path.read_bytes() for path in sorted(MODELS.glob("*.tflite"))}
 FILES |= {
+    "image_net": image_net(),
     "small_net": small_net(),
     "normalized_net": normalized_net(),
     "float_ends": tb.float_border_model(shape=(1, 4)),
