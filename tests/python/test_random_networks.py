@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import random_networks
+from byteprop.ops import specs
 from op_generators import generators
 
 
@@ -21,6 +22,7 @@ def test_inner_tensors_are_equal_too() -> None:
         random_networks.check(graph, seed)
 
 
-def test_every_generator_contributes() -> None:
+def test_every_op_has_a_generator_that_contributes() -> None:
+    assert set(generators()) == {spec.name for spec in specs()}
     ops = [op for seed in range(120) for op in random_networks.random_network(seed).ops]
     assert {type(op).__module__.rpartition(".")[2] for op in ops} == set(generators())
