@@ -31,6 +31,7 @@ pytest_plugins = ["pytester"]
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "examples" / "fashion_mnist" / "t10k-1000.npz"
 FASHION = MODELS / "fashion_mlp_perchannel.tflite"
+PUBLIC = Path(os.environ.get("BYTEPROP_PUBLIC_MODELS", ROOT.parent / "shared/models/public"))
 CNN = ROOT / "examples" / "fashion_mnist" / "fashion_cnn.tflite"
 COMMAND = [sys.executable, "-m", "byteprop_host"]
 
@@ -147,6 +148,20 @@ def test_convolutional_network_over_serial(
     assert code == 1
     layer = result["first_different_layer"]
     assert (layer["op_index"], layer["op"], layer["position"][-1]) == (1, "Conv", channel)
+
+
+def test_keyword_spotting_on_the_smallest_arm(capsys: pytest.CaptureFixture[str]) -> None:
+    """MLPerf Tiny's model, with depthwise convolutions, in the 16 KB of RAM of a micro:bit v1."""
+    require(load_board("microbit"))
+    model = PUBLIC / "kws_dscnn.tflite"
+    if not model.exists():
+        pytest.skip(f"{model} is not there; BYTEPROP_PUBLIC_MODELS names the folder")
+    code, result = run(
+        ["verify", model, "--board", "microbit", "--samples", "3", "--no-report"], capsys
+    )
+    assert code == 0
+    assert result["comparison"]["bytes_identical"] == result["comparison"]["bytes"] == 36
+    assert result["figures"]["ram_bytes"] < 16_384
 
 
 def test_bench_counts_the_same_twice(capsys: pytest.CaptureFixture[str]) -> None:
