@@ -28,8 +28,8 @@ void bp_assert_failed(const char *file, int line);
 #endif
 
 /* Model bytes ("ROM") are read through these macros and through nothing else: on AVR they are in
- * another address space. p is a `const uint8_t *`. BP_ROM_I32 and BP_ROM_U32 need a
- * 4-byte aligned address.
+ * another address space. p is a `const uint8_t *`, of BP_ROM_I32 and BP_ROM_U32 4-byte aligned, of
+ * BP_ROM_U16 2-byte aligned.
  * Define BP_ROM_IS_RAM to 1 for an AVR program whose model image is in RAM.
  * BP_ROM_IS_APART: a pointer to model bytes must not be read as one to RAM. */
 #ifndef BP_ROM_IS_RAM
@@ -39,13 +39,24 @@ void bp_assert_failed(const char *file, int line);
 #include <avr/pgmspace.h>
 #define BP_ROM_IS_APART 1
 #define BP_ROM_U8(p) pgm_read_byte(p)
+#define BP_ROM_U16(p) pgm_read_word(p)
 #define BP_ROM_I32(p) ((int32_t)pgm_read_dword(p))
 #define BP_ROM_DATA PROGMEM
 #else
 #define BP_ROM_IS_APART 0
 #define BP_ROM_U8(p) (*(const uint8_t *)(p))
+#define BP_ROM_U16(p) bp_rom_u16(p)
 #define BP_ROM_I32(p) bp_rom_i32(p)
 #define BP_ROM_DATA
+static inline uint16_t bp_rom_u16(const uint8_t *p) {
+#if defined(__GNUC__) && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    uint16_t value;
+    __builtin_memcpy(&value, __builtin_assume_aligned(p, 2), sizeof value);
+    return value;
+#else
+    return (uint16_t)(p[0] | (uint16_t)p[1] << 8);
+#endif
+}
 static inline int32_t bp_rom_i32(const uint8_t *p) {
 #if defined(__GNUC__) && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     int32_t value;
@@ -58,7 +69,6 @@ static inline int32_t bp_rom_i32(const uint8_t *p) {
 }
 #endif
 #define BP_ROM_I8(p) ((int8_t)BP_ROM_U8(p))
-#define BP_ROM_U16(p) ((uint16_t)(BP_ROM_U8(p) | (uint16_t)BP_ROM_U8((p) + 1) << 8))
 #define BP_ROM_U32(p) ((uint32_t)BP_ROM_I32(p))
 
 /* Constant tables of the library itself, declared BP_TABLE: in flash on AVR wherever models lie.
