@@ -19,6 +19,7 @@ static inline void app_put_u16(uint8_t *p, uint16_t value) {
 
 /* Out of line: used often. */
 void app_put_u32(uint8_t *p, uint32_t value);
+void app_put_u32s(uint8_t *p, const uint32_t *values, uint8_t n);
 void app_copy(uint8_t *dst, const uint8_t *src, uint32_t n);
 
 #endif

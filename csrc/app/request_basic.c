@@ -18,13 +18,12 @@ bp_status_t app_stats(app_call_t *call) {
     if (call->n != 0) {
         return BP_E_LENGTH;
     }
-    app_put_u32(call->payload, app_receiver.frames);
-    app_put_u32(call->payload + 4, app_receiver.bad_frames);
-    app_put_u32(call->payload + 8, app_repeated);
-    app_put_u32(call->payload + 12, bp_port_rx_overruns());
-    app_put_u32(call->payload + 16, bp_port_stack_free());
-    app_put_u32(call->payload + 20, bp_port_stack_bytes());
-    call->n_answer = 24;
+    const uint32_t stats[] = {
+        app_receiver.frames,   app_receiver.bad_frames, app_repeated,
+        bp_port_rx_overruns(), bp_port_stack_free(),    bp_port_stack_bytes(),
+    };
+    app_put_u32s(call->payload, stats, sizeof stats / sizeof *stats);
+    call->n_answer = sizeof stats;
     return BP_OK;
 }
 

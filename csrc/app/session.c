@@ -27,12 +27,28 @@ static struct {
 } session;
 static slot_t bp_app_slots[BP_LINK_SLOTS];
 
-#define HELLO_NAMES (BP_HELLO_FEATURES + 1 + BP_OP_FEATURES_BYTES)
 #define NAME_BYTES (sizeof BP_BOARD_NAME + sizeof BP_BOARD_CPU)
-static const uint8_t names[NAME_BYTES + 1] BP_ROM_DATA = BP_BOARD_NAME "\0" BP_BOARD_CPU "\0";
+#define U16(value) (uint8_t)((value)&0xFFu), (uint8_t)((value) >> 8 & 0xFFu)
+#define U32(value) U16((uint32_t)(value)), U16((uint32_t)(value) >> 16)
+
+/* The answer to HELLO: all of it but what put_hello fills in, which is 0 here. */
+static const struct {
+    uint8_t fields[BP_HELLO_FEATURES + 1];
+    uint8_t ops[BP_OP_FEATURES_BYTES];
+    char names[NAME_BYTES];
+} hello_table BP_TABLE = {
+    {
+        0, BP_LINK_VERSION, U32(0), U32(BP_BUILD_ID), U32((uint64_t)(BP_BUILD_ID) >> 32),
+        U16(BP_LINK_MAX_PAYLOAD), U16(BP_LINK_RX_WINDOW), BP_LINK_SLOTS, BP_TICK_KIND,
+        U32(BP_TICK_HZ), U32(BP_RAM_BYTES), U32(BP_FLASH_BYTES), U32(BP_POOL_BYTES), U32(0), U32(0),
+        U16(BP_LINK_SLOT_BYTES), BP_OP_FEATURES_BYTES,
+    },
+    {0},
+    BP_BOARD_NAME "\0" BP_BOARD_CPU,
+};
 
 /* Compile-time checks; an array of negative size does not compile. */
-typedef char hello_fits_a_frame[HELLO_NAMES + NAME_BYTES <= BP_LINK_MAX_PAYLOAD ? 1 : -1];
+typedef char hello_fits_a_frame[sizeof hello_table <= BP_LINK_MAX_PAYLOAD ? 1 : -1];
 typedef char slot_holds_select[BP_LINK_SLOT_BYTES >= 20 ? 1 : -1];
 typedef char slot_is_no_frame[BP_LINK_SLOT_BYTES <= BP_LINK_MAX_PAYLOAD ? 1 : -1];
 
@@ -57,27 +73,15 @@ static void open_session(uint32_t id) {
 
 static void put_hello(uint8_t *p, bp_status_t status, uint32_t id) {
     const bp_model_t *model = app_model();
+    const uint8_t *table = (const uint8_t *)&hello_table;
+    for (uint8_t i = 0; i < sizeof hello_table; i++) {
+        p[i] = BP_TABLE_U8(table + i);
+    }
     p[0] = (uint8_t)status;
-    p[1] = BP_LINK_VERSION;
     app_put_u32(p + 2, id);
-    app_put_u32(p + 6, (uint32_t)((BP_BUILD_ID)&0xFFFFFFFFu));
-    app_put_u32(p + 10, (uint32_t)((uint64_t)(BP_BUILD_ID) >> 32));
-    app_put_u16(p + 14, BP_LINK_MAX_PAYLOAD);
-    app_put_u16(p + 16, BP_LINK_RX_WINDOW);
-    p[18] = BP_LINK_SLOTS;
-    p[19] = BP_TICK_KIND;
-    app_put_u32(p + 20, BP_TICK_HZ);
-    app_put_u32(p + 24, BP_RAM_BYTES);
-    app_put_u32(p + 28, BP_FLASH_BYTES);
-    app_put_u32(p + 32, BP_POOL_BYTES);
     app_put_u32(p + 36, app_flash_model_crc());
     app_put_u32(p + 40, model != NULL ? model->crc32 : 0);
-    app_put_u16(p + 44, BP_LINK_SLOT_BYTES);
-    p[BP_HELLO_FEATURES] = BP_OP_FEATURES_BYTES;
     bp_op_features(p + BP_HELLO_FEATURES + 1, BP_OP_FEATURES_BYTES);
-    for (uint8_t i = 0; i < NAME_BYTES; i++) {
-        p[HELLO_NAMES + i] = BP_ROM_U8(names + i);
-    }
 }
 
 /* HELLO of the same session keeps its state: only the answer was lost. */
@@ -95,7 +99,7 @@ static void hello(const uint8_t *payload, uint16_t n, uint8_t *answer) {
         }
     }
     put_hello(answer, status, id);
-    send_answer(BP_MSG_HELLO, 0, answer, (uint16_t)(HELLO_NAMES + NAME_BYTES));
+    send_answer(BP_MSG_HELLO, 0, answer, sizeof hello_table);
 }
 
 /* Executes; the answer is built in front of and over the payload. Returns its length. */

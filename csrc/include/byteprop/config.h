@@ -72,14 +72,16 @@ static inline int32_t bp_rom_i32(const uint8_t *p) {
 #define BP_ROM_U32(p) ((uint32_t)BP_ROM_I32(p))
 
 /* Constant tables of the library itself, declared BP_TABLE: in flash on AVR wherever models lie.
- * BP_TABLE_U16 wants a `const uint16_t *`, BP_TABLE_U32 a `const uint32_t *`. */
+ * BP_TABLE_U8, _U16 and _U32 take a `const uint8_t *`, `const uint16_t *` or `const uint32_t *`. */
 #if defined(__AVR__)
 #include <avr/pgmspace.h>
 #define BP_TABLE PROGMEM
+#define BP_TABLE_U8(p) pgm_read_byte(p)
 #define BP_TABLE_U16(p) pgm_read_word(p)
 #define BP_TABLE_U32(p) pgm_read_dword(p)
 #else
 #define BP_TABLE
+#define BP_TABLE_U8(p) (*(p))
 #define BP_TABLE_U16(p) (*(p))
 #define BP_TABLE_U32(p) (*(p))
 #endif
