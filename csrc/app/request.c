@@ -4,36 +4,51 @@
 #include "features.h"
 #include "handlers.h"
 
-#define IF_ALWAYS(call) (call)
+typedef bp_status_t handler_t(app_call_t *call);
+
+static bp_status_t unsupported(app_call_t *call) {
+    (void)call;
+    return BP_E_UNSUPPORTED;
+}
+
+#define IF_ALWAYS(handler) handler
 #if APP_CAN_LOAD
-#define IF_LOADS(call) (call)
+#define IF_LOADS(handler) handler
 #else
-#define IF_LOADS(call) BP_E_UNSUPPORTED
+#define IF_LOADS(handler) unsupported
 #endif
 #if APP_CAN_TRAIN
-#define IF_TRAINS(call) (call)
+#define IF_TRAINS(handler) handler
 #else
-#define IF_TRAINS(call) BP_E_UNSUPPORTED
+#define IF_TRAINS(handler) unsupported
 #endif
 #if APP_CAN_SAVE
-#define IF_SAVES(call) (call)
+#define IF_SAVES(handler) handler
 #else
-#define IF_SAVES(call) BP_E_UNSUPPORTED
+#define IF_SAVES(handler) unsupported
 #endif
 #if BP_APP_TEST_FAULTS
-#define IF_TESTS(call) (call)
+#define IF_TESTS(handler) handler
 #else
-#define IF_TESTS(call) BP_E_UNKNOWN
+#define IF_TESTS(handler) unknown
+static bp_status_t unknown(app_call_t *call) {
+    (void)call;
+    return BP_E_UNKNOWN;
+}
 #endif
 
-#define CASE(NAME, handler, purity, feature)                                                       \
-    case BP_MSG_##NAME:                                                                            \
-        return IF_##feature(app_##handler(call));
+#define TYPE(NAME, handler, purity, feature) BP_MSG_##NAME,
+#define HANDLER(NAME, handler, purity, feature) IF_##feature(app_##handler),
+
+/* Two tables that are searched take half the code of a switch, whose cases are far apart. */
+static const uint8_t types[] BP_TABLE = {BP_REQUEST_LIST(TYPE)};
+static handler_t *const handlers[] BP_TABLE = {BP_REQUEST_LIST(HANDLER)};
 
 bp_status_t app_request(uint8_t type, app_call_t *call) {
-    switch (type) {
-        BP_REQUEST_LIST(CASE)
-    default:
-        return BP_E_UNKNOWN;
+    for (uint8_t i = 0; i < sizeof types; i++) {
+        if (BP_TABLE_U8(types + i) == type) {
+            return BP_TABLE_POINTER(handlers + i)(call);
+        }
     }
+    return BP_E_UNKNOWN;
 }

@@ -215,22 +215,22 @@ static bp_status_t check_inputs(const bp_model_t *model) {
 
 /* --- ops --- */
 
-/* The record is inside the section, behind the table of offsets. */
-static bp_status_t check_record(const bp_reader_t *reader, uint16_t index) {
+/* Its record is inside the section, behind the table of offsets. */
+static bp_status_t read_op(bp_op_t *op, const bp_reader_t *reader, uint16_t index) {
     const bp_model_t *model = reader->model;
-    uint32_t table = 4 * (uint32_t)model->n_ops;
-    uint32_t begin = model->ops_offset + table, size = reader->ops_bytes - table;
-    uint32_t offset = BP_ROM_U32(model->image + (size_t)(model->ops_offset + 4 * (uint32_t)index));
+    const uint32_t table = 4 * (uint32_t)model->n_ops;
+    const uint32_t begin = model->ops_offset + table, size = reader->ops_bytes - table;
+    const uint32_t offset =
+        BP_ROM_U32(model->image + (size_t)(model->ops_offset + 4 * (uint32_t)index));
     if ((offset & 3) != 0) {
         return BP_E_ALIGN;
     }
     if (!bp_is_inside(offset, BP_OP_OPERANDS, begin, size)) {
         return BP_E_BOUNDS;
     }
-    bp_op_t op;
-    bp_model_op(&op, model, index);
-    uint32_t head = (uint32_t)(op.params - model->image) - offset;
-    return bp_is_inside(offset, head + 4u * op.n_words, begin, size) ? BP_OK : BP_E_BOUNDS;
+    bp_model_op(op, model, index);
+    const uint32_t head = (uint32_t)(op->params - model->image) - offset;
+    return bp_is_inside(offset, head + 4u * op->n_words, begin, size) ? BP_OK : BP_E_BOUNDS;
 }
 
 /* The tensor still holds its values before op `end` runs: the last op that changed its bytes wrote
@@ -284,8 +284,7 @@ static bp_status_t check_ops(const bp_reader_t *reader) {
     const bp_model_t *model = reader->model;
     for (uint16_t i = 0; i < model->n_ops; ++i) {
         bp_op_t op;
-        BP_TRY(check_record(reader, i));
-        bp_model_op(&op, model, i);
+        BP_TRY(read_op(&op, reader, i));
         BP_TRY(check_operands(model, &op, i));
         BP_TRY(bp_op_check(reader, &op));
     }
@@ -296,17 +295,17 @@ static bp_status_t check_ops(const bp_reader_t *reader) {
  * them together need a limit. */
 static bp_status_t check_outputs(const bp_model_t *model) {
     uint32_t left = BP_MODEL_MAX_ARENA_BYTES;
-    bp_status_t status = BP_OK;
-    for (uint16_t i = 0; i < model->n_outputs && status == BP_OK; ++i) {
-        uint16_t tensor = bp_model_output(model, i);
-        status = check_boundary(model, tensor);
-        if (status == BP_OK) {
-            uint32_t bytes = bp_record_elems(bp_tensor_record(model, tensor));
-            status = bytes > left ? BP_E_ARENA : check_live(model, tensor, model->n_ops);
-            left -= bytes;
+    for (uint16_t i = 0; i < model->n_outputs; ++i) {
+        const uint16_t tensor = bp_model_output(model, i);
+        BP_TRY(check_boundary(model, tensor));
+        const uint32_t bytes = bp_record_elems(bp_tensor_record(model, tensor));
+        if (bytes > left) {
+            return BP_E_ARENA;
         }
+        left -= bytes;
+        BP_TRY(check_live(model, tensor, model->n_ops));
     }
-    return status;
+    return BP_OK;
 }
 
 static bp_status_t check_model(const bp_reader_t *reader) {
