@@ -33,7 +33,7 @@ static uint8_t *tensor_bytes(const app_range_t *range, uint32_t *n) {
     if (*n > range->n) {
         *n = range->n;
     }
-    return app_arena + tensor.offset + offset;
+    return app_selected.arena + tensor.offset + offset;
 }
 
 /* As many bytes of a checked range that is not empty as are contiguous. */
@@ -70,10 +70,10 @@ bp_status_t app_check_range(const app_range_t *range) {
     }
     switch (range->object) {
     case BP_OBJ_INPUTS:
-        total = app_input_bytes;
+        total = app_selected.input_bytes;
         break;
     case BP_OBJ_OUTPUTS:
-        total = app_output_bytes;
+        total = app_selected.output_bytes;
         break;
     case BP_OBJ_TENSOR:
         BP_TRY(check_tensor(range->index, &total));
@@ -151,6 +151,6 @@ void app_outputs_copy(uint8_t *dst, uint32_t n) {
 }
 
 uint32_t app_outputs_crc(void) {
-    app_range_t range = {BP_OBJ_OUTPUTS, 0, 0, app_output_bytes};
+    app_range_t range = {BP_OBJ_OUTPUTS, 0, 0, app_selected.output_bytes};
     return app_crc_of(&range);
 }

@@ -17,12 +17,11 @@
 static ALIGNED uint8_t bp_app_pool[BP_POOL_BYTES > 0 ? BP_POOL_BYTES : 1];
 #endif
 static bp_model_t model;
-uint8_t *app_arena;
-uint32_t app_input_bytes, app_output_bytes;
-static uint8_t is_selected;
+static const bp_model_t *selected; /* &model or NULL */
+struct app_selected app_selected;
 
 const bp_model_t *app_model(void) {
-    return is_selected ? &model : NULL;
+    return selected;
 }
 
 #if APP_HAS_POOL
@@ -33,21 +32,20 @@ static bp_status_t no_space(app_call_t *call, uint32_t needed) {
 /* Opens an image and puts the arena at an offset of the pool. */
 static bp_status_t open_model(app_call_t *call, const uint8_t *image, uint32_t n,
                               uint32_t arena_at) {
-    is_selected = 0;
+    selected = NULL;
     BP_TRY(bp_model_open(&model, image, n));
     if (arena_at > BP_POOL_BYTES || model.arena_bytes > BP_POOL_BYTES - arena_at) {
         return no_space(call, arena_at + model.arena_bytes);
     }
-    app_arena = bp_app_pool + arena_at;
-    bp_infer_reset(&model, app_arena);
-    app_input_bytes = bp_infer_input_bytes(&model);
-    app_output_bytes = bp_infer_output_bytes(&model);
-    is_selected = 1;
-    app_put_u32(call->payload, model.crc32);
-    app_put_u32(call->payload + 4, model.arena_bytes);
-    app_put_u32(call->payload + 8, app_input_bytes);
-    app_put_u32(call->payload + 12, app_output_bytes);
-    app_put_u16(call->payload + 16, model.n_ops);
+    app_selected.arena = bp_app_pool + arena_at;
+    bp_infer_reset(&model, app_selected.arena);
+    app_selected.input_bytes = bp_infer_input_bytes(&model);
+    app_selected.output_bytes = bp_infer_output_bytes(&model);
+    selected = &model;
+    const uint32_t answer[] = {model.crc32, model.arena_bytes, app_selected.input_bytes,
+                               app_selected.output_bytes};
+    app_put_u32s(call->payload, answer, sizeof answer / sizeof *answer);
+    app_put_u16(call->payload + sizeof answer, model.n_ops);
     call->n_answer = 18;
     return BP_OK;
 }
@@ -70,7 +68,7 @@ bp_status_t app_load_image(app_call_t *call, uint32_t bytes, uint32_t crc) {
         return no_space(call, bytes);
     }
     if (load.bytes != bytes || load.crc != crc) {
-        is_selected = 0;
+        selected = NULL;
         load.bytes = bytes;
         load.crc = crc;
         load.next = 0;
@@ -110,7 +108,7 @@ bp_status_t app_open_ram(app_call_t *call) {
     }
     const bp_status_t status = open_model(call, bp_app_pool, load.bytes, NEXT_ALIGNED(load.bytes));
     if (status == BP_OK && model.crc32 != load.crc) {
-        is_selected = 0;
+        selected = NULL;
         call->n_answer = 0;
         load.bytes = 0;
         return BP_E_CRC;

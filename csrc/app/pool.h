@@ -11,9 +11,13 @@
 
 /* The selected model, or NULL. */
 const bp_model_t *app_model(void);
-/* Of the selected model: its arena, bytes of all its inputs and of all its outputs. */
-extern uint8_t *app_arena;
-extern uint32_t app_input_bytes, app_output_bytes;
+/* What belongs to it. One object, because each further one takes an address in flash wherever it
+ * is used. */
+extern struct app_selected {
+    uint8_t *arena;
+    uint32_t input_bytes; /* of all inputs */
+    uint32_t output_bytes;
+} app_selected;
 /* Checksum of the model in flash; 0 when there is none. */
 uint32_t app_flash_model_crc(void);
 /* Selects it; answers as SELECT. */

@@ -54,7 +54,7 @@ static uint32_t run_timed(uint16_t n_ops) {
     const uint32_t overhead = bp_port_ticks() - beat.last_beat;
     const bp_infer_hooks_t hooks = {beat_after_op, &beat};
     const uint32_t begin = bp_port_ticks();
-    bp_infer_run(app_model(), app_arena, n_ops, &hooks);
+    bp_infer_run(app_model(), app_selected.arena, n_ops, &hooks);
     const uint32_t ticks = bp_port_ticks() - begin;
     return less(ticks, beat.spent + overhead);
 }
@@ -72,7 +72,7 @@ bp_status_t app_infer(app_call_t *call) {
     app_put_u32(call->payload + 4, 0);
     call->n_answer = 8;
     if (n_ops == ALL_OPS) {
-        const uint32_t n = app_output_bytes;
+        const uint32_t n = app_selected.output_bytes;
         app_put_u32(call->payload + 4, app_outputs_crc());
         if (n <= APP_KEPT_BYTES - 8u) {
             app_outputs_copy(call->payload + 8, n);
@@ -114,7 +114,7 @@ bp_status_t app_profile(app_call_t *call) {
     profile.overhead = bp_port_ticks() - profile.last;
     const bp_infer_hooks_t hooks = {profile_after_op, &profile};
     profile.last = bp_port_ticks();
-    bp_infer_run(model, app_arena, ALL_OPS, &hooks);
+    bp_infer_run(model, app_selected.arena, ALL_OPS, &hooks);
     call->n_answer = (uint16_t)(4u * profile.n);
     return BP_OK;
 }

@@ -28,7 +28,7 @@ static const int32_t *aligned_targets(uint8_t *bytes, uint16_t n) {
 static const uint8_t *input_bytes_in_arena(void) {
     bp_tensor_t input;
     bp_model_tensor(&input, app_model(), bp_model_input(app_model(), 0));
-    return app_arena + input.offset;
+    return app_selected.arena + input.offset;
 }
 
 static bp_status_t parse_sample(sample_t *sample, const bp_train_t *trainer, uint8_t *p,
@@ -40,7 +40,7 @@ static bp_status_t parse_sample(sample_t *sample, const bp_train_t *trainer, uin
         sample->label = app_get_u16(p);
         return n == 2 ? BP_OK : BP_E_LENGTH;
     }
-    if (n != 4u * app_output_bytes) {
+    if (n != 4u * app_selected.output_bytes) {
         return BP_E_LENGTH;
     }
     sample->target = aligned_targets(p, n);

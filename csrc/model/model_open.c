@@ -239,7 +239,6 @@ static bp_status_t check_live(const bp_model_t *model, uint16_t tensor, uint16_t
     const uint8_t *record = bp_tensor_record(model, tensor);
     bp_op_t op;
     while (end-- != 0) {
-        bool overwritten = false;
         bp_model_op(&op, model, end);
         const uint8_t *output = op.operands + 2u * op.n_inputs;
         for (; op.n_outputs != 0; --op.n_outputs, output += 2) {
@@ -247,10 +246,11 @@ static bp_status_t check_live(const bp_model_t *model, uint16_t tensor, uint16_t
             if (index == tensor) {
                 return BP_OK;
             }
-            overwritten |= bp_records_overlap(record, bp_tensor_record(model, index));
-        }
-        if (overwritten && !bp_op_is_noop(model, &op)) {
-            return BP_E_OVERLAP;
+            /* The outputs of an op that was checked are apart, so no later one is the tensor. */
+            if (bp_records_overlap(record, bp_tensor_record(model, index)) &&
+                !bp_op_is_noop(model, &op)) {
+                return BP_E_OVERLAP;
+            }
         }
     }
     for (uint16_t i = 0; i < model->n_inputs; ++i) {
@@ -286,6 +286,7 @@ static bp_status_t check_ops(const bp_reader_t *reader) {
         bp_op_t op;
         BP_TRY(read_op(&op, reader, i));
         BP_TRY(check_operands(model, &op, i));
+        BP_TRY(bp_op_check_form(model, &op));
         BP_TRY(bp_op_check(reader, &op));
     }
     return BP_OK;

@@ -31,18 +31,6 @@ static uint32_t form_of(uint8_t op_code) {
     return NO_FORM;
 }
 
-static bp_status_t check_own(const bp_reader_t *reader, const bp_op_t *op) {
-#define CASE(code, NAME, name, inputs, outputs, words, traits)                                     \
-    case code:                                                                                     \
-        return HAS(code) ? bp_op_##name##_check(reader, op) : BP_E_OP;
-    switch (op->code) {
-        BP_OP_LIST(CASE)
-    default:
-        return BP_E_OP;
-    }
-#undef CASE
-}
-
 /* The input may share bytes with output y. */
 static bool may_overlap(const uint8_t *x, const uint8_t *y, uint8_t traits) {
     return bp_record_kind(x) == BP_KIND_CONSTANT || HAS_TRAIT(traits, BP_OP_OVERLAPS) ||
@@ -93,7 +81,7 @@ static bp_status_t check_operands(const bp_model_t *model, const bp_op_t *op, ui
     return BP_OK;
 }
 
-bp_status_t bp_op_check(const bp_reader_t *reader, const bp_op_t *op) {
+bp_status_t bp_op_check_form(const bp_model_t *model, const bp_op_t *op) {
     const uint32_t form = form_of(op->code);
     const uint8_t n_inputs = (uint8_t)form, n_outputs = (uint8_t)(form >> 8);
     const uint8_t traits = (uint8_t)(form >> 24);
@@ -106,11 +94,20 @@ bp_status_t bp_op_check(const bp_reader_t *reader, const bp_op_t *op) {
         return BP_E_PARAM;
     }
     const uint16_t n = (uint16_t)(op->n_inputs + n_outputs);
-    BP_TRY(check_operands(reader->model, op, n, traits));
-    if (n_scratch != 0) {
-        BP_TRY(check_scratch(reader->model, op, n));
+    BP_TRY(check_operands(model, op, n, traits));
+    return n_scratch != 0 ? check_scratch(model, op, n) : BP_OK;
+}
+
+bp_status_t bp_op_check(const bp_reader_t *reader, const bp_op_t *op) {
+#define CASE(code, NAME, name, inputs, outputs, words, traits)                                     \
+    case code:                                                                                     \
+        return HAS(code) ? bp_op_##name##_check(reader, op) : BP_E_OP;
+    switch (op->code) {
+        BP_OP_LIST(CASE)
+    default:
+        return BP_E_OP;
     }
-    return check_own(reader, op);
+#undef CASE
 }
 
 void bp_op_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op) {

@@ -45,7 +45,8 @@ BP_OP_LIST(BP_OP_DECLARE)
 
 /* ---- the table ---- */
 
-/* The record has the form of its row, and the op's own check finds nothing. */
+/* The record has the form of its row; then the op's own check. */
+bp_status_t bp_op_check_form(const bp_model_t *model, const bp_op_t *op);
 bp_status_t bp_op_check(const bp_reader_t *reader, const bp_op_t *op);
 void bp_op_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op);
 /* The op writes nothing: it keeps bytes, and its output is at its input's address. */
