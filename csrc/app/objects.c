@@ -20,20 +20,16 @@ static uint16_t tensor_of(const app_range_t *range, uint16_t i) {
 /* Bytes of the arena from the offset of a checked range on: up to the end of the tensor in which it
  * is, at most the range's n. */
 static uint8_t *tensor_bytes(const app_range_t *range, uint32_t *n) {
-    bp_tensor_t tensor;
     uint32_t offset = range->offset;
     for (uint16_t i = 0;; i++) {
-        bp_model_tensor(&tensor, app_model(), tensor_of(range, i));
-        if (offset < tensor.elems) {
-            break;
+        const uint8_t *record = bp_tensor_record(app_model(), tensor_of(range, i));
+        const uint32_t elems = BP_ROM_U32(record + BP_TENSOR_ELEMS);
+        if (offset < elems) {
+            *n = elems - offset < range->n ? elems - offset : range->n;
+            return app_selected.arena + BP_ROM_U32(record + BP_TENSOR_OFFSET) + offset;
         }
-        offset -= tensor.elems;
+        offset -= elems;
     }
-    *n = tensor.elems - offset;
-    if (*n > range->n) {
-        *n = range->n;
-    }
-    return app_selected.arena + tensor.offset + offset;
 }
 
 /* As many bytes of a checked range that is not empty as are contiguous. */
@@ -50,13 +46,12 @@ static uint8_t *contiguous_bytes(const app_range_t *range, uint32_t *n) {
 
 /* Constants are not in the arena, so they are no objects. */
 static bp_status_t check_tensor(uint16_t index, uint32_t *n) {
-    bp_tensor_t tensor;
     if (index >= app_model()->n_tensors) {
         return BP_E_RANGE;
     }
-    bp_model_tensor(&tensor, app_model(), index);
-    *n = tensor.elems;
-    return tensor.kind == BP_KIND_CONSTANT ? BP_E_KIND : BP_OK;
+    const uint8_t *record = bp_tensor_record(app_model(), index);
+    *n = BP_ROM_U32(record + BP_TENSOR_ELEMS);
+    return BP_ROM_U8(record + BP_TENSOR_KIND) == BP_KIND_CONSTANT ? BP_E_KIND : BP_OK;
 }
 
 bp_status_t app_check_range(const app_range_t *range) {

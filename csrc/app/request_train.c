@@ -26,9 +26,8 @@ static const int32_t *aligned_targets(uint8_t *bytes, uint16_t n) {
 }
 
 static const uint8_t *input_bytes_in_arena(void) {
-    bp_tensor_t input;
-    bp_model_tensor(&input, app_model(), bp_model_input(app_model(), 0));
-    return app_selected.arena + input.offset;
+    const uint8_t *input = bp_tensor_record(app_model(), bp_model_input(app_model(), 0));
+    return app_selected.arena + BP_ROM_U32(input + BP_TENSOR_OFFSET);
 }
 
 static bp_status_t parse_sample(sample_t *sample, const bp_train_t *trainer, uint8_t *p,

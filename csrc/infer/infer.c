@@ -29,11 +29,14 @@ void bp_infer_op(const bp_model_t *model, uint8_t *arena, uint16_t op_index) {
 }
 
 void bp_infer_reset(const bp_model_t *model, uint8_t *arena) {
-    bp_tensor_t tensor;
     for (uint16_t t = 0; (BP_KINDS >> BP_KIND_STATE & 1) && t < model->n_tensors; ++t) {
-        bp_model_tensor(&tensor, model, t);
-        for (uint32_t i = 0; tensor.kind == BP_KIND_STATE && i < tensor.elems; ++i) {
-            arena[(size_t)tensor.offset + i] = (uint8_t)tensor.zero_point;
+        const uint8_t *record = bp_tensor_record(model, t);
+        if (bp_record_kind(record) != BP_KIND_STATE) {
+            continue;
+        }
+        uint8_t *bytes = arena + (size_t)bp_record_offset(record);
+        for (uint32_t n = bp_record_elems(record); n != 0; --n) {
+            *bytes++ = (uint8_t)bp_record_zero_point(record);
         }
     }
 }

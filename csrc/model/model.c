@@ -8,9 +8,13 @@ static const uint8_t *at(const bp_model_t *model, uint32_t offset) {
     return model->image + (size_t)offset;
 }
 
-void bp_model_tensor(bp_tensor_t *tensor, const bp_model_t *model, uint16_t index) {
+const uint8_t *bp_tensor_record(const bp_model_t *model, uint16_t index) {
     BP_ASSERT(index < model->n_tensors);
-    const uint8_t *p = at(model, model->tensors_offset + (uint32_t)index * BP_MODEL_TENSOR_BYTES);
+    return at(model, model->tensors_offset + (uint32_t)index * BP_MODEL_TENSOR_BYTES);
+}
+
+void bp_model_tensor(bp_tensor_t *tensor, const bp_model_t *model, uint16_t index) {
+    const uint8_t *p = bp_tensor_record(model, index);
     tensor->dtype = BP_ROM_U8(p + BP_TENSOR_DTYPE);
     tensor->rank = BP_ROM_U8(p + BP_TENSOR_RANK);
     tensor->kind = BP_ROM_U8(p + BP_TENSOR_KIND);

@@ -111,65 +111,66 @@ static bp_status_t check_sections(const bp_reader_t *reader) {
 /* --- tensors --- */
 
 /* Product of the dims, 0 when it leaves the limit or a dim is 0 or an unused dim is not 1. */
-static uint32_t elems_of(const bp_tensor_t *tensor) {
+static uint32_t elems_of(const uint8_t *record) {
+    const uint8_t rank = BP_ROM_U8(record + BP_TENSOR_RANK);
     uint32_t elems = 1;
     for (uint8_t i = 0; i < BP_MODEL_MAX_RANK; ++i) {
-        uint32_t dim = tensor->dims[i];
-        if (dim == 0 || (i >= tensor->rank && dim != 1) || dim > BP_MODEL_MAX_ARENA_BYTES / elems) {
+        uint32_t dim = BP_ROM_U32(record + BP_TENSOR_DIMS + 4 * i);
+        if (dim == 0 || (i >= rank && dim != 1) || dim > BP_MODEL_MAX_ARENA_BYTES / elems) {
             return 0;
         }
         elems *= dim;
     }
-    return elems;
+    return rank > BP_MODEL_MAX_RANK ? 0 : elems;
 }
 
 /* Where the tensor's bytes are. */
-static bp_status_t check_place(const bp_tensor_t *tensor, const bp_reader_t *reader) {
-    if (!HAS_KIND(tensor->kind)) {
+static bp_status_t check_place(const bp_reader_t *reader, const uint8_t *record) {
+    const uint8_t kind = BP_ROM_U8(record + BP_TENSOR_KIND);
+    const uint32_t offset = bp_record_offset(record), elems = bp_record_elems(record);
+    if (!HAS_KIND(kind)) {
         return BP_E_KIND;
     }
-    if (HAS_KIND(BP_KIND_CONSTANT) && tensor->kind == BP_KIND_CONSTANT) {
-        return bp_check_data(reader, tensor->offset, tensor->elems, 4);
+    if (HAS_KIND(BP_KIND_CONSTANT) && kind == BP_KIND_CONSTANT) {
+        return bp_check_data(reader, offset, elems, 4);
     }
-    if ((tensor->offset & 3) != 0) {
+    if ((offset & 3) != 0) {
         return BP_E_ALIGN;
     }
-    return bp_is_inside(tensor->offset, tensor->elems, 0, reader->model->arena_bytes) ? BP_OK
-                                                                                      : BP_E_ARENA;
+    return bp_is_inside(offset, elems, 0, reader->model->arena_bytes) ? BP_OK : BP_E_ARENA;
 }
 
-static bp_status_t check_name(const bp_tensor_t *tensor, const bp_model_t *model) {
+static bp_status_t check_name(const bp_model_t *model, uint32_t name) {
     uint32_t offset = header_u32(model->image, BP_HEADER_NAMES_OFFSET);
     uint32_t bytes = header_u32(model->image, BP_HEADER_NAMES_BYTES);
-    return tensor->name_offset == 0 || bp_is_inside(tensor->name_offset, 1, offset, bytes)
-               ? BP_OK
-               : BP_E_BOUNDS;
+    return name == 0 || bp_is_inside(name, 1, offset, bytes) ? BP_OK : BP_E_BOUNDS;
 }
 
-static bp_status_t check_tensor(const bp_tensor_t *tensor, const bp_reader_t *reader) {
-    if (tensor->dtype != BP_DTYPE_INT8 && tensor->dtype != BP_DTYPE_UINT8) {
+static bp_status_t check_tensor(const bp_reader_t *reader, const uint8_t *record) {
+    const uint8_t dtype = bp_record_dtype(record);
+    if (dtype != BP_DTYPE_INT8 && dtype != BP_DTYPE_UINT8) {
         return BP_E_DTYPE;
     }
-    if (tensor->rank > BP_MODEL_MAX_RANK || tensor->elems == 0 ||
-        tensor->elems != elems_of(tensor)) {
+    const uint32_t elems = bp_record_elems(record);
+    if (elems == 0 || elems != elems_of(record)) {
         return BP_E_SHAPE;
     }
-    int32_t lowest = tensor->dtype == BP_DTYPE_INT8 ? -128 : 0;
-    if (tensor->zero_point < lowest || tensor->zero_point > lowest + 255 ||
-        (tensor->flags & ~BP_TENSOR_FLOAT_BORDER) != 0) {
+    const int32_t zero_point = BP_ROM_I32(record + BP_TENSOR_ZERO_POINT);
+    const int32_t lowest = dtype == BP_DTYPE_INT8 ? -128 : 0;
+    if (zero_point < lowest || zero_point > lowest + 255 ||
+        (BP_ROM_U8(record + BP_TENSOR_FLAGS) & ~BP_TENSOR_FLOAT_BORDER) != 0) {
         return BP_E_PARAM;
     }
-    bp_status_t status = check_place(tensor, reader);
-    return status == BP_OK ? check_name(tensor, reader->model) : status;
+    BP_TRY(check_place(reader, record));
+    return check_name(reader->model, BP_ROM_U32(record + BP_TENSOR_NAME_OFFSET));
 }
 
 /* State stays from one inference to the next, so nothing else may ever be in its bytes. */
-static bp_status_t check_state(const bp_model_t *model, uint16_t state) {
-    const uint8_t *record = bp_tensor_record(model, state);
+static bp_status_t check_state(const bp_model_t *model, const uint8_t *state) {
     for (uint16_t i = 0; i < model->n_tensors; ++i) {
         const uint8_t *other = bp_tensor_record(model, i);
-        if (i != state && bp_record_kind(other) != BP_KIND_CONSTANT &&
-            bp_records_overlap(record, other)) {
+        if (other != state && bp_record_kind(other) != BP_KIND_CONSTANT &&
+            bp_records_overlap(state, other)) {
             return BP_E_OVERLAP;
         }
     }
@@ -177,16 +178,14 @@ static bp_status_t check_state(const bp_model_t *model, uint16_t state) {
 }
 
 static bp_status_t check_tensors(const bp_reader_t *reader) {
-    bp_tensor_t tensor;
-    bp_status_t status = BP_OK;
-    for (uint16_t i = 0; i < reader->model->n_tensors && status == BP_OK; ++i) {
-        bp_model_tensor(&tensor, reader->model, i);
-        status = check_tensor(&tensor, reader);
-        if (HAS_KIND(BP_KIND_STATE) && status == BP_OK && tensor.kind == BP_KIND_STATE) {
-            status = check_state(reader->model, i);
+    for (uint16_t i = 0; i < reader->model->n_tensors; ++i) {
+        const uint8_t *record = bp_tensor_record(reader->model, i);
+        BP_TRY(check_tensor(reader, record));
+        if (HAS_KIND(BP_KIND_STATE) && bp_record_kind(record) == BP_KIND_STATE) {
+            BP_TRY(check_state(reader->model, record));
         }
     }
-    return status;
+    return BP_OK;
 }
 
 /* Inputs and outputs of the model are activations. */

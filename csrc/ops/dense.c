@@ -9,8 +9,9 @@
 
 enum { Y_MIN = 4, Y_MAX = 6, PARTS = 8 };
 
-void bp_dense_record(bp_dense_record_t *record, const bp_op_t *op) {
+void bp_dense_record(bp_dense_record_t *record, const bp_model_t *model, const bp_op_t *op) {
     const uint8_t *p = op->params;
+    const uint8_t *x = bp_operand_record(model, op, 0), *y = bp_operand_record(model, op, 1);
     record->layout = BP_ROM_U8(p);
     record->activation = BP_ROM_U8(p + 1);
     record->flags = BP_ROM_U8(p + BP_DENSE_FLAGS);
@@ -19,59 +20,55 @@ void bp_dense_record(bp_dense_record_t *record, const bp_op_t *op) {
     for (uint8_t i = 0; i < BP_DENSE_PARTS; ++i) {
         record->part[i] = BP_ROM_U32(p + PARTS + 4 * i);
     }
+    record->x_zp = bp_record_zero_point(x);
+    record->y_zp = bp_record_zero_point(y);
+    record->n_out = bp_record_last_dim(y);
+    record->rows = bp_record_elems(y) / record->n_out;
+    record->n_in = bp_record_elems(x) / record->rows;
 }
 
-uint32_t bp_dense_part_bytes(uint8_t part, uint32_t n_in, uint32_t n_out, uint8_t flags) {
-    uint32_t channels = (flags & BP_OP_PER_CHANNEL) != 0 ? n_out : 1;
+static uint32_t channels_of(const bp_dense_record_t *record) {
+    return (record->flags & BP_OP_PER_CHANNEL) != 0 ? record->n_out : 1;
+}
+
+uint32_t bp_dense_part_bytes(const bp_dense_record_t *record, uint8_t part) {
     switch (part) {
     case 0:
-        return n_out * bp_row_stride(n_in);
+        return record->n_out * bp_row_stride(record->n_in);
     case 1:
-        return 4 * n_out;
+        return 4 * record->n_out;
     case BP_DENSE_LSHIFTS:
-        return channels;
+        return channels_of(record);
     default:
-        return 4 * channels;
+        return 4 * channels_of(record);
     }
 }
 
-static bp_status_t check_parts(const bp_reader_t *reader, const bp_dense_record_t *record,
-                               uint32_t n_in, uint32_t n_out) {
+static bp_status_t check_parts(const bp_reader_t *reader, const bp_dense_record_t *record) {
     for (uint8_t i = 0; i < BP_DENSE_PARTS; ++i) {
-        uint32_t bytes = bp_dense_part_bytes(i, n_in, n_out, record->flags);
-        BP_TRY(bp_check_data(reader, record->part[i], bytes, i == BP_DENSE_LSHIFTS ? 1 : 4));
+        BP_TRY(bp_check_data(reader, record->part[i], bp_dense_part_bytes(record, i),
+                             i == BP_DENSE_LSHIFTS ? 1 : 4));
     }
     return BP_OK;
 }
 
-static bp_status_t check_data(const bp_reader_t *reader, const bp_dense_record_t *record,
-                              uint32_t n_in, uint32_t n_out) {
-    const uint32_t channels = (record->flags & BP_OP_PER_CHANNEL) != 0 ? n_out : 1;
-    BP_TRY(check_parts(reader, record, n_in, n_out));
-    BP_TRY(bp_check_scalings(reader, record->part[BP_DENSE_MULTIPLIERS],
-                             record->part[BP_DENSE_LSHIFTS], channels));
-    return bp_check_row_padding(reader, record->part[0], n_in, n_out);
-}
-
 bp_status_t bp_op_dense_check(const bp_reader_t *reader, const bp_op_t *op) {
-    const uint8_t *y = bp_operand_record(reader->model, op, 1);
-    uint32_t x_elems = bp_record_elems(bp_operand_record(reader->model, op, 0));
-    uint32_t n_out = bp_record_last_dim(y);
-    uint32_t rows = bp_record_elems(y) / n_out;
-    uint32_t n_in = x_elems / rows;
     bp_dense_record_t record;
-    bp_dense_record(&record, op);
-    if (n_in == 0 || n_in * rows != x_elems || n_in > BP_DENSE_MAX_INPUTS ||
-        n_out > BP_DENSE_MAX_OUTPUTS) {
+    bp_dense_record(&record, reader->model, op);
+    if (record.n_in == 0 || record.n_in > BP_DENSE_MAX_INPUTS ||
+        record.n_out > BP_DENSE_MAX_OUTPUTS ||
+        record.n_in * record.rows != bp_record_elems(bp_operand_record(reader->model, op, 0))) {
         return BP_E_SHAPE;
     }
     if (record.layout != BP_LAYOUT_ROWS ||
         (record.flags & ~(BP_OP_PER_CHANNEL | BP_OP_HAS_BIAS)) != 0) {
         return BP_E_PARAM;
     }
-    bp_status_t status =
-        bp_check_range(record.activation, record.y_min, record.y_max, BP_DTYPE_INT8);
-    return status == BP_OK ? check_data(reader, &record, n_in, n_out) : status;
+    BP_TRY(bp_check_range(record.activation, record.y_min, record.y_max, BP_DTYPE_INT8));
+    BP_TRY(check_parts(reader, &record));
+    BP_TRY(bp_check_scalings(reader, record.part[BP_DENSE_MULTIPLIERS],
+                             record.part[BP_DENSE_LSHIFTS], channels_of(&record)));
+    return bp_check_row_padding(reader, record.part[0], record.n_in, record.n_out);
 }
 
 static const uint8_t *part_of(const bp_model_t *model, const bp_op_t *op, uint8_t part) {

@@ -9,9 +9,14 @@ enum { BP_DENSE_FLAGS = 2 };
 /* Parts of a dense op in the data section. */
 enum { BP_DENSE_PARTS = 5, BP_DENSE_MULTIPLIERS = 2, BP_DENSE_LSHIFTS = 3 };
 
-/* Offsets of its parts in the image: weights, biases, multipliers, shifts, weight scales. */
 typedef struct {
+    /* Offsets in the image: weights, biases, multipliers, shifts, weight scales. */
     uint32_t part[BP_DENSE_PARTS];
+    uint32_t rows; /* that share the weights */
+    uint32_t n_in; /* of one row */
+    uint32_t n_out;
+    int16_t x_zp;
+    int16_t y_zp;
     int16_t y_min;
     int16_t y_max;
     uint8_t layout;
@@ -19,8 +24,7 @@ typedef struct {
     uint8_t flags;
 } bp_dense_record_t;
 
-void bp_dense_record(bp_dense_record_t *record, const bp_op_t *op);
-/* Bytes of a part of a layer with these sizes and flags. */
-uint32_t bp_dense_part_bytes(uint8_t part, uint32_t n_in, uint32_t n_out, uint8_t flags);
+void bp_dense_record(bp_dense_record_t *record, const bp_model_t *model, const bp_op_t *op);
+uint32_t bp_dense_part_bytes(const bp_dense_record_t *record, uint8_t part);
 
 #endif

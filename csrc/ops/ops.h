@@ -72,9 +72,6 @@ bool bp_records_overlap(const uint8_t *a, const uint8_t *b);
 
 /* ---- records of tensors: fields are read one by one, because an op needs few of them ---- */
 
-static inline const uint8_t *bp_tensor_record(const bp_model_t *model, uint16_t index) {
-    return model->image + (size_t)(model->tensors_offset + (uint32_t)index * BP_MODEL_TENSOR_BYTES);
-}
 /* Of an operand of the op: inputs, then outputs. */
 const uint8_t *bp_operand_record(const bp_model_t *model, const bp_op_t *op, uint16_t operand);
 static inline uint8_t bp_record_dtype(const uint8_t *record) {

@@ -6,8 +6,12 @@
 
 /* SOFTMAX over the last axis. Its words: offset of the table of exponentials, beta f32. */
 
+uint32_t bp_softmax_classes(const bp_model_t *model, const bp_op_t *op) {
+    return bp_record_last_dim(bp_operand_record(model, op, 0));
+}
+
 bp_status_t bp_op_softmax_check(const bp_reader_t *reader, const bp_op_t *op) {
-    if (bp_record_last_dim(bp_operand_record(reader->model, op, 0)) > BP_SOFTMAX_MAX_ELEMS) {
+    if (bp_softmax_classes(reader->model, op) > BP_SOFTMAX_MAX_ELEMS) {
         return BP_E_SHAPE;
     }
     bp_status_t status = bp_check_data(reader, bp_softmax_table(op), BP_SOFTMAX_TABLE_BYTES, 4);

@@ -1,4 +1,5 @@
 #include <byteprop/config.h>
+#include <byteprop/infer.h>
 
 #include "ops/dense.h"
 #include "ops/rescale.h"
@@ -57,18 +58,18 @@ static void skip_reshapes(walk_t *walk) {
     }
 }
 
-static bp_status_t check_scales(const walk_t *walk, const bp_op_t *op,
-                                const bp_train_layer_t *layer) {
-    bp_tensor_t x, y;
-    bp_model_tensor(&x, walk->model, bp_op_input(op, 0));
-    bp_model_tensor(&y, walk->model, bp_op_output(op, 0));
-    if (!is_normal_f32(x.scale_f32) || !is_normal_f32(y.scale_f32)) {
+static int has_normal_f32(const walk_t *walk, uint32_t offset) {
+    return is_normal_f32(bp_image_u32(walk->model->image, offset));
+}
+
+static bp_status_t check_scales(const walk_t *walk, const bp_train_layer_t *layer) {
+    if (!has_normal_f32(walk, bp_image_scale_offset(walk->model, layer->x_tensor)) ||
+        !has_normal_f32(walk, bp_image_scale_offset(walk->model, layer->y_tensor))) {
         return BP_E_PARAM;
     }
     uint16_t n = layer->per_channel ? layer->n_out : 1;
     for (uint16_t j = 0; j < n; ++j) {
-        uint32_t offset = layer->weight_scales + (uint32_t)4 * j;
-        if (!is_normal_f32(bp_image_u32(walk->model->image, offset))) {
+        if (!has_normal_f32(walk, layer->weight_scales + (uint32_t)4 * j)) {
             return BP_E_PARAM;
         }
     }
@@ -78,17 +79,14 @@ static bp_status_t check_scales(const walk_t *walk, const bp_op_t *op,
 /* Fills what the image says about the dense layer at walk->op. */
 static bp_status_t read_layer(walk_t *walk, bp_train_layer_t *layer) {
     bp_op_t op;
-    bp_tensor_t x, y;
     bp_dense_record_t dense;
     if (!next_is(walk, BP_OP_DENSE_S8, &op)) {
         return BP_E_UNSUPPORTED;
     }
-    bp_dense_record(&dense, &op);
-    bp_model_tensor(&x, walk->model, bp_op_input(&op, 0));
-    bp_model_tensor(&y, walk->model, bp_op_output(&op, 0));
-    uint32_t n_out = bp_tensor_last_dim(&y);
-    if (y.elems != n_out || n_out > MAX_LAYER_OUTPUTS || dense.activation > BP_ACT_RELU_N1_TO_1) {
-        return BP_E_UNSUPPORTED; /* among them: several rows that share the weights */
+    bp_dense_record(&dense, walk->model, &op);
+    if (dense.rows != 1 || dense.n_out > MAX_LAYER_OUTPUTS ||
+        dense.activation > BP_ACT_RELU_N1_TO_1) {
+        return BP_E_UNSUPPORTED;
     }
     layer->weights = dense.part[0];
     layer->bias = dense.part[1];
@@ -98,18 +96,18 @@ static bp_status_t read_layer(walk_t *walk, bp_train_layer_t *layer) {
     layer->op = walk->op;
     layer->x_tensor = bp_op_input(&op, 0);
     layer->y_tensor = bp_op_output(&op, 0);
-    layer->n_in = (uint16_t)x.elems;
-    layer->n_out = (uint16_t)n_out;
-    layer->row_stride = (uint16_t)bp_row_stride(x.elems);
-    layer->x_zp = (int16_t)x.zero_point;
-    layer->y_zp = (int8_t)y.zero_point;
+    layer->n_in = (uint16_t)dense.n_in;
+    layer->n_out = (uint16_t)dense.n_out;
+    layer->row_stride = (uint16_t)bp_row_stride(dense.n_in);
+    layer->x_zp = dense.x_zp;
+    layer->y_zp = (int8_t)dense.y_zp;
     layer->y_min = (int8_t)dense.y_min;
     layer->y_max = (int8_t)dense.y_max;
     layer->per_channel = (dense.flags & BP_OP_PER_CHANNEL) != 0;
     layer->activation = dense.activation;
     layer->frozen = (walk->config->frozen >> walk->n_layers & 1) != 0;
-    BP_TRY(check_scales(walk, &op, layer));
-    walk->tensor = bp_op_output(&op, 0);
+    BP_TRY(check_scales(walk, layer));
+    walk->tensor = layer->y_tensor;
     ++walk->op;
     return BP_OK;
 }
@@ -141,16 +139,14 @@ static void place_scratch(total_t *used, bp_train_layer_t *layer) {
 
 /* With a window the scales move, so the layer must be of the kind that from-scratch networks have:
  * per tensor, hidden outputs used from their zero point up, logits around zero. */
-static bp_status_t check_window(const walk_t *walk, const bp_train_layer_t *layer) {
-    bp_tensor_t y;
-    bp_model_tensor(&y, walk->model, layer->y_tensor);
+static bp_status_t check_window(const bp_train_layer_t *layer) {
     if (layer->per_channel) {
         return BP_E_UNSUPPORTED;
     }
     if (layer->last) {
-        return y.zero_point == 0 ? BP_OK : BP_E_UNSUPPORTED;
+        return layer->y_zp == 0 ? BP_OK : BP_E_UNSUPPORTED;
     }
-    return y.zero_point == INT8_MIN && layer->activation == BP_ACT_RELU ? BP_OK : BP_E_UNSUPPORTED;
+    return layer->y_zp == INT8_MIN && layer->activation == BP_ACT_RELU ? BP_OK : BP_E_UNSUPPORTED;
 }
 
 static bp_status_t check_config(const bp_train_config_t *config) {
@@ -168,10 +164,10 @@ static bp_status_t check_config(const bp_train_config_t *config) {
 /* A softmax over all of the last layer's outputs, without a temperature, which the loss lacks. */
 static bp_status_t check_softmax(const walk_t *walk, const bp_op_t *op,
                                  const bp_train_layer_t *layer) {
-    bp_tensor_t x;
-    bp_model_tensor(&x, walk->model, bp_op_input(op, 0));
-    uint32_t n = bp_tensor_last_dim(&x);
-    return n == layer->n_out && bp_softmax_beta_f32(op) == BETA_ONE_F32 ? BP_OK : BP_E_UNSUPPORTED;
+    return bp_softmax_classes(walk->model, op) == layer->n_out &&
+                   bp_softmax_beta_f32(op) == BETA_ONE_F32
+               ? BP_OK
+               : BP_E_UNSUPPORTED;
 }
 
 /* Accepts an optional QUANTIZE before the first layer. */
@@ -236,7 +232,7 @@ static bp_status_t walk_layer(bp_train_t *t, walk_t *walk, bp_train_layer_t *lay
     }
     BP_TRY(read_layer(walk, layer));
     BP_TRY(walk_output(t, walk, layer));
-    if (BP_TRAIN_HAS_RESCALING && walk->config->window != 0 && check_window(walk, layer) != BP_OK) {
+    if (BP_TRAIN_HAS_RESCALING && walk->config->window != 0 && check_window(layer) != BP_OK) {
         walk->op = layer->op;
         return BP_E_UNSUPPORTED;
     }
@@ -265,11 +261,7 @@ static bp_status_t walk_layers(bp_train_t *t, walk_t *walk, bp_train_layer_t *la
 static void place_shared_scratch(bp_train_t *t, walk_t *walk) {
     t->backward = take(&walk->scratch, (total_t)4 * walk->widest);
     if (BP_TRAIN_HAS_QUANTIZE && t->rescale_op != BP_TRAIN_NONE) {
-        bp_op_t op;
-        bp_tensor_t x;
-        bp_model_op(&op, walk->model, t->rescale_op);
-        bp_model_tensor(&x, walk->model, bp_op_input(&op, 0));
-        t->input = take(&walk->scratch, x.elems);
+        t->input = take(&walk->scratch, bp_infer_input_bytes(walk->model));
     }
 }
 

@@ -26,14 +26,9 @@ static region_t section(const bp_model_t *model, uint32_t index) {
 }
 
 static region_t part_of_dense(const bp_model_t *model, const bp_op_t *op, uint8_t part) {
-    bp_tensor_t x, y;
     bp_dense_record_t dense;
-    bp_model_tensor(&x, model, bp_op_input(op, 0));
-    bp_model_tensor(&y, model, bp_op_output(op, 0));
-    bp_dense_record(&dense, op);
-    /* All outputs are those of one row, or it could not be trained. */
-    const region_t region = {dense.part[part],
-                             bp_dense_part_bytes(part, x.elems, y.elems, dense.flags)};
+    bp_dense_record(&dense, model, op);
+    const region_t region = {dense.part[part], bp_dense_part_bytes(&dense, part)};
     return region;
 }
 

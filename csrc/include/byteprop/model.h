@@ -225,10 +225,8 @@ static inline uint32_t bp_row_stride(uint32_t n_in) {
     return (n_in + BP_MODEL_ROW_ALIGNMENT - 1) & ~(uint32_t)(BP_MODEL_ROW_ALIGNMENT - 1);
 }
 
-/* Elements along the last axis: a dense layer's outputs, a softmax's classes. 1 for a scalar. */
-static inline uint32_t bp_tensor_last_dim(const bp_tensor_t *tensor) {
-    return tensor->rank == 0 ? 1 : tensor->dims[tensor->rank - 1];
-}
+/* A tensor's record in the image, for one or two of its fields: BP_ROM_x(record + BP_TENSOR_x). */
+const uint8_t *bp_tensor_record(const bp_model_t *model, uint16_t index);
 
 #ifdef __cplusplus
 }
