@@ -7,24 +7,24 @@
 /* FULLY_CONNECTED. Its words: layout u8, activation u8, flags u8, 0; y_min i16, y_max i16; offsets
  * of weights, biases, multipliers, shifts, weight scales. */
 
-enum { Y_MIN = 4, Y_MAX = 6, PARTS = 8 };
+enum { Y_MIN = 4, Y_MAX = 6 };
 
 void bp_dense_record(bp_dense_record_t *record, const bp_model_t *model, const bp_op_t *op) {
     const uint8_t *p = op->params;
     const uint8_t *x = bp_operand_record(model, op, 0), *y = bp_operand_record(model, op, 1);
-    record->layout = BP_ROM_U8(p);
     record->activation = BP_ROM_U8(p + 1);
     record->flags = BP_ROM_U8(p + BP_DENSE_FLAGS);
     record->y_min = (int16_t)BP_ROM_U16(p + Y_MIN);
     record->y_max = (int16_t)BP_ROM_U16(p + Y_MAX);
-    for (uint8_t i = 0; i < BP_DENSE_PARTS; ++i) {
-        record->part[i] = BP_ROM_U32(p + PARTS + 4 * i);
-    }
     record->x_zp = bp_record_zero_point(x);
     record->y_zp = bp_record_zero_point(y);
     record->n_out = bp_record_last_dim(y);
     record->rows = bp_record_elems(y) / record->n_out;
     record->n_in = bp_record_elems(x) / record->rows;
+}
+
+static const uint8_t *part_of(const bp_model_t *model, const bp_op_t *op, uint8_t part) {
+    return model->image + (size_t)bp_dense_part(op, part);
 }
 
 static uint32_t channels_of(const bp_dense_record_t *record) {
@@ -44,35 +44,33 @@ uint32_t bp_dense_part_bytes(const bp_dense_record_t *record, uint8_t part) {
     }
 }
 
-static bp_status_t check_parts(const bp_reader_t *reader, const bp_dense_record_t *record) {
+static bp_status_t check_parts(const bp_reader_t *reader, const bp_op_t *op,
+                               const bp_dense_record_t *record) {
     for (uint8_t i = 0; i < BP_DENSE_PARTS; ++i) {
-        BP_TRY(bp_check_data(reader, record->part[i], bp_dense_part_bytes(record, i),
+        BP_TRY(bp_check_data(reader, bp_dense_part(op, i), bp_dense_part_bytes(record, i),
                              i == BP_DENSE_LSHIFTS ? 1 : 4));
     }
     return BP_OK;
 }
 
 bp_status_t bp_op_dense_check(const bp_reader_t *reader, const bp_op_t *op) {
+    const bp_model_t *model = reader->model;
     bp_dense_record_t record;
-    bp_dense_record(&record, reader->model, op);
+    bp_dense_record(&record, model, op);
     if (record.n_in == 0 || record.n_in > BP_DENSE_MAX_INPUTS ||
         record.n_out > BP_DENSE_MAX_OUTPUTS ||
-        record.n_in * record.rows != bp_record_elems(bp_operand_record(reader->model, op, 0))) {
+        record.n_in * record.rows != bp_record_elems(bp_operand_record(model, op, 0))) {
         return BP_E_SHAPE;
     }
-    if (record.layout != BP_LAYOUT_ROWS ||
+    if (BP_ROM_U8(op->params) != BP_LAYOUT_ROWS ||
         (record.flags & ~(BP_OP_PER_CHANNEL | BP_OP_HAS_BIAS)) != 0) {
         return BP_E_PARAM;
     }
     BP_TRY(bp_check_range(record.activation, record.y_min, record.y_max, BP_DTYPE_INT8));
-    BP_TRY(check_parts(reader, &record));
-    BP_TRY(bp_check_scalings(reader, record.part[BP_DENSE_MULTIPLIERS],
-                             record.part[BP_DENSE_LSHIFTS], channels_of(&record)));
-    return bp_check_row_padding(reader, record.part[0], record.n_in, record.n_out);
-}
-
-static const uint8_t *part_of(const bp_model_t *model, const bp_op_t *op, uint8_t part) {
-    return model->image + (size_t)BP_ROM_U32(op->params + PARTS + 4 * part);
+    BP_TRY(check_parts(reader, op, &record));
+    BP_TRY(bp_check_scalings(reader, bp_dense_part(op, BP_DENSE_MULTIPLIERS),
+                             bp_dense_part(op, BP_DENSE_LSHIFTS), channels_of(&record)));
+    return bp_check_row_padding(reader, bp_dense_part(op, 0), record.n_in, record.n_out);
 }
 
 void bp_op_dense_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op) {

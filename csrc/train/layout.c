@@ -88,11 +88,11 @@ static bp_status_t read_layer(walk_t *walk, bp_train_layer_t *layer) {
         dense.activation > BP_ACT_RELU_N1_TO_1) {
         return BP_E_UNSUPPORTED;
     }
-    layer->weights = dense.part[0];
-    layer->bias = dense.part[1];
-    layer->mult_q31 = dense.part[2];
-    layer->lshift = dense.part[3];
-    layer->weight_scales = dense.part[4];
+    layer->weights = bp_dense_part(&op, 0);
+    layer->bias = bp_dense_part(&op, 1);
+    layer->mult_q31 = bp_dense_part(&op, 2);
+    layer->lshift = bp_dense_part(&op, 3);
+    layer->weight_scales = bp_dense_part(&op, 4);
     layer->op = walk->op;
     layer->x_tensor = bp_op_input(&op, 0);
     layer->y_tensor = bp_op_output(&op, 0);

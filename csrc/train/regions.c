@@ -28,7 +28,7 @@ static region_t section(const bp_model_t *model, uint32_t index) {
 static region_t part_of_dense(const bp_model_t *model, const bp_op_t *op, uint8_t part) {
     bp_dense_record_t dense;
     bp_dense_record(&dense, model, op);
-    const region_t region = {dense.part[part], bp_dense_part_bytes(&dense, part)};
+    const region_t region = {bp_dense_part(op, part), bp_dense_part_bytes(&dense, part)};
     return region;
 }
 
