@@ -6,10 +6,12 @@
 
 typedef bp_status_t handler_t(app_call_t *call);
 
+#if !(APP_CAN_LOAD && APP_CAN_TRAIN && APP_CAN_SAVE)
 static bp_status_t unsupported(app_call_t *call) {
     (void)call;
     return BP_E_UNSUPPORTED;
 }
+#endif
 
 #define IF_ALWAYS(handler) handler
 #if APP_CAN_LOAD

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from byteprop import image
 from byteprop.errors import UnsupportedOpError
 from byteprop.graph import Graph
 from byteprop.ops import specs
+from byteprop.training.trainable import TRAINED_OPS
 from byteprop_host.boards.board import load_board, parse_board
 from byteprop_host.errors import BoardFileError
 from byteprop_host.firmware.build import build
@@ -63,6 +65,14 @@ def test_firmware_for_uploads_has_what_board_toml_names() -> None:
     assert set(cortex.board.build.ops) == ops_of(cortex) < image.all_ops()
     uno = built("arduino-uno", None, train=True)
     assert set(uno.board.build.ops) == {"dense", "reshape"} == ops_of(uno)
+
+
+def test_firmware_that_trains_has_what_a_trained_model_can_have() -> None:
+    board = load_board("mps2-an386")
+    if shutil.which("arm-none-eabi-gcc") is None:
+        pytest.skip("arm-none-eabi-gcc is not installed")
+    board = replace(board, build=replace(board.build, ops=()))
+    assert ops_of(build(board, train=True)) == TRAINED_OPS
 
 
 def test_an_unknown_op_in_board_toml_is_refused(tmp_path: Path) -> None:

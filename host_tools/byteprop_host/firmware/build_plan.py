@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from byteprop.graph import Kind
 from byteprop.image import all_ops, model_defines, op_defines
+from byteprop.training.trainable import TRAINED_OPS
 from byteprop_host.boards.board import Board
 from byteprop_host.errors import BuildError
 from byteprop_host.firmware.capacity import arena_bytes, round_up, training_pool_bytes
@@ -99,11 +101,15 @@ class BuildPlan:
 
     def op_defines(self) -> dict[str, str]:
         """The ops and kinds of tensors of the firmware: those of the model in its flash, else those
-        that board.toml lists."""
+        that board.toml lists, and if it trains, of these what a trained model can have."""
+        ops = frozenset(self.board.build.ops or all_ops())
         if self.image is not None:
             given = model_defines(self.image)
+        elif self.train:
+            kinds = {"BP_KINDS": f"{1 << Kind.ACTIVATION.value:#x}"}
+            given = {**op_defines(ops & TRAINED_OPS), **kinds}
         else:
-            given = op_defines(self.board.build.ops or all_ops())
+            given = op_defines(ops)
         return {name: v for name, v in given.items() if name not in self.board_defines()}
 
     def units(self) -> list[CompileUnit]:

@@ -8,6 +8,8 @@ from byteprop.graph import Activation, Graph, Op
 from byteprop.ops import Dense, Rescale, Reshape, Softmax
 from byteprop.training.samples import is_quantize
 
+TRAINED_OPS = frozenset({"dense", "rescale", "reshape", "softmax"})
+
 _TAKES = (
     "training takes a chain of dense layers with one row, none or relu, relu6, relu_n1_to_1 "
     "between them, and a linear last layer, alone or with a softmax; a QUANTIZE may stand first "
