@@ -79,7 +79,7 @@ static inline int32_t bp_rom_i32(const uint8_t *p) {
 #define BP_TABLE_U8(p) pgm_read_byte(p)
 #define BP_TABLE_U16(p) pgm_read_word(p)
 #define BP_TABLE_U32(p) pgm_read_dword(p)
-#define BP_TABLE_POINTER(p) ((__typeof__(*(p)))pgm_read_ptr(p))
+#define BP_TABLE_POINTER(p) ((__typeof__(*(p)))pgm_read_word(p))
 #else
 #define BP_TABLE
 #define BP_TABLE_U8(p) (*(p))
