@@ -101,7 +101,7 @@ static const change_t changes[] = {
     {DEMO_OPS, 4, DEMO_IO, BP_E_BOUNDS},
     {DEMO_OPS, 4, 0xFFFFFFFC, BP_E_BOUNDS},
     {RESCALE, 1, 0, BP_E_OP},
-    {RESCALE, 1, 5, BP_E_OP},
+    {RESCALE, 1, 126, BP_E_OP},
     {RESCALE, 1, 127, BP_E_OP},
     {RESCALE, 1, 255, BP_E_OP},
     {RESCALE + 1, 1, 0, BP_E_PARAM},
