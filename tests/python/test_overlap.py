@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,8 +23,12 @@ from byteprop.graph import Graph
 from byteprop.image.plan import plan
 from byteprop.model import Model
 from byteprop.ops import Conv, Depthwise
+from byteprop.ops.add import Add
 from byteprop.ops.window import Axis, Window, pad_window
 from random_graphs import Builder
+
+ROOT = Path(__file__).resolve().parents[2]
+PUBLIC = Path(os.environ.get("BYTEPROP_PUBLIC_MODELS", ROOT.parent / "shared/models/public"))
 
 
 def random_shape(rng: np.random.Generator, *, depthwise: bool) -> tuple[Shape, Window]:
@@ -161,3 +167,32 @@ def test_an_input_that_is_read_later_is_not_overlapped() -> None:
     graph, _ = overlapping(Window(Axis(3), Axis(3)), (1, 8, 8, 4), 4)
     kept = replace(graph, outputs=(1, 0))
     assert plan(kept).arena_bytes == 2 * 8 * 8 * 4 + 4 * 9 * 4
+
+
+def test_a_residual_block_takes_two_tensors_and_the_distance() -> None:
+    """16 channels of 32 x 32 twice, as the block's input is read by the sum at its end."""
+    b = Builder()
+    rng = np.random.default_rng(2)
+    image_shape, window = (1, 32, 32, 16), Window(Axis(3, pad=1), Axis(3, pad=1))
+    x, first, second, y = (b.tensor(image_shape, 0.1 * (i + 1), i) for i in range(4))
+    for source, target in ((x, first), (first, second)):
+        weights = rng.integers(-127, 128, (16, 3, 3, 16)).astype(np.int8)
+        bias, scales = np.zeros(16, np.int32), np.full(16, 0.01, np.float32)
+        b.add(Conv(source, target, weights, bias, scales, window))
+    b.add(Add(x, y, second))
+    graph = b.graph((x,), (y,))
+    assert plan(graph).arena_bytes == 2 * 32 * 32 * 16 + 528 + 4 * 9 * 16
+    values = rng.integers(-128, 128, image_shape).astype(np.int8)
+    np.testing.assert_array_equal(Model(graph).run(values), reference.run(graph, [values])[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("kws_dscnn", 9_011), ("ic01_resnet8", 36_864), ("vww_mobilenet_96", 40_960)],
+)
+def test_ram_of_the_models_of_mlperf_tiny(name: str, most: int) -> None:
+    """Arena, scratch memory included: 8.8, 36 and 40 KB."""
+    path = PUBLIC / f"{name}.tflite"
+    if not path.exists():
+        pytest.skip(f"{path.name} is not in {PUBLIC}; BYTEPROP_PUBLIC_MODELS names the folder")
+    assert byteprop.load(path).arena_bytes <= most

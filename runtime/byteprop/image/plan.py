@@ -93,7 +93,7 @@ def plan(graph: Graph) -> Plan:
     scratch = _scratch(graph)
     buffers += [_Buffer(_round_up(size), Lifetime(op, op)) for op, size in scratch]
     puzzle = _Puzzle(buffers, distances)
-    offsets = _placed(puzzle)
+    offsets = _placed(puzzle, len(buffers) - len(scratch))
     behind = offsets[len(offsets) - len(scratch) :]
     return Plan(
         tuple(0 if b is None else offsets[b] for b in owner),
@@ -102,17 +102,18 @@ def plan(graph: Graph) -> Plan:
     )
 
 
-def _placed(puzzle: _Puzzle) -> list[int]:
-    """The first of the smallest. An output is placed before its input in the last order, because
-    most ops want it to begin before that."""
-    fullest = _fullest_moment(puzzle.buffers)
-    from_both_ends = _place_from_both_ends(puzzle, fullest)
-    numbers = range(len(puzzle.buffers))
+def _placed(puzzle: _Puzzle, n_tensors: int) -> list[int]:
+    """The first of the smallest. In reverse order of birth an output is placed before its input,
+    because most ops require it to begin before that; scratch memory, behind the first n_tensors
+    buffers, may be placed last."""
+    from_both_ends = _place_from_both_ends(puzzle, _fullest_moment(puzzle.buffers))
+    if from_both_ends is not None and not puzzle.distances:
+        return from_both_ends
     by_birth = _by_birth(puzzle.buffers)
-    by_size = sorted(numbers, key=lambda i: -puzzle.buffers[i].size)
-    by_death = sorted(numbers, key=lambda i: -puzzle.buffers[i].life.last)
+    by_size = sorted(range(len(puzzle.buffers)), key=lambda i: -puzzle.buffers[i].size)
+    orders = [by_size, by_birth, by_birth[::-1]]
+    orders += [sorted(order, key=lambda i: i >= n_tensors) for order in orders]
     placements = [] if from_both_ends is None else [from_both_ends]
-    orders = (by_size, by_birth, by_birth[::-1], by_death)
     placements += [_first_fit(puzzle, order) for order in orders]
     return min(placements, key=puzzle.end)
 
