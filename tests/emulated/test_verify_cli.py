@@ -55,8 +55,12 @@ def altered(source: Path, op_index: int, row: int) -> byteprop.Model:
 
 
 @pytest.mark.parametrize(
-    "name", ["regression_1x1", "digits_mlp", "fashion_mlp_perchannel", "fashion_mlp_floatio"]
-)
+    "name",
+    [
+        "regression_1x1", "digits_mlp", "fashion_mlp_perchannel", "fashion_mlp_floatio",
+        "op_batchnorm_unfused", "op_tanh",
+    ],
+)  # fmt: skip
 def test_verify_finds_every_byte_equal(
     board: Board, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,8 @@ NumPy reference."""
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -248,3 +250,62 @@ def test_a_constant_of_another_size_than_its_shape() -> None:
     builder.op(tflite.BuiltinOperator.MUL, [x, c], [y], version=2)
     with pytest.raises(ModelError, match="constant 'c': expected 4 bytes, got 3"):
         byteprop.load(builder.build([x], [y]))
+
+
+# --- records of images that no encoder writes ---
+
+
+def changed(file: bytes, change: Callable[[Any, Any, bytearray], None]) -> bytes:
+    """The image with tensors, the op's parameters (i32), or any byte changed, and a checksum."""
+    blob = bytearray(byteprop.load(file).image)
+    header = np.frombuffer(blob, image.HEADER, 1)[0]
+    tensors = np.frombuffer(blob, image.TENSOR, int(header["n_tensors"]), header["tensors_offset"])
+    (record,) = np.frombuffer(blob, "<u4", 1, int(header["ops_offset"]))
+    words = np.frombuffer(blob, "<i4", blob[record + 3], int(record) + 4 + 8)
+    change(tensors, words, blob)
+    blob[12:16] = zlib.crc32(blob[16:]).to_bytes(4, "little")
+    return bytes(blob)
+
+
+def set_word(word: int, value: int) -> Callable[[Any, Any, bytearray], None]:
+    def change(tensors: Any, words: Any, blob: bytearray) -> None:
+        words[word] = value
+
+    return change
+
+
+def set_dims(tensor: int, *dims: int) -> Callable[[Any, Any, bytearray], None]:
+    def change(tensors: Any, words: Any, blob: bytearray) -> None:
+        tensors[tensor]["dims"][: len(dims)] = dims
+        tensors[tensor]["elems"] = np.prod(dims)
+
+    return change
+
+
+def on_the_output(tensors: Any, words: Any, blob: bytearray) -> None:
+    tensors[1]["offset"] = tensors[2]["offset"]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "status"),
+    [
+        ("ADD", set_word(0, 0x0200), "PARAM"),  # neither added nor subtracted
+        ("ADD", set_word(1, 0x7F << 16 | 0xFF00), "PARAM"),  # y_min below int8
+        ("ADD", set_word(3, 1), "PARAM"),  # a shift to the left
+        ("ADD", set_word(7, 1), "PARAM"),
+        ("ADD", set_word(2, 5), "PARAM"),  # no multiplier
+        ("MUL", set_word(3, 31), "PARAM"),
+        ("MAXIMUM", set_word(0, 2), "PARAM"),
+        ("PRELU", set_word(3, -32), "PARAM"),
+        ("ADD", set_dims(0, 1, 3), "SHAPE"),  # 3 and 1 do not give 4
+        ("MUL", set_dims(2, 4, 1), "SHAPE"),
+        ("PRELU", set_dims(0, 1, 1), "SHAPE"),
+        ("MINIMUM", on_the_output, "OVERLAP"),  # a repeated input is overwritten while it is read
+    ],
+)
+def test_a_record_that_cannot_be_run(
+    name: str, change: Callable[[Any, Any, bytearray], None], status: str
+) -> None:
+    file = pair_model(name, (1, 4), (1, 1))
+    with pytest.raises(ModelError, match=f"E_{status}"):
+        byteprop.load(changed(file, change))
