@@ -15,8 +15,8 @@
 
 #if APP_HAS_POOL
 static ALIGNED uint8_t bp_app_pool[BP_POOL_BYTES > 0 ? BP_POOL_BYTES : 1];
-#endif
 static bp_model_t model;
+#endif
 static const bp_model_t *selected; /* &model or NULL */
 struct app_selected app_selected;
 

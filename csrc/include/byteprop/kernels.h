@@ -14,6 +14,9 @@ extern "C" {
 #define BP_DENSE_MAX_INPUTS 65532 /* |sum| <= 65532 * 128 * 128 < 2^31, and a stride in 16 bits */
 #define BP_DENSE_MAX_OUTPUTS 65535
 #define BP_SOFTMAX_MAX_ELEMS 511
+#define BP_BILINEAR_ONE 1024           /* one input position */
+#define BP_BILINEAR_MAX_INPUTS 1048576 /* positions times BP_BILINEAR_ONE in 31 bits */
+#define BP_CONV_COLUMNS 4 /* output pixels whose inputs bp_conv_s8 collects before it writes any */
 
 /* One dense layer as it lies in the model image; all pointers are ROM (see config.h).
  * y[j] = clamp(requant(bias[j] + sum_i w[j][i] * x[i], mult, lshift) + y_zp, y_min, y_max).
@@ -51,6 +54,8 @@ typedef struct {
     int16_t y_max;
 } bp_rescale_t;
 void bp_rescale_8(uint8_t *y, const uint8_t *x, uint32_t n, const bp_rescale_t *p);
+
+/* cdef: end */
 
 /* The kernels of two inputs take n elements of each; y may be at the address of either.
  *
@@ -98,6 +103,7 @@ void bp_prelu_s8(int8_t *y, const int8_t *x, const int8_t *alpha, uint32_t n, co
 /* y = table[x as an unsigned byte]; table: ROM int8 [256]. In place is allowed. */
 void bp_table_s8(int8_t *y, const int8_t *x, uint32_t n, const uint8_t *table);
 
+/* cdef: begin */
 /* Softmax int8 over n logits, 1 .. BP_SOFTMAX_MAX_ELEMS; the output has scale 1/256 and zero point -128.
  * exp_q31: ROM int32 [256], 4-byte aligned: exp(-d * beta * scale) in Q0.31 for d = max - x, 0 where
  * TensorFlow Lite's diff_min cuts off, made by bp_softmax_exp_table. In place is allowed.
@@ -117,6 +123,8 @@ typedef struct {
     uint16_t dilation;
     uint16_t pad; /* in front of the input */
 } bp_window_t;
+
+/* cdef: end */
 
 /* Pooling of images [batch][height][width][channels]: the average of the taps inside, rounded half
  * away from zero, or their maximum, then clamped. dilation is 1, and every window has a tap inside. y
@@ -168,8 +176,6 @@ typedef struct {
 void bp_resize_nearest_s8(int8_t *y, const int8_t *x, const bp_resize_t *p, const uint8_t *rows,
                           const uint8_t *columns);
 
-#define BP_BILINEAR_ONE 1024           /* one input position */
-#define BP_BILINEAR_MAX_INPUTS 1048576 /* positions times BP_BILINEAR_ONE in 31 bits */
 /* Output position o is at o * step + start, in 1/1024 of an input position; from -512 up, and before the
  * end of the input. */
 typedef struct {
@@ -180,6 +186,7 @@ typedef struct {
 void bp_resize_bilinear_s8(int8_t *y, const int8_t *x, const bp_resize_t *p,
                            const bp_bilinear_axis_t axes[2]);
 
+/* cdef: begin */
 /* A convolution of images [batch][height][width][channels]; what is outside of the input counts as its
  * zero point. */
 typedef struct {
@@ -192,6 +199,8 @@ typedef struct {
     uint32_t y_channels;
     bp_window_t window[2]; /* height, width */
 } bp_conv_shape_t;
+
+/* cdef: end */
 
 /* A convolution as its record in the model image states it; all pointers are ROM (see config.h), of
  * 4-byte aligned addresses but for lshift. Multipliers and shifts are one per output channel. */
@@ -208,15 +217,12 @@ typedef struct {
     int8_t y_max;
 } bp_conv_s8_t;
 
-/* Output pixels whose inputs bp_conv_s8 collects before it writes the first of them. */
-#define BP_CONV_COLUMNS 4
-
 /* CONV_2D, int8. Weights are rows as those of a dense layer, int8 [y_channels][n rounded up to 4],
- * n = taps * x_channels / groups = 1 .. BP_DENSE_MAX_INPUTS, in the order of ky, kx, channel. The bias has the zero point folded in: bias - x_zp * sum of the row, mod 2^32.
+ * n = taps * x_channels / groups = 1 .. BP_DENSE_MAX_INPUTS, in the order of ky, kx, channel. The bias
+ * has the zero point folded in: bias - x_zp * sum of the row, mod 2^32.
  * columns: scratch memory of bp_conv_scratch bytes. y and x may overlap by bp_conv_distance.
  * Source: TensorFlow Lite CONV_2D, reference kernel. */
 void bp_conv_s8(int8_t *y, const int8_t *x, int8_t *columns, const bp_conv_s8_t *p);
-uint32_t bp_conv_scratch(const bp_conv_shape_t *shape);
 
 /* DEPTHWISE_CONV_2D, int8: output channel o has the input channel o / (y_channels / x_channels).
  * Weights are int8 [taps][y_channels]; the bias has the zero point folded in.
@@ -224,13 +230,16 @@ uint32_t bp_conv_scratch(const bp_conv_shape_t *shape);
  * so that y and x may overlap by bp_depthwise_distance, most often 0.
  * Source: TensorFlow Lite DEPTHWISE_CONV_2D, reference kernel. */
 void bp_depthwise_s8(int8_t *y, const int8_t *x, int8_t *rows, const bp_conv_s8_t *p);
-uint32_t bp_depthwise_scratch(const bp_conv_shape_t *shape);
 
 /* TRANSPOSE_CONV, int8: input (iy, ix) adds to output (iy * stride - pad + ky, ...). Weights
  * are rows as those of bp_conv_s8; the bias is as the model file has it. y and x must not overlap.
  * Source: TensorFlow Lite TRANSPOSE_CONV, reference kernel. */
 void bp_transpose_conv_s8(int8_t *y, const int8_t *x, const bp_conv_s8_t *p);
 
+/* cdef: begin */
+/* Bytes of scratch memory of bp_conv_s8 and of bp_depthwise_s8. */
+uint32_t bp_conv_scratch(const bp_conv_shape_t *shape);
+uint32_t bp_depthwise_scratch(const bp_conv_shape_t *shape);
 /* Whether bp_conv_s8 goes from the last pixel to the first: where y is larger than x. */
 int bp_conv_is_backward(const bp_conv_shape_t *shape);
 /* Bytes by which y must begin before x, or, backward, x before y, so that no input is overwritten
