@@ -42,7 +42,7 @@ static void copy(uint8_t *to, const uint8_t *from, uint32_t n) {
 }
 
 static int begin(void) {
-    const bp_train_config_t config = {.seed = SEED, .batch = 1, .window = WINDOW};
+    const bp_train_config_t config = {.seed = SEED, .batch = 1, .window = BENCH_WINDOW};
     copy((uint8_t *)image, first_image, IMAGE_BYTES);
     int status = bp_train_open(&train, (uint8_t *)image, IMAGE_BYTES, &config, (uint8_t *)memory,
                                sizeof memory);

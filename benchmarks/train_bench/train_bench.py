@@ -145,7 +145,7 @@ def build(machine: bare.Machine, start: Start, folder: Path, flags: list[str]) -
     (folder / "labels.bin").write_bytes(start.labels.tobytes())
     defines = {
         "SEED": start.config.seed,
-        "WINDOW": start.config.window,
+        "BENCH_WINDOW": start.config.window,
         "IMAGE_BYTES": len(start.model),
         "STATE_BYTES": len(start.state),
         "MEMORY_BYTES": start.memory_bytes,
