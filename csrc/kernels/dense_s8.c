@@ -34,12 +34,11 @@ void bp_dense_s8(int8_t *y, const int8_t *x, const bp_dense_s8_t *p) {
     uint8_t n = (uint8_t)(p->n_out < BLOCK_ROWS ? p->n_out : BLOCK_ROWS);
     for (uint16_t j = 0; j < p->n_out; j = (uint16_t)(j + n)) {
         if (p->n_out - j < n) {
-#if BP_ISA_ROWS_ARE_SINGLE
-            n = (uint8_t)(p->n_out - j);
-#else
-            /* The last block overlaps the one before: 4 rows cost little more than 2. */
-            j = (uint16_t)(p->n_out - n);
-#endif
+            if (BP_ISA_ROWS_ARE_SINGLE) {
+                n = (uint8_t)(p->n_out - j);
+            } else { /* the last block overlaps the one before: 4 rows cost little more than 2 */
+                j = (uint16_t)(p->n_out - n);
+            }
         }
         const uint8_t *row = p->weights + (size_t)j * p->row_stride;
         if (n == BLOCK_ROWS) {

@@ -6,27 +6,23 @@
  * fails to compile where they are not. */
 typedef char bp_arithmetic_shift_wanted[(-3 >> 1) == -2 ? 1 : -1];
 
-int32_t bp_round_shift_right(int32_t x, uint8_t rshift) {
-    BP_ASSERT(rshift <= 31);
-#if defined(BP_ISA_ROUND_SHIFT_RIGHT)
-    return BP_ISA_ROUND_SHIFT_RIGHT(x, rshift);
-#else
+/* ---- the definitions, in plain C ---- */
+
+static inline int32_t plain_round_shift_right(int32_t x, uint8_t rshift) {
     if (rshift == 0) {
         return x;
     }
     uint32_t size = x < 0 ? 0 - (uint32_t)x : (uint32_t)x;
     size = ((size >> (rshift - 1)) + 1) >> 1;
     return x < 0 ? -(int32_t)size : (int32_t)size;
-#endif
 }
 
-/* (a * b + 2^30) >> 31, a and b not both INT32_MIN. Rounding half towards plus infinity equals the
- * definition's sign-dependent nudge followed by a truncating division:
- * ceil((p + 1 - 2^30) / 2^31) = floor((p + 2^30) / 2^31). */
-static int32_t mul_high(int32_t a, int32_t b) {
-#if defined(BP_ISA_MUL_HIGH)
-    return BP_ISA_MUL_HIGH(a, b);
-#elif BP_MUL_BY_HALVES
+/* The same for rshift >= 1 of a product, cheaper because |x| < INT32_MAX: no sum overflows. */
+static inline int32_t plain_round_shift_product(int32_t x, int rshift) {
+    return (((x - (x < 0)) >> (rshift - 1)) + 1) >> 1;
+}
+
+static inline int32_t mul_high_by_halves(int32_t a, int32_t b) {
     int16_t a_high = (int16_t)(a >> 16);
     int16_t b_high = (int16_t)(b >> 16);
     uint16_t a_low = (uint16_t)a;
@@ -38,25 +34,43 @@ static int32_t mul_high(int32_t a, int32_t b) {
     int32_t middle = (int32_t)b_high * a_low + (uint16_t)cross;
     int32_t high = (int32_t)a_high * b_high + (cross >> 16);
     return (int32_t)(2 * (uint32_t)high + (uint32_t)(((middle >> 14) + 1) >> 1));
-#else
+}
+
+/* (a * b + 2^30) >> 31, a and b not both INT32_MIN. Rounding half towards plus infinity equals the
+ * definition's sign-dependent nudge followed by a truncating division:
+ * ceil((p + 1 - 2^30) / 2^31) = floor((p + 2^30) / 2^31). */
+static inline int32_t plain_mul_high(int32_t a, int32_t b) {
+    if (BP_MUL_BY_HALVES) {
+        return mul_high_by_halves(a, b);
+    }
     return (int32_t)(((int64_t)a * b + ((int64_t)1 << 30)) >> 31);
+}
+
+/* ---- what isa.h names instead for a CPU ---- */
+
+#ifndef BP_ISA_MUL_HIGH
+#define BP_ISA_MUL_HIGH plain_mul_high
 #endif
+#ifdef BP_ISA_ROUND_SHIFT_RIGHT
+#define ROUND_SHIFT_PRODUCT(x, rshift) BP_ISA_ROUND_SHIFT_RIGHT(x, (uint8_t)(rshift))
+#else
+#define BP_ISA_ROUND_SHIFT_RIGHT plain_round_shift_right
+#define ROUND_SHIFT_PRODUCT plain_round_shift_product
+#endif
+
+int32_t bp_round_shift_right(int32_t x, uint8_t rshift) {
+    BP_ASSERT(rshift <= 31);
+    return BP_ISA_ROUND_SHIFT_RIGHT(x, rshift);
 }
 
 int32_t bp_mul_high_q31(int32_t a, int32_t b) {
-    return a == INT32_MIN && b == INT32_MIN ? INT32_MAX : mul_high(a, b);
+    return a == INT32_MIN && b == INT32_MIN ? INT32_MAX : BP_ISA_MUL_HIGH(a, b);
 }
 
 int32_t bp_requant(int32_t x, int32_t mult_q31, int8_t lshift) {
     BP_ASSERT(lshift >= -31 && lshift <= 30);
     if (lshift >= 0) {
-        return mul_high((int32_t)((uint32_t)x << lshift), mult_q31);
+        return BP_ISA_MUL_HIGH((int32_t)((uint32_t)x << lshift), mult_q31);
     }
-    x = mul_high(x, mult_q31);
-#if defined(BP_ISA_ROUND_SHIFT_RIGHT)
-    return BP_ISA_ROUND_SHIFT_RIGHT(x, (uint8_t)-lshift);
-#else
-    /* bp_round_shift_right, cheaper because |x| < INT32_MAX: no sum overflows. */
-    return (((x - (x < 0)) >> (-lshift - 1)) + 1) >> 1;
-#endif
+    return ROUND_SHIFT_PRODUCT(BP_ISA_MUL_HIGH(x, mult_q31), -lshift);
 }
