@@ -8,9 +8,10 @@ BIN := $(VENV)/bin
 BOARD ?= mps2-an386
 MODEL ?= examples/fashion_mnist/fashion_mlp.tflite
 DATA ?= examples/fashion_mnist/t10k-1000.npz
-# make test: TESTS=tests/python ARGS="-k dense -x"
+# make test: TESTS=tests/python ARGS="-k dense -x"; WORKERS=0 runs in one process, for a debugger
 TESTS ?= tests
 ARGS ?=
+WORKERS ?= auto
 
 export PYTHON
 
@@ -20,7 +21,7 @@ export PYTHON
 help:
 	@echo "make demo    build firmware, stream images to a board, compare every byte with TensorFlow Lite"
 	@echo "             BOARD=$(BOARD) MODEL=FILE.tflite DATA=full|FILE"
-	@echo "make test    all tests; TESTS=FOLDER ARGS='pytest arguments'"
+	@echo "make test    all tests on all cores; TESTS=FOLDER WORKERS=1 ARGS='pytest arguments'"
 	@echo "make lint    ruff and mypy"
 	@echo "make clean   remove what the others made"
 
@@ -30,7 +31,7 @@ demo:
 
 test:
 	@scripts/setup test
-	$(BIN)/python -m pytest $(TESTS) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(TESTS) $(ARGS)
 
 lint:
 	@scripts/setup lint

@@ -19,7 +19,8 @@ from byteprop_host.flash import QemuBoard, start
 from emulation import require, strict
 
 OWNER = """
-import sys, threading, time
+import signal, sys, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 sys.path[:0] = {path!r}
 from byteprop_host.boards.board import load_board
 from byteprop_host.firmware.build import build

@@ -507,4 +507,4 @@ def test_board_that_goes_away_is_an_error(streaming: tuple[subprocess.Popen[str]
     assert process.returncode == 2
     assert out == ""
     assert errors.startswith("byteprop: error: ") and "Traceback" not in errors
-    assert "is the cable plugged in" in errors
+    assert "cable" in errors

@@ -13,7 +13,7 @@ from byteprop.reference.fixed import Ints, multiplier, output_range, requant, wr
 
 def run(op: Conv, x: list[Ints], inputs: list[Tensor], outputs: list[Tensor]) -> list[Ints]:
     """CONV_2D."""
-    image = x[0].reshape(-1, *inputs[0].shape[1:]) - inputs[0].zero_point
+    image = images_of(x[0], inputs[0])
     n_out, *_, n_in = op.weights.shape
     groups = image.shape[3] // n_in
     taps = taps_of(op, image, outputs[0].shape)
@@ -24,7 +24,12 @@ def run(op: Conv, x: list[Ints], inputs: list[Tensor], outputs: list[Tensor]) ->
             channels = slice(group * n_in, (group + 1) * n_in)
             rows = slice(group * per_group, (group + 1) * per_group)
             sums[..., rows] += exact_product(values[..., channels], op.weights[rows, ky, kx])
-    return [finish(op, sums, inputs[0], outputs[0]).reshape(len(x[0]), -1)]
+    return [finish(op, sums, inputs[0], outputs[0]).reshape(len(x[0]), outputs[0].elems)]
+
+
+def images_of(x: Ints, source: Tensor) -> Ints:
+    """The images of all samples in one axis, less the zero point."""
+    return x.reshape(len(x) * source.shape[0], *source.shape[1:]) - source.zero_point
 
 
 def taps_of(op: Convolution, image: Ints, y_shape: tuple[int, ...]) -> list[tuple[int, int, Ints]]:

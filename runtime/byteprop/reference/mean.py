@@ -20,4 +20,4 @@ def run(op: Mean, x: list[Ints], inputs: list[Tensor], outputs: list[Tensor]) ->
     mult_q31, lshift = multiplier(float(source.scale) / float(target.scale))
     more = min(int(math.log2(count)), 32, 31 + lshift)
     y = requant(total, (mult_q31 << more) // count, lshift - more) + target.zero_point
-    return [np.clip(y, -128, 127).reshape(len(x[0]), -1)]
+    return [np.clip(y, -128, 127).reshape(len(x[0]), outputs[0].elems)]

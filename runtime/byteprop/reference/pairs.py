@@ -20,6 +20,6 @@ def spread(x: list[Ints], inputs: list[Tensor], outputs: list[Tensor]) -> list[I
     spread_out = []
     for values, tensor in zip(x, inputs, strict=True):
         aligned = (1,) * (len(shape) - len(tensor.shape)) + tensor.shape
-        rows = np.broadcast_to(values.reshape(-1, *aligned), (len(values), *shape))
-        spread_out.append(rows.reshape(len(values), -1))
+        rows = np.broadcast_to(values.reshape(len(values), *aligned), (len(values), *shape))
+        spread_out.append(rows.reshape(len(values), outputs[0].elems))
     return spread_out

@@ -20,10 +20,12 @@ def run(op: Pool, x: list[Ints], inputs: list[Tensor], outputs: list[Tensor]) ->
         rows = [at for _, at in taps(op.window.height, v, height)]
         for u in range(y_width):
             columns = [at for _, at in taps(op.window.width, u, width)]
-            values = images[:, rows][:, :, columns].reshape(n * batch, -1, channels)
+            values = images[:, rows][:, :, columns].reshape(
+                n * batch, len(rows) * len(columns), channels
+            )
             y[:, v, u] = _average(values) if op.pool is PoolKind.AVERAGE else values.max(axis=1)
     low, high = output_range(op.activation, outputs[0])
-    return [np.minimum(np.maximum(y, low), high).reshape(n, -1)]
+    return [np.minimum(np.maximum(y, low), high).reshape(n, outputs[0].elems)]
 
 
 def _average(values: Ints) -> Ints:

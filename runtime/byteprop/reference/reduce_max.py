@@ -10,4 +10,6 @@ from byteprop.reference.fixed import Ints
 def run(op: ReduceMax, x: list[Ints], inputs: list[Tensor], outputs: list[Tensor]) -> list[Ints]:
     """REDUCE_MAX."""
     values = x[0].reshape(len(x[0]), *inputs[0].shape)
-    return [values.max(axis=tuple(axis + 1 for axis in op.axes)).reshape(len(x[0]), -1)]
+    return [
+        values.max(axis=tuple(axis + 1 for axis in op.axes)).reshape(len(x[0]), outputs[0].elems)
+    ]

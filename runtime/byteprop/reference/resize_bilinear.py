@@ -19,7 +19,7 @@ def run(
         for n_in, n_out in zip(inputs[0].shape[1:3], outputs[0].shape[1:3], strict=True)
     )
     sums = np.einsum("vh,uw,nbhwc->nbvuc", rows, columns, images)
-    return [round_shift(sums, 20).reshape(len(x[0]), -1)]
+    return [round_shift(sums, 20).reshape(len(x[0]), outputs[0].elems)]
 
 
 def matrix(op: ResizeBilinear, n_in: int, n_out: int) -> Ints:

@@ -22,7 +22,7 @@ def run(
         [nearest(op, o, n_in, n_out) for o in range(n_out)]
         for n_in, n_out in zip(inputs[0].shape[1:3], outputs[0].shape[1:3], strict=True)
     )
-    return [images[:, :, rows][:, :, :, columns].reshape(len(x[0]), -1)]
+    return [images[:, :, rows][:, :, :, columns].reshape(len(x[0]), outputs[0].elems)]
 
 
 def nearest(op: ResizeNearest, position: int, n_in: int, n_out: int) -> int:

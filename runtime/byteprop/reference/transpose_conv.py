@@ -6,7 +6,7 @@ import numpy as np
 
 from byteprop.graph.tensor import Tensor
 from byteprop.ops.transpose_conv import TransposeConv
-from byteprop.reference.conv import exact_product, finish
+from byteprop.reference.conv import exact_product, finish, images_of
 from byteprop.reference.fixed import Ints
 
 
@@ -14,7 +14,7 @@ def run(
     op: TransposeConv, x: list[Ints], inputs: list[Tensor], outputs: list[Tensor]
 ) -> list[Ints]:
     """TRANSPOSE_CONV: scattered over all that the inputs reach, then cut to the output."""
-    image = x[0].reshape(-1, *inputs[0].shape[1:]) - inputs[0].zero_point
+    image = images_of(x[0], inputs[0])
     samples, rows, columns, _ = image.shape
     n_out, height, width, _ = op.weights.shape
     step_y, step_x = (axis.stride for axis in op.window.axes)
@@ -29,4 +29,4 @@ def run(
             ends = (ky + (rows - 1) * step_y + 1, kx + (columns - 1) * step_x + 1)
             sums[:, ky : ends[0] : step_y, kx : ends[1] : step_x] += products
     seen = sums[:, top : top + y_rows, left : left + y_columns]
-    return [finish(op, seen, inputs[0], outputs[0]).reshape(len(x[0]), -1)]
+    return [finish(op, seen, inputs[0], outputs[0]).reshape(len(x[0]), outputs[0].elems)]
