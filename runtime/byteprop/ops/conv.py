@@ -23,10 +23,11 @@ from byteprop.ops.convolution import (
     read_options,
     read_scaled_weights,
     read_window,
+    window_options,
 )
 from byteprop.ops.spec import Overlap, Placed, Reader, Record
-from byteprop.ops.weights import folded_bias, row_stride, rows_of, unfolded_bias
-from byteprop.ops.window import CHANNELS, Window, check_window, read_padding
+from byteprop.ops.weights import row_stride, rows_of
+from byteprop.ops.window import CHANNELS, Window, read_padding
 
 if TYPE_CHECKING:
     from byteprop.tflite.builder import Builder
@@ -54,14 +55,6 @@ class ConvSpec(ConvolutionSpec[Conv]):
         x, y = record.tensor(record.inputs[0]), record.tensor(record.outputs[0])
         return weights_of_rows(record, y.shape[3], window, x.shape[3] // groups)
 
-    def image_bias(self, op: Conv, x_zero_point: int) -> npt.NDArray[np.int32]:
-        return folded_bias(op.bias, _sums(op.weights), x_zero_point)
-
-    def file_bias(
-        self, stored: npt.NDArray[np.int32], weights: npt.NDArray[np.int8], x_zero_point: int
-    ) -> npt.NDArray[np.int32]:
-        return unfolded_bias(stored, _sums(weights), x_zero_point)
-
     def groups(self, at: Placed[Conv]) -> int:
         return int(at.x.shape[3] // at.op.weights.shape[3])
 
@@ -72,9 +65,6 @@ class ConvSpec(ConvolutionSpec[Conv]):
         taps = at.op.weights.size // (n_out * n_in)
         if _COLUMNS * taps * at.x.shape[3] > MAX_ELEMS:
             at.refuse(f"kernels of {taps} taps on {at.x.shape[3]} channels need too much memory")
-
-    def check_positions(self, at: Placed[Conv]) -> None:
-        check_window(at, at.op.window)
 
     def scratch_bytes(self, at: Placed[Conv]) -> int:
         return _raw_conv.conv_scratch(self.shape(at))
@@ -95,10 +85,7 @@ class ConvSpec(ConvolutionSpec[Conv]):
             [writer.tensors[op.output]],
             version=3 if self.groups(at) == 1 else 6,
             Padding=padding(at),
-            StrideH=op.window.height.stride,
-            StrideW=op.window.width.stride,
-            DilationHFactor=op.window.height.dilation,
-            DilationWFactor=op.window.width.dilation,
+            **window_options(op.window),
             FusedActivationFunction=fused(at, writer),
         )
 
@@ -109,11 +96,6 @@ def weights_of_rows(record: Record, n_out: int, window: Window, n_in: int) -> np
     used = kernel[0] * kernel[1] * n_in
     rows = record.array(WEIGHTS, "i1", n_out * row_stride(used)).reshape(n_out, -1)
     return np.ascontiguousarray(rows[:, :used]).reshape(n_out, *kernel, n_in)
-
-
-def _sums(weights: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
-    sums: npt.NDArray[np.int64] = weights.sum(axis=(1, 2, 3), dtype=np.int64)
-    return sums
 
 
 def _read(builder: Builder, op: RawOp) -> None:

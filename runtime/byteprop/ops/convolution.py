@@ -27,11 +27,18 @@ from byteprop.ops.spec import (
     refuse_unless_int8,
     words,
 )
-from byteprop.ops.weights import read_bias, read_weight_scales, read_weights
+from byteprop.ops.weights import (
+    folded_bias,
+    read_bias,
+    read_weight_scales,
+    read_weights,
+    unfolded_bias,
+)
 from byteprop.ops.window import (
     Axis,
     Window,
     check_images,
+    check_window,
     decode_window,
     padding_of,
     read_image,
@@ -82,23 +89,29 @@ class ConvolutionSpec(OpSpec[C]):
     def file_weights(self, record: Record, window: Window, groups: int) -> npt.NDArray[np.int8]:
         """Weights as the op has them, from an image."""
 
-    @abstractmethod
     def image_bias(self, op: C, x_zero_point: int) -> npt.NDArray[np.int32]:
         """The bias as the image has it."""
+        return folded_bias(op.bias, self._channel_sums(op.weights), x_zero_point)
 
-    @abstractmethod
     def file_bias(
         self, stored: npt.NDArray[np.int32], weights: npt.NDArray[np.int8], x_zero_point: int
     ) -> npt.NDArray[np.int32]:
         """The bias as the op has it."""
+        return unfolded_bias(stored, self._channel_sums(weights), x_zero_point)
+
+    def _channel_sums(self, weights: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
+        """Of the weights of each output channel."""
+        others = tuple(axis for axis in range(weights.ndim) if axis != self.channel_axis)
+        sums: npt.NDArray[np.int64] = weights.sum(axis=others, dtype=np.int64)
+        return sums
 
     @abstractmethod
     def check_channels(self, at: Placed[C]) -> None:
         """ModelError where the weights do not fit the channels of input and output."""
 
-    @abstractmethod
     def check_positions(self, at: Placed[C]) -> None:
         """ModelError where windows do not fit the heights and widths."""
+        check_window(at, at.op.window)
 
     def groups(self, at: Placed[C]) -> int:
         return 1
@@ -287,6 +300,16 @@ def fused(at: Placed[Any], writer: Writer) -> int:
     if code is None:
         at.refuse(f"a convolution of a .tflite file cannot end in {at.op.activation.name}")
     return code
+
+
+def window_options(window: Window) -> dict[str, Any]:
+    """Strides and dilation as the schema names them."""
+    return {
+        "StrideH": window.height.stride,
+        "StrideW": window.width.stride,
+        "DilationHFactor": window.height.dilation,
+        "DilationWFactor": window.width.dilation,
+    }
 
 
 def padding(at: Placed[Any]) -> int:

@@ -22,10 +22,10 @@ from byteprop.ops.convolution import (
     read_options,
     read_scaled_weights,
     read_window,
+    window_options,
 )
 from byteprop.ops.spec import Overlap, Placed, Reader, Record
-from byteprop.ops.weights import folded_bias, unfolded_bias
-from byteprop.ops.window import CHANNELS, Window, check_window, read_padding
+from byteprop.ops.window import CHANNELS, Window, read_padding
 
 if TYPE_CHECKING:
     from byteprop.tflite.builder import Builder
@@ -53,21 +53,10 @@ class DepthwiseSpec(ConvolutionSpec[Depthwise]):
         taps = record.array(WEIGHTS, "i1", int(np.prod(shape, dtype=np.int64)))
         return taps.astype(np.int8).reshape(shape)
 
-    def image_bias(self, op: Depthwise, x_zero_point: int) -> npt.NDArray[np.int32]:
-        return folded_bias(op.bias, _sums(op.weights), x_zero_point)
-
-    def file_bias(
-        self, stored: npt.NDArray[np.int32], weights: npt.NDArray[np.int8], x_zero_point: int
-    ) -> npt.NDArray[np.int32]:
-        return unfolded_bias(stored, _sums(weights), x_zero_point)
-
     def check_channels(self, at: Placed[Depthwise]) -> None:
         one, _, _, n_out = at.op.weights.shape
         if one != 1 or n_out % at.x.shape[3]:
             at.refuse(f"weights {at.op.weights.shape} do not fit {at.x.shape[3]} input channels")
-
-    def check_positions(self, at: Placed[Depthwise]) -> None:
-        check_window(at, at.op.window)
 
     def scratch_bytes(self, at: Placed[Depthwise]) -> int:
         return _raw_conv.depthwise_scratch(self.shape(at))
@@ -86,18 +75,10 @@ class DepthwiseSpec(ConvolutionSpec[Depthwise]):
             [writer.tensors[op.output]],
             version=3,
             Padding=padding(at),
-            StrideH=op.window.height.stride,
-            StrideW=op.window.width.stride,
-            DilationHFactor=op.window.height.dilation,
-            DilationWFactor=op.window.width.dilation,
+            **window_options(op.window),
             DepthMultiplier=at.y.shape[3] // at.x.shape[3],
             FusedActivationFunction=fused(at, writer),
         )
-
-
-def _sums(weights: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
-    sums: npt.NDArray[np.int64] = weights.sum(axis=(0, 1, 2), dtype=np.int64)
-    return sums
 
 
 def _read(builder: Builder, op: RawOp) -> None:
