@@ -12,7 +12,7 @@ from byteprop.graph.normalization import describe, to_json
 from byteprop.training.trainable import check_trainable
 from byteprop_host.boards.board import Board, all_boards
 from byteprop_host.console import printable, table
-from byteprop_host.firmware.capacity import MemoryNeeds, TrainingNeeds, memory_needs
+from byteprop_host.firmware.capacity import MemoryNeeds, ModelSizes, TrainingNeeds, memory_needs
 from byteprop_host.firmware.model_image import ModelImage, model_image
 from byteprop_host.training.plan import plan_or_none
 from byteprop_host.verify.layers import MeasuredLayer, measured_layers
@@ -98,6 +98,7 @@ class ModelInfo:
 def info(model: Model) -> ModelInfo:
     """The layers of a model, its costs, and what it needs on every supported board."""
     image = model_image(model.image)
+    sizes = ModelSizes(image.data)
     config = _raw_train.Config(seed=0)
     return ModelInfo(
         inputs=model.inputs,
@@ -108,7 +109,7 @@ def info(model: Model) -> ModelInfo:
         image=image,
         training=_training_memory(model),
         boards=tuple(
-            BoardMemory(b, memory_needs(b, image.data), plan_or_none(b, image.data, config))
+            BoardMemory(b, memory_needs(b, sizes), plan_or_none(b, image.data, config))
             for b in all_boards()
         ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from byteprop.engine import _raw_train
 from byteprop.engine._raw import Engine, const
@@ -44,10 +45,26 @@ def arena_bytes(image: bytes) -> int:
     return Engine(image).arena_bytes
 
 
+@dataclass(frozen=True)
+class ModelSizes:
+    """What boards have to hold of a model image; each size is measured once, for many boards."""
+
+    image: bytes
+
+    @cached_property
+    def baked_bytes(self) -> int:
+        """Bytes of the image without names, as it is stored in flash."""
+        return len(baked_image(self.image))
+
+    @cached_property
+    def arena_bytes(self) -> int:
+        return arena_bytes(self.image)
+
+
 def memory_needs(
-    board: Board, image: bytes | None = None, *, bake: bool | None = None
+    board: Board, image: bytes | ModelSizes | None = None, *, bake: bool | None = None
 ) -> MemoryNeeds:
-    """Memory of firmware for inference, with a model or without.
+    """Memory of firmware for inference, with a model (its image, or its sizes) or without.
 
     bake: the model is stored in flash (default: wherever there is flash); else it is uploaded into
     RAM.
@@ -57,13 +74,14 @@ def memory_needs(
         bake = board.build.toolchain != NATIVE
     ram, flash = memory.firmware_ram_bytes, memory.firmware_flash_bytes
     ram_available = memory.ram_bytes
-    if image is None:
+    sizes = ModelSizes(image) if isinstance(image, bytes) else image
+    if sizes is None:
         ram += memory.pool_bytes
     elif bake:
-        flash += len(baked_image(image))
-        ram += round_up(arena_bytes(image), 4)
+        flash += sizes.baked_bytes
+        ram += round_up(sizes.arena_bytes, 4)
     else:
-        ram += round_up(pool_needs(len(image), arena_bytes(image)), 4)
+        ram += round_up(pool_needs(len(sizes.image), sizes.arena_bytes), 4)
         ram_available = memory.firmware_ram_bytes + memory.pool_bytes
     return compare(board, ram, ram_available, flash, memory.flash_bytes)
 
