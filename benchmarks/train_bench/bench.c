@@ -24,6 +24,7 @@ extern const uint16_t labels[SAMPLES];
 
 static uint32_t image[(IMAGE_BYTES + 3) / 4];
 static uint32_t memory[(MEMORY_BYTES + 3) / 4];
+static uint32_t arena[(ARENA_BYTES + 3) / 4];
 static uint8_t x[INPUT_BYTES];
 static bp_train_t train;
 
@@ -45,7 +46,7 @@ static int begin(void) {
     const bp_train_config_t config = {.seed = SEED, .batch = 1, .window = BENCH_WINDOW};
     copy((uint8_t *)image, first_image, IMAGE_BYTES);
     int status = bp_train_open(&train, (uint8_t *)image, IMAGE_BYTES, &config, (uint8_t *)memory,
-                               sizeof memory);
+                               sizeof memory, (uint8_t *)arena);
     copy((uint8_t *)memory, first_state, STATE_BYTES);
     return status == BP_OK ? bp_train_resume(&train) : status;
 }

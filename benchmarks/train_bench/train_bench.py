@@ -29,7 +29,7 @@ import records  # noqa: E402
 
 from byteprop import image  # noqa: E402
 from byteprop.data import load_samples  # noqa: E402
-from byteprop.engine import _raw_train  # noqa: E402
+from byteprop.engine import _raw, _raw_train  # noqa: E402
 from byteprop.graph import Activation, DType, Graph, Tensor  # noqa: E402
 from byteprop.ops import Dense, Softmax  # noqa: E402
 
@@ -149,6 +149,7 @@ def build(machine: bare.Machine, start: Start, folder: Path, flags: list[str]) -
         "IMAGE_BYTES": len(start.model),
         "STATE_BYTES": len(start.state),
         "MEMORY_BYTES": start.memory_bytes,
+        "ARENA_BYTES": _raw.Engine(start.model).arena_bytes,
         "INPUT_BYTES": start.x.shape[1],
         "SAMPLES": len(start.x),
         "LR_Q24": f"{RATE_Q24}u",

@@ -8,7 +8,6 @@
 #include <byteprop/link.h>
 
 typedef struct {
-    const uint8_t *x;
     const int32_t *target; /* NULL: label counts */
     uint32_t lr_q24;
     uint16_t label;
@@ -25,14 +24,8 @@ static const int32_t *aligned_targets(uint8_t *bytes, uint16_t n) {
     return (const int32_t *)(void *)to;
 }
 
-static const uint8_t *input_bytes_in_arena(void) {
-    const uint8_t *input = bp_tensor_record(app_model(), bp_model_input(app_model(), 0));
-    return app_selected.arena + BP_ROM_U32(input + BP_TENSOR_OFFSET);
-}
-
 static bp_status_t parse_sample(sample_t *sample, const bp_train_t *trainer, uint8_t *p,
                                 uint16_t n) {
-    sample->x = input_bytes_in_arena();
     sample->target = NULL;
     sample->label = 0;
     if (bp_train_is_classifier(trainer)) {
@@ -65,10 +58,11 @@ static bp_status_t run_sample(app_call_t *call, bp_train_t *trainer, const sampl
     bp_train_result_t result;
     const uint32_t before = bp_port_ticks();
     const uint32_t begin = bp_port_ticks();
+    /* The inputs are in the arena. */
     const bp_status_t status =
-        learn ? bp_train_sample(trainer, &result, sample->x, sample->label, sample->target,
+        learn ? bp_train_sample(trainer, &result, NULL, sample->label, sample->target,
                                 sample->lr_q24)
-              : bp_train_evaluate(trainer, &result, sample->x, sample->label, sample->target);
+              : bp_train_evaluate(trainer, &result, NULL, sample->label, sample->target);
     const uint32_t ticks = bp_port_ticks() - begin;
     const uint32_t overhead = begin - before;
     if (status == BP_OK) {

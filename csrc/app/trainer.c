@@ -112,7 +112,8 @@ bp_status_t app_train_open(app_call_t *call, const uint8_t *config_bytes) {
     BP_TRY(plan(call, &needed));
     BP_TRY(app_hold_image(call, needed, &memory));
     BP_TRY(
-        bp_train_open(train(), app_ram_image(), app_model()->image_bytes, &config, memory, needed));
+        bp_train_open(train(), app_ram_image(), app_model()->image_bytes, &config, memory, needed,
+                      app_selected.arena));
     phase = RUNNING;
     state_was_written = 0;
     app_put_u32(call->payload, needed);

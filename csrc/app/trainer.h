@@ -1,6 +1,6 @@
 /* The trainer of the selected model. Its image, the arena and the memory of training share the
- * pool: the inputs stay in the arena, which training does not touch, and INFER works between
- * samples, because the image is a valid model after every update. */
+ * pool: a sample's inputs are in the arena, where the frozen part of the model runs, and INFER works
+ * between samples, because the image is a valid model after every update. */
 #ifndef BYTEPROP_APP_TRAINER_H
 #define BYTEPROP_APP_TRAINER_H
 

@@ -59,7 +59,7 @@ uint32_t bp_infer_output_bytes(const bp_model_t *model) {
     return io_bytes(model, model->n_inputs, model->n_outputs);
 }
 
-static const uint8_t *put_inputs(uint8_t *arena, const uint8_t *x, const bp_model_t *model) {
+const uint8_t *bp_infer_put_inputs(uint8_t *arena, const uint8_t *x, const bp_model_t *model) {
     bp_tensor_t tensor;
     for (uint16_t i = 0; i < model->n_inputs; ++i) {
         bp_model_tensor(&tensor, model, bp_model_input(model, i));
@@ -82,7 +82,7 @@ static uint8_t *get_outputs(uint8_t *y, const uint8_t *arena, const bp_model_t *
 void bp_infer_batch(uint8_t *y, const uint8_t *x, uint32_t n, const bp_model_t *model,
                     uint8_t *arena) {
     for (; n != 0; --n) {
-        x = put_inputs(arena, x, model);
+        x = bp_infer_put_inputs(arena, x, model);
         bp_infer_run(model, arena, model->n_ops, NULL);
         y = get_outputs(y, arena, model);
     }

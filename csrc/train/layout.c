@@ -1,14 +1,13 @@
 #include <byteprop/config.h>
-#include <byteprop/infer.h>
 
 #include "ops/dense.h"
 #include "ops/rescale.h"
 #include "ops/softmax.h"
 #include "train/state.h"
 
-/* The memory of training: state | scratch | records of the layers. One walk over the ops finds the
- * layers and takes memory for them. It runs once to plan, when nothing is written, and once to fill
- * the records. */
+/* The memory of training: state | scratch | records of the layers. One walk over the ops behind the
+ * frozen part finds the layers and takes memory for them. It runs once to plan, when nothing is
+ * written, and once to fill the records. */
 
 enum { MAX_LAYER_OUTPUTS = 32767, MAX_MOMENTUM_SHIFT = 15 };
 #define BETA_ONE_F32 0x3F800000u
@@ -25,6 +24,7 @@ typedef struct {
     const bp_train_config_t *config;
     uint16_t op;     /* next op; of the op that cannot be trained when a step fails */
     uint16_t tensor; /* the activation so far */
+    uint16_t first_layer; /* dense layers before it are in the frozen part */
     uint16_t n_layers;
     total_t state;   /* bytes of state taken so far */
     total_t scratch; /* end of the scratch taken so far */
@@ -105,7 +105,7 @@ static bp_status_t read_layer(walk_t *walk, bp_train_layer_t *layer) {
     layer->y_max = (int8_t)dense.y_max;
     layer->per_channel = (dense.flags & BP_OP_PER_CHANNEL) != 0;
     layer->activation = dense.activation;
-    layer->frozen = (walk->config->frozen >> walk->n_layers & 1) != 0;
+    layer->frozen = (uint8_t)bp_train_is_frozen(walk->config, walk->first_layer + walk->n_layers);
     BP_TRY(check_scales(walk, layer));
     walk->tensor = layer->y_tensor;
     ++walk->op;
@@ -170,23 +170,6 @@ static bp_status_t check_softmax(const walk_t *walk, const bp_op_t *op,
                : BP_E_UNSUPPORTED;
 }
 
-/* Accepts an optional QUANTIZE before the first layer. */
-static bp_status_t walk_input(bp_train_t *t, walk_t *walk) {
-    bp_op_t op;
-    if (walk->model->n_inputs != 1 || walk->model->n_outputs != 1) {
-        return BP_E_UNSUPPORTED;
-    }
-    walk->tensor = bp_model_input(walk->model, 0);
-    skip_reshapes(walk);
-    if (BP_TRAIN_HAS_QUANTIZE && next_is(walk, BP_OP_RESCALE, &op) &&
-        bp_rescale_activation(&op) == BP_ACT_NONE) {
-        t->rescale_op = walk->op++;
-        walk->tensor = bp_op_output(&op, 0);
-        skip_reshapes(walk);
-    }
-    return BP_OK;
-}
-
 /* A QUANTIZE to the model's output changes no order and no loss: training passes it by. */
 static int skip_last_quantize(walk_t *walk) {
     bp_op_t op;
@@ -248,7 +231,9 @@ static bp_status_t walk_layer(bp_train_t *t, walk_t *walk, bp_train_layer_t *lay
 
 static bp_status_t walk_layers(bp_train_t *t, walk_t *walk, bp_train_layer_t *layers) {
     bp_train_layer_t layer;
-    BP_TRY(walk_input(t, walk));
+    walk->op = t->first_op;
+    walk->tensor = t->features;
+    walk->first_layer = t->first_layer;
     do {
         BP_TRY(walk_layer(t, walk, &layer));
         if (layers != NULL) {
@@ -259,9 +244,8 @@ static bp_status_t walk_layers(bp_train_t *t, walk_t *walk, bp_train_layer_t *la
 }
 
 static void place_shared_scratch(bp_train_t *t, walk_t *walk) {
-    t->backward = take(&walk->scratch, (total_t)4 * walk->widest);
-    if (BP_TRAIN_HAS_QUANTIZE && t->rescale_op != BP_TRAIN_NONE) {
-        t->input = take(&walk->scratch, bp_infer_input_bytes(walk->model));
+    if (walk->n_layers > 1) {
+        t->backward = take(&walk->scratch, (total_t)4 * walk->widest);
     }
 }
 
@@ -275,15 +259,15 @@ static bp_status_t lay_out(bp_train_t *t, walk_t *walk, const bp_model_t *model,
     walk->state = sizeof(bp_train_head_t);
     walk->scratch = scratch_begin;
     t->lowest = BP_TRAIN_NONE;
-    t->rescale_op = BP_TRAIN_NONE;
     t->softmax_op = BP_TRAIN_NONE;
     BP_TRY(walk_layers(t, walk, layers));
     place_shared_scratch(t, walk);
     return BP_OK;
 }
 
-static bp_status_t check_image(const bp_model_t *model, const bp_train_config_t *config) {
-    BP_TRY(bp_train_check_regions(model));
+static bp_status_t check_image(const bp_train_t *t, const bp_model_t *model,
+                               const bp_train_config_t *config) {
+    BP_TRY(bp_train_check_regions(model, t->first_op));
     return BP_TRAIN_HAS_RESCALING && config->window != 0 ? bp_train_check_tensors(model) : BP_OK;
 }
 
@@ -292,10 +276,11 @@ bp_status_t bp_train_plan_memory(bp_train_t *t, uint16_t *op, const bp_model_t *
     walk_t walk;
     *op = 0;
     BP_TRY(check_config(config));
+    BP_TRY(bp_train_find_frozen(t, op, model, config));
     const bp_status_t status = lay_out(t, &walk, model, config, 0, NULL);
     *op = walk.op;
     BP_TRY(status);
-    BP_TRY(check_image(model, config));
+    BP_TRY(check_image(t, model, config));
     const uint32_t records = walk.n_layers * (uint32_t)sizeof(bp_train_layer_t);
     const total_t all = walk.state + walk.scratch + records;
     if (all > INT32_MAX) {

@@ -27,7 +27,8 @@ static bp_status_t begin_layer(const bp_train_t *t, bp_train_layer_t *layer) {
 }
 
 bp_status_t bp_train_open(bp_train_t *t, uint8_t *image, uint32_t image_bytes,
-                          const bp_train_config_t *config, uint8_t *memory, uint32_t memory_bytes) {
+                          const bp_train_config_t *config, uint8_t *memory, uint32_t memory_bytes,
+                          uint8_t *arena) {
     uint16_t op;
     *t = (bp_train_t){0};
     BP_TRY(bp_model_open(&t->model, image, image_bytes));
@@ -38,6 +39,7 @@ bp_status_t bp_train_open(bp_train_t *t, uint8_t *image, uint32_t image_bytes,
     }
     t->image = image;
     t->memory = memory;
+    t->arena = arena;
     clear(memory, t->memory_bytes);
     bp_train_place_layers(t);
     for (uint16_t l = 0; l < t->n_layers; ++l) {

@@ -1,7 +1,6 @@
 #include <byteprop/infer.h>
 #include <byteprop/kernels.h>
 
-#include "ops/rescale.h"
 #include "train/state.h"
 
 /* One sample: forward, loss, backward, update. docs/numerics.md has the equations. */
@@ -11,19 +10,6 @@ int bp_train_is_classifier(const bp_train_t *t) {
 }
 
 /* ---- forward ---- */
-
-/* The input after a leading QUANTIZE; else the input is used where it is. */
-static const int8_t *quantize_input(const bp_train_t *t, const uint8_t *x) {
-    if (!BP_TRAIN_HAS_QUANTIZE || t->rescale_op == BP_TRAIN_NONE) {
-        return (const int8_t *)x;
-    }
-    bp_op_t op;
-    bp_rescale_t rescale;
-    bp_model_op(&op, &t->model, t->rescale_op);
-    uint32_t n = bp_rescale_record(&rescale, &t->model, &op);
-    bp_rescale_8((uint8_t *)bp_train_i8(t, t->input), x, n, &rescale);
-    return bp_train_i8(t, t->input);
-}
 
 /* Exactly what inference does. */
 static void run_layer(const bp_train_t *t, const bp_train_layer_t *layer, int8_t *y,
@@ -51,7 +37,7 @@ static void record_outputs(const bp_train_t *t, const bp_train_layer_t *layer, c
     }
 }
 
-/* All layers but the last, which belongs to the loss. */
+/* All layers behind the frozen part but the last, which belongs to the loss. */
 static void forward(const bp_train_t *t, const int8_t *x, int training) {
     for (uint16_t l = 0; BP_TRAIN_HAS_HIDDEN_LAYERS && l + 1 < t->n_layers; ++l) {
         const bp_train_layer_t *layer = bp_train_layer(t, l);
@@ -81,7 +67,7 @@ static bp_status_t forward_and_loss(const bp_train_t *t, bp_train_result_t *resu
 bp_status_t bp_train_evaluate(bp_train_t *t, bp_train_result_t *result, const uint8_t *x,
                               uint16_t label, const int32_t *target) {
     bp_real_t unit;
-    return forward_and_loss(t, result, &unit, quantize_input(t, x), label, target, 0);
+    return forward_and_loss(t, result, &unit, bp_train_features(t, x), label, target, 0);
 }
 
 /* ---- learning ---- */
@@ -132,12 +118,12 @@ bp_status_t bp_train_sample(bp_train_t *t, bp_train_result_t *result, const uint
                             uint16_t label, const int32_t *target, uint32_t lr_q24) {
     bp_train_head_t *head = bp_train_head(t);
     bp_real_t unit;
-    const int8_t *input = quantize_input(t, x);
-    BP_TRY(forward_and_loss(t, result, &unit, input, label, target, 1));
+    const int8_t *features = bp_train_features(t, x);
+    BP_TRY(forward_and_loss(t, result, &unit, features, label, target, 1));
     if (t->config.momentum_shift != 0 && head->batch_fill == 0) {
         decay_velocities(t);
     }
-    learn_layers(t, input, unit, rate_of(t, lr_q24));
+    learn_layers(t, features, unit, rate_of(t, lr_q24));
     ++head->counters.samples;
     ++head->window_samples;
     if (++head->batch_fill >= t->config.batch) {

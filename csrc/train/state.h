@@ -16,7 +16,8 @@
 enum {
     BP_TRAIN_HAS_HIDDEN_LAYERS = !BP_TRAIN_ONE_LAYER,
     BP_TRAIN_HAS_CLASSES = !BP_TRAIN_ONE_LAYER,  /* a softmax behind the last layer */
-    BP_TRAIN_HAS_QUANTIZE = !BP_TRAIN_ONE_LAYER, /* of the model's input or output */
+    BP_TRAIN_HAS_FROZEN_PART = !BP_TRAIN_ONE_LAYER,
+    BP_TRAIN_HAS_QUANTIZE = !BP_TRAIN_ONE_LAYER, /* of the model's output */
     BP_TRAIN_HAS_BATCHES = !BP_TRAIN_ONE_LAYER,  /* and momentum */
     BP_TRAIN_HAS_RESCALING = !BP_TRAIN_ONE_LAYER
 };
@@ -83,17 +84,20 @@ typedef struct {
 struct bp_train {
     uint8_t *image;
     uint8_t *memory;
+    uint8_t *arena;
     bp_model_t model;
     bp_train_config_t config;
     uint32_t layers;   /* in memory: bp_train_layer_t [n_layers] */
-    uint32_t input;    /* in memory: int8 input after a leading QUANTIZE; 0: none */
-    uint32_t backward; /* in memory: int32 [widest layer above the first], scaled errors */
+    uint32_t backward; /* in memory: int32 [widest layer], scaled errors; 0: one layer needs none */
     uint32_t memory_bytes;
     uint32_t state_bytes;
-    uint16_t rescale_op; /* of a leading QUANTIZE; 0xFFFF: none */
-    uint16_t softmax_op; /* 0xFFFF: none, the loss is MSE */
-    uint16_t n_layers;
+    uint16_t first_op;    /* the ops before it are the frozen part */
+    uint16_t first_layer; /* dense layers in the frozen part */
+    uint16_t features;    /* tensor that the first layer reads */
+    uint16_t softmax_op;  /* 0xFFFF: none, the loss is MSE */
+    uint16_t n_layers;    /* behind the frozen part */
     uint16_t lowest; /* the lowest layer that is trained; n_layers when all are frozen */
+    uint8_t runs_frozen; /* 0: the sample is what the first layer reads */
 };
 
 static inline bp_train_head_t *bp_train_head(const bp_train_t *t) {
@@ -115,7 +119,7 @@ static inline int8_t *bp_train_weights(const bp_train_t *t, const bp_train_layer
     return (int8_t *)(t->image + (size_t)layer->weights);
 }
 
-/* Input of a layer: the output of the one below, or the sample. */
+/* Input of a layer: the output of the one below, or the features. */
 static inline const int8_t *bp_train_input(const bp_train_t *t, uint16_t l, const int8_t *x) {
     return l == 0 ? x : bp_train_i8(t, bp_train_layer(t, (uint16_t)(l - 1))->y);
 }
@@ -134,6 +138,19 @@ static inline void bp_train_record_range(bp_range_t *range, int32_t used, int sa
     range->largest = used > range->largest ? used : range->largest;
 }
 
+/* Dense layer `number` of the model is not trained. */
+static inline int bp_train_is_frozen(const bp_train_config_t *config, uint32_t number) {
+    return number < 32 && (config->frozen >> number & 1) != 0;
+}
+
+/* ---- frozen.c: the ops before the first layer that is trained ---- */
+
+/* Finds where the frozen part ends. On failure *op is the index of the op that is the reason. */
+bp_status_t bp_train_find_frozen(bp_train_t *t, uint16_t *op, const bp_model_t *model,
+                                 const bp_train_config_t *config);
+/* What the first layer reads, for a sample; x as in bp_train_sample. */
+const int8_t *bp_train_features(const bp_train_t *t, const uint8_t *x);
+
 /* ---- layout.c, regions.c ---- */
 
 /* Fills what the trainer needs to know of memory: bytes, layers. When the model cannot be trained,
@@ -142,8 +159,9 @@ bp_status_t bp_train_plan_memory(bp_train_t *t, uint16_t *op, const bp_model_t *
                                  const bp_train_config_t *config);
 /* Fills the layers' records of a planned trainer; its model, config and memory are set. */
 void bp_train_place_layers(bp_train_t *t);
-/* E_BOUNDS unless what training writes in the image is stored apart from everything else there. */
-bp_status_t bp_train_check_regions(const bp_model_t *model);
+/* E_BOUNDS unless what training writes in the image is stored apart from everything else there, the
+ * data of the ops before first_op included. */
+bp_status_t bp_train_check_regions(const bp_model_t *model, uint16_t first_op);
 /* E_UNSUPPORTED if a tensor is written by two ops. */
 bp_status_t bp_train_check_tensors(const bp_model_t *model);
 

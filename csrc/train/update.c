@@ -77,8 +77,8 @@ static step_t make_step(const bp_train_t *t, const bp_train_layer_t *layer, uint
 }
 
 static bp_rounding_t rounding_of(const bp_train_t *t, uint16_t l, uint16_t j) {
-    return bp_rounding_of(t->config.seed, bp_train_head(t)->counters.steps, l, j,
-                          t->config.flags & BP_TRAIN_NEAREST);
+    return bp_rounding_of(t->config.seed, bp_train_head(t)->counters.steps,
+                          (uint32_t)t->first_layer + l, j, t->config.flags & BP_TRAIN_NEAREST);
 }
 
 static int8_t *residual_row(const bp_train_t *t, const bp_train_layer_t *layer, size_t row) {

@@ -43,6 +43,7 @@ class Model(TrainingTarget):
         shuffle: bool = True,
         callbacks: Sequence[Callback] | Callback | None = (),
         early_stopping: int | EarlyStopping | None = None,
+        train: Sequence[int | str] | int | str | None = None,
         freeze: Sequence[int | str] | int | str | None = (),
         rounding: str = "stochastic",
         residual: bool = True,
@@ -63,8 +64,11 @@ class Model(TrainingTarget):
         0.005 for classes (0.02 in a Sequential that normalises its inputs), times the batch up to
         32, and 0.01 for target values; less where inputs are large. A call that is refused changes
         nothing.
-        validation_split: a share of the samples, drawn by seed, that is held out. freeze: layers
-        that stay as they are, by index in `layers` or by name. rounding: "stochastic" or
+        validation_split: a share of the samples, drawn by seed, that is held out. train: the dense
+        layers that learn, by index in `layers` or by name, "last", or "last:2" for the last two;
+        by default all. All that is before the first of them stays as it is, of whatever ops it is,
+        and takes no memory of training. freeze: instead of train, the dense layers that do not
+        learn. rounding: "stochastic" or
         "nearest". residual: False trains the int8 weights alone, as the smallest boards do.
         momentum: 1 - 2^-k. window: updates between revisions of the scales; 0 keeps them, as is
         done with models from files. early_stopping: epochs without progress, or an EarlyStopping.
@@ -78,8 +82,8 @@ class Model(TrainingTarget):
         """
         options = TrainOptions(
             epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, schedule=schedule,
-            seed=seed, shuffle=shuffle, freeze=freeze, rounding=rounding, residual=residual,
-            momentum=momentum, window=window,
+            seed=seed, shuffle=shuffle, train=train, freeze=freeze, rounding=rounding,
+            residual=residual, momentum=momentum, window=window,
         )  # fmt: skip
         return fit(
             self, x, y, options,

@@ -129,6 +129,7 @@ static void test_what_cannot_be_trained(void) {
 typedef struct {
     uint8_t *image;
     uint8_t *memory;
+    uint8_t *arena;
     uint32_t image_bytes;
     uint32_t memory_bytes;
     uint32_t state_bytes;
@@ -144,14 +145,16 @@ static int open_session(session_t *s, const train_net_t *net, const bp_train_con
     CHECK_EQ(bp_model_open(&model, s->image, s->image_bytes), BP_OK);
     int status = bp_train_plan(&s->memory_bytes, &s->state_bytes, &op, &model, config);
     s->memory = exact_bytes(s->memory_bytes);
+    s->arena = exact_bytes(model.arena_bytes);
     return status == BP_OK ? (int)bp_train_open(&s->train, s->image, s->image_bytes, config,
-                                                s->memory, s->memory_bytes)
+                                                s->memory, s->memory_bytes, s->arena)
                            : status;
 }
 
 static void close_session(session_t *s) {
     free(s->image);
     free(s->memory);
+    free(s->arena);
 }
 
 static void run_samples(bp_train_t *train, uint32_t n) {
@@ -179,9 +182,11 @@ static void test_arguments(void) {
     CHECK_EQ(open_session(&s, nets + WINDOW_NET, configs), BP_OK);
     CHECK_EQ(bp_train_sample(&s.train, &result, x, 3, NULL, 1), BP_E_ARG);
     CHECK_EQ(bp_train_evaluate(&s.train, &result, x, 0xFFFF, NULL), BP_E_ARG);
-    CHECK_EQ(bp_train_open(&s.train, s.image, s.image_bytes, configs, s.memory, s.memory_bytes - 1),
+    CHECK_EQ(bp_train_open(&s.train, s.image, s.image_bytes, configs, s.memory,
+                           s.memory_bytes - 1, s.arena),
              BP_E_SPACE);
-    CHECK_EQ(bp_train_open(&s.train, s.image, s.image_bytes - 1, configs, s.memory, s.memory_bytes),
+    CHECK_EQ(bp_train_open(&s.train, s.image, s.image_bytes - 1, configs, s.memory,
+                           s.memory_bytes, s.arena),
              BP_E_TRUNCATED);
     close_session(&s);
     CHECK_EQ(open_session(&s, nets + SQUARES_NET, configs), BP_OK);
@@ -197,7 +202,8 @@ static void test_large_bias(void) {
     uint32_t bias = word(net, RECORDS_AT + RECORD + PARTS + 4), value = 0x01000000;
     memcpy(s.image + bias, &value, 4);
     reseal(s.image, s.image_bytes);
-    CHECK_EQ(bp_train_open(&s.train, s.image, s.image_bytes, configs, s.memory, s.memory_bytes),
+    CHECK_EQ(bp_train_open(&s.train, s.image, s.image_bytes, configs, s.memory, s.memory_bytes,
+                           s.arena),
              BP_E_PARAM);
     close_session(&s);
 }
@@ -260,14 +266,17 @@ static void test_hostile_images(void) {
         }
         reseal(s.image, s.image_bytes);
         s.memory = NULL;
+        s.arena = NULL;
         int status = bp_model_open(&model, s.image, s.image_bytes);
         if (status == BP_OK) {
             status = bp_train_plan(&s.memory_bytes, &s.state_bytes, &op, &model, config);
         }
-        if (status == BP_OK && s.memory_bytes < 1 << 20) {
+        if (status == BP_OK && s.memory_bytes < 1 << 20 && model.arena_bytes < 1 << 20) {
             s.memory = exact_bytes(s.memory_bytes);
+            s.arena = exact_bytes(model.arena_bytes);
             status =
-                bp_train_open(&s.train, s.image, s.image_bytes, config, s.memory, s.memory_bytes);
+                bp_train_open(&s.train, s.image, s.image_bytes, config, s.memory, s.memory_bytes,
+                              s.arena);
         }
         if (status == BP_OK && s.memory != NULL && s.train.n_layers > 0 &&
             bp_train_layer(&s.train, 0)->n_in == 6 &&

@@ -74,9 +74,15 @@ typedef struct {
     uint8_t *image;
     uint32_t image_bytes;
     uint8_t *memory;
+    uint8_t *arena;
+    uint32_t arena_bytes;
     uint32_t memory_bytes;
     uint32_t state_bytes;
 } run_t;
+
+static uint32_t used_bytes(const run_t *run) {
+    return run->image_bytes + run->memory_bytes + run->arena_bytes;
+}
 
 static int plan(run_t *run, train_space_t space) {
     uint16_t op;
@@ -92,12 +98,14 @@ static int plan(run_t *run, train_space_t space) {
         status = bp_train_plan(&run->memory_bytes, &run->state_bytes, &op, &model, &run->c->config);
     }
     run->memory = space.bytes + (size_t)run->image_bytes;
-    return status == BP_OK && run->image_bytes + run->memory_bytes > space.n ? BP_E_SPACE : status;
+    run->arena = run->memory + (size_t)run->memory_bytes;
+    run->arena_bytes = (model.arena_bytes + 3u) & ~(uint32_t)3u;
+    return status == BP_OK && used_bytes(run) > space.n ? BP_E_SPACE : status;
 }
 
 static int open(run_t *run) {
     return bp_train_open(&run->train, run->image, run->image_bytes, &run->c->config, run->memory,
-                         run->memory_bytes);
+                         run->memory_bytes, run->arena);
 }
 
 /* What a device does whose memory was lost but for image and state, kept in `copy`. */
@@ -155,7 +163,7 @@ int train_digest(train_digest_t *digest, uint8_t index, train_space_t space, int
     }
     if (status == BP_OK && resume) {
         status = go_on_from_copy(&run, run.memory + (size_t)run.memory_bytes,
-                                 space.n - run.image_bytes - run.memory_bytes);
+                                 space.n - used_bytes(&run));
     }
     if (status == BP_OK) {
         status = train(&run, &digest->digest, half, SAMPLES);

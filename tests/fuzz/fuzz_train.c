@@ -32,6 +32,7 @@ typedef struct {
     bp_train_t *train;
     uint8_t *image;
     uint8_t *memory;
+    uint8_t *arena;
     uint32_t memory_bytes;
     uint32_t state_bytes;
     uint64_t loss; /* over all samples, and what they predicted */
@@ -46,6 +47,7 @@ static uint8_t *copy_of(const uint8_t *bytes, size_t n) {
 }
 
 static void end(run_t *run) {
+    free(run->arena);
     free(run->memory);
     free(run->image);
     free(run->train);
@@ -60,15 +62,17 @@ static int begin(run_t *run, const case_t *input, const uint8_t *image) {
     if (bp_model_open(&model, run->image, input->image_bytes) != BP_OK ||
         bp_train_plan(&run->memory_bytes, &run->state_bytes, &op, &model, &input->config) !=
             BP_OK ||
-        run->memory_bytes > MAX_MEMORY_BYTES) {
+        run->memory_bytes > MAX_MEMORY_BYTES || model.arena_bytes > MAX_MEMORY_BYTES) {
         return 0;
     }
     check(run->state_bytes <= run->memory_bytes);
     run->train = malloc(bp_train_sizeof());
     run->memory = malloc(run->memory_bytes);
     memset(run->memory, 0xA5, run->memory_bytes);
+    run->arena = malloc(model.arena_bytes);
+    memset(run->arena, 0x5A, model.arena_bytes);
     return bp_train_open(run->train, run->image, input->image_bytes, &input->config, run->memory,
-                         run->memory_bytes) == BP_OK;
+                         run->memory_bytes, run->arena) == BP_OK;
 }
 
 static int take_state(run_t *run, const case_t *input) {

@@ -113,6 +113,8 @@ def masters_of_state(graph: Graph, config: Config, bits: bytes, state: bytes) ->
     masters = []
     layers = [op for op in trained.ops if isinstance(op, Dense)]
     for number, op in enumerate(layers):
+        if number < config.first_layer(len(layers)):
+            continue
         n_out, n_in = op.weights.shape
         stride = -(-n_in // 4) * 4
         weights = op.weights.astype(np.int64) * 256

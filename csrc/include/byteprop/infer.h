@@ -31,6 +31,8 @@ uint32_t bp_infer_output_bytes(const bp_model_t *model);
 /* n samples: y [n][output bytes] from x [n][input bytes]. y and x must not overlap. */
 void bp_infer_batch(uint8_t *y, const uint8_t *x, uint32_t n, const bp_model_t *model,
                     uint8_t *arena);
+/* Copies a sample to the inputs' places in the arena; returns what follows it. */
+const uint8_t *bp_infer_put_inputs(uint8_t *arena, const uint8_t *x, const bp_model_t *model);
 /* One op alone, on what is in the arena. */
 void bp_infer_op(const bp_model_t *model, uint8_t *arena, uint16_t op_index);
 /* Sets state tensors to their zero points, as they are before the first inference. */

@@ -24,7 +24,9 @@ enum { BP_TRAIN_MAX_LAYERS = 16, BP_TRAIN_CONFIG_BYTES = 16 };
 
 typedef struct {
     uint32_t seed;
-    uint32_t frozen; /* bit l: dense layer l is not trained */
+    uint32_t frozen; /* bit l: dense layer l is not trained. All ops before the first layer that is
+                      * trained are the frozen part: they run as in inference, and nothing of them
+                      * changes */
     uint16_t batch;  /* samples per update, >= 1; above 1 costs 4 bytes per weight */
     uint16_t window; /* updates between revisions of the scales; 0: scales stay as they are */
     uint8_t flags;
@@ -62,17 +64,19 @@ enum { BP_TRAIN_BYTES = 128 };
 uint32_t bp_train_sizeof(void);
 
 /* Begins training of the image (RAM, 4-byte aligned, opened before). memory: as planned, 4-byte
- * aligned. Residuals are 0, bias masters come from the image, counters are 0. */
+ * aligned. arena: as inference has it, for the ops before the first layer that is trained. Residuals
+ * are 0, bias masters come from the image, counters are 0. */
 BP_MUST_CHECK bp_status_t bp_train_open(bp_train_t *train, uint8_t *image, uint32_t image_bytes,
                                         const bp_train_config_t *config, uint8_t *memory,
-                                        uint32_t memory_bytes);
+                                        uint32_t memory_bytes, uint8_t *arena);
 /* Continues from a state block that was copied from another machine or from flash, with the image
  * of that moment: state is state_bytes long and already at the front of the memory given to open.
  */
 BP_MUST_CHECK bp_status_t bp_train_resume(bp_train_t *train);
 
 /* cdef: end */
-/* One sample: forward, loss, backward, update. x: input bytes as inference takes them. label for
+/* One sample: forward, loss, backward, update. x: input bytes as inference takes them; NULL: they are
+ * in the arena, where the ops before the first trained layer may overwrite them. label for
  * cross-entropy; target [n_out] for MSE in units of s_y * 2^-16, zero point not included. */
 bp_status_t bp_train_sample(bp_train_t *train, bp_train_result_t *result, const uint8_t *x,
                             uint16_t label, const int32_t *target, uint32_t lr_q24);

@@ -8,7 +8,7 @@ import shlex
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -117,6 +117,14 @@ def _add_learning(parser: argparse.ArgumentParser) -> None:
         "--no-residual",
         action="store_true",
         help="train without 8-bit residuals: half the RAM, lower accuracy",
+    )
+    parser.add_argument(
+        "--train",
+        action="append",
+        default=None,
+        metavar="LAYER",
+        help="dense layer that learns: last, last:2 for the last two, a name or an index (see "
+        "`byteprop info`); repeatable (default: all). Layers before it stay as they are",
     )
     parser.add_argument(
         "--freeze",
@@ -228,7 +236,8 @@ def _options(args: argparse.Namespace) -> Options:
             batch_size=args.batch_size,
             seed=args.seed,
             shuffle=not args.no_shuffle,
-            freeze=tuple(int(f) if re.fullmatch("[0-9]{1,9}", f) else f for f in args.freeze),
+            train=None if args.train is None else _layers(args.train),
+            freeze=_layers(args.freeze),
             momentum=args.momentum,
             rounding=args.rounding,
             residual=not args.no_residual,
@@ -238,6 +247,10 @@ def _options(args: argparse.Namespace) -> Options:
         checkpoint=args.checkpoint,
         resume=args.resume,
     )
+
+
+def _layers(chosen: Sequence[str]) -> tuple[int | str, ...]:
+    return tuple(int(layer) if re.fullmatch("[0-9]{1,9}", layer) else layer for layer in chosen)
 
 
 def _print_epoch(console: Console, epoch: Epoch, epochs: int) -> None:

@@ -345,17 +345,20 @@ class Engine:
 
     def run(self, x: UInt8s) -> UInt8s:
         """y uint8 [n, output_bytes] of x uint8 [n, input_bytes], C-contiguous."""
-        if x.dtype != _uint8 or x.shape[1:] != (self.input_bytes,) or not x.flags.c_contiguous:
-            raise ArgumentError(
-                f"x: expected C-contiguous uint8 [n, {self.input_bytes}], "
-                f"got {x.dtype} {list(x.shape)} with strides {list(x.strides)}"
-            )
+        self._check_samples(x)
         n = len(x)
         y: UInt8s = _empty((n, self.output_bytes), _uint8)
         _infer_batch(
             _from_buffer(_BYTES, y), _from_buffer(_BYTES, x), n, self._model, self._arenas.arena
         )
         return y
+
+    def _check_samples(self, x: UInt8s) -> None:
+        if x.dtype != _uint8 or x.shape[1:] != (self.input_bytes,) or not x.flags.c_contiguous:
+            raise ArgumentError(
+                f"x: expected C-contiguous uint8 [n, {self.input_bytes}], "
+                f"got {x.dtype} {list(x.shape)} with strides {list(x.strides)}"
+            )
 
     def runner(
         self,
@@ -402,6 +405,23 @@ class Engine:
             arena[span], left = left[:n], left[n:]
         lib.bp_infer_op(self._model, _from_buffer(_BYTES, arena), index)
         return b"".join(arena[span].tobytes() for span in outputs)
+
+    def run_until(self, op_index: int, x: UInt8s) -> UInt8s:
+        """What op_index reads first, uint8 [n, bytes], of samples uint8 [n, input_bytes]."""
+        _check("op_index", op_index, 0, self.n_ops - 1)
+        self._check_samples(x)
+        op = ffi.new("bp_op_t *")
+        lib.bp_model_op(op, self._model, op_index)
+        span = self._span(lib.bp_op_input(op, 0))
+        rows = np.empty((len(x), span.stop - span.start), np.uint8)
+        arena = _aligned(self.arena_bytes)
+        memory = _from_buffer(_BYTES, arena)
+        for row, sample in zip(rows, x, strict=True):
+            lib.bp_infer_put_inputs(memory, _from_buffer(_BYTES, sample), self._model)
+            for index in range(op_index):
+                lib.bp_infer_op(self._model, memory, index)
+            row[:] = arena[span]
+        return rows
 
     def _span(self, tensor_index: int) -> slice:
         """The bytes of the arena that a tensor has."""

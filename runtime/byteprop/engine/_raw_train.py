@@ -35,7 +35,8 @@ RESULT = np.dtype(
 
 @dataclass(frozen=True)
 class Config:
-    """bp_train_config_t. frozen: bit l stands for dense layer l."""
+    """bp_train_config_t. frozen: bit l stands for dense layer l; whatever is before the first layer
+    that is trained is frozen with it."""
 
     seed: int
     frozen: int = 0
@@ -48,6 +49,11 @@ class Config:
     def pack(self) -> bytes:
         """The configuration as it crosses the wire."""
         return bytes(ffi.buffer(_config(self)))
+
+    def first_layer(self, n_layers: int) -> int:
+        """The first of n dense layers that is trained; the last one if none is."""
+        trained = (layer for layer in range(n_layers) if not self.frozen >> layer & 1)
+        return next(trained, n_layers - 1)
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,7 @@ class Trainer:
         self._image = _raw._aligned(len(engine.image))
         self._image[:] = engine.image
         self._memory = _raw._aligned(self.plan.memory_bytes)
+        self._arena = _raw._aligned(engine.arena_bytes)
         self._struct = ffi.new("uint64_t[]", -(-lib.bp_train_sizeof() // 8))
         self._t = ffi.cast("bp_train_t *", self._struct)
         status = lib.bp_train_open(
@@ -134,6 +141,7 @@ class Trainer:
             _config(config),
             ffi.from_buffer(_BYTES, self._memory),
             len(self._memory),
+            ffi.from_buffer(_BYTES, self._arena),
         )
         _raise(status)
         self.input_bytes, self.outputs = engine.input_bytes, engine.output_bytes

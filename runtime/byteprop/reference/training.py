@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from byteprop.engine._raw_train import MAX_LAYERS, Config, Counters
 from byteprop.errors import ArgumentError, TrainingError
-from byteprop.graph import Activation, Graph, Op
+from byteprop.graph import Activation, Graph, Kind, Op
 from byteprop.ops import Dense, Rescale, Reshape, Softmax
-from byteprop.reference import dense, fixed, rescale
+from byteprop.reference import dense, fixed, run
 
 __all__ = ["Config", "Counters", "Masters", "ReferenceTrainer", "Result", "draw"]
 
@@ -177,15 +177,20 @@ class ReferenceTrainer:
         self.config = config
         self._graph = graph
         self._tensors = list(graph.tensors)
-        self._is_classifier = any(isinstance(op, Softmax) for op in graph.ops)
-        _check_chain(graph)
         indices = [i for i, op in enumerate(graph.ops) if isinstance(op, Dense)]
-        if not 1 <= len(indices) <= MAX_LAYERS:
+        self._first = _first_trained(indices, config.frozen)
+        indices = indices[self._first :]
+        _check_chain(graph, indices[0])
+        if len(indices) > MAX_LAYERS:
             raise TrainingError(f"{len(indices)} dense layers; 1..{MAX_LAYERS} can be trained")
         self._layers = [
-            _layer_of(graph, op_index, bool(config.frozen >> number & 1))
+            _layer_of(graph, op_index, bool(config.frozen >> (self._first + number) & 1))
             for number, op_index in enumerate(indices)
         ]
+        self._is_classifier = any(isinstance(op, Softmax) for op in graph.ops[indices[0] :])
+        self._frozen_part = replace(
+            graph, ops=graph.ops[: indices[0]], outputs=(graph.ops[indices[0]].input,)
+        )
         _check_layers(graph, self._layers)
         if config.window:
             _check_window(graph, self._layers)
@@ -285,11 +290,14 @@ class ReferenceTrainer:
         return self._cross_entropy(last, acc, int(wanted))
 
     def _dense_input(self, x: npt.NDArray[np.generic]) -> Ints:
-        q = np.asarray(x).reshape(-1).astype(np.int64)
-        for op in self._graph.ops[: self._layers[0].op_index]:
-            if isinstance(op, Rescale):
-                q = rescale.rescale(op, q, self._tensors[op.input], self._tensors[op.output])
-        return q
+        inputs, at = [], 0
+        values = np.asarray(x).reshape(-1)
+        for index in self._graph.inputs:
+            tensor = self._tensors[index]
+            part = values[at : at + tensor.elems].view(tensor.dtype.numpy)
+            inputs.append(part.reshape(tensor.shape))
+            at += tensor.elems
+        return run(self._frozen_part, inputs)[0].reshape(-1).astype(np.int64)
 
     def _accumulators(self, k: _Layer) -> Ints:
         return fixed.wrap_int32(k.b + _dot(k.Wh, k.u))
@@ -402,7 +410,7 @@ class ReferenceTrainer:
         if self.config.nearest:
             return np.full((1, 1), 1 << (bits - 1), np.int64)
         step = self._counters.steps
-        s = [draw(self.config.seed, step, number, int(row)) for row in rows]
+        s = [draw(self.config.seed, step, self._first + number, int(row)) for row in rows]
         weyl = np.arange(n_in, dtype=np.int64) * _GOLDEN
         return ((np.array(s, np.int64)[:, None] + weyl) & _UINT32) >> (32 - bits)
 
@@ -497,7 +505,7 @@ class ReferenceTrainer:
         return mult_q31 != 0 and -31 <= lshift + change <= 30
 
     def _softmax_shift_fits(self, change: int) -> bool:
-        op = next(op for op in self._graph.ops if isinstance(op, Softmax))
+        op = next(op for op in reversed(self._graph.ops) if isinstance(op, Softmax))
         real = float(op.beta) * float(self._tensors[op.input].scale) * 2.0**26
         return 2 <= fixed.multiplier(real)[1] + change <= 30
 
@@ -568,23 +576,35 @@ def _stays_normal(scale: np.float32, change: int) -> bool:
 # What can be trained.
 
 
-def _check_chain(graph: Graph) -> None:
-    """A chain of at most one QUANTIZE, Dense layers and at most one Softmax, in this order, with
+def _first_trained(dense_indices: list[int], frozen: int) -> int:
+    """Number of the first dense layer that is trained, of the last one if none is."""
+    if not dense_indices:
+        raise TrainingError("there is no dense layer to train")
+    trained = (n for n in range(len(dense_indices)) if not frozen >> n & 1)
+    return next(trained, len(dense_indices) - 1)
+
+
+def _check_chain(graph: Graph, first: int) -> None:
+    """From op `first` on, a chain of Dense layers and at most one Softmax, in this order, with
     Reshapes anywhere; the last op may be a QUANTIZE."""
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise TrainingError("a model with one input and one output can be trained")
-    previous = graph.inputs[0]
-    follows: tuple[type[Op], ...] = (Rescale, Dense)
-    for index, op in enumerate(graph.ops):
+    if len(graph.outputs) != 1:
+        raise TrainingError("a model with one output can be trained")
+    if any(tensor.kind is Kind.STATE for tensor in graph.tensors):
+        raise TrainingError("a model with state cannot be trained")
+    previous = graph.ops[first].input
+    follows: tuple[type[Op], ...] = (Dense,)
+    for index, op in enumerate(graph.ops[first:], first):
         is_activation = isinstance(op, Rescale) and op.activation is not Activation.NONE
         is_last_quantize = isinstance(op, Rescale) and index == len(graph.ops) - 1
         fits = isinstance(op, (*follows, Reshape)) or is_last_quantize
         if op.input != previous or is_activation or not fits:
             raise TrainingError(f"op {index} {type(op).__name__} cannot be trained", op=index)
-        if not isinstance(op, Reshape):
-            follows = {Rescale: (Dense,), Dense: (Dense, Softmax), Softmax: ()}[type(op)]
         if isinstance(op, Softmax) and op.beta != 1:
             raise TrainingError(f"op {index} Softmax: beta {op.beta}, trained is 1", op=index)
+        if isinstance(op, Dense):
+            follows = (Dense, Softmax)
+        elif not isinstance(op, Reshape):
+            follows = ()
         previous = op.output
     if graph.outputs[0] != previous:
         raise TrainingError("the output of the last op is not the model's output")

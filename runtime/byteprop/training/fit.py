@@ -4,6 +4,7 @@ here."""
 from __future__ import annotations
 
 import math
+import re
 import time
 import zlib
 from collections.abc import Callable, Sequence
@@ -16,8 +17,8 @@ import numpy.typing as npt
 from byteprop import image
 from byteprop.engine import _raw, _raw_train
 from byteprop.errors import ArgumentError, ModelError, TrainingError
-from byteprop.graph import Graph
-from byteprop.ops import Dense
+from byteprop.graph import Graph, Tensor
+from byteprop.ops import Dense, Rescale, Reshape
 from byteprop.support.arguments import MAX_SEED, integer
 from byteprop.support.files import PathLike, check_writable
 from byteprop.support.warn import warn
@@ -47,7 +48,7 @@ from byteprop.training.schedules import (
     rate_q24_of,
     schedule_of,
 )
-from byteprop.training.trainable import check_trainable
+from byteprop.training.trainable import check_trainable, first_trained
 
 if TYPE_CHECKING:
     from byteprop.training.target import TrainingTarget
@@ -57,6 +58,7 @@ _RATE_REALS = 0.01
 _STEP_CLASSES, _STEP_REALS = 1.0, 0.5
 _LARGEST_BATCH_COUNTED = 32
 _ELEMENTS_AT_ONCE = 1 << 15
+_FEATURES_COUNTED = 256
 _ROUNDINGS = ("stochastic", "nearest")
 _FIRST_CHUNK = 1
 _CACHED_ROWS = 256
@@ -112,7 +114,7 @@ def settings_of(model: TrainingTarget, samples: Samples, options: TrainOptions) 
     window = model.default_window if options.window is None else options.window
     config = _raw_train.Config(
         seed=integer("seed", options.seed, 0, MAX_SEED),
-        frozen=frozen_mask(model, options.frozen_layers),
+        frozen=frozen_mask(model, options),
         batch=integer("batch_size", options.batch_size, 1, 65535),
         window=integer("window", window, 0, 65535),
         nearest=options.rounding == "nearest",
@@ -133,18 +135,31 @@ def settings_of(model: TrainingTarget, samples: Samples, options: TrainOptions) 
 def default_rate(model: TrainingTarget, samples: Samples, config: _raw_train.Config) -> float:
     """The model's for classes and 0.01 for real targets; less where inputs are so large that a step
     would overshoot: by the mean square of the inputs of a sample, or the largest for real targets.
-    For classes it grows with the batch up to one of 32; momentum, which adds up steps, divides
-    it."""
-    tensor = model.graph.tensors[model.graph.inputs[0]]
-    squares = _sums_of_squares(samples.x.view(tensor.dtype.numpy), tensor.zero_point)
+    Inputs are those of the first layer that is trained. For classes it grows with the batch up to
+    one of 32; momentum, which adds up steps, divides it."""
+    tensor, x = _learned_from(model, samples, config)
+    squares = _sums_of_squares(x.view(tensor.dtype.numpy), tensor.zero_point)
     scale = float(tensor.scale) ** 2
     if has_classes(model.graph):
-        mean = int(squares.sum()) * scale / len(samples)
+        mean = int(squares.sum()) * scale / len(squares)
         rate = min(model.class_rate, _STEP_CLASSES / max(mean, 1e-9))
         rate *= min(config.batch, _LARGEST_BATCH_COUNTED)
     else:
         rate = min(_RATE_REALS, _STEP_REALS / (1 + int(squares.max()) * scale))
     return rate / (1 << config.momentum_shift)
+
+
+def _learned_from(
+    model: TrainingTarget, samples: Samples, config: _raw_train.Config
+) -> tuple[Tensor, npt.NDArray[np.uint8]]:
+    """What the first layer that is trained reads, of the first samples; the samples themselves
+    where the frozen part has no weights."""
+    graph = model.graph
+    first = first_trained(graph, config)
+    if all(isinstance(op, (Rescale, Reshape)) for op in graph.ops[:first]):
+        return graph.tensors[graph.inputs[0]], samples.x
+    x = model.opened.run_until(first, samples.x[:_FEATURES_COUNTED])
+    return graph.tensors[graph.ops[first].input], x
 
 
 def _sums_of_squares(x: npt.NDArray[Any], zero_point: int) -> npt.NDArray[np.int64]:
@@ -159,20 +174,46 @@ def _sums_of_squares(x: npt.NDArray[Any], zero_point: int) -> npt.NDArray[np.int
     return sums
 
 
-def frozen_mask(model: TrainingTarget, chosen: Sequence[int | str]) -> int:
+def frozen_mask(model: TrainingTarget, options: TrainOptions) -> int:
     """Bit l stands for dense layer l. Layers are named by index in model.layers, or by name."""
     order = [i for i, op in enumerate(model.graph.ops) if isinstance(op, Dense)]
+    everything = (1 << len(order)) - 1
+    if options.trained_layers is None:
+        mask = _layers_mask(model, order, "freeze", options.frozen_layers)
+        if mask == everything:
+            raise ArgumentError("freeze: all layers are frozen, nothing is left to train")
+        return mask
+    if options.frozen_layers:
+        raise ArgumentError("train, freeze: expected one of the two, got both")
+    mask = _layers_mask(model, order, "train", options.trained_layers)
+    if not mask:
+        raise ArgumentError("train: expected at least one layer, got none")
+    return everything & ~mask
+
+
+def _layers_mask(
+    model: TrainingTarget, order: list[int], word: str, chosen: Sequence[int | str]
+) -> int:
     names = {model.layers[i].name: i for i in order}
     mask = 0
     for item in chosen:
+        if word == "train" and isinstance(item, str) and re.fullmatch(r"last(:[0-9]{1,2})?", item):
+            mask |= _last_layers(len(order), item)
+            continue
         index = names.get(item, -1) if isinstance(item, str) else item
         if index not in order:
             known = ", ".join(f"{i} {model.layers[i].name!r}" for i in order)
-            raise ArgumentError(f"freeze: expected dense layers ({known}), got {item!r}")
+            raise ArgumentError(f"{word}: expected dense layers ({known}), got {item!r}")
         mask |= 1 << order.index(index)
-    if mask == (1 << len(order)) - 1:
-        raise ArgumentError("freeze: all layers are frozen, nothing is left to train")
     return mask
+
+
+def _last_layers(layers: int, words: str) -> int:
+    """The mask of "last" or "last:2"."""
+    n = int(words.partition(":")[2] or 1)
+    if not 1 <= n <= layers:
+        raise ArgumentError(f"train: expected last:1 .. last:{layers}, got {words}")
+    return (1 << layers) - (1 << (layers - n))
 
 
 def _momentum_shift(momentum: float) -> int:
@@ -479,7 +520,9 @@ class Run(Generic[T]):
         trained = self.trainer.image
         opened = _raw.Engine(trained)
         self._adopted, self._graph = counters, image.decode(opened)
-        masters = read_masters(self._graph, self.settings.config, self.trainer.state)
+        masters = read_masters(
+            self._graph, self.settings.config, self.trainer.state, self.model.masters
+        )
         self.model.adopt(self._graph, trained, masters, opened=opened)
         self.history.counters = vars(counters)
 
@@ -506,6 +549,7 @@ def _divergence_limit(graph: Graph) -> float:
 def _sizes(graph: Graph, config: _raw_train.Config) -> Sizes:
     shapes = [op.weights.shape for op in dense_layers(graph)]
     trained = [shape for i, shape in enumerate(shapes) if not config.frozen >> i & 1]
+    shapes = shapes[config.first_layer(len(shapes)) :]
     return Sizes(
         hidden_units=sum(n_out for n_out, _ in shapes[:-1]),
         outputs=shapes[-1][0],

@@ -48,16 +48,19 @@ def fresh_masters(graph: Graph) -> tuple[Masters, ...]:
     )
 
 
-def read_masters(graph: Graph, config: Config, state: bytes) -> tuple[Masters, ...]:
-    """The masters of every dense layer out of a state block."""
-    masters = []
-    for place in _places(graph, config, len(state)):
+def read_masters(
+    graph: Graph, config: Config, state: bytes, before: Sequence[Masters] | None = None
+) -> tuple[Masters, ...]:
+    """The masters of every dense layer out of a state block. before: those that the layers of the
+    frozen part keep, which the state does not have."""
+    masters = list(fresh_masters(graph) if before is None else before)
+    for number, place in _places(graph, config, len(state)).items():
         residual = np.zeros((place.n_out, place.n_in), np.int8)
         if place.residual is not None:
             rows = np.frombuffer(state, np.int8, place.n_out * place.stride, place.residual)
             residual[:] = rows.reshape(place.n_out, place.stride)[:, : place.n_in]
         bias = np.frombuffer(state, "<i4", place.n_out, place.bias).astype(np.int32)
-        masters.append(Masters(residual, bias))
+        masters[number] = Masters(residual, bias)
     return tuple(masters)
 
 
@@ -65,7 +68,8 @@ def write_masters(graph: Graph, config: Config, state: bytes, masters: Sequence[
     """A state block with these masters, as far as the configuration has room for them. A layer
     without residuals loses them: its int8 weights are all it has."""
     out = bytearray(state)
-    for place, layer in zip(_places(graph, config, len(state)), masters, strict=True):
+    for number, place in _places(graph, config, len(state)).items():
+        layer = masters[number]
         out[place.bias : place.bias + 4 * place.n_out] = layer.bias.astype("<i4").tobytes()
         if place.residual is not None:
             rows = np.zeros((place.n_out, place.stride), np.int8)
@@ -74,26 +78,28 @@ def write_masters(graph: Graph, config: Config, state: bytes, masters: Sequence[
     return bytes(out)
 
 
-def _places(graph: Graph, config: Config, state_bytes: int) -> list[_Place]:
-    places, end = [], HEAD_BYTES
-    for place, following in _walk(graph, config):
-        places.append(place)
+def _places(graph: Graph, config: Config, state_bytes: int) -> dict[int, _Place]:
+    """Of each dense layer behind the frozen part, by its number."""
+    places, end = {}, HEAD_BYTES
+    for number, place, following in _walk(graph, config):
+        places[number] = place
         end = following
     if end != state_bytes:
         raise TrainingError(f"a state of {state_bytes} bytes; this network's has {end}")
     return places
 
 
-def _walk(graph: Graph, config: Config) -> Iterator[tuple[_Place, int]]:
+def _walk(graph: Graph, config: Config) -> Iterator[tuple[int, _Place, int]]:
     at = HEAD_BYTES
     gradients = config.batch > 1 or config.momentum_shift != 0
-    for index, op in enumerate(dense_layers(graph)):
-        n_out, n_in = op.weights.shape
+    layers = dense_layers(graph)
+    for number in range(config.first_layer(len(layers)), len(layers)):
+        n_out, n_in = layers[number].weights.shape
         weights = n_out * ((n_in + 3) // 4 * 4)
         bias, at = at, at + 4 * n_out + RANGE_BYTES
         residual = None
-        if not config.frozen >> index & 1:
+        if not config.frozen >> number & 1:
             if config.residual:
                 residual, at = at, at + weights
             at += 4 * weights + 4 * n_out if gradients else 0
-        yield _Place(bias, residual, n_out, n_in), at
+        yield number, _Place(bias, residual, n_out, n_in), at

@@ -19,6 +19,7 @@ class TrainOptions:
     schedule: str | Schedule = "linear"
     seed: int = 0
     shuffle: bool = True
+    train: Sequence[int | str] | int | str | None = None
     freeze: Sequence[int | str] | int | str | None = ()
     rounding: str = "stochastic"
     residual: bool = True
@@ -28,10 +29,17 @@ class TrainOptions:
     @property
     def frozen_layers(self) -> tuple[int | str, ...]:
         """Each by its index or its name."""
-        if isinstance(self.freeze, (int, str)):
-            return (self.freeze,)
-        return tuple(self.freeze or ())
+        return _listed(self.freeze)
+
+    @property
+    def trained_layers(self) -> tuple[int | str, ...] | None:
+        """Each by its index or its name, or "last", "last:2"; None: all that are not frozen."""
+        return None if self.train is None else _listed(self.train)
 
     @property
     def schedule_name(self) -> str:
         return self.schedule if isinstance(self.schedule, str) else describe(self.schedule)
+
+
+def _listed(layers: Sequence[int | str] | int | str | None) -> tuple[int | str, ...]:
+    return (layers,) if isinstance(layers, (int, str)) else tuple(layers or ())
