@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 
 from byteprop.engine._raw import const
 from byteprop_host.boards.board import NATIVE, Board, Tick
-from byteprop_host.boards.ports import find_ports
 from byteprop_host.console import Progress, no_progress
-from byteprop_host.errors import DoesNotFitError, LinkError, PortError
+from byteprop_host.errors import DoesNotFitError, LinkError
 from byteprop_host.firmware.build import build
 from byteprop_host.firmware.capacity import baked_image, check_memory
 from byteprop_host.firmware.firmware import Firmware
-from byteprop_host.flash import RunningBoard, runners, start
+from byteprop_host.flash import RunningBoard, Way, find_board, open_port, runners, start
 from byteprop_host.link import Device
 from byteprop_host.target import BoardTarget
 
@@ -104,10 +103,10 @@ def connect(
 ) -> Iterator[Deployment]:
     """Starts firmware and opens the line; no model is selected yet."""
     board, wire_log = on.board, on.wire_log
-    port = on.port or plugged_in(board)
+    way = find_board(board, port=on.port, probe=on.probe, emulated=on.emulated)
     with ExitStack() as stack:
         running = stack.enter_context(
-            start_board(board, firmware, port=port, timeout=on.timeout, progress=progress)
+            start_board(board, firmware, way=way, timeout=on.timeout, progress=progress)
         )
         # Unbuffered: the log has everything before a crash, and only a write can fail.
         log = stack.enter_context(wire_log.open("wb", buffering=0)) if wire_log else None
@@ -117,7 +116,7 @@ def connect(
             )
         )
         check_build(device, board, firmware)
-        yield Deployment(board, _is_emulated(board, port), firmware, running, device)
+        yield Deployment(board, _is_emulated(board, way), firmware, running, device)
 
 
 def check_build(device: Device, board: Board, firmware: Firmware) -> None:
@@ -138,7 +137,7 @@ def start_board(
     board: Board,
     firmware: Firmware,
     *,
-    port: str | None = None,
+    way: Way | None = None,
     timeout: float = 10.0,
     progress: Progress = no_progress,
 ) -> RunningBoard:
@@ -146,33 +145,23 @@ def start_board(
 
     Emulators count instructions, so that the same inference always costs the same.
     """
-    if port is not None:
-        by_cable = next((r for r in runners(board) if r.needs_port), None)
-        if by_cable is not None and _has_firmware(port, board, firmware):
+    if way is not None:
+        by_cable = next((r for r in runners(board) if r.is_cable), None)
+        port = open_port(board, way)
+        if by_cable is not None and port is not None and _has_firmware(port, board, firmware):
             # Nothing is written, so the flash tool need not even be installed.
-            return by_cable.start(firmware, port, write=False, icount=False, timeout=timeout)
-    stage = "start" if port is None else "flash"
+            there = Way(port, way.probe)
+            return by_cable.start(firmware, there, write=False, icount=False, timeout=timeout)
+    stage = "start" if way is None else "flash"
     progress(stage, 0, 1)
-    icount = _is_emulated(board, port) and board.emulator is not None and board.emulator.icount
-    running = start(board, firmware, port=port, icount=icount, timeout=timeout)
+    icount = _is_emulated(board, way) and board.emulator is not None and board.emulator.icount
+    running = start(board, firmware, way=way, icount=icount, timeout=timeout)
     progress(stage, 1, 1)
     return running
 
 
-def _is_emulated(board: Board, port: str | None) -> bool:
-    return port is None and board.emulator is not None
-
-
-def plugged_in(board: Board) -> str | None:
-    """The only port with the board's USB ids, for a board without an emulator."""
-    if board.emulator is not None or not is_baked(board):
-        return None
-    found = [p.device for p in find_ports([board]) if p.boards]
-    if len(found) > 1:
-        raise PortError(
-            f"{board.name} may be on {' or '.join(found)}; choose one, such as --port {found[0]}"
-        )
-    return found[0] if found else None
+def _is_emulated(board: Board, way: Way | None) -> bool:
+    return way is None and board.emulator is not None
 
 
 def _has_firmware(port: str, board: Board, firmware: Firmware) -> bool:

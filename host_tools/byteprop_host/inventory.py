@@ -1,4 +1,4 @@
-"""Supported boards, serial ports and installed tools: what `byteprop boards` prints."""
+"""Supported boards, what is plugged in, and installed tools: what `byteprop boards` prints."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from byteprop_host.boards.board import NATIVE, Board, all_boards
-from byteprop_host.boards.ports import SerialPort, find_ports
 from byteprop_host.console import table
 from byteprop_host.errors import ToolMissingError
+from byteprop_host.flash import CableRunner, runners
+from byteprop_host.flash.plugged import Plugged, plugged
 from byteprop_host.toolchains import SIMAVR, Package, Tool, find_packages, find_tools
 from byteprop_host.training.plan import can_save, can_train
 
@@ -54,11 +55,11 @@ class BoardEntry:
 
 @dataclass(frozen=True)
 class Inventory:
-    """no_ports: why there are no serial ports in the list."""
+    """nothing: why nothing that is plugged in is in the list."""
 
     boards: tuple[BoardEntry, ...]
-    ports: tuple[SerialPort, ...]
-    no_ports: str
+    plugged: tuple[Plugged, ...]
+    nothing: str
     tools: tuple[Tool, ...]
     packages: tuple[Package, ...]
 
@@ -66,17 +67,23 @@ class Inventory:
         """Tables for people."""
         header = ["board", "title", "CPU", "RAM", "flash", "proven on", "trains", "ready for"]
         boards = table([b.row() for b in self.boards], header=header, right=frozenset({3, 4}))
-        return f"{boards}\n\nSerial ports:\n{self._port_table()}\n\nTools:\n{self._tool_table()}"
+        return f"{boards}\n\nPlugged in:\n{self._plugged_table()}\n\nTools:\n{self._tool_table()}"
 
-    def _port_table(self) -> str:
-        if not self.ports:
-            return self.no_ports
+    def _plugged_table(self) -> str:
+        if not self.plugged:
+            return self.nothing
         return table(
             [
-                [p.device, p.usb or "-", p.description, ", ".join(p.boards) or "unknown"]
-                for p in self.ports
+                [
+                    f"{p.kind} {p.where}",
+                    p.usb or "-",
+                    p.description,
+                    ", ".join(p.boards) or "unknown",
+                    p.problem or p.option,
+                ]
+                for p in self.plugged
             ],
-            header=["port", "USB id", "description", "may be"],
+            header=["what", "USB id", "description", "may be", "options to type"],
         )
 
     def _tool_table(self) -> str:
@@ -90,7 +97,7 @@ class Inventory:
         """Plain values for JSON."""
         return {
             "boards": [b.to_json() for b in self.boards],
-            "ports": [asdict(p) for p in self.ports],
+            "plugged_in": [asdict(p) | {"option": p.option} for p in self.plugged],
             "tools": [asdict(t) for t in self.tools],
             "packages": [asdict(p) for p in self.packages],
         }
@@ -99,16 +106,16 @@ class Inventory:
 def inventory() -> Inventory:
     """Lists everything; opens no port and runs only `--version`."""
     boards = all_boards()
-    ports: tuple[SerialPort, ...] = ()
-    no_ports = "none found"
+    found: tuple[Plugged, ...] = ()
+    nothing = "nothing found"
     try:
-        ports = find_ports(boards)
+        found = plugged(boards)
     except ToolMissingError as error:
-        no_ports = str(error)
+        nothing = str(error)
     tools = find_tools(boards)
     missing = {t.program for t in tools if t.version is None}
     entries = (BoardEntry(b, can_train(b), can_save(b), _ready_for(b, missing)) for b in boards)
-    return Inventory(tuple(entries), ports, no_ports, tools, find_packages())
+    return Inventory(tuple(entries), found, nothing, tools, find_packages())
 
 
 def _ready_for(board: Board, missing: set[str]) -> str:
@@ -120,6 +127,7 @@ def _ready_for(board: Board, missing: set[str]) -> str:
     simavr = any(r.kind == "simavr" for r in board.runners) and SIMAVR not in missing
     if simavr or (board.emulator is not None and board.emulator.program not in missing):
         ready.append("emulator")
-    if any(r.kind == "command" and r.program not in missing for r in board.runners):
+    cable = [r for r in runners(board) if isinstance(r, CableRunner)]
+    if any(r.program not in missing for r in cable):
         ready.append("hardware")
     return ", ".join(ready) or "no emulator, no flash tool"

@@ -11,7 +11,7 @@ import pytest
 
 if TYPE_CHECKING:
     import byteprop
-    from byteprop_host.boards.board import Board
+    from byteprop_host.target import BoardTarget
     from byteprop_host.verify.board_model import BoardModel
     from byteprop_host.verify.verdict import Verdict
 
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 class BoardUnderTest:
     """The value of `byteprop_device`: one board, which has one model at a time."""
 
-    def __init__(self, board: Board, port: str | None, timeout: float) -> None:
-        self.board = board
-        self.port = port
-        self.timeout = timeout
+    def __init__(self, target: BoardTarget) -> None:
+        self.board = target.board
+        self._target = target
         self._stack = ExitStack()
         self._loaded: BoardModel | None = None
 
@@ -32,16 +31,13 @@ class BoardUnderTest:
         Loading the same model again costs nothing.
         """
         import byteprop
-        from byteprop_host.target import BoardTarget
         from byteprop_host.verify.board_model import load_on_board
 
         chosen = model if isinstance(model, byteprop.Model) else byteprop.load(model)
         if self._loaded is not None and self._loaded.image == chosen.image:
             return self._loaded
         self.close()
-        self._loaded = self._stack.enter_context(
-            load_on_board(chosen, BoardTarget(self.board, self.port, self.timeout))
-        )
+        self._loaded = self._stack.enter_context(load_on_board(chosen, self._target))
         return self._loaded
 
     def verify(
@@ -53,11 +49,9 @@ class BoardUnderTest:
         self.close()
         return verify(
             Path(model),
-            board=self.board,
-            port=self.port,
+            self._target,
             data=None if data is None else Path(data),
             samples=samples,
-            timeout=self.timeout,
         )
 
     def close(self) -> None:
@@ -81,6 +75,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="serial port of the board (default: found by USB ids)",
     )
     group.addoption(
+        "--byteprop-probe",
+        default=None,
+        metavar="SERIAL",
+        help="serial number of the board's debug probe, when several are plugged in",
+    )
+    group.addoption(
+        "--byteprop-emulated",
+        action="store_true",
+        default=False,
+        help="use the board's emulator, even if such a board is plugged in",
+    )
+    group.addoption(
         "--byteprop-timeout",
         type=float,
         default=10.0,
@@ -96,13 +102,17 @@ def pytest_report_header(config: pytest.Config) -> str:
 @pytest.fixture(scope="session")
 def byteprop_device(request: pytest.FixtureRequest) -> Iterator[BoardUnderTest]:
     """The board that the options name."""
-    from byteprop_host.boards.board import load_board
+    from byteprop_host.target import BoardTarget
 
     option = request.config.getoption
     device = BoardUnderTest(
-        load_board(option("--byteprop-board")),
-        option("--byteprop-port"),
-        option("--byteprop-timeout"),
+        BoardTarget.of(
+            option("--byteprop-board"),
+            port=option("--byteprop-port"),
+            probe=option("--byteprop-probe"),
+            emulated=option("--byteprop-emulated"),
+            timeout=option("--byteprop-timeout"),
+        )
     )
     yield device
     device.close()

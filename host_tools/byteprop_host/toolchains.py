@@ -9,9 +9,10 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from byteprop_host.boards.board import Board, Runner
+from byteprop_host.boards.board import Board
+from byteprop_host.boards.runner import Simavr
 from byteprop_host.errors import INSTALL_HOST, INSTALL_REFERENCE
-from byteprop_host.flash import SimavrRunner
+from byteprop_host.flash import CableRunner, SimavrRunner, runners
 
 SIMAVR = "libsimavr"
 
@@ -40,22 +41,22 @@ def find_tools(boards: Iterable[Board]) -> tuple[Tool, ...]:
         if board.emulator is not None:
             install = _apt(board.emulator.install)
             _add_need(needed, board.emulator.program, "emulator", install, board)
-        for runner in board.runners:
-            if runner.kind == "command":
-                _add_need(needed, runner.program, "flash tool", runner.install, board)
+        for runner in runners(board):
+            if isinstance(runner, CableRunner) and runner.program:
+                _add_need(needed, runner.program, "flash tool", runner.runner.install, board)
     programs = tuple(
         Tool(program, purpose, tuple(names), *_version_and_path(program), install)
         for program, (purpose, install, names) in sorted(needed.items())
     )
-    return programs + _simavr([(b, r) for b in boards for r in b.runners if r.kind == "simavr"])
+    return programs + _simavr([(b, r) for b in boards for r in b.runners if isinstance(r, Simavr)])
 
 
-def _simavr(users: Sequence[tuple[Board, Runner]]) -> tuple[Tool, ...]:
+def _simavr(users: Sequence[tuple[Board, Simavr]]) -> tuple[Tool, ...]:
     """The library, which does not report its version."""
     if not users:
         return ()
     board, runner = users[0]
-    probe = SimavrRunner(board, runner).probe()
+    probe = SimavrRunner(board, runner).availability()
     version, path = ("unknown", probe.detail) if probe.available else (None, None)
     names = tuple(board.name for board, _ in users)
     return (Tool(SIMAVR, "emulator", names, version, path, runner.install),)

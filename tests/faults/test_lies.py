@@ -214,6 +214,6 @@ def test_a_board_that_runs_another_build_than_was_flashed(board: RunningBoard) -
 
 def firmware(board: Board, build_id: int) -> Firmware:
     return Firmware(
-        board, elf=Path("x.elf"), hex=None, binary=None, build_id=build_id, flash_bytes=0,
+        board, elf=Path("x.elf"), hex=None, binary=None, uf2=None, build_id=build_id, flash_bytes=0,
         ram_bytes=0, model_bytes=0, sizes={},
     )  # fmt: skip

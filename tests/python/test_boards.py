@@ -106,7 +106,11 @@ def test_ticks_become_instructions() -> None:
         ("slots = 4", "slots = 4\nusb = 7", "serial.usb: expected a list of strings.*, got 7"),
         ("tick_hz = 25_000_000", "tick_hz = 0", "clock.tick_hz: expected .*, got 0"),
         ('BP_UART_IRQ = "0"', "BP_UART_IRQ = 0", "build.defines.BP_UART_IRQ: expected a string"),
-        ('kind = "qemu"', 'kind = "magic"', r"runner\[0\].kind: expected one of qemu, simavr, nat"),
+        (
+            'kind = "qemu"',
+            'kind = "magic"',
+            r"runner\[0\].kind: expected one of qemu, native",
+        ),
         ('kind = "qemu"', 'kind = "simavr"', r"runner\[0\].mcu is missing"),
         ('kind = "qemu"', 'kind = "command"', r"runner\[0\].program is missing"),
         ('"-kernel", "{elf}"', '"-kernel"', r"emulator.args: expected .*\{elf\}"),

@@ -12,14 +12,15 @@ import pytest
 import byteprop
 from byteprop.errors import ArgumentError
 from byteprop.image import without_names
-from byteprop_host.boards.board import Board, all_boards, load_board
+from byteprop_host.boards.board import Board, load_board
+from byteprop_host.boards.runner import Command
 from byteprop_host.errors import BuildError, DoesNotFitError, FlashError, ToolMissingError
 from byteprop_host.firmware import build as build_module
 from byteprop_host.firmware.build import build
 from byteprop_host.firmware.capacity import arena_bytes, check_memory, memory_needs
 from byteprop_host.firmware.elf import flash_image, intel_hex, read_elf
 from byteprop_host.firmware.firmware import Firmware, cache_dir, placed_at_once
-from byteprop_host.flash import CommandRunner, FlashCommands, choose, plan, runners, start
+from byteprop_host.flash import CommandRunner, FlashCommands, Way, choose, plan, runners, start
 
 MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
 
@@ -36,7 +37,7 @@ def firmware(tmp_path: Path) -> Firmware:
 
 def _firmware(board: Board, folder: Path) -> Firmware:
     elf, hexa, binary = (folder / f"firmware.{s}" for s in ("elf", "hex", "bin"))
-    return Firmware(board, elf, hexa, binary, 1, 100, 100, 0, {})
+    return Firmware(board, elf, hexa, binary, None, 1, 100, 100, 0, {})
 
 
 def test_fit_is_told_without_a_toolchain(fashion: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,14 +126,15 @@ def test_plans_of_the_microbit(firmware: Firmware) -> None:
     board = firmware.board
     hexa = str(firmware.hex)
     by_name = {r.name: r for r in runners(board)}
-    assert list(by_name) == ["qemu", "pyocd", "openocd"]
-    assert by_name["pyocd"].plan(firmware, None).commands == (
-        ("pyocd", "flash", "-W", "--target", "nrf51", hexa),
+    assert list(by_name) == ["qemu", "daplink", "pyocd", "openocd"]
+    assert by_name["pyocd"].plan(firmware, Way()).commands == (
+        ("pyocd", "flash", "-W", "-t", "nrf51", hexa),
     )
-    openocd = by_name["openocd"].plan(firmware, "/dev/ttyACM0").text()
+    openocd = by_name["openocd"].plan(firmware, Way(probe="0001")).text()
     assert openocd.startswith("openocd -f interface/cmsis-dap.cfg -f target/nrf51.cfg")
-    assert f"'program {hexa} verify reset exit'" in openocd
-    qemu = by_name["qemu"].plan(firmware, None).commands[0]
+    assert "-c 'adapter serial 0001'" in openocd
+    assert f"'program {{{hexa}}} verify reset exit'" in openocd
+    qemu = by_name["qemu"].plan(firmware, Way()).commands[0]
     assert qemu[:5] == ("qemu-system-arm", "-machine", "microbit", "-kernel", str(firmware.elf))
 
 
@@ -140,18 +142,19 @@ def test_plan_of_the_uno(tmp_path: Path) -> None:
     board = load_board("arduino-uno")
     firmware = _firmware(board, tmp_path)
     avrdude = next(r for r in runners(board) if r.name == "avrdude")
-    assert avrdude.plan(firmware, "/dev/ttyACM0").text() == (
+    assert avrdude.plan(firmware, Way("/dev/ttyACM0")).text() == (
         f"avrdude -p m328p -c arduino -P /dev/ttyACM0 -b 115200 -D -U flash:w:{firmware.hex}:i"
     )
     with pytest.raises(FlashError, match="avrdude needs a port"):
-        avrdude.plan(firmware, None)
+        avrdude.plan(firmware, Way())
 
 
 def test_a_cable_tool_that_is_missing(firmware: Firmware, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert plan(firmware.board, firmware, port="/dev/ttyACM0").runner == "pyocd"
+    board = replace(firmware.board, runners=firmware.board.runners[2:])
+    assert plan(board, firmware, way=Way("/dev/ttyACM0")).runner == "pyocd"
     with pytest.raises(ToolMissingError, match=r"pip install pyocd.*apt-get install openocd"):
-        start(firmware.board, firmware, port="/dev/ttyACM0")
+        start(board, firmware, way=Way("/dev/ttyACM0"))
 
 
 def _board_with_command(tmp_path: Path, script: str) -> Board:
@@ -159,21 +162,33 @@ def _board_with_command(tmp_path: Path, script: str) -> Board:
     tool.write_text("#!/bin/sh\n" + script, encoding="ascii")
     tool.chmod(0o755)
     board = load_board("microbit")
-    command = next(r for r in board.runners if r.name == "pyocd")
-    ours = replace(command, name="tool", program=str(tool), flash=("{bin}", "{baud}", "{port}"))
+    ours = Command(
+        kind="command",
+        name="tool",
+        install="pip install flashtool",
+        program=str(tool),
+        flash=("{bin}", "{baud}", "{port}"),
+        reset=("reset", "{port}"),
+    )
     return replace(board, runners=(ours,))
+
+
+def _command_runner(board: Board) -> CommandRunner:
+    command = board.runners[0]
+    assert isinstance(command, Command)
+    return CommandRunner(board, command)
 
 
 def test_a_cable_tool_is_run_with_its_arguments(tmp_path: Path) -> None:
     board = _board_with_command(tmp_path, f'echo "$@" >> {tmp_path}/log\n')
     firmware = _firmware(board, tmp_path)
-    with start(board, firmware, port="/dev/ttyX") as running:
+    with start(board, firmware, way=Way("/dev/ttyX")) as running:
         assert running.port == "/dev/ttyX"
         running.reset()
-    with start(board, firmware, port="/dev/ttyX", write=False):
+    with start(board, firmware, way=Way("/dev/ttyX"), write=False):
         pass
     written = (tmp_path / "log").read_text(encoding="ascii").splitlines()
-    assert written == [f"{firmware.binary} 115200 /dev/ttyX", "reset -W --target nrf51"]
+    assert written == [f"{firmware.binary} 115200 /dev/ttyX", "reset /dev/ttyX"]
 
 
 def test_a_cable_tool_that_fails_is_quoted(tmp_path: Path) -> None:
@@ -181,7 +196,7 @@ def test_a_cable_tool_that_fails_is_quoted(tmp_path: Path) -> None:
         tmp_path, "seq 100 >&2; echo no probe found >&2; echo remarks; exit 3\n"
     )
     with pytest.raises(FlashError) as caught:
-        start(board, _firmware(board, tmp_path), port="/dev/ttyX")
+        start(board, _firmware(board, tmp_path), way=Way("/dev/ttyX"))
     first, *quoted, last = str(caught.value).splitlines()
     assert first == "microbit: tool ended with code 3; is the board plugged in?"
     assert quoted == [*map(str, range(90, 101)), "no probe found"]
@@ -191,7 +206,7 @@ def test_a_cable_tool_that_fails_is_quoted(tmp_path: Path) -> None:
 def test_a_cable_tool_that_waits_for_ever_is_ended(tmp_path: Path) -> None:
     """And so is what it started: a shell's child keeps the pipes open."""
     board = _board_with_command(tmp_path, "sleep 1000; true\n")
-    runner = CommandRunner(board, board.runners[0])
+    runner = _command_runner(board)
     with pytest.raises(FlashError, match=r"0.2 s; is the board plugged in\?"):
         runner.run(FlashCommands("tool", ((str(tmp_path / "flashtool"),),)), 0.2)
 
@@ -199,36 +214,28 @@ def test_a_cable_tool_that_waits_for_ever_is_ended(tmp_path: Path) -> None:
 def test_a_cable_tool_that_cannot_be_started(tmp_path: Path) -> None:
     board = _board_with_command(tmp_path, "")
     (tmp_path / "flashtool").chmod(0o644)
-    runner = CommandRunner(board, board.runners[0])
+    runner = _command_runner(board)
     with pytest.raises(FlashError, match="tool cannot be started: Permission denied"):
         runner.run(FlashCommands("tool", ((str(tmp_path / "flashtool"),),)), 1.0)
     (tmp_path / "flashtool").unlink()
-    with pytest.raises(ToolMissingError, match="flashtool is not installed: pip install pyocd"):
+    with pytest.raises(ToolMissingError, match="flashtool is not installed: pip install flashtool"):
         runner.run(FlashCommands("tool", ((str(tmp_path / "flashtool"),),)), 1.0)
 
 
 def test_values_are_filled_in_once(tmp_path: Path) -> None:
     board = _board_with_command(tmp_path, "")
     firmware = _firmware(board, tmp_path)
-    text = plan(board, replace(firmware, binary=Path("{port}")), port="/dev/ttyX").commands[0]
+    text = plan(board, replace(firmware, binary=Path("{port}")), way=Way("/dev/ttyX")).commands[0]
     assert text[1:] == ("{port}", "115200", "/dev/ttyX")
 
 
-def test_flash_tools_of_our_boards_end_without_a_board() -> None:
-    """pyocd waits for a probe unless it gets -W."""
-    for board in all_boards():
-        for runner in board.runners:
-            if runner.program == "pyocd":
-                assert "-W" in runner.flash and "-W" in runner.reset
-
-
 def test_wrong_choices_are_named(firmware: Firmware) -> None:
-    with pytest.raises(FlashError, match="expected .*qemu, pyocd, openocd, got 'magic'"):
+    with pytest.raises(FlashError, match="expected .*qemu, daplink, pyocd, openocd, got 'magic'"):
         choose(firmware.board, name="magic")
     with pytest.raises(FlashError, match="--port /dev/ttyX"):
-        choose(load_board("host"), "/dev/ttyX")
+        choose(load_board("host"), Way("/dev/ttyX"))
     cable_only = replace(firmware.board, runners=firmware.board.runners[1:])
-    with pytest.raises(FlashError, match="has no emulator; .* --port"):
+    with pytest.raises(FlashError, match="has no emulator; plug in the board"):
         choose(cable_only)
 
 

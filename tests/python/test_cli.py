@@ -272,11 +272,12 @@ def test_plugged_in_boards_are_known_by_their_usb_ids(
     ports.append(_Port("/dev/ttyX2", None, None))
     monkeypatch.setattr(list_ports, "comports", lambda: ports)
     assert main(["boards", "--json"]) == 0
-    first, second, third = json.loads(capsys.readouterr().out)["ports"]
-    assert first["device"] == "/dev/ttyX0" and "microbit" in first["boards"]
+    first, second, third = json.loads(capsys.readouterr().out)["plugged_in"]
+    assert first["where"] == "/dev/ttyX0" and "microbit" in first["boards"]
+    assert first["option"].endswith("--port /dev/ttyX0")
     assert first["usb"] == f"{vendor:04x}:{product:04x}"
     assert second["usb"] == "ffff:0001" and second["boards"] == []
-    assert third["usb"] is None and third["boards"] == []
+    assert third["usb"] == "" and third["boards"] == [] and third["option"] == ""
 
 
 def test_progress_is_drawn_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,18 +8,18 @@ every key.
 from __future__ import annotations
 
 import os
-import re
-import reprlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from byteprop.errors import ArgumentError
 from byteprop.image import all_ops
 from byteprop.support import paths
+from byteprop_host.boards.runner import Runner, read_runner
+from byteprop_host.boards.toml_table import Table, cut
 from byteprop_host.errors import INSTALL_HOST, BoardFileError, ToolMissingError, did_you_mean
 
 SCHEMA = 1
@@ -31,11 +31,8 @@ SERIAL_LIMITS = {
 }
 """Limits of `[serial]`, and of what a board reports in its answer to HELLO."""
 NATIVE = "native"  # the toolchain of a board that is a process of this computer
-PLACEHOLDERS = ("elf", "hex", "bin", "port", "baud")  # of a runner's arguments, between braces
 
 _MAX_BYTES = 1 << 20  # of a board.toml; those that come with byteprop have 2,000
-
-_E = TypeVar("_E", bound=Enum)
 
 
 class Tier(str, Enum):
@@ -118,24 +115,7 @@ class BuildSettings:
     ops: tuple[str, ...]  # that firmware without a model has; empty: all
     train_flags: tuple[str, ...]  # instead of kernel_flags and program_flags, when it trains
     train_defines: Mapping[str, str]  # in addition, for firmware that trains
-
-
-@dataclass(frozen=True)
-class Runner:
-    """One `[[runner]]`: a way to get firmware onto the board; the first available one is used.
-
-    Kind "qemu" starts the board's `[emulator]`, "simavr" that emulator of AVR, "native" the
-    executable; "command" runs a program with the arguments below, which may contain {elf}, {hex},
-    {bin}, {port} and {baud}.
-    """
-
-    kind: str
-    name: str
-    program: str = ""
-    flash: tuple[str, ...] = ()
-    reset: tuple[str, ...] = ()
-    install: str = ""
-    mcu: str = ""  # simavr's name of the microcontroller
+    uf2_family: int  # of the UF2 file that is made for the boot loader; 0: none
 
 
 @dataclass(frozen=True)
@@ -181,124 +161,7 @@ class Board:
         return ticks * 1e9 / (self.clock.tick_hz * 2.0**self.emulator.icount_shift)
 
 
-class _Table:
-    """A table of a TOML file, read key by key; keys that remain at the end are errors."""
-
-    def __init__(self, values: Mapping[str, Any], file: Path, where: str) -> None:
-        self._values = dict(values)
-        self._file = file
-        self._where = where
-
-    def error(self, key: str, text: str) -> BoardFileError:
-        """The error of a key; `text` follows its name."""
-        return BoardFileError(f"{self._file}: {self._path(key)} {text}")
-
-    def wrong(self, key: str, expected: str, got: object) -> BoardFileError:
-        return BoardFileError(
-            f"{self._file}: {self._path(key)}: expected {expected}, got {_shown(got)}"
-        )
-
-    def _path(self, key: str) -> str:
-        key = _cut(key)
-        return f"{self._where}.{key}" if self._where else key
-
-    def _take(self, key: str, default: object = ...) -> Any:
-        if key in self._values:
-            return self._values.pop(key)
-        if default is ...:
-            raise self.error(key, "is missing")
-        return default
-
-    def text(self, key: str, default: object = ...) -> str:
-        """A string; one without a default is not empty."""
-        value = self._take(key, default)
-        if not _is_text(value) or not (value or default is not ...):
-            raise self.wrong(key, "a string in one line", value)
-        return str(value)
-
-    def word(self, key: str) -> str:
-        """A string that is put into a string of C."""
-        value = self.text(key)
-        if '"' in value or "\\" in value:
-            raise self.wrong(key, "a string without quotes and backslashes", value)
-        return value
-
-    def integer(self, key: str, low: int = 0, high: int = 2**32 - 1, default: object = ...) -> int:
-        value = self._take(key, default)
-        if type(value) is not int or not low <= value <= high:
-            raise self.wrong(key, f"an integer from {low} to {high}", value)
-        return value
-
-    def boolean(self, key: str, default: object = ...) -> bool:
-        value = self._take(key, default)
-        if type(value) is not bool:
-            raise self.wrong(key, "true or false", value)
-        return value
-
-    def texts(self, key: str, default: object = ...) -> tuple[str, ...]:
-        value = self._take(key, default)
-        if not isinstance(value, list) or not all(map(_is_text, value)):
-            raise self.wrong(key, "a list of strings, each in one line", value)
-        return tuple(value)
-
-    def arguments(self, key: str, known: Sequence[str], default: object = ...) -> tuple[str, ...]:
-        """A list of strings with placeholders of `known` in braces."""
-        args = self.texts(key, default)
-        for name in re.findall(r"\{(\w+)\}", " ".join(args)):
-            if name not in known:
-                braced = ["{" + k + "}" for k in known]
-                raise self.wrong(key, f"placeholders of {', '.join(braced)}", "{" + name + "}")
-        return args
-
-    def choice(self, key: str, kind: type[_E]) -> _E:
-        value = self.text(key)
-        try:
-            return kind(value)
-        except ValueError:
-            names = ", ".join(member.value for member in kind)
-            raise self.wrong(key, f"one of {names}", value) from None
-
-    def table(self, key: str, default: object = ...) -> _Table:
-        value = self._take(key, default)
-        if not isinstance(value, dict):
-            raise self.wrong(key, "a table", value)
-        return _Table(value, self._file, self._path(key))
-
-    def tables(self, key: str) -> list[_Table]:
-        value = self._take(key)
-        if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
-            raise self.wrong(key, "an array of tables", value)
-        return [_Table(v, self._file, f"{key}[{i}]") for i, v in enumerate(value)]
-
-    def has(self, key: str) -> bool:
-        return key in self._values
-
-    def remaining_texts(self) -> dict[str, str]:
-        return {key: self.text(key) for key in sorted(self._values)}
-
-    def finish(self, known: Sequence[str] = ()) -> None:
-        for key in self._values:
-            raise self.error(key, f"is not a key of board.toml{did_you_mean(key, known)}")
-
-
-def _is_text(value: object) -> bool:
-    """True for text without control characters, which would reach commands and messages."""
-    return isinstance(value, str) and (value.isprintable() or not value)
-
-
-def _shown(value: object) -> str:
-    """The beginning of a value from a file, however long or deep it is."""
-    try:
-        return _cut(reprlib.repr(value))
-    except ValueError:  # too many digits
-        return "a number of thousands of digits"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 80 else f"{text[:80]}..."
-
-
-def _memory(t: _Table) -> Memory:
+def _memory(t: Table) -> Memory:
     memory = Memory(
         flash_bytes=t.integer("flash_bytes", 1),
         flash_origin=t.integer("flash_origin"),
@@ -334,7 +197,7 @@ def _memory(t: _Table) -> Memory:
     return memory
 
 
-def _clock(t: _Table) -> Clock:
+def _clock(t: Table) -> Clock:
     clock = Clock(
         hz=t.integer("hz", 1), tick=t.choice("tick", Tick), tick_hz=t.integer("tick_hz", default=0)
     )
@@ -344,30 +207,22 @@ def _clock(t: _Table) -> Clock:
     return clock
 
 
-def _is_usb_id(text: str) -> bool:
-    vendor, _, product = text.partition(":")
-    return all(len(s) == 4 and set(s) <= set("0123456789abcdef") for s in (vendor, product))
-
-
-def _serial(t: _Table) -> Serial:
+def _serial(t: Table) -> Serial:
     serial = Serial(
         baud=t.integer("baud", 1),
         rx_window=t.integer("rx_window", *SERIAL_LIMITS["rx_window"]),
         max_payload=t.integer("max_payload", *SERIAL_LIMITS["max_payload"]),
         slots=t.integer("slots", *SERIAL_LIMITS["slots"]),
         slot_bytes=t.integer("slot_bytes", *SERIAL_LIMITS["slot_bytes"]),
-        usb=t.texts("usb", []),
+        usb=t.usb_ids("usb", []),
     )
-    for usb in serial.usb:
-        if not _is_usb_id(usb):
-            raise t.wrong("usb", 'ids such as "0d28:0204"', usb)
     if serial.rx_window & (serial.rx_window - 1):
         raise t.wrong("rx_window", "a power of two", serial.rx_window)
     t.finish(_names(Serial))
     return serial
 
 
-def _ops(t: _Table) -> tuple[str, ...]:
+def _ops(t: Table) -> tuple[str, ...]:
     ops = t.texts("ops", [])
     unknown = [name for name in ops if name not in all_ops()]
     if unknown:
@@ -376,7 +231,7 @@ def _ops(t: _Table) -> tuple[str, ...]:
     return ops
 
 
-def _build(t: _Table) -> BuildSettings:
+def _build(t: Table) -> BuildSettings:
     defines = t.table("defines", {})
     train_defines = t.table("train_defines", {})
     build = BuildSettings(
@@ -391,34 +246,13 @@ def _build(t: _Table) -> BuildSettings:
         train_flags=t.texts("train_flags", []),
         defines=defines.remaining_texts(),
         train_defines=train_defines.remaining_texts(),
+        uf2_family=t.integer("uf2_family", default=0),
     )
     t.finish(_names(BuildSettings))
     return build
 
 
-def _runner(t: _Table) -> Runner:
-    kind = t.text("kind")
-    if kind in ("qemu", "native"):
-        runner = Runner(kind=kind, name=kind)
-    elif kind == "simavr":
-        runner = Runner(kind=kind, name=kind, mcu=t.text("mcu"), install=t.text("install"))
-    elif kind == "command":
-        program = t.text("program")
-        runner = Runner(
-            kind=kind,
-            name=t.text("name", program),
-            program=program,
-            flash=t.arguments("flash", PLACEHOLDERS),
-            reset=t.arguments("reset", PLACEHOLDERS, []),
-            install=t.text("install"),
-        )
-    else:
-        raise t.wrong("kind", "one of qemu, simavr, native, command", kind)
-    t.finish(_names(Runner))
-    return runner
-
-
-def _emulator(t: _Table) -> Emulator:
+def _emulator(t: Table) -> Emulator:
     emulator = Emulator(
         program=t.text("program"),
         args=t.arguments("args", ("elf",)),
@@ -437,7 +271,7 @@ def _emulator(t: _Table) -> Emulator:
 
 def parse_board(file: Path) -> Board:
     """Reads and checks one board.toml. Raises BoardFileError naming file and key."""
-    root = _Table(_read_toml(file), file, "")
+    root = Table(_read_toml(file), file, "")
     root.integer("schema", SCHEMA, SCHEMA)
     t = root.table("board")
     board = Board(
@@ -453,7 +287,7 @@ def parse_board(file: Path) -> Board:
         clock=_clock(root.table("clock")),
         serial=_serial(root.table("serial")),
         build=_build(root.table("build")),
-        runners=tuple(_runner(r) for r in root.tables("runner")),
+        runners=tuple(read_runner(r) for r in root.tables("runner")),
         emulator=_emulator(root.table("emulator")) if root.has("emulator") else None,
         folder=file.resolve().parent,
     )
@@ -491,7 +325,7 @@ def _read_toml(file: Path) -> dict[str, Any]:
     except RecursionError:
         raise BoardFileError(f"{file}: is nested too deeply") from None
     except ValueError as error:  # neither TOML nor UTF-8, and numbers of too many digits
-        raise BoardFileError(f"{file}: is not TOML: {_cut(str(error))}") from None
+        raise BoardFileError(f"{file}: is not TOML: {cut(str(error))}") from None
 
 
 def _names(record: type) -> tuple[str, ...]:

@@ -88,8 +88,18 @@ def add_port(parser: argparse.ArgumentParser) -> None:
         "--port",
         "-p",
         metavar="PORT",
-        help="serial port of the board, for instance /dev/ttyACM0 (default: the board's emulator; "
-        "for a board without one, the port with its USB ids)",
+        help="serial port of the board, for instance /dev/ttyACM0 (default: the port with the "
+        "board's USB ids; if it is not plugged in, its emulator)",
+    )
+    parser.add_argument(
+        "--probe",
+        metavar="SERIAL",
+        help="serial number of the board's debug probe, when several are plugged in",
+    )
+    parser.add_argument(
+        "--emulated",
+        action="store_true",
+        help="use the board's emulator, even if such a board is plugged in",
     )
     parser.add_argument(
         "--timeout",
@@ -117,7 +127,14 @@ def target_from(args: argparse.Namespace) -> BoardTarget:
     """The board and line that the options of add_session name."""
     from byteprop_host.target import BoardTarget
 
-    return BoardTarget.of(args.board, port=args.port, timeout=args.timeout, wire_log=args.wire_log)
+    return BoardTarget.of(
+        args.board,
+        port=args.port,
+        probe=args.probe,
+        emulated=args.emulated,
+        timeout=args.timeout,
+        wire_log=args.wire_log,
+    )
 
 
 def add_samples(parser: argparse.ArgumentParser, *, required: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""`byteprop boards`: supported boards, plugged-in serial ports and installed tools."""
+"""`byteprop boards`: supported boards, what is plugged in, and installed tools."""
 
 from __future__ import annotations
 
@@ -9,10 +9,21 @@ from byteprop_host.console import Console
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    del parser
+    parser.add_argument(
+        "--udev",
+        action="store_true",
+        help="print rules for Linux that give users access to probes and boot loaders",
+    )
 
 
 def _run(args: argparse.Namespace, console: Console) -> int:
+    if args.udev:
+        from byteprop_host.boards.board import all_boards
+        from byteprop_host.flash.udev import FILE, udev_rules
+
+        rules = udev_rules(all_boards())
+        console.result(rules, {"file": FILE, "rules": rules})
+        return EXIT_OK
     from byteprop_host.inventory import inventory
 
     found = inventory()
@@ -22,7 +33,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
 
 VERB = Verb(
     name="boards",
-    summary="list supported boards, plugged-in serial ports and installed tools",
+    summary="list supported boards, what is plugged in, and installed tools",
     example="byteprop boards",
     configure=_configure,
     run=_run,

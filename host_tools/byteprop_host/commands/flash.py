@@ -10,8 +10,9 @@ from byteprop_host.commands import EXIT_OK, Verb, add_baked_model, add_board, ad
 from byteprop_host.console import Console
 
 if TYPE_CHECKING:
+    from byteprop_host.boards.board import Board
     from byteprop_host.firmware.firmware import Firmware
-    from byteprop_host.flash import RunningBoard
+    from byteprop_host.flash import RunningBoard, Way
     from byteprop_host.link import DeviceInfo
 
 
@@ -23,6 +24,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--dry-run", action="store_true", help="print the commands without running them"
     )
     parser.add_argument(
+        "--erase", action="store_true", help="erase the board's whole flash and write nothing"
+    )
+    parser.add_argument(
+        "--reset", action="store_true", help="restart the board's program and write nothing"
+    )
+    parser.add_argument(
         "--no-wait",
         action="store_true",
         help="stop the emulator once it has responded, instead of waiting for Ctrl-C",
@@ -32,28 +39,48 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace, console: Console) -> int:
     import byteprop
     from byteprop_host.boards.board import load_board
-    from byteprop_host.deployment import is_baked, plugged_in, start_board
+    from byteprop_host.deployment import is_baked, start_board
     from byteprop_host.firmware.build import build
-    from byteprop_host.flash import plan
+    from byteprop_host.flash import find_board, plan
 
     board = load_board(args.board)
-    port = args.port or plugged_in(board)
+    way = find_board(board, port=args.port, probe=args.probe, emulated=args.emulated)
+    if args.erase or args.reset:
+        return _act(args, board, way, console)
     image = byteprop.load(args.model).image if args.model and is_baked(board) else None
     with console.progress() as progress:
         firmware = build(board, image, progress=progress)
         if args.dry_run:
-            commands = plan(board, firmware, port=port)
+            commands = plan(board, firmware, way=way)
             console.result(
                 commands.text(),
                 {"board": board.name, "commands": [list(c) for c in commands.commands]},
             )
             return EXIT_OK
-        running = start_board(board, firmware, port=port, timeout=args.timeout, progress=progress)
+        running = start_board(board, firmware, way=way, timeout=args.timeout, progress=progress)
     with running:
         info = _hello(running, firmware, args.timeout)
         _print_board(console, running, firmware, info)
-        if port is None and not args.no_wait:
+        if way is None and not args.no_wait:
             _wait(running, console)
+    return EXIT_OK
+
+
+def _act(args: argparse.Namespace, board: Board, way: Way | None, console: Console) -> int:
+    """Erases or resets a board on a cable."""
+    from byteprop.errors import ArgumentError
+    from byteprop_host.flash import CableRunner, Way, choose
+
+    if args.erase and args.reset:
+        raise ArgumentError("--erase: expected --erase or --reset, got both")
+    runner = choose(board, way or Way())
+    assert isinstance(runner, CableRunner)
+    if args.erase:
+        runner.erase(way or Way(), args.timeout)
+    else:
+        runner.reset(way or Way(), args.timeout)
+    done = "erased" if args.erase else "reset"
+    console.result(f"{board.name}: {done}", {"board": board.name, done: True})
     return EXIT_OK
 
 

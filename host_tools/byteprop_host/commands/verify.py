@@ -15,6 +15,7 @@ from byteprop_host.commands import (
     check_outputs,
     print_result_and_report,
     reading_from,
+    target_from,
 )
 from byteprop_host.console import Console
 
@@ -49,16 +50,13 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     with console.progress() as progress:
         verdict = verify(
             args.file,
-            board=args.board,
-            port=args.port,
+            target_from(args),
             data=args.data,
             labels=args.labels,
             samples=args.samples,
             reading=reading_from(args),
             reference=ReferenceKind(args.reference),
             against=args.against,
-            timeout=args.timeout,
-            wire_log=args.wire_log,
             progress=progress,
         )
     return print_result_and_report(args, console, verdict, lambda path: write_report(verdict, path))

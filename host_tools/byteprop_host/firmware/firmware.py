@@ -20,6 +20,7 @@ class Firmware:
     elf: Path
     hex: Path | None
     binary: Path | None
+    uf2: Path | None  # for boards whose boot loader takes it
     build_id: int
     flash_bytes: int
     ram_bytes: int  # with stack, line buffers and pool

@@ -15,6 +15,7 @@ from byteprop_host.firmware.build_plan import BuildPlan
 from byteprop_host.firmware.capacity import compare
 from byteprop_host.firmware.elf import Elf, flash_image, intel_hex, read_elf
 from byteprop_host.firmware.subprocesses import CommandFailed, run_tool
+from byteprop_host.firmware.uf2 import uf2
 
 # No start-up files and no C library: the parts of boards/ have all that is needed.
 _FREESTANDING_LINK = ("-nostdlib", "-nostartfiles")
@@ -48,6 +49,8 @@ def _link(plan: BuildPlan, objects: Sequence[Path], made: Path) -> None:
     start, image = flash_image(content)
     (made / "firmware.bin").write_bytes(image)
     (made / "firmware.hex").write_text(intel_hex(start, image), encoding="ascii")
+    if plan.board.build.uf2_family:
+        (made / "firmware.uf2").write_bytes(uf2(start, image, plan.board.build.uf2_family))
     (made / "sizes.json").write_text(json.dumps(_sizes(plan, content)), encoding="ascii")
 
 

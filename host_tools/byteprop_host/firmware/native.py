@@ -68,6 +68,7 @@ def _firmware(board: Board, program: Path, build_id: int) -> Firmware:
         board=board,
         elf=program,
         hex=None,
+        uf2=None,
         binary=None,
         build_id=build_id,
         flash_bytes=0,

@@ -2,93 +2,122 @@
 
 from __future__ import annotations
 
-from byteprop_host.boards.board import Board, Runner
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from byteprop_host.boards.board import Board
 from byteprop_host.errors import FlashError, ToolMissingError
 from byteprop_host.firmware.firmware import Firmware
-from byteprop_host.flash.base import FlashCommands, FlashRunner, Probe, RunningBoard
-from byteprop_host.flash.command import CableBoard, CommandRunner
+from byteprop_host.flash.avrdude import AvrdudeRunner
+from byteprop_host.flash.base import Availability, FlashCommands, FlashRunner, RunningBoard, Way
+from byteprop_host.flash.cable import CableBoard, CableRunner
+from byteprop_host.flash.command import CommandRunner
+from byteprop_host.flash.daplink import DaplinkRunner
+from byteprop_host.flash.dfu_util import DfuUtilRunner
+from byteprop_host.flash.esptool import EsptoolRunner
+from byteprop_host.flash.find import find_board, is_plugged_in, open_port
 from byteprop_host.flash.native import NativeBoard, NativeRunner
+from byteprop_host.flash.openocd import OpenocdRunner
+from byteprop_host.flash.pyocd import PyocdRunner
 from byteprop_host.flash.qemu import QemuBoard, QemuRunner
 from byteprop_host.flash.simavr import SimavrBoard, SimavrRunner
+from byteprop_host.flash.st_flash import StFlashRunner
+from byteprop_host.flash.uf2 import Uf2Runner
 
 __all__ = [
+    "Availability",
     "CableBoard",
+    "CableRunner",
     "CommandRunner",
     "FlashCommands",
     "FlashRunner",
     "NativeBoard",
     "NativeRunner",
-    "Probe",
     "QemuBoard",
     "QemuRunner",
     "RunningBoard",
     "SimavrBoard",
     "SimavrRunner",
+    "Way",
     "choose",
+    "find_board",
+    "is_plugged_in",
+    "open_port",
     "plan",
     "runners",
     "start",
 ]
 
-
-def _runner(board: Board, runner: Runner) -> FlashRunner:
-    if runner.kind == "qemu":
-        return QemuRunner(board)
-    if runner.kind == "simavr":
-        return SimavrRunner(board, runner)
-    if runner.kind == "native":
-        return NativeRunner(board)
-    return CommandRunner(board, runner)
+# By kind, as boards/runner.py reads them.
+_RUNNERS: Mapping[str, Callable[[Board, Any], FlashRunner]] = {
+    "qemu": lambda board, _: QemuRunner(board),
+    "native": lambda board, _: NativeRunner(board),
+    "simavr": SimavrRunner,
+    "command": CommandRunner,
+    "openocd": OpenocdRunner,
+    "pyocd": PyocdRunner,
+    "st-flash": StFlashRunner,
+    "dfu-util": DfuUtilRunner,
+    "avrdude": AvrdudeRunner,
+    "esptool": EsptoolRunner,
+    "uf2": Uf2Runner,
+    "daplink": DaplinkRunner,
+}
 
 
 def runners(board: Board) -> tuple[FlashRunner, ...]:
     """The board's runners in the order of board.toml."""
-    return tuple(_runner(board, r) for r in board.runners)
+    return tuple(_RUNNERS[r.kind](board, r) for r in board.runners)
 
 
-def _candidates(board: Board, port: str | None, name: str | None) -> list[FlashRunner]:
+def _candidates(board: Board, way: Way | None, name: str | None) -> list[FlashRunner]:
     """The runners that suit, installed or not; at least one."""
     candidates = [
         r
         for r in runners(board)
-        if (r.name == name if name is not None else r.needs_port == (port is not None))
+        if (r.name == name if name is not None else r.is_cable == (way is not None))
     ]
     if candidates:
         return candidates
     known = ", ".join(r.name for r in runners(board))
     if name is not None:
         raise FlashError(f"{board.name}: expected a runner of {known}, got {name!r}")
-    if port is not None:
+    if way is not None:
         raise FlashError(
-            f"{board.name} runs only on this computer ({known}); leave out --port {port}"
+            f"{board.name} runs only on this computer ({known}); leave out "
+            + (f"--port {way.port}" if way.port else f"--probe {way.probe}")
         )
-    raise FlashError(f"{board.name} has no emulator; name the port of the board with --port")
+    raise FlashError(
+        f"{board.name} has no emulator; plug in the board, or name its port with --port"
+    )
 
 
-def choose(board: Board, port: str | None = None, *, name: str | None = None) -> FlashRunner:
-    """The first available runner: with a port, one that writes over a cable; else an emulator."""
-    candidates = _candidates(board, port, name)
-    for runner in candidates:
-        if runner.probe().available:
-            return runner
-    missing = "; or ".join(f"{r.probe().detail}: {r.probe().install}" for r in candidates)
+def choose(board: Board, way: Way | None = None, *, name: str | None = None) -> FlashRunner:
+    """The first available runner, if possible one whose probe or drive is plugged in. With a way,
+    one that writes over a cable; else an emulator."""
+    candidates = _candidates(board, way, name)
+    available = [r for r in candidates if r.availability().available]
+    if available:
+        return next((r for r in available if r.is_present()), available[0])
+    found = [r.availability() for r in candidates]
+    missing = "; or ".join(f"{a.detail}: {a.install}" for a in found)
     raise ToolMissingError(f"{board.name}: {missing}")
 
 
 def plan(
-    board: Board, firmware: Firmware, *, port: str | None = None, runner: str | None = None
+    board: Board, firmware: Firmware, *, way: Way | None = None, runner: str | None = None
 ) -> FlashCommands:
     """A dry run: the exact commands that `start` runs once the tool is installed."""
-    candidates = _candidates(board, port, runner)
-    chosen = next((r for r in candidates if r.probe().available), candidates[0])
-    return chosen.plan(firmware, port)
+    candidates = _candidates(board, way, runner)
+    chosen = next((r for r in candidates if r.availability().available), candidates[0])
+    return chosen.plan(firmware, way or Way())
 
 
 def start(
     board: Board,
     firmware: Firmware,
     *,
-    port: str | None = None,
+    way: Way | None = None,
     runner: str | None = None,
     write: bool = True,
     icount: bool = False,
@@ -96,8 +125,8 @@ def start(
 ) -> RunningBoard:
     """Writes `firmware` to `board` and starts it.
 
-    port: serial port of the board; None: it is emulated. write=False: the board on the cable has
+    way: how the board is reached; None: it is emulated. write=False: the board on the cable has
     this firmware already. icount: the emulator counts instructions, so that ticks repeat exactly.
     """
-    chosen = choose(board, port, name=runner)
-    return chosen.start(firmware, port, write=write, icount=icount, timeout=timeout)
+    chosen = choose(board, way, name=runner)
+    return chosen.start(firmware, way or Way(), write=write, icount=icount, timeout=timeout)

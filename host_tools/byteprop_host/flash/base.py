@@ -13,7 +13,7 @@ from byteprop_host.firmware.firmware import Firmware
 
 
 @dataclass(frozen=True)
-class Probe:
+class Availability:
     """Whether a runner works on this computer; install: how to install what is missing."""
 
     available: bool
@@ -21,11 +21,22 @@ class Probe:
     install: str
 
 
-def probe_program(program: str, install: str) -> Probe:
+def program_availability(program: str, install: str) -> Availability:
     path = shutil.which(program)
     if path is None:
-        return Probe(False, f"{program} is not installed", install)
-    return Probe(True, path, install)
+        return Availability(False, f"{program} is not installed", install)
+    return Availability(True, path, install)
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a board on a cable is reached.
+
+    port: its serial port; None: the one with its USB ids. probe: serial number of the debug probe
+    or boot loader; None: the only one."""
+
+    port: str | None = None
+    probe: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,14 +88,21 @@ class FlashRunner(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def needs_port(self) -> bool: ...
-    def probe(self) -> Probe: ...
-    def plan(self, firmware: Firmware, port: str | None) -> FlashCommands:
+    def is_cable(self) -> bool:
+        """Whether it writes to a board on a cable; else it runs a process of this computer."""
+        ...
+
+    def availability(self) -> Availability: ...
+    def is_present(self) -> bool:
+        """Whether what it writes through is plugged in, as far as that can be seen."""
+        ...
+
+    def plan(self, firmware: Firmware, way: Way) -> FlashCommands:
         """The commands of `start`. FlashError when an argument is missing."""
         ...
 
     def start(
-        self, firmware: Firmware, port: str | None, *, write: bool, icount: bool, timeout: float
+        self, firmware: Firmware, way: Way, *, write: bool, icount: bool, timeout: float
     ) -> RunningBoard:
         """Writes the firmware (an emulator loads it) and starts it."""
         ...

@@ -9,7 +9,7 @@ import threading
 from byteprop_host.boards.board import Board
 from byteprop_host.errors import FlashError
 from byteprop_host.firmware.firmware import Firmware
-from byteprop_host.flash.base import FlashCommands, StartedBoard
+from byteprop_host.flash.base import FlashCommands, StartedBoard, Way
 from byteprop_host.flash.process import Child, Pty
 
 
@@ -69,17 +69,20 @@ class ProcessBoard(StartedBoard):
 class ProcessRunner:
     """Starts a process on a pseudo-terminal of its own."""
 
-    needs_port = False
+    is_cable = False
     counts_instructions = False
     no_icount = ""  # the reason
 
     def __init__(self, board: Board) -> None:
         self.board = board
 
+    def is_present(self) -> bool:
+        return True
+
     def start(
         self,
         firmware: Firmware,
-        port: str | None,
+        way: Way,
         *,
         write: bool = True,
         icount: bool = False,

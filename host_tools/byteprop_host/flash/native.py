@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from byteprop_host.boards.board import Board
 from byteprop_host.firmware.firmware import Firmware
-from byteprop_host.flash.base import FlashCommands, Probe
+from byteprop_host.flash.base import Availability, FlashCommands, Way
 from byteprop_host.flash.local import ProcessBoard, ProcessRunner
 from byteprop_host.flash.process import Child, Pty
 
@@ -30,10 +30,10 @@ class NativeRunner(ProcessRunner):
     name = "native"
     no_icount = "a native process has no instruction counter"
 
-    def probe(self) -> Probe:
-        return Probe(True, "this computer", "")
+    def availability(self) -> Availability:
+        return Availability(True, "this computer", "")
 
-    def plan(self, firmware: Firmware, port: str | None) -> FlashCommands:
+    def plan(self, firmware: Firmware, way: Way) -> FlashCommands:
         return self._plan(firmware, "FD")
 
     def _plan(self, firmware: Firmware, fd: str) -> FlashCommands:

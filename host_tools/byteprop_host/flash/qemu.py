@@ -10,7 +10,7 @@ from typing import Any
 from byteprop_host.boards.board import Board
 from byteprop_host.errors import FlashError
 from byteprop_host.firmware.firmware import Firmware
-from byteprop_host.flash.base import FlashCommands, Probe, probe_program
+from byteprop_host.flash.base import Availability, FlashCommands, Way, program_availability
 from byteprop_host.flash.local import ProcessBoard, ProcessRunner
 from byteprop_host.flash.process import Child, Pty
 
@@ -113,11 +113,11 @@ class QemuRunner(ProcessRunner):
         self._emulator = board.emulator
         self.counts_instructions = board.emulator.icount
 
-    def probe(self) -> Probe:
+    def availability(self) -> Availability:
         install = f"sudo apt-get install {self._emulator.install}"
-        return probe_program(self._emulator.program, install)
+        return program_availability(self._emulator.program, install)
 
-    def plan(self, firmware: Firmware, port: str | None) -> FlashCommands:
+    def plan(self, firmware: Firmware, way: Way) -> FlashCommands:
         return self._plan(firmware, "FD", icount=False)
 
     def _plan(self, firmware: Firmware, fd: str, *, icount: bool) -> FlashCommands:

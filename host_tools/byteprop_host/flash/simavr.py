@@ -7,10 +7,11 @@ import subprocess
 import zlib
 from pathlib import Path
 
-from byteprop_host.boards.board import Board, Runner, boards_root
+from byteprop_host.boards.board import Board, boards_root
+from byteprop_host.boards.runner import Simavr
 from byteprop_host.errors import ToolMissingError
 from byteprop_host.firmware.firmware import Firmware, cache_dir, placed_at_once
-from byteprop_host.flash.base import FlashCommands, Probe
+from byteprop_host.flash.base import Availability, FlashCommands, Way
 from byteprop_host.flash.local import ProcessBoard, ProcessRunner
 from byteprop_host.flash.process import Child, Pty
 
@@ -67,17 +68,17 @@ class SimavrRunner(ProcessRunner):
     name = "simavr"
     no_icount = "simavr counts cycles, not instructions"
 
-    def __init__(self, board: Board, runner: Runner) -> None:
+    def __init__(self, board: Board, runner: Simavr) -> None:
         super().__init__(board)
         self._runner = runner
 
-    def probe(self) -> Probe:
+    def availability(self) -> Availability:
         try:
-            return Probe(True, str(simulator()), self._runner.install)
+            return Availability(True, str(simulator()), self._runner.install)
         except ToolMissingError as missing:
-            return Probe(False, str(missing), self._runner.install)
+            return Availability(False, str(missing), self._runner.install)
 
-    def plan(self, firmware: Firmware, port: str | None) -> FlashCommands:
+    def plan(self, firmware: Firmware, way: Way) -> FlashCommands:
         return self._plan(firmware, _NAME, "FD")
 
     def _plan(self, firmware: Firmware, program: str, fd: str) -> FlashCommands:

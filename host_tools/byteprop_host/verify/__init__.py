@@ -14,7 +14,6 @@ from byteprop.engine._raw import crc32
 from byteprop.errors import ArgumentError
 from byteprop.graph import Graph
 from byteprop.training.metrics import confusion
-from byteprop_host.boards.board import Board
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.data.reading import Reading
 from byteprop_host.data.samples import Ints, SampleSet, choose
@@ -38,27 +37,24 @@ _MEASURED_SAMPLES = 8
 
 def verify(
     model: Path,
+    on: BoardTarget | None = None,
     *,
-    board: str | Path | Board = "host",
-    port: str | None = None,
     data: Path | None = None,
     labels: Path | None = None,
     samples: int | None = None,
     reading: Reading | None = None,
     reference: ReferenceKind = ReferenceKind.AUTO,
     against: Path | None = None,
-    timeout: float = 10.0,
     progress: Progress = no_progress,
-    wire_log: Path | None = None,
 ) -> Verdict:
-    """Runs `model` on `board` and compares it with a reference.
+    """Runs `model` on a board and compares it with a reference.
 
-    data: samples (`byteprop.data` names the formats), with labels or expected outputs if the file
-    has them; None: generated samples. against: the model file that the reference runs, when `model`
-    is another form of it (a .bpm made from a .tflite).
+    on: the board; None: `host`. data: samples (`byteprop.data` names the formats), with labels or
+    expected outputs if the file has them; None: generated samples. against: the model file that the
+    reference runs, when `model` is another form of it (a .bpm made from a .tflite).
     """
     whole = Stopwatch()
-    target = BoardTarget.of(board, port=port, timeout=timeout, wire_log=wire_log)
+    target = on or BoardTarget.of()
     source = partial(choose, data=data, n=samples, labels=labels, reading=reading)
     task = _prepare(model, against, source, reference, progress)
     with deploy(target, task.model.image, progress=progress) as deployment:

@@ -1,0 +1,43 @@
+"""avrdude: writes through the boot loader of an AVR, on the board's serial port."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from byteprop_host.boards.board import Board
+from byteprop_host.boards.runner import Avrdude
+from byteprop_host.firmware.firmware import Firmware
+from byteprop_host.flash.base import Way
+from byteprop_host.flash.cable import CableRunner, Symptom, needs_port
+
+
+class AvrdudeRunner(CableRunner):
+    program = "avrdude"
+    done = r"bytes of flash verified"
+    symptoms = (
+        Symptom(
+            r"Permission denied",
+            "no permission for the port: sudo usermod -aG dialout $USER, then log in again",
+        ),
+        Symptom(r"Device or resource busy", "another program uses the port: close serial monitors"),
+        Symptom(r"[Nn]o such file or directory", "the port is not there: see `byteprop boards`"),
+        Symptom(
+            r"not in sync|stk500.*(recv|getsync|timeout)",
+            "no boot loader answers: is --board right? press reset and try again; clones with an "
+            "old boot loader need 57600 baud",
+        ),
+        Symptom(
+            r"[Dd]evice signature .*(not|does)|Expected signature",
+            "this is another chip than expected: is --board right?",
+        ),
+        Symptom(r"verification error|content mismatch", "the chip did not keep the data"),
+    )
+
+    def __init__(self, board: Board, runner: Avrdude) -> None:
+        super().__init__(board, runner)
+        self._settings = runner
+
+    def flash_commands(self, firmware: Firmware, way: Way) -> Sequence[Sequence[str]]:
+        s = self._settings
+        call = ["-p", s.part, "-c", s.programmer, "-P", needs_port(self, way), "-b", str(s.baud)]
+        return ([*call, "-D", "-U", f"flash:w:{firmware.hex}:i"],)
