@@ -14,10 +14,23 @@ static bool same_text(const char *a, const char *b) {
 
 #if BP_ISA_AT_RUN_TIME
 
-static const bp_isa_t avx2 = {"avx2", bp_dot_rows_s8_avx2, bp_dot_row_s8, bp_sgd_row_s16_avx2,
-                              bp_dense_backward_s8_avx2};
-static const bp_isa_t portable = {"portable", bp_dot_rows_s8, bp_dot_row_s8, bp_sgd_row_s16,
-                                  bp_dense_backward_s8};
+static const bp_isa_t avx2 = {
+    .name = "avx2",
+    .dot_rows = bp_dot_rows_s8_avx2,
+    .dot_row = bp_dot_row_s8,
+    .sgd_row = bp_sgd_row_s16_avx2,
+    .backward = bp_dense_backward_s8_avx2,
+};
+static const bp_isa_t portable = {
+    .name = "portable",
+    .dot_rows = bp_dot_rows_s8,
+    .dot_row = bp_dot_row_s8,
+    .sgd_row = bp_sgd_row_s16,
+    .backward = bp_dense_backward_s8,
+    .conv_columns = bp_conv_columns_s8,
+    .conv_block = bp_conv_block_s8,
+    .conv_pixels = BP_CONV_PLAIN_PIXELS,
+};
 
 /* All there are, best first. A new one is a line here. */
 static const bp_isa_t *const all[] = {&avx2, &portable};

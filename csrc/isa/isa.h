@@ -26,6 +26,9 @@ typedef struct {
     bp_dot_row_t *dot_row;
     bp_sgd_row_t *sgd_row;
     bp_backward_t *backward;
+    bp_conv_columns_t *conv_columns;
+    bp_conv_block_t *conv_block;
+    uint8_t conv_pixels; /* of a block, at most BP_CONV_COLUMNS; 0: not supplied */
 } bp_isa_t;
 
 /* The primitives in use; the best ones of the CPU until bp_isa_select changes them. */
@@ -36,6 +39,9 @@ const bp_isa_t *bp_isa(void);
 #define BP_ISA_DOT_ROW isa_in_use->dot_row
 #define BP_ISA_SGD_ROW isa_in_use->sgd_row
 #define BP_ISA_BACKWARD isa_in_use->backward
+#define BP_ISA_CONV_COLUMNS isa_in_use->conv_columns
+#define BP_ISA_CONV_BLOCK isa_in_use->conv_block
+#define BP_ISA_CONV_PIXELS isa_in_use->conv_pixels
 
 bp_dot_rows_t bp_dot_rows_s8_avx2;
 bp_sgd_row_t bp_sgd_row_s16_avx2;
@@ -93,6 +99,14 @@ int32_t bp_round_shift_right_avr(int32_t x, uint8_t rshift);
 #ifndef BP_ISA_BACKWARD
 #define BP_ISA_BACKWARD bp_dense_backward_s8
 #endif
+/* Firmware without its own primitives for a convolution's block computes pixel by pixel. */
+#ifndef BP_ISA_CONV_PIXELS
+#define BP_ISA_CONV_PIXELS 0
+#define BP_ISA_CONV_COLUMNS bp_conv_columns_s8
+#define BP_ISA_CONV_BLOCK bp_conv_block_s8
+#endif
+bp_conv_columns_t BP_ISA_CONV_COLUMNS;
+bp_conv_block_t BP_ISA_CONV_BLOCK;
 bp_dot_rows_t BP_ISA_DOT_ROWS;
 bp_dot_row_t BP_ISA_DOT_ROW;
 bp_sgd_row_t BP_ISA_SGD_ROW;

@@ -6,9 +6,9 @@
  * 4; padding may be read. x may have any alignment, and nothing beyond its n bytes may be read. No
  * other byte than those of the result may be written.
  *
- * A new primitive (a convolution's block of several output positions by rows, a depthwise block) is
- * a type with its contract here, a definition in kernels/, a member of bp_isa_t and a default in
- * isa.h. A CPU that does not supply it keeps the plain one. */
+ * A new primitive is a type with its contract here, a definition in kernels/, a member of bp_isa_t
+ * and a default in isa.h. A CPU that does not supply it keeps the plain one; those of a convolution's
+ * block are only used where the CPU supplies them. */
 #ifndef BYTEPROP_ISA_PRIMITIVES_H
 #define BYTEPROP_ISA_PRIMITIVES_H
 
@@ -24,6 +24,31 @@ typedef void bp_dot_rows_t(int32_t *acc, const int8_t *x, const uint8_t *weights
 /* sum_i row[i] * x[i] over n_in columns, for rows left over. */
 typedef int32_t bp_dot_row_t(const int8_t *x, const uint8_t *row, uint16_t n_in);
 bp_dot_row_t bp_dot_row_s8;
+
+/* A block of a convolution: BP_ISA_CONV_PIXELS output pixels. Their inputs are first put into columns,
+ * whose form is the CPU's own, in at most BP_CONV_COLUMNS bytes for each weight of a row. */
+
+/* Inputs in runs of n neighbours, one behind the other in the columns. */
+typedef struct {
+    uint32_t n;
+    uint32_t count;
+    uint32_t pitch;      /* bytes from run to run in x */
+    uint32_t row_stride; /* of the weights: a pixel's inputs rounded up to 4 */
+} bp_runs_t;
+
+/* Puts inputs at at .. at + count * n - 1 of each pixel into the columns. x[i]: the first run of
+ * pixel i. Inputs from n_in to row_stride - 1 are never put: whatever the columns have there, the
+ * weights are 0. */
+typedef void bp_conv_columns_t(int8_t *columns, uint32_t at, const int8_t *const *x,
+                               const bp_runs_t *runs);
+bp_conv_columns_t bp_conv_columns_s8;
+
+/* y[i * y_step + j] for each pixel i and j = 0 .. p->n_out - 1, as bp_dense_s8 of the pixel's inputs.
+ * p is per_channel and fast: bp_requant_short is exact, and y_min .. y_max may be -128 .. 127. */
+typedef void bp_conv_block_t(int8_t *y, int32_t y_step, const int8_t *columns,
+                             const bp_dense_s8_t *p);
+bp_conv_block_t bp_conv_block_s8;
+enum { BP_CONV_PLAIN_PIXELS = 3 }; /* of the definitions' blocks */
 
 /* ---- training; weights are RAM, in the planes wh (the inference weights) and wl (the residuals):
  * W = 256 * wh + wl ---- */

@@ -1,9 +1,12 @@
-#include <byteprop/config.h>
-#include <byteprop/kernels.h>
+#include "conv.h"
+#include "isa/isa.h"
 #include <stdbool.h>
 
 /* The inputs of each output pixel are collected into a column, which a dense layer then takes: so the
- * fastest row-block primitive of the CPU computes convolutions too. */
+ * fastest row-block primitive of the CPU computes convolutions too. Where the CPU has primitives for
+ * blocks of pixels, FAST convolutions take those, and here only the pixels that fill no block. */
+
+enum { PIXELS = 4 }; /* whose columns are collected before any is written */
 
 /* An output pixel. */
 typedef struct {
@@ -70,10 +73,7 @@ static void put_pixel(int8_t *y, const int8_t *column, const bp_conv_s8_t *p, bp
         bp_dense_s8(y, column, &group);
         y += group.n_out;
         column += group.n_in;
-        group.weights += (size_t)group.n_out * group.row_stride;
-        group.bias += (size_t)4 * group.n_out;
-        group.mult_q31 += (size_t)4 * group.n_out;
-        group.lshift += group.n_out;
+        bp_conv_next_group(&group);
     }
 }
 
@@ -82,35 +82,24 @@ static uint32_t column_bytes(const bp_conv_shape_t *s) {
     return (uint32_t)s->window[0].kernel * s->window[1].kernel * s->x_channels;
 }
 
-uint32_t bp_conv_scratch(const bp_conv_shape_t *shape) {
-    return BP_CONV_COLUMNS * column_bytes(shape);
+uint32_t bp_conv_scratch(const bp_conv_shape_t *shape, uint16_t groups) {
+    return BP_CONV_COLUMNS * groups * bp_conv_row_stride(shape, groups);
 }
 
-void bp_conv_s8(int8_t *y, const int8_t *x, int8_t *columns, const bp_conv_s8_t *p) {
+/* Pixel number i of all images. */
+static pixel_t pixel_at(uint32_t i, const bp_conv_shape_t *s) {
+    const uint32_t row = i / s->y_width;
+    return (pixel_t){row / s->y_height, row % s->y_height, i % s->y_width};
+}
+
+/* `left` pixels, from `at` on. */
+static void put_pixels(int8_t *y, const int8_t *x, int8_t *columns, const bp_conv_s8_t *p,
+                       pixel_t at, uint32_t left, bool reversed) {
     const bp_conv_shape_t *s = &p->shape;
-    const uint32_t bytes = column_bytes(s), total = s->batch * s->y_height * s->y_width;
-    const bool reversed = bp_conv_is_backward(s);
-    const uint16_t n_in = (uint16_t)(bytes / p->groups);
-    const bp_dense_s8_t first_group = {
-        .weights = p->weights,
-        .bias = p->bias,
-        .mult_q31 = p->mult_q31,
-        .lshift = p->lshift,
-        .n_in = n_in,
-        .n_out = (uint16_t)(s->y_channels / p->groups),
-        .row_stride = (uint16_t)((n_in + 3u) & ~3u),
-        .per_channel = 1,
-        .y_zp = p->y_zp,
-        .y_min = p->y_min,
-        .y_max = p->y_max,
-    };
-    pixel_t at = {0, 0, 0};
-    if (reversed) {
-        at = (pixel_t){s->batch - 1, s->y_height - 1, s->y_width - 1};
-        y += (size_t)((total - 1) * s->y_channels);
-    }
-    for (uint32_t left = total; left != 0;) {
-        const uint8_t n = left < BP_CONV_COLUMNS ? (uint8_t)left : BP_CONV_COLUMNS;
+    const uint32_t bytes = column_bytes(s);
+    const bp_dense_s8_t first_group = bp_conv_first_group(p);
+    while (left != 0) {
+        const uint8_t n = left < PIXELS ? (uint8_t)left : PIXELS;
         for (uint8_t i = 0; i < n; ++i) {
             put_column(columns + (size_t)(i * bytes), x, p, &at);
             (reversed ? backward : forward)(&at, s);
@@ -121,4 +110,24 @@ void bp_conv_s8(int8_t *y, const int8_t *x, int8_t *columns, const bp_conv_s8_t 
         }
         left -= n;
     }
+}
+
+void bp_conv_s8(int8_t *y, const int8_t *x, int8_t *columns, const bp_conv_s8_t *p) {
+    BP_ISA_BEGIN
+    const bp_conv_shape_t *s = &p->shape;
+    const uint32_t total = s->batch * s->y_height * s->y_width;
+    const bool reversed = bp_conv_is_backward(s);
+    const int32_t direction = reversed ? -1 : 1;
+    pixel_t at = {0, 0, 0};
+    uint32_t done = 0;
+    if (reversed) {
+        at = (pixel_t){s->batch - 1, s->y_height - 1, s->y_width - 1};
+        y += (size_t)((total - 1) * s->y_channels);
+    }
+    if (BP_ISA_CONV_PIXELS != 0 && p->fast) {
+        done = bp_conv_blocks(y, x, columns, p, total, direction);
+        y += direction * (int32_t)(done * s->y_channels);
+        at = pixel_at(reversed ? total - 1 - done : done, s);
+    }
+    put_pixels(y, x, columns, p, at, total - done, reversed);
 }

@@ -32,7 +32,8 @@ bp_status_t bp_op_conv_check(const bp_reader_t *reader, const bp_op_t *op) {
     }
     BP_TRY(bp_check_conv_window(reader, op, &conv));
     BP_TRY(bp_check_rows(reader, op, n_in, s->y_channels));
-    BP_TRY(bp_check_scratch_bytes(reader, op, bp_conv_scratch(s)));
+    BP_TRY(bp_check_fast_conv(reader, op, n_in, bp_row_stride(n_in) * s->y_channels));
+    BP_TRY(bp_check_scratch_bytes(reader, op, bp_conv_scratch(s, conv.groups)));
     const uint32_t distance = bp_conv_distance(s);
     return bp_conv_is_backward(s) ? bp_check_distance(reader, op, X, Y, distance)
                                   : bp_check_distance(reader, op, Y, X, distance);

@@ -2,11 +2,11 @@
 
 #include "ops/window.h"
 
-/* The words of a convolution: layout u8, activation u8, 0, 0; y_min i16, y_max i16; the window;
- * groups u16, 0; offsets of weights, biases, multipliers, shifts, weight scales. */
+/* The words of a convolution: layout u8, activation u8, flags u8, 0; y_min i16, y_max i16; the
+ * window; groups u16, 0; offsets of weights, biases, multipliers, shifts, weight scales. */
 
-enum { LAYOUT = 0, ACTIVATION = 1, Y_MIN = 4, Y_MAX = 6, WINDOW = 8, GROUPS = 24, WEIGHTS = 28 };
-enum { BIAS = 32, MULTIPLIERS = 36, LSHIFTS = 40, WEIGHT_SCALES = 44 };
+enum { LAYOUT = 0, ACTIVATION = 1, FLAGS = 2, Y_MIN = 4, Y_MAX = 6, WINDOW = 8, GROUPS = 24 };
+enum { WEIGHTS = 28, BIAS = 32, MULTIPLIERS = 36, LSHIFTS = 40, WEIGHT_SCALES = 44 };
 
 static void read_shape(bp_conv_shape_t *shape, const uint8_t *tx, const uint8_t *ty,
                        const uint8_t *params) {
@@ -33,6 +33,7 @@ void bp_conv_record(bp_conv_s8_t *conv, const bp_model_t *model, const bp_op_t *
     conv->y_zp = (int8_t)bp_record_zero_point(ty);
     conv->y_min = BP_ROM_I8(params + Y_MIN); /* the range is one of int8 */
     conv->y_max = BP_ROM_I8(params + Y_MAX);
+    conv->fast = (BP_ROM_U8(params + FLAGS) & BP_OP_FAST) != 0;
 }
 
 static bp_status_t check_shapes(const bp_reader_t *reader, const bp_op_t *op,
@@ -65,7 +66,7 @@ static bp_status_t check_channels(const bp_reader_t *reader, const bp_op_t *op, 
 bp_status_t bp_check_conv(const bp_reader_t *reader, const bp_op_t *op, const bp_conv_s8_t *conv) {
     const uint8_t *p = op->params;
     BP_TRY(check_shapes(reader, op, &conv->shape));
-    if (BP_ROM_U8(p + LAYOUT) != BP_LAYOUT_ROWS) {
+    if (BP_ROM_U8(p + LAYOUT) != BP_LAYOUT_ROWS || (BP_ROM_U8(p + FLAGS) & ~BP_OP_FAST) != 0) {
         return BP_E_PARAM;
     }
     BP_TRY(bp_check_range(BP_ROM_U8(p + ACTIVATION), (int16_t)BP_ROM_U16(p + Y_MIN),
@@ -84,6 +85,13 @@ bp_status_t bp_check_rows(const bp_reader_t *reader, const bp_op_t *op, uint32_t
     const uint32_t weights = BP_ROM_U32(op->params + WEIGHTS);
     BP_TRY(bp_check_data(reader, weights, bp_row_stride(n_in) * y_channels, 4));
     return bp_check_row_padding(reader, weights, n_in, y_channels);
+}
+
+bp_status_t bp_check_fast_conv(const bp_reader_t *reader, const bp_op_t *op, uint32_t n_in,
+                               uint32_t weight_bytes) {
+    const uint32_t n = bp_record_dim(bp_operand_record(reader->model, op, 1), BP_AXIS_CHANNELS);
+    const bp_rows_t rows = {weight_bytes, n_in, n, n};
+    return bp_check_fast(reader, BP_ROM_U8(op->params + FLAGS), op->params + WEIGHTS, &rows);
 }
 
 bp_status_t bp_check_taps(const bp_reader_t *reader, const bp_op_t *op, uint32_t n) {

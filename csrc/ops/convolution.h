@@ -24,6 +24,9 @@ bp_status_t bp_check_distance(const bp_reader_t *reader, const bp_op_t *op, uint
 /* Weights in rows: n_in of them for each of the y_channels. */
 bp_status_t bp_check_rows(const bp_reader_t *reader, const bp_op_t *op, uint32_t n_in,
                           uint32_t y_channels);
+/* What the flag FAST states is true: of n_in weights per output channel, weight_bytes in all. */
+bp_status_t bp_check_fast_conv(const bp_reader_t *reader, const bp_op_t *op, uint32_t n_in,
+                               uint32_t weight_bytes);
 /* Weights without rows, n of them. */
 bp_status_t bp_check_taps(const bp_reader_t *reader, const bp_op_t *op, uint32_t n);
 

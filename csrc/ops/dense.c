@@ -63,14 +63,17 @@ bp_status_t bp_op_dense_check(const bp_reader_t *reader, const bp_op_t *op) {
         return BP_E_SHAPE;
     }
     if (BP_ROM_U8(op->params) != BP_LAYOUT_ROWS ||
-        (record.flags & ~(BP_OP_PER_CHANNEL | BP_OP_HAS_BIAS)) != 0) {
+        (record.flags & ~(BP_OP_PER_CHANNEL | BP_OP_HAS_BIAS | BP_OP_FAST)) != 0) {
         return BP_E_PARAM;
     }
     BP_TRY(bp_check_range(record.activation, record.y_min, record.y_max, BP_DTYPE_INT8));
     BP_TRY(check_parts(reader, op, &record));
     BP_TRY(bp_check_scalings(reader, bp_dense_part(op, BP_DENSE_MULTIPLIERS),
                              bp_dense_part(op, BP_DENSE_LSHIFTS), channels_of(&record)));
-    return bp_check_row_padding(reader, bp_dense_part(op, 0), record.n_in, record.n_out);
+    BP_TRY(bp_check_row_padding(reader, bp_dense_part(op, 0), record.n_in, record.n_out));
+    const bp_rows_t rows = {bp_dense_part_bytes(&record, 0), record.n_in, record.n_out,
+                            channels_of(&record)};
+    return bp_check_fast(reader, record.flags, op->params + BP_DENSE_PART, &rows);
 }
 
 void bp_op_dense_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op) {
@@ -96,6 +99,7 @@ void bp_op_dense_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op)
         .y_zp = (int8_t)bp_record_zero_point(ty),
         .y_min = BP_ROM_I8(p + Y_MIN), /* the range is one of int8 */
         .y_max = BP_ROM_I8(p + Y_MAX),
+        .fast = (BP_ROM_U8(p + BP_DENSE_FLAGS) & BP_OP_FAST) != 0,
     };
     for (; rows != 0; --rows) {
         bp_dense_s8(y, x, &dense);

@@ -20,6 +20,7 @@ bp_status_t bp_op_depthwise_check(const bp_reader_t *reader, const bp_op_t *op) 
     }
     BP_TRY(bp_check_conv_window(reader, op, &conv));
     BP_TRY(bp_check_taps(reader, op, taps * s->y_channels));
+    BP_TRY(bp_check_fast_conv(reader, op, taps, taps * s->y_channels));
     BP_TRY(bp_check_scratch_bytes(reader, op, bp_depthwise_scratch(s)));
     return bp_check_distance(reader, op, Y, X, bp_depthwise_distance(s));
 }

@@ -66,6 +66,17 @@ bp_status_t bp_check_scalings(const bp_reader_t *reader, uint32_t mult_q31, uint
 /* Kernels may compute whole words of a row of weights, so what fills a row up must be zero. */
 bp_status_t bp_check_row_padding(const bp_reader_t *reader, uint32_t weights, uint32_t n_in,
                                  uint32_t n_out);
+/* Rows of weights: bytes and number in all, weights per row, number of shifts. */
+typedef struct {
+    uint32_t weight_bytes;
+    uint32_t n_in;
+    uint32_t n_out;
+    uint32_t n_lshifts;
+} bp_rows_t;
+/* With the flag FAST, every row meets the conditions of bp_requant_short; without it, no row must.
+ * parts: the offsets of weights, biases, multipliers and shifts, which are inside the image. */
+bp_status_t bp_check_fast(const bp_reader_t *reader, uint8_t flags, const uint8_t *parts,
+                          const bp_rows_t *rows);
 bool bp_is_inside(uint32_t offset, uint32_t bytes, uint32_t begin, uint32_t size);
 /* Two tensors, by their records, have bytes of the arena in common. */
 bool bp_records_overlap(const uint8_t *a, const uint8_t *b);

@@ -10,7 +10,7 @@ bp_status_t bp_op_transpose_conv_check(const bp_reader_t *reader, const bp_op_t 
     const bp_conv_shape_t *s = &conv.shape;
     const uint32_t taps = (uint32_t)s->window[0].kernel * s->window[1].kernel;
     BP_TRY(bp_check_conv(reader, op, &conv));
-    if (conv.groups != 1 || s->window[0].dilation != 1 || s->window[1].dilation != 1) {
+    if (conv.fast || conv.groups != 1 || s->window[0].dilation != 1 || s->window[1].dilation != 1) {
         return BP_E_PARAM;
     }
     if (taps > BP_DENSE_MAX_INPUTS / s->x_channels || s->window[0].pad >= s->window[0].kernel ||

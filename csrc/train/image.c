@@ -13,10 +13,11 @@ void bp_image_put_u32(uint8_t *image, uint32_t offset, uint32_t value) {
     }
 }
 
-void bp_image_set_has_bias(uint8_t *image, const bp_model_t *model, uint16_t op) {
+void bp_image_mark_trained(uint8_t *image, const bp_model_t *model, uint16_t op, uint8_t frozen) {
     bp_op_t dense;
     bp_model_op(&dense, model, op);
-    image[(size_t)(dense.params - model->image) + BP_DENSE_FLAGS] |= BP_OP_HAS_BIAS;
+    uint8_t *flags = image + (size_t)(dense.params - model->image) + BP_DENSE_FLAGS;
+    *flags = (uint8_t)((*flags & ~BP_OP_FAST) | (frozen ? 0 : BP_OP_HAS_BIAS));
 }
 
 uint32_t bp_image_scale_offset(const bp_model_t *model, uint16_t tensor) {

@@ -20,9 +20,7 @@ static void clear(uint8_t *bytes, uint32_t n) {
 static bp_status_t begin_layer(const bp_train_t *t, bp_train_layer_t *layer) {
     bp_train_constants(t, layer);
     BP_TRY(bp_train_unfold_biases(t, layer));
-    if (!layer->frozen) {
-        bp_image_set_has_bias(t->image, &t->model, layer->op);
-    }
+    bp_image_mark_trained(t->image, &t->model, layer->op, layer->frozen);
     return BP_OK;
 }
 

@@ -169,8 +169,9 @@ bp_status_t bp_train_check_tensors(const bp_model_t *model);
 
 uint32_t bp_image_u32(const uint8_t *image, uint32_t offset);
 void bp_image_put_u32(uint8_t *image, uint32_t offset, uint32_t value);
-/* Marks a dense op as one with a bias; until then it may have had none, which is one of zeros. */
-void bp_image_set_has_bias(uint8_t *image, const bp_model_t *model, uint16_t op);
+/* Takes the flag FAST from a dense op, because weights, biases and shifts will change. Unless it is
+ * frozen, marks it as one with a bias; until then it may have had none, which is one of zeros. */
+void bp_image_mark_trained(uint8_t *image, const bp_model_t *model, uint16_t op, uint8_t frozen);
 /* Offset of a tensor's scale in the image. */
 uint32_t bp_image_scale_offset(const bp_model_t *model, uint16_t tensor);
 bp_real_t bp_tensor_scale(const bp_train_t *t, uint16_t tensor);

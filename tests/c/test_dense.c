@@ -64,7 +64,8 @@ static case_t make_case(uint16_t n_in, uint16_t n_out, uint8_t per_channel, size
                            per_channel,
                            (int8_t)random_u32(),
                            low < high ? low : high,
-                           low < high ? high : low};
+                           low < high ? high : low,
+                           0};
     c.layer = layer;
     return c;
 }
@@ -147,7 +148,8 @@ static void longest_row(void) {
                            0,
                            0,
                            -128,
-                           127};
+                           127,
+                           0};
     bp_dense_s8(y, x, &layer);
     CHECK_EQ(y[0], 127);
     CHECK_EQ(y[2], -127);

@@ -10,9 +10,9 @@ static const bp_rescale_t rescale = {1 << 30, 1, 1, 0, 128, 0, -128, 127};
 
 static bp_dense_s8_t dense_of(const uint8_t *image, int second) {
     const bp_dense_s8_t dense[2] = {{image + DEMO_W1, image + DEMO_B1, image + DEMO_M1,
-                                     image + DEMO_S1, 6, 5, 8, 0, -128, -128, 127},
+                                     image + DEMO_S1, 6, 5, 8, 0, -128, -128, 127, 0},
                                     {image + DEMO_W2, image + DEMO_B2, image + DEMO_M2,
-                                     image + DEMO_S2, 5, 3, 8, 1, 10, -128, 127}};
+                                     image + DEMO_S2, 5, 3, 8, 1, 10, -128, 127, 0}};
     return dense[second];
 }
 

@@ -136,7 +136,7 @@ static const change_t changes[] = {
     /* DENSE */
     {DENSE1 + PARAMS, 1, 1, BP_E_PARAM},
     {DENSE1 + PARAMS + 1, 1, 5, BP_E_PARAM},
-    {DENSE1 + PARAMS + 2, 1, 4, BP_E_PARAM},
+    {DENSE1 + PARAMS + 2, 1, 8, BP_E_PARAM},
     {DENSE1 + PARAMS + 4, 2, 128, BP_E_PARAM},
     {DENSE1 + 3, 1, 6, BP_E_PARAM},
     {DENSE1 + 4, 2, 0, BP_E_OVERLAP},

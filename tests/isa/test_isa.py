@@ -24,6 +24,7 @@ ISA_OF_MACHINE = {
     "microbit": "armv6m",
     "mega2560": "avr",
 }
+CHECKS = [HERE / "check.c", HERE / "check_conv.c"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
@@ -44,7 +45,7 @@ def test_emulated_cpu_equals_definition(
     missing = machine.missing_tools()
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
-    sources = [HERE / "check.c", HERE / "check_bare.c"]
+    sources = [*CHECKS, HERE / "check_bare.c"]
     elf = bare.build(machine, sources, tmp_path, flags=[optimisation, f"-I{HERE}"])
     code, text = bare.run(machine, elf)
     expect_same(text, code, [ISA_OF_MACHINE[machine.name]])
@@ -56,7 +57,7 @@ def test_host_equals_definition_under_sanitizers(by_halves: int, tmp_path: Path)
     if compiler is None:
         pytest.skip("not installed: gcc or clang")
     program = tmp_path / "check"
-    sources = [HERE / "check.c", HERE / "check_host.c", *bare.kernel_sources()]
+    sources = [*CHECKS, HERE / "check_host.c", *bare.kernel_sources()]
     includes = [f"-I{ROOT / 'csrc'}", f"-I{ROOT / 'csrc/include'}"]
     flags = ["-std=c99", "-g", "-O1", *SANITIZERS, f"-DBP_MUL_BY_HALVES={by_halves}"]
     build = [compiler, *flags, *includes, *map(str, sources), "-o", str(program)]

@@ -27,6 +27,16 @@ extern "C" {
 int32_t bp_requant(int32_t x, int32_t mult_q31, int8_t lshift);
 /* cdef: end */
 
+/* The same plus a zero point for lshift < 0, in fewer steps; not yet clamped. rounding is
+ * bp_short_rounding(y_zp, rshift), rshift = -lshift. docs/numerics.md has the proof and the conditions
+ * of an op with the flag FAST: |x| < 2^28, lshift -22 .. -1. */
+static inline int32_t bp_requant_short(int32_t x, int32_t mult_q31, int32_t rounding,
+                                       uint8_t rshift);
+/* (y_zp + 1/2) * 2^rshift */
+static inline int32_t bp_short_rounding(int8_t y_zp, uint8_t rshift) {
+    return (2 * (int32_t)y_zp + 1) * ((int32_t)1 << (rshift - 1));
+}
+
 /* x / 2^rshift rounded half away from zero; rshift 0 .. 31. */
 int32_t bp_round_shift_right(int32_t x, uint8_t rshift);
 /* (a * b + 2^30) >> 31 as gemmlowp's SaturatingRoundingDoublingHighMul (truncating division). */
@@ -37,6 +47,13 @@ static inline int32_t bp_add_wrap(int32_t a, int32_t b) {
 }
 static inline int32_t bp_clamp(int32_t x, int32_t lo, int32_t hi) {
     return x < lo ? lo : (x > hi ? hi : x);
+}
+static inline int32_t bp_requant_short(int32_t x, int32_t mult_q31, int32_t rounding,
+                                       uint8_t rshift) {
+    int32_t high = BP_MUL_BY_HALVES
+                       ? bp_mul_high_q31(x, mult_q31)
+                       : (int32_t)(((int64_t)x * mult_q31 + ((int64_t)1 << 30)) >> 31);
+    return (high + (x >> 31) + rounding) >> rshift;
 }
 
 #ifdef __cplusplus

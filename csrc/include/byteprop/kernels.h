@@ -16,7 +16,7 @@ extern "C" {
 #define BP_SOFTMAX_MAX_ELEMS 511
 #define BP_BILINEAR_ONE 1024           /* one input position */
 #define BP_BILINEAR_MAX_INPUTS 1048576 /* positions times BP_BILINEAR_ONE in 31 bits */
-#define BP_CONV_COLUMNS 4 /* output pixels whose inputs bp_conv_s8 collects before it writes any */
+#define BP_CONV_COLUMNS 8 /* bytes of scratch memory of bp_conv_s8 for one input of an output pixel */
 
 /* One dense layer as it lies in the model image; all pointers are ROM (see config.h).
  * y[j] = clamp(requant(bias[j] + sum_i w[j][i] * x[i], mult, lshift) + y_zp, y_min, y_max).
@@ -33,6 +33,7 @@ typedef struct {
     int8_t y_zp;
     int8_t y_min; /* fused activation's range */
     int8_t y_max;
+    uint8_t fast; /* every row meets the conditions of bp_requant_short */
 } bp_dense_s8_t;
 
 /* Dense int8: y int8 [n_out], x int8 [n_in]; y and x must not overlap. Uses the fastest
@@ -215,6 +216,7 @@ typedef struct {
     int8_t y_zp;
     int8_t y_min; /* fused activation's range */
     int8_t y_max;
+    uint8_t fast; /* every channel meets the conditions of bp_requant_short */
 } bp_conv_s8_t;
 
 /* CONV_2D, int8. Weights are rows as those of a dense layer, int8 [y_channels][n rounded up to 4],
@@ -238,7 +240,7 @@ void bp_transpose_conv_s8(int8_t *y, const int8_t *x, const bp_conv_s8_t *p);
 
 /* cdef: begin */
 /* Bytes of scratch memory of bp_conv_s8 and of bp_depthwise_s8. */
-uint32_t bp_conv_scratch(const bp_conv_shape_t *shape);
+uint32_t bp_conv_scratch(const bp_conv_shape_t *shape, uint16_t groups);
 uint32_t bp_depthwise_scratch(const bp_conv_shape_t *shape);
 /* Whether bp_conv_s8 goes from the last pixel to the first: where y is larger than x. */
 int bp_conv_is_backward(const bp_conv_shape_t *shape);

@@ -159,8 +159,9 @@ enum {
 /* Layout of a dense op's weights, or a convolution's. ROWS: int8 [n_out][bp_row_stride(n_in)]. */
 enum { BP_LAYOUT_ROWS = 0 };
 
-/* Flags of a dense op. */
-enum { BP_OP_PER_CHANNEL = 1, BP_OP_HAS_BIAS = 2 };
+/* Flags of a dense op: the multipliers are one per row; the source model had a bias. Of dense, conv
+ * and depthwise: every row meets the conditions of bp_requant_short. */
+enum { BP_OP_PER_CHANNEL = 1, BP_OP_HAS_BIAS = 2, BP_OP_FAST = 4 };
 
 typedef struct {
     uint8_t dtype;

@@ -17,9 +17,9 @@ class Shape(NamedTuple):
     window: list[list[int]]
 
 
-def conv_scratch(shape: Shape) -> int:
+def conv_scratch(shape: Shape, groups: int) -> int:
     """Bytes of scratch memory of a convolution."""
-    return int(lib.bp_conv_scratch(_struct(shape)))
+    return int(lib.bp_conv_scratch(_struct(shape), groups))
 
 
 def depthwise_scratch(shape: Shape) -> int:

@@ -63,11 +63,11 @@ class ConvSpec(ConvolutionSpec[Conv]):
         if at.x.shape[3] % n_in or n_out % max(self.groups(at), 1):
             at.refuse(f"weights {at.op.weights.shape} do not fit {at.x.shape[3]} input channels")
         taps = at.op.weights.size // (n_out * n_in)
-        if _COLUMNS * taps * at.x.shape[3] > MAX_ELEMS:
+        if _COLUMNS * row_stride(taps * n_in) * self.groups(at) > MAX_ELEMS:
             at.refuse(f"kernels of {taps} taps on {at.x.shape[3]} channels need too much memory")
 
     def scratch_bytes(self, at: Placed[Conv]) -> int:
-        return _raw_conv.conv_scratch(self.shape(at))
+        return _raw_conv.conv_scratch(self.shape(at), self.groups(at))
 
     def overlap(self, at: Placed[Conv]) -> Overlap:
         shape = self.shape(at)

@@ -28,7 +28,10 @@ from byteprop.ops.spec import (
     words,
 )
 from byteprop.ops.weights import (
+    Int8s,
+    Int32s,
     folded_bias,
+    is_fast,
     read_bias,
     read_weight_scales,
     read_weights,
@@ -50,12 +53,13 @@ if TYPE_CHECKING:
     from byteprop.tflite.rawmodel import RawOp
     from byteprop.tflite.writer import Writer
 
+_FAST = _raw.const("BP_OP_FAST")
 _LAYOUT_ROWS = _raw.const("BP_LAYOUT_ROWS")
 _MAX_U16 = 0xFFFF
 # Words of the record, and bytes of its first one.
 _WINDOW, _GROUPS = 2, 6
 WEIGHTS, _BIAS, _WEIGHT_SCALES = 7, 8, 11
-_ACTIVATION_AT = 1
+_ACTIVATION_AT, _FLAGS_AT = 1, 2
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ class ConvolutionSpec(OpSpec[C]):
     """channel_axis: of the weights, where output channels are."""
 
     channel_axis: int
+    claims = _FAST << 8 * _FLAGS_AT
 
     # What the ops differ in.
 
@@ -116,6 +121,10 @@ class ConvolutionSpec(OpSpec[C]):
     def groups(self, at: Placed[C]) -> int:
         return 1
 
+    def is_fast(self, op: C, bias: Int32s, lshift: Int8s) -> bool:
+        """Whether the image may say that the short requantization is exact. bias: the image's."""
+        return is_fast(op.weights, bias, lshift)
+
     # What they share.
 
     def shape(self, at: Placed[C]) -> _raw_conv.Shape:
@@ -153,13 +162,15 @@ class ConvolutionSpec(OpSpec[C]):
         multipliers = [quantize_multiplier(x_scale * float(w) / y_scale) for w in op.weight_scales]
         mult_q31 = np.array([m.mult_q31 for m in multipliers], "<i4")
         lshift = np.array([m.lshift for m in multipliers], np.int8)
+        bias = self.image_bias(op, at.x.zero_point)
+        flags = _FAST * self.is_fast(op, bias, lshift)
         return (
-            bytes((_LAYOUT_ROWS, op.activation, 0, 0)),
+            bytes((_LAYOUT_ROWS, op.activation, flags, 0)),
             range_words(activation_range(op.activation, at.y)),
             op.window.encoded(),
             words(self.groups(at)),
             Block(lambda: self.image_weights(op).tobytes(), WEIGHT_ALIGNMENT),
-            Block(lambda: self.image_bias(op, at.x.zero_point).astype("<i4").tobytes()),
+            Block(bias.astype("<i4").tobytes),
             Block(mult_q31.tobytes, shared=True, derived=True),
             Block(lshift.tobytes, alignment=1, derived=True),
             Block(np.asarray(op.weight_scales, "<f4").tobytes),

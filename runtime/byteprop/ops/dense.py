@@ -27,6 +27,7 @@ from byteprop.ops.spec import (
 )
 from byteprop.ops.weights import (
     folded_bias,
+    is_fast,
     read_bias,
     read_weight_scales,
     read_weights,
@@ -45,6 +46,7 @@ MAX_N_IN = _raw.const("BP_DENSE_MAX_INPUTS")
 MAX_N_OUT = _raw.const("BP_DENSE_MAX_OUTPUTS")
 _PER_CHANNEL = _raw.const("BP_OP_PER_CHANNEL")
 _HAS_BIAS = _raw.const("BP_OP_HAS_BIAS")
+_FAST = _raw.const("BP_OP_FAST")
 _LAYOUT_ROWS = _raw.const("BP_LAYOUT_ROWS")
 # Words of the record: layout, activation and flags; the range; then the offsets of these.
 _WEIGHTS, _BIAS, _WEIGHT_SCALES = 2, 3, 6
@@ -68,6 +70,7 @@ class Dense(Op):
 class DenseSpec(OpSpec[Dense]):
     name = "dense"
     kind = Dense
+    claims = _FAST << 8 * _FLAGS_AT
 
     def check(self, at: Placed[Dense]) -> None:
         refuse_unless_int8(at)
@@ -95,18 +98,14 @@ class DenseSpec(OpSpec[Dense]):
         multipliers = dense_multipliers(op, at)
         mult_q31 = np.array([m.mult_q31 for m in multipliers], "<i4")
         lshift = np.array([m.lshift for m in multipliers], np.int8)
-        flags = (_PER_CHANNEL if len(op.weight_scales) > 1 else 0) | _HAS_BIAS * op.has_bias
+        bias = folded_bias(op.bias, _row_sums(op.weights), at.x.zero_point)
+        flags = _PER_CHANNEL if len(op.weight_scales) > 1 else 0
+        flags |= _HAS_BIAS * op.has_bias | _FAST * is_fast(op.weights, bias, lshift)
         return (
             bytes((_LAYOUT_ROWS, op.activation, flags, 0)),
             range_words(activation_range(op.activation, at.y)),
             Block(lambda: rows_of(op.weights).data.cast("B"), WEIGHT_ALIGNMENT),
-            Block(
-                lambda: (
-                    folded_bias(op.bias, _row_sums(op.weights), at.x.zero_point)
-                    .astype("<i4")
-                    .tobytes()
-                )
-            ),
+            Block(bias.astype("<i4").tobytes),
             Block(mult_q31.tobytes, shared=True, derived=True),
             Block(lshift.tobytes, alignment=1, derived=True),
             Block(np.asarray(op.weight_scales, "<f4").tobytes),

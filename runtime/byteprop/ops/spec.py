@@ -122,6 +122,8 @@ class OpSpec(ABC, Generic[O]):
     name: str  # as bp_op_name has it
     kind: type[O]
     in_place = InPlace.NEVER
+    # Bits of the parameters' first word that an image may leave out: claims that the reader checks.
+    claims = 0
 
     @property
     def code(self) -> int:

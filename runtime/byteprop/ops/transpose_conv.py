@@ -22,7 +22,7 @@ from byteprop.ops.convolution import (
     read_window,
 )
 from byteprop.ops.spec import Placed, Reader, Record
-from byteprop.ops.weights import rows_of
+from byteprop.ops.weights import Int8s, Int32s, rows_of
 from byteprop.ops.window import Shape, Window, pad_window
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ class TransposeConvSpec(ConvolutionSpec[TransposeConv]):
     name = "transpose_conv"
     kind = TransposeConv
     channel_axis = 0
+    claims = 0
+
+    def is_fast(self, op: TransposeConv, bias: Int32s, lshift: Int8s) -> bool:
+        return False  # no kernel makes use of it
 
     def image_weights(self, op: TransposeConv) -> npt.NDArray[np.int8]:
         return rows_of(op.weights.reshape(len(op.weights), -1))

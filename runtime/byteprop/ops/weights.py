@@ -21,6 +21,10 @@ Int32s = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 
 _WEIGHTS, _BIAS = 1, 2  # operands of an op of a .tflite file
+# The conditions of the short requantization.
+_LARGEST_PRODUCT = 127 * 128
+_SUM_LIMIT = 2**28
+_FAST_LSHIFTS = (-22, -1)
 
 
 # --- in the image ---
@@ -50,6 +54,20 @@ def folded_bias(bias: Int32s, weight_sums: npt.NDArray[np.int64], x_zero_point: 
 def unfolded_bias(folded: Int32s, weight_sums: npt.NDArray[np.int64], x_zero_point: int) -> Int32s:
     """What folded_bias was made from."""
     return folded_bias(folded, weight_sums, -x_zero_point)
+
+
+def is_fast(weights: Int8s, folded: Int32s, lshift: Int8s) -> bool:
+    """Whether every output channel, which are as many as biases, meets the conditions of the short
+    requantization; docs/numerics.md has them."""
+    n_in = weights.size // folded.size
+    largest = int(np.abs(folded.astype(np.int64)).max()) + _LARGEST_PRODUCT * n_in
+    lowest, highest = int(lshift.min()), int(lshift.max())
+    return bool(
+        largest < _SUM_LIMIT
+        and _FAST_LSHIFTS[0] <= lowest
+        and highest <= _FAST_LSHIFTS[1]
+        and weights.min() > -128
+    )
 
 
 def _wrap_int32(values: npt.NDArray[np.int64]) -> Int32s:

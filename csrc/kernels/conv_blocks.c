@@ -1,0 +1,219 @@
+#include "conv.h"
+#include "isa/isa.h"
+#include <stdbool.h>
+
+/* Convolutions in blocks of output pixels: the inputs of the pixels of a block are widened into
+ * columns in the form that the CPU multiplies fastest, and then serve all output channels. */
+
+enum { ZEROS = 32, MOST_PIXELS = BP_CONV_COLUMNS };
+
+/* The window of an output pixel: row and column of its first tap, which may be outside of the input,
+ * and the offset of that tap in x, modulo 2^32. */
+typedef struct {
+    int32_t top;
+    int32_t left;
+    uint32_t at;
+} place_t;
+
+/* The walk over all pixels, forward or backward; `place` is that of the next one. */
+typedef struct {
+    const bp_conv_s8_t *p;
+    place_t place;
+    uint32_t columns_left; /* of the row, the next pixel's included */
+    uint32_t rows_left;    /* of the image */
+    uint32_t image;
+    int32_t direction; /* 1 or -1 */
+    int32_t left_step;
+    uint32_t at_step;
+} walk_t;
+
+/* What is the same for all blocks. */
+typedef struct {
+    const bp_conv_s8_t *p;
+    const int8_t *x;
+    int8_t *columns;
+    uint32_t row_bytes;   /* of x */
+    uint32_t channels;    /* of a group */
+    uint32_t row_stride;  /* of a group's weights */
+    uint32_t group_bytes; /* columns of a group */
+    uint32_t rows_inside; /* places of the first tap, from 0 on, with all taps inside */
+    uint32_t columns_inside;
+    bool is_run; /* the taps of a kernel row are neighbours in x */
+    int8_t zeros[ZEROS];
+} blocks_t;
+
+static int32_t first_tap(const bp_window_t *window, uint32_t n, int32_t direction) {
+    return (direction < 0 ? (int32_t)((n - 1) * window->stride) : 0) - window->pad;
+}
+
+static void begin_row(walk_t *w) {
+    const bp_conv_shape_t *s = &w->p->shape;
+    w->columns_left = s->y_width;
+    w->place.left = first_tap(&s->window[1], s->y_width, w->direction);
+    const uint32_t row = w->image * s->x_height + (uint32_t)w->place.top;
+    w->place.at = (row * s->x_width + (uint32_t)w->place.left) * s->x_channels;
+}
+
+static void begin_image(walk_t *w) {
+    const bp_conv_shape_t *s = &w->p->shape;
+    w->rows_left = s->y_height;
+    w->place.top = first_tap(&s->window[0], s->y_height, w->direction);
+    begin_row(w);
+}
+
+static void next_row(walk_t *w) {
+    if (--w->rows_left == 0) {
+        w->image += (uint32_t)w->direction;
+        begin_image(w);
+    } else {
+        w->place.top += w->direction * w->p->shape.window[0].stride;
+        begin_row(w);
+    }
+}
+
+static inline void next_pixel(walk_t *w) {
+    if (--w->columns_left == 0) {
+        next_row(w);
+    } else {
+        w->place.left += w->left_step;
+        w->place.at += w->at_step;
+    }
+}
+
+/* First taps from 0 on with all taps of the window inside of n inputs. */
+static uint32_t inside(const bp_window_t *window, uint32_t n) {
+    const uint32_t reach = bp_reach(window);
+    return reach <= n ? n - reach + 1 : 0;
+}
+
+/* The places of the next block; whether all of their taps are inside. */
+static inline bool take_places(place_t *places, uint32_t n, walk_t *walk, const blocks_t *b) {
+    bool all = true;
+    for (uint32_t i = 0; i < n; ++i) {
+        places[i] = walk->place;
+        all = all && (uint32_t)places[i].left < b->columns_inside &&
+              (uint32_t)places[i].top < b->rows_inside;
+        next_pixel(walk);
+    }
+    return all;
+}
+
+/* Columns of pixels whose taps are all inside: as few runs as there are. */
+static void put_inside(const blocks_t *b, const place_t *places, uint32_t n) {
+    BP_ISA_BEGIN
+    const bp_window_t *window = b->p->shape.window;
+    const int8_t *x[MOST_PIXELS];
+    const uint32_t down = window[0].dilation * b->row_bytes;
+    const uint32_t calls = b->is_run ? 1 : window[0].kernel;
+    const bp_runs_t runs = {
+        .n = b->is_run ? window[1].kernel * b->channels : b->channels,
+        .count = b->is_run ? window[0].kernel : window[1].kernel,
+        .pitch = b->is_run ? down : window[1].dilation * b->p->shape.x_channels,
+        .row_stride = b->row_stride,
+    };
+    int8_t *columns = b->columns;
+    for (uint32_t group = 0; group < b->p->groups; ++group, columns += b->group_bytes) {
+        for (uint32_t call = 0; call < calls; ++call) {
+            for (uint32_t i = 0; i < n; ++i) {
+                x[i] = b->x + (size_t)(places[i].at + group * b->channels + call * down);
+            }
+            BP_ISA_CONV_COLUMNS(columns, call * runs.count * runs.n, x, &runs);
+        }
+    }
+}
+
+/* One tap, from column `at` on. x is zeros where the tap is outside. */
+static void put_tap(const blocks_t *b, int8_t *columns, uint32_t at, const int8_t **x, uint32_t n) {
+    BP_ISA_BEGIN
+    bp_runs_t runs = {.count = 1, .pitch = 0, .row_stride = b->row_stride};
+    for (uint32_t left = b->channels;;) {
+        runs.n = left < ZEROS ? left : ZEROS;
+        BP_ISA_CONV_COLUMNS(columns, at, x, &runs);
+        left -= runs.n;
+        if (left == 0) {
+            return;
+        }
+        at += runs.n;
+        for (uint32_t i = 0; i < n; ++i) {
+            x[i] += x[i] == b->zeros ? 0 : runs.n;
+        }
+    }
+}
+
+/* Columns of pixels at a border, tap by tap. */
+static void put_border(const blocks_t *b, const place_t *places, uint32_t n) {
+    const bp_conv_shape_t *s = &b->p->shape;
+    const int8_t *x[MOST_PIXELS];
+    int8_t *columns = b->columns;
+    for (uint32_t group = 0; group < b->p->groups; ++group, columns += b->group_bytes) {
+        uint32_t at = 0;
+        for (uint32_t ky = 0; ky < s->window[0].kernel; ++ky) {
+            const uint32_t y = ky * s->window[0].dilation;
+            for (uint32_t kx = 0; kx < s->window[1].kernel; ++kx, at += b->channels) {
+                const uint32_t right = kx * s->window[1].dilation;
+                const uint32_t tap =
+                    y * b->row_bytes + right * s->x_channels + group * b->channels;
+                for (uint32_t i = 0; i < n; ++i) {
+                    const bool is_inside = (uint32_t)places[i].top + y < s->x_height &&
+                                           (uint32_t)places[i].left + right < s->x_width;
+                    x[i] = is_inside ? b->x + (size_t)(places[i].at + tap) : b->zeros;
+                }
+                put_tap(b, columns, at, x, n);
+            }
+        }
+    }
+}
+
+/* The outputs of a block, group after group. */
+static void put_outputs(const blocks_t *b, int8_t *y, int32_t y_step, bp_dense_s8_t group) {
+    BP_ISA_BEGIN
+    const int8_t *columns = b->columns;
+    for (uint32_t left = b->p->groups; left != 0; --left, columns += b->group_bytes) {
+        BP_ISA_CONV_BLOCK(y, y_step, columns, &group);
+        y += group.n_out;
+        bp_conv_next_group(&group);
+    }
+}
+
+static void begin(blocks_t *b, walk_t *walk, int32_t direction) {
+    const bp_conv_shape_t *s = &b->p->shape;
+    b->row_bytes = s->x_width * s->x_channels;
+    b->channels = s->x_channels / b->p->groups;
+    b->row_stride = bp_conv_row_stride(s, b->p->groups);
+    b->group_bytes = BP_CONV_COLUMNS * b->row_stride;
+    b->rows_inside = inside(&s->window[0], s->x_height);
+    b->columns_inside = inside(&s->window[1], s->x_width);
+    b->is_run = b->p->groups == 1 && s->window[1].dilation == 1;
+    for (uint32_t i = 0; i < ZEROS; ++i) {
+        b->zeros[i] = b->p->x_zp;
+    }
+    walk->p = b->p;
+    walk->direction = direction;
+    walk->left_step = direction * s->window[1].stride;
+    walk->at_step = (uint32_t)walk->left_step * s->x_channels;
+    walk->image = direction < 0 ? s->batch - 1 : 0;
+    begin_image(walk);
+}
+
+uint32_t bp_conv_blocks(int8_t *y, const int8_t *x, int8_t *columns, const bp_conv_s8_t *p,
+                        uint32_t pixels, int32_t direction) {
+    BP_ISA_BEGIN
+    const uint32_t n = BP_ISA_CONV_PIXELS;
+    const int32_t y_step = direction * (int32_t)p->shape.y_channels;
+    const bp_dense_s8_t group = bp_conv_first_group(p);
+    uint32_t done = 0;
+    blocks_t b = {.p = p, .x = x, .columns = columns};
+    walk_t walk;
+    begin(&b, &walk, direction);
+    for (; pixels - done >= n; done += n) {
+        place_t places[MOST_PIXELS];
+        if (take_places(places, n, &walk, &b)) {
+            put_inside(&b, places, n);
+        } else {
+            put_border(&b, places, n);
+        }
+        put_outputs(&b, y, y_step, group);
+        y += (int32_t)n * y_step;
+    }
+    return done;
+}
