@@ -35,6 +35,7 @@ MAY_INCLUDE = {
     "train": {"config", "crc32", "fixed", "infer", "kernels", "model", "status", "train"},
     "link": {"config", "crc32", "link", "status"},
     "app": {"config", "crc32", "infer", "kernels", "link", "model", "port", "status", "train"},
+    "mlperf": {"config", "infer", "link", "model", "port", "status"},
     ".": {"config", "crc32", "status"},
 }
 # The seam through which kernels get the fastest primitives of the CPU, and their contracts.
@@ -213,6 +214,7 @@ APP_DEFINES = (
     "-DBP_BUILD_ID=1 -DBP_BAKED_MODEL=1 -DBP_APP_TRAIN=1 -DBP_SAVE_SLOT_BYTES=8192 "
     "-DBP_FLASH_PAGE_BYTES=1024"
 ).split()
+MLPERF_DEFINES = '-DBP_MLPERF_MODEL="ad01" -DBP_MLPERF_FORMAT=2 -DBP_MLPERF_INPUTS=640UL'.split()
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +222,8 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the call graph (.ci) and the stack use (.su) of every portable file."""
     folder = tmp_path_factory.mktemp("callgraph")
     for path in PORTABLE:
-        flags = APP_DEFINES if "app" in path.parts else []
+        flags = APP_DEFINES if {"app", "mlperf"} & set(path.parts) else []
+        flags = flags + (MLPERF_DEFINES if "mlperf" in path.parts else [])
         result = gcc(
             *C_FLAGS, "-O1", "-Wvla", "-ffreestanding", "-fno-inline", "-fcallgraph-info",
             "-fstack-usage", *flags, f"-I{CSRC / 'include'}", f"-I{CSRC}", "-c", path, "-o",
@@ -336,8 +339,9 @@ def test_global_symbols_have_the_prefix(compiled: Path) -> None:
             ["nm", "-g", "--defined-only", path], capture_output=True, text=True, check=True
         ).stdout
         names = [line.split()[-1] for line in listed.splitlines() if len(line.split()) == 3]
-        # The device program is linked into firmware as a whole; its inner names are its own.
-        prefixes = ("bp_", "app_") if path.name.startswith("app_") else ("bp_",)
+        # A device program is linked into firmware as a whole; its inner names are its own.
+        folder = path.name.split("_")[0]
+        prefixes = ("bp_", f"{folder}_") if folder in {"app", "mlperf"} else ("bp_",)
         assert [name for name in names if not name.startswith(prefixes)] == []
         defined += len(names)
     assert defined > len(PORTABLE)

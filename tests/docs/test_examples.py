@@ -66,7 +66,9 @@ def test_links_lead_somewhere(document: Path) -> None:
     assert broken == []
 
 
-@pytest.mark.parametrize("script", ["board_table.py", "figures_table.py", "training_table.py"])
+@pytest.mark.parametrize(
+    "script", ["board_table.py", "figures_table.py", "training_table.py", "mlperf_table.py"]
+)
 def test_generated_tables_are_up_to_date(script: str) -> None:
     result = subprocess.run(
         [sys.executable, ROOT / "scripts" / script, "--check"],

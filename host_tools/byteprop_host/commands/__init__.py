@@ -72,6 +72,15 @@ def add_baked_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_mlperf(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--mlperf-tiny",
+        metavar="BENCHMARK",
+        help="firmware for the runner of MLPerf Tiny, instead of byteprop's own protocol: kws01, "
+        "vww01, ic01 or ad01, with --model (docs/mlperf-tiny.md)",
+    )
+
+
 def add_board(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--board",

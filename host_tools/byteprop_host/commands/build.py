@@ -6,13 +6,21 @@ import argparse
 from pathlib import Path
 
 from byteprop.support import files
-from byteprop_host.commands import EXIT_OK, Verb, add_baked_model, add_board, check_outputs
+from byteprop_host.commands import (
+    EXIT_OK,
+    Verb,
+    add_baked_model,
+    add_board,
+    add_mlperf,
+    check_outputs,
+)
 from byteprop_host.console import Console
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
     add_board(parser)
     add_baked_model(parser)
+    add_mlperf(parser)
     parser.add_argument(
         "-o", "--output", type=Path, metavar="ELF", help="copy the firmware to this file"
     )
@@ -22,21 +30,23 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     import byteprop
     from byteprop_host.boards.board import load_board
     from byteprop_host.firmware.build import build
+    from byteprop_host.firmware.mlperf_tiny import timestamps
 
     check_outputs(args.output)
     board = load_board(args.board)
     image = byteprop.load(args.model).image if args.model else None
     with console.progress() as progress:
         progress(f"build {board.name}", 0, 1)
-        firmware = build(board, image)
+        firmware = build(board, image, mlperf=args.mlperf_tiny)
         progress(f"build {board.name}", 1, 1)
     elf = firmware.elf
     if args.output:
         files.write(args.output, elf.read_bytes())
         elf = args.output
+    note = f"\ntimestamps: {timestamps(board)}" if args.mlperf_tiny else ""
     console.result(
         f"{elf}: flash {firmware.flash_bytes:,} bytes (model {firmware.model_bytes:,}), "
-        f"RAM {firmware.ram_bytes:,} bytes, build {firmware.build_id:016x}",
+        f"RAM {firmware.ram_bytes:,} bytes, build {firmware.build_id:016x}{note}",
         {
             "board": board.name,
             "elf": str(elf),
@@ -45,6 +55,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             "ram_bytes": firmware.ram_bytes,
             "model_bytes": firmware.model_bytes,
             "sizes": dict(firmware.sizes),
+            "mlperf_tiny": args.mlperf_tiny,
         },
     )
     return EXIT_OK

@@ -6,7 +6,14 @@ import argparse
 import time
 from typing import TYPE_CHECKING
 
-from byteprop_host.commands import EXIT_OK, Verb, add_baked_model, add_board, add_port
+from byteprop_host.commands import (
+    EXIT_OK,
+    Verb,
+    add_baked_model,
+    add_board,
+    add_mlperf,
+    add_port,
+)
 from byteprop_host.console import Console
 
 if TYPE_CHECKING:
@@ -20,6 +27,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     add_board(parser)
     add_port(parser)
     add_baked_model(parser)
+    add_mlperf(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="print the commands without running them"
     )
@@ -49,7 +57,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
         return _act(args, board, way, console)
     image = byteprop.load(args.model).image if args.model and is_baked(board) else None
     with console.progress() as progress:
-        firmware = build(board, image, progress=progress)
+        firmware = build(board, image, mlperf=args.mlperf_tiny, progress=progress)
         if args.dry_run:
             commands = plan(board, firmware, way=way)
             console.result(
@@ -59,8 +67,11 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             return EXIT_OK
         running = start_board(board, firmware, way=way, timeout=args.timeout, progress=progress)
     with running:
-        info = _hello(running, firmware, args.timeout)
-        _print_board(console, running, firmware, info)
+        if args.mlperf_tiny:
+            _print_runner(console, running, firmware, args.mlperf_tiny)
+        else:
+            info = _hello(running, firmware, args.timeout)
+            _print_board(console, running, firmware, info)
         if way is None and not args.no_wait:
             _wait(running, console)
     return EXIT_OK
@@ -110,6 +121,27 @@ def _print_board(
             "flash_bytes": firmware.flash_bytes,
             "ram_bytes": firmware.ram_bytes,
             "model_crc32": f"{info.flash_crc32:08x}" if info.flash_crc32 else None,
+        },
+    )
+
+
+def _print_runner(
+    console: Console, running: RunningBoard, firmware: Firmware, benchmark: str
+) -> None:
+    """This firmware answers the runner alone, so nothing is asked."""
+    board = running.board
+    console.result(
+        f"{board.name} ({board.cpu}) runs build {firmware.build_id:016x} on {running.port} with "
+        f"{board.serial.baud:,} baud, for the runner of MLPerf Tiny as {benchmark}",
+        {
+            "board": board.name,
+            "cpu": board.cpu,
+            "port": running.port,
+            "baud": board.serial.baud,
+            "build_id": f"{firmware.build_id:016x}",
+            "flash_bytes": firmware.flash_bytes,
+            "ram_bytes": firmware.ram_bytes,
+            "mlperf_tiny": benchmark,
         },
     )
 

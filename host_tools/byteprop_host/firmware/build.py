@@ -20,10 +20,11 @@ from byteprop.support import paths
 from byteprop_host.boards.board import NATIVE, Board, boards_root
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.errors import DoesNotFitError, ToolMissingError
-from byteprop_host.firmware.build_plan import PROGRAM_FOLDER, BuildPlan, CompileUnit
+from byteprop_host.firmware.build_plan import BuildPlan, CompileUnit
 from byteprop_host.firmware.capacity import baked_image, check_memory, training_pool_bytes
 from byteprop_host.firmware.firmware import Firmware, cache_dir, placed_at_once
 from byteprop_host.firmware.linker import check_sizes, link_firmware, memory_ld
+from byteprop_host.firmware.mlperf_tiny import MlperfTiny, check_board
 from byteprop_host.firmware.native import native_firmware
 from byteprop_host.firmware.subprocesses import in_parallel, run_tool
 
@@ -56,14 +57,20 @@ def build(
     flags: Sequence[str] = (),
     program: Sequence[Path] = (),
     train: bool = False,
+    mlperf: str | None = None,
     progress: Progress = no_progress,
 ) -> Firmware:
     """Builds the device program for `board`, or takes it from the cache.
 
     image: a model image to bake into flash; without one, models are uploaded into the pool.
     program: C files to compile instead of csrc/app. train: with training, which gets all remaining
-    RAM. Raises DoesNotFitError, ToolMissingError, BuildError.
+    RAM. mlperf: the benchmark of MLPerf Tiny whose runner the firmware speaks to, instead of the
+    link. Raises DoesNotFitError, ToolMissingError, BuildError.
     """
+    benchmark = None
+    if mlperf is not None:
+        check_board(board)
+        benchmark = MlperfTiny.of(mlperf, image)
     if board.build.toolchain == NATIVE:
         if image is not None or program:
             raise ArgumentError(f"image: {board.name} has no flash to bake a model into; upload it")
@@ -76,7 +83,7 @@ def build(
             settings = replace(board.build, kernel_flags=flags_for_it, program_flags=flags_for_it)
             board = replace(board, build=settings)
     elif not program:
-        check_memory(board, image)
+        check_memory(board, image, more_ram=benchmark.buffer_bytes if benchmark else 0)
     plan = BuildPlan(
         board=board,
         compiler=compiler(board),
@@ -87,6 +94,7 @@ def build(
         defines=dict(defines or {}),
         flags=tuple(flags),
         train=train,
+        mlperf=benchmark,
     )
     return _built(plan, progress)
 
@@ -179,7 +187,7 @@ def _compile_all(
     plan: BuildPlan, units: Sequence[CompileUnit], headers: str, build_id: int, progress: Progress
 ) -> list[Path]:
     progress("compile", 0, len(units))
-    program = set(plan.program) or set((plan.csrc / PROGRAM_FOLDER).glob("*.c"))
+    program = set(plan.program_sources())
     return in_parallel(
         [
             partial(

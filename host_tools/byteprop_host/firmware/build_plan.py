@@ -12,6 +12,7 @@ from byteprop.training.trainable import TRAINED_OPS
 from byteprop_host.boards.board import Board
 from byteprop_host.errors import BuildError
 from byteprop_host.firmware.capacity import arena_bytes, round_up, training_pool_bytes
+from byteprop_host.firmware.mlperf_tiny import MlperfTiny
 
 _COMMON_FLAGS = (
     "-std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes"
@@ -23,7 +24,8 @@ _TRAIN_FOLDER = "train"
 _LIBRARY_FOLDERS = ("link",)
 # These depend on the ops of the firmware, and are compiled again for other ops.
 _OP_FOLDERS = ("infer", "model", "ops")
-PROGRAM_FOLDER = "app"
+_PROGRAM_FOLDER = "app"
+_MLPERF_FOLDER = "mlperf"
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,11 @@ class BuildPlan:
     csrc: Path
     boards: Path
     image: bytes | None
-    program: tuple[Path, ...]  # sources of the program; empty: csrc/app
+    program: tuple[Path, ...]  # sources of the program; empty: csrc/app, or csrc/mlperf
     defines: Mapping[str, str]
     flags: tuple[str, ...]
     train: bool = False
+    mlperf: MlperfTiny | None = None
 
     def parts(self) -> list[Path]:
         folders = [self.boards / part for part in self.board.build.parts]
@@ -96,6 +99,7 @@ class BuildPlan:
             "BP_APP_TRAIN": "1" if self.train else "0",
             "BP_POOL_BYTES": f"{round_up(pool, 4)}UL",
             "BP_BAKED_MODEL": "0" if self.image is None else "1",
+            **({} if self.mlperf is None else self.mlperf.defines()),
         }
         return {name: v for name, v in given.items() if name not in self.defines}
 
@@ -123,7 +127,7 @@ class BuildPlan:
         others = _sources(self.csrc, _LIBRARY_FOLDERS) + sorted(self.csrc.glob("*.c"))
         for folder in self.parts():
             others += sorted([*folder.glob("*.c"), *folder.glob("*.S")])
-        program = list(self.program) or sorted((self.csrc / PROGRAM_FOLDER).glob("*.c"))
+        program = self.program_sources()
         model = _define_flags(self.program_defines())
         ops = _define_flags(self.op_defines())
         readers = _sources(self.csrc, _OP_FOLDERS)
@@ -133,6 +137,11 @@ class BuildPlan:
             *(CompileUnit(s, (*base, *build.program_flags)) for s in others),
             *(CompileUnit(s, (*base, *build.program_flags, *model)) for s in program),
         ]
+
+    def program_sources(self) -> list[Path]:
+        """The device program, which alone depends on the model's sizes and on the build id."""
+        folder = _PROGRAM_FOLDER if self.mlperf is None else _MLPERF_FOLDER
+        return list(self.program) or sorted((self.csrc / folder).glob("*.c"))
 
     def is_freestanding(self) -> bool:
         return self.linker_script() is not None

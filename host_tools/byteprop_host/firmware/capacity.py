@@ -62,17 +62,21 @@ class ModelSizes:
 
 
 def memory_needs(
-    board: Board, image: bytes | ModelSizes | None = None, *, bake: bool | None = None
+    board: Board,
+    image: bytes | ModelSizes | None = None,
+    *,
+    bake: bool | None = None,
+    more_ram: int = 0,
 ) -> MemoryNeeds:
     """Memory of firmware for inference, with a model (its image, or its sizes) or without.
 
     bake: the model is stored in flash (default: wherever there is flash); else it is uploaded into
-    RAM.
+    RAM. more_ram: bytes that the program needs in addition.
     """
     memory = board.memory
     if bake is None:
         bake = board.build.toolchain != NATIVE
-    ram, flash = memory.firmware_ram_bytes, memory.firmware_flash_bytes
+    ram, flash = memory.firmware_ram_bytes + more_ram, memory.firmware_flash_bytes
     ram_available = memory.ram_bytes
     sizes = ModelSizes(image) if isinstance(image, bytes) else image
     if sizes is None:
@@ -87,10 +91,10 @@ def memory_needs(
 
 
 def check_memory(
-    board: Board, image: bytes | None = None, *, bake: bool | None = None
+    board: Board, image: bytes | None = None, *, bake: bool | None = None, more_ram: int = 0
 ) -> MemoryNeeds:
     """Returns `memory_needs`; raises DoesNotFitError with the numbers if it does not fit."""
-    needs = memory_needs(board, image, bake=bake)
+    needs = memory_needs(board, image, bake=bake, more_ram=more_ram)
     if not needs.ok:
         raise DoesNotFitError(needs.text)
     return needs
