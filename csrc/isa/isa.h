@@ -42,6 +42,7 @@ const bp_isa_t *bp_isa(void);
 #define BP_ISA_CONV_COLUMNS isa_in_use->conv_columns
 #define BP_ISA_CONV_BLOCK isa_in_use->conv_block
 #define BP_ISA_CONV_PIXELS isa_in_use->conv_pixels
+#define BP_ISA_MOST_PIXELS BP_CONV_COLUMNS /* of any of them */
 
 bp_dot_rows_t bp_dot_rows_s8_avx2;
 bp_sgd_row_t bp_sgd_row_s16_avx2;
@@ -59,6 +60,9 @@ bp_backward_t bp_dense_backward_s8_avx2;
 #define BP_ISA_NAME "armv7em"
 #define BP_ISA_DOT_ROWS bp_dot_rows_s8_armv7em
 #define BP_ISA_SGD_ROW bp_sgd_row_s16_armv7em
+#define BP_ISA_CONV_COLUMNS bp_conv_columns_armv7em
+#define BP_ISA_CONV_BLOCK bp_conv_block_armv7em
+#define BP_ISA_CONV_PIXELS 4
 #elif __ARM_ARCH_ISA_THUMB == 2 && !defined(__ARM_ARCH_8M_BASE__)
 #define BP_ISA_ARMV7M 1
 #define BP_ISA_NAME "armv7m"
@@ -105,6 +109,7 @@ int32_t bp_round_shift_right_avr(int32_t x, uint8_t rshift);
 #define BP_ISA_CONV_COLUMNS bp_conv_columns_s8
 #define BP_ISA_CONV_BLOCK bp_conv_block_s8
 #endif
+#define BP_ISA_MOST_PIXELS (BP_ISA_CONV_PIXELS == 0 ? 1 : BP_ISA_CONV_PIXELS)
 bp_conv_columns_t BP_ISA_CONV_COLUMNS;
 bp_conv_block_t BP_ISA_CONV_BLOCK;
 bp_dot_rows_t BP_ISA_DOT_ROWS;
