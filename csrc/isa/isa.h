@@ -42,7 +42,8 @@ const bp_isa_t *bp_isa(void);
 #define BP_ISA_CONV_COLUMNS isa_in_use->conv_columns
 #define BP_ISA_CONV_BLOCK isa_in_use->conv_block
 #define BP_ISA_CONV_PIXELS isa_in_use->conv_pixels
-#define BP_ISA_MOST_PIXELS BP_CONV_COLUMNS /* of any of them */
+#define BP_ISA_DEPTHWISE_SPREAD bp_depthwise_spread_s8
+#define BP_ISA_DEPTHWISE_OUTPUTS bp_depthwise_outputs_s8
 
 bp_dot_rows_t bp_dot_rows_s8_avx2;
 bp_sgd_row_t bp_sgd_row_s16_avx2;
@@ -60,18 +61,21 @@ bp_backward_t bp_dense_backward_s8_avx2;
 #define BP_ISA_NAME "armv7em"
 #define BP_ISA_DOT_ROWS bp_dot_rows_s8_armv7em
 #define BP_ISA_SGD_ROW bp_sgd_row_s16_armv7em
-#define BP_ISA_CONV_COLUMNS bp_conv_columns_armv7em
-#define BP_ISA_CONV_BLOCK bp_conv_block_armv7em
-#define BP_ISA_CONV_PIXELS 4
+#define BP_ISA_DEPTHWISE_SPREAD bp_depthwise_spread_s8_armv7em
+#define BP_ISA_DEPTHWISE_OUTPUTS bp_depthwise_outputs_s8_armv7em
+#define BP_ISA_PLANE_BYTES 2
 #elif __ARM_ARCH_ISA_THUMB == 2 && !defined(__ARM_ARCH_8M_BASE__)
 #define BP_ISA_ARMV7M 1
 #define BP_ISA_NAME "armv7m"
 #define BP_ISA_DOT_ROWS bp_dot_rows_s8_armv7m
+#define BP_ISA_DEPTHWISE_SPREAD bp_depthwise_spread_s8_armv7m
+#define BP_ISA_DEPTHWISE_OUTPUTS bp_depthwise_outputs_s8_armv7m
 #else
 #define BP_ISA_ARMV6M 1
 #define BP_ISA_NAME "armv6m"
 #define BP_ISA_DOT_ROWS bp_dot_rows_s8_armv6m
 #define BP_ISA_SGD_ROW bp_sgd_row_s16_armv6m
+#define BP_ISA_DEPTHWISE_OUTPUTS bp_depthwise_outputs_s8_armv6m
 #endif
 /* AVR with a multiplier and LPM Z+. It also replaces two steps of fixed.c:
  * (a * b + 2^30) >> 31, a and b not both INT32_MIN, and bp_round_shift_right. */
@@ -109,14 +113,26 @@ int32_t bp_round_shift_right_avr(int32_t x, uint8_t rshift);
 #define BP_ISA_CONV_COLUMNS bp_conv_columns_s8
 #define BP_ISA_CONV_BLOCK bp_conv_block_s8
 #endif
-#define BP_ISA_MOST_PIXELS (BP_ISA_CONV_PIXELS == 0 ? 1 : BP_ISA_CONV_PIXELS)
 bp_conv_columns_t BP_ISA_CONV_COLUMNS;
 bp_conv_block_t BP_ISA_CONV_BLOCK;
+#ifndef BP_ISA_DEPTHWISE_SPREAD
+#define BP_ISA_DEPTHWISE_SPREAD bp_depthwise_spread_s8
+#endif
+#ifndef BP_ISA_DEPTHWISE_OUTPUTS
+#define BP_ISA_DEPTHWISE_OUTPUTS bp_depthwise_outputs_s8
+#endif
 bp_dot_rows_t BP_ISA_DOT_ROWS;
 bp_dot_row_t BP_ISA_DOT_ROW;
 bp_sgd_row_t BP_ISA_SGD_ROW;
 bp_backward_t BP_ISA_BACKWARD;
+bp_depthwise_spread_t BP_ISA_DEPTHWISE_SPREAD;
+bp_depthwise_outputs_t BP_ISA_DEPTHWISE_OUTPUTS;
 
+#endif
+
+/* Bytes of a value in the planes of a depthwise convolution. */
+#ifndef BP_ISA_PLANE_BYTES
+#define BP_ISA_PLANE_BYTES 1
 #endif
 
 /* 1 if a block of 4 rows is no faster than 4 single rows. */

@@ -50,6 +50,47 @@ typedef void bp_conv_block_t(int8_t *y, int32_t y_step, const int8_t *columns,
 bp_conv_block_t bp_conv_block_s8;
 enum { BP_CONV_PLAIN_PIXELS = 3 }; /* of the definitions' blocks */
 
+/* ---- depthwise 3 x 3. A plane has the values of one channel, row after row: int8_t, or int16_t on
+ * CPUs whose BP_ISA_PLANE_BYTES is 2. Its rows start at multiples of two values. ---- */
+
+/* The channels, 1 to 4 of them, of rows of pixels that follow each other in memory. */
+typedef struct {
+    uint8_t *planes;      /* where the first value of the first channel goes */
+    uint32_t plane_bytes; /* from one channel's plane to the next */
+    uint32_t row_bytes;   /* from one row of a plane to the next */
+    const int8_t *x;
+    uint32_t x_step; /* from one pixel to the next */
+    uint32_t width;  /* pixels per row */
+    uint32_t rows;
+    uint32_t channels;
+} bp_spread_t;
+/* Writes each channel into its plane. */
+typedef void bp_depthwise_spread_t(const bp_spread_t *p);
+bp_depthwise_spread_t bp_depthwise_spread_s8;
+
+/* Output rows of the channels, 1 to 4 of them, from their planes. Weights, 9 per channel and y_step
+ * apart, biases, multipliers and shifts are ROM, of an op with the flag FAST. */
+typedef struct {
+    const uint8_t *planes; /* the first value that the first output takes */
+    uint32_t plane_bytes;  /* from one channel's plane to the next */
+    uint32_t row_bytes;    /* from one row of a plane to the next */
+    uint8_t strides[2];    /* 1 or 2: rows, values */
+    int8_t y_zp;
+    uint8_t channels;
+    int8_t *y;
+    uint32_t y_step; /* from one output pixel to the next */
+    uint32_t width;  /* outputs per row */
+    uint32_t rows;
+    const uint8_t *weights;
+    const uint8_t *bias;
+    const uint8_t *mult_q31;
+    const uint8_t *lshift;
+} bp_depthwise_planes_t;
+/* y = bp_requant_short(bias + sum of products), clamped to int8. Two values behind the last that is
+ * needed may be read. */
+typedef void bp_depthwise_outputs_t(const bp_depthwise_planes_t *p);
+bp_depthwise_outputs_t bp_depthwise_outputs_s8;
+
 /* ---- training; weights are RAM, in the planes wh (the inference weights) and wl (the residuals):
  * W = 256 * wh + wl ---- */
 

@@ -21,5 +21,6 @@ enum {
 /* Returns the number of comparisons; every one that fails is reported. */
 uint32_t check_all(check_buffer_t *buffer, check_report_t *report);
 uint32_t check_convolutions(check_buffer_t *buffer, check_report_t *report);
+uint32_t check_depthwise(check_buffer_t *buffer, check_report_t *report);
 
 #endif

@@ -24,7 +24,7 @@ ISA_OF_MACHINE = {
     "microbit": "armv6m",
     "mega2560": "avr",
 }
-CHECKS = [HERE / "check.c", HERE / "check_conv.c"]
+CHECKS = [HERE / "check.c", HERE / "check_conv.c", HERE / "check_depthwise.c"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 

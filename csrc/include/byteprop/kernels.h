@@ -228,10 +228,10 @@ void bp_conv_s8(int8_t *y, const int8_t *x, int8_t *columns, const bp_conv_s8_t 
 
 /* DEPTHWISE_CONV_2D, int8: output channel o has the input channel o / (y_channels / x_channels).
  * Weights are int8 [taps][y_channels]; the bias has the zero point folded in.
- * rows: scratch memory of bp_depthwise_scratch bytes for the input rows that one output row takes,
- * so that y and x may overlap by bp_depthwise_distance, most often 0.
+ * scratch: memory of bp_depthwise_scratch bytes for input that is read before it is overwritten: y and
+ * x may overlap by bp_depthwise_distance, most often 0.
  * Source: TensorFlow Lite DEPTHWISE_CONV_2D, reference kernel. */
-void bp_depthwise_s8(int8_t *y, const int8_t *x, int8_t *rows, const bp_conv_s8_t *p);
+void bp_depthwise_s8(int8_t *y, const int8_t *x, int8_t *scratch, const bp_conv_s8_t *p);
 
 /* TRANSPOSE_CONV, int8: input (iy, ix) adds to output (iy * stride - pad + ky, ...). Weights
  * are rows as those of bp_conv_s8; the bias is as the model file has it. y and x must not overlap.
