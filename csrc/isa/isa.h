@@ -42,6 +42,7 @@ const bp_isa_t *bp_isa(void);
 #define BP_ISA_CONV_COLUMNS isa_in_use->conv_columns
 #define BP_ISA_CONV_BLOCK isa_in_use->conv_block
 #define BP_ISA_CONV_PIXELS isa_in_use->conv_pixels
+#define BP_ISA_MOST_PIXELS BP_CONV_COLUMNS /* of any of them */
 #define BP_ISA_DEPTHWISE_SPREAD bp_depthwise_spread_s8
 #define BP_ISA_DEPTHWISE_OUTPUTS bp_depthwise_outputs_s8
 
@@ -61,6 +62,9 @@ bp_backward_t bp_dense_backward_s8_avx2;
 #define BP_ISA_NAME "armv7em"
 #define BP_ISA_DOT_ROWS bp_dot_rows_s8_armv7em
 #define BP_ISA_SGD_ROW bp_sgd_row_s16_armv7em
+#define BP_ISA_CONV_COLUMNS bp_conv_columns_armv7em
+#define BP_ISA_CONV_BLOCK bp_conv_block_armv7em
+#define BP_ISA_CONV_PIXELS 4
 #define BP_ISA_DEPTHWISE_SPREAD bp_depthwise_spread_s8_armv7em
 #define BP_ISA_DEPTHWISE_OUTPUTS bp_depthwise_outputs_s8_armv7em
 #define BP_ISA_PLANE_BYTES 2
@@ -113,6 +117,7 @@ int32_t bp_round_shift_right_avr(int32_t x, uint8_t rshift);
 #define BP_ISA_CONV_COLUMNS bp_conv_columns_s8
 #define BP_ISA_CONV_BLOCK bp_conv_block_s8
 #endif
+#define BP_ISA_MOST_PIXELS (BP_ISA_CONV_PIXELS == 0 ? 1 : BP_ISA_CONV_PIXELS)
 bp_conv_columns_t BP_ISA_CONV_COLUMNS;
 bp_conv_block_t BP_ISA_CONV_BLOCK;
 #ifndef BP_ISA_DEPTHWISE_SPREAD

@@ -52,8 +52,12 @@ static inline void bp_conv_next_group(bp_dense_s8_t *group) {
     group->lshift += group->n_out;
 }
 
+/* `left` pixels one by one, from pixel number `first` on, whose outputs are at y. direction: 1 forward,
+ * -1 backward. */
+void bp_conv_pixels(int8_t *y, const int8_t *x, int8_t *columns, const bp_conv_s8_t *p,
+                    uint32_t first, uint32_t left, int32_t direction);
 /* The first pixels of a FAST convolution in blocks, as many as whole blocks have; how many. `pixels`
- * in all; direction: 1 forward, y is the first pixel's; -1 backward, y is the last one's. */
+ * in all. y: the first one's outputs in this direction. */
 uint32_t bp_conv_blocks(int8_t *y, const int8_t *x, int8_t *columns, const bp_conv_s8_t *p,
                         uint32_t pixels, int32_t direction);
 

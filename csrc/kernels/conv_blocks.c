@@ -5,7 +5,7 @@
 /* Convolutions in blocks of output pixels: the inputs of the pixels of a block are widened into
  * columns in the form that the CPU multiplies fastest, and then serve all output channels. */
 
-enum { ZEROS = 32, MOST_PIXELS = BP_CONV_COLUMNS };
+enum { ZEROS = 32 };
 
 /* The window of an output pixel: row and column of its first tap, which may be outside of the input,
  * and the offset of that tap in x, modulo 2^32. */
@@ -32,13 +32,15 @@ typedef struct {
     const bp_conv_s8_t *p;
     const int8_t *x;
     int8_t *columns;
-    uint32_t row_bytes;   /* of x */
+    bp_dense_s8_t first_group;
     uint32_t channels;    /* of a group */
-    uint32_t row_stride;  /* of a group's weights */
     uint32_t group_bytes; /* columns of a group */
+    uint32_t row_bytes;   /* of x */
+    uint32_t row_step;    /* from one kernel row to the next */
     uint32_t rows_inside; /* places of the first tap, from 0 on, with all taps inside */
     uint32_t columns_inside;
-    bool is_run; /* the taps of a kernel row are neighbours in x */
+    bp_runs_t runs; /* of a group inside: the whole window, or one kernel row */
+    uint32_t parts; /* how often */
     int8_t zeros[ZEROS];
 } blocks_t;
 
@@ -98,34 +100,31 @@ static inline bool take_places(place_t *places, uint32_t n, walk_t *walk, const 
     return all;
 }
 
-/* Columns of pixels whose taps are all inside: as few runs as there are. */
+/* Columns of pixels whose taps are all inside. */
 static void put_inside(const blocks_t *b, const place_t *places, uint32_t n) {
     BP_ISA_BEGIN
-    const bp_window_t *window = b->p->shape.window;
-    const int8_t *x[MOST_PIXELS];
-    const uint32_t down = window[0].dilation * b->row_bytes;
-    const uint32_t calls = b->is_run ? 1 : window[0].kernel;
-    const bp_runs_t runs = {
-        .n = b->is_run ? window[1].kernel * b->channels : b->channels,
-        .count = b->is_run ? window[0].kernel : window[1].kernel,
-        .pitch = b->is_run ? down : window[1].dilation * b->p->shape.x_channels,
-        .row_stride = b->row_stride,
-    };
+    const int8_t *x[BP_ISA_MOST_PIXELS];
     int8_t *columns = b->columns;
-    for (uint32_t group = 0; group < b->p->groups; ++group, columns += b->group_bytes) {
-        for (uint32_t call = 0; call < calls; ++call) {
+    uint32_t channel = 0;
+    do {
+        uint32_t down = 0, at = 0;
+        for (uint32_t part = b->parts; part != 0; --part) {
             for (uint32_t i = 0; i < n; ++i) {
-                x[i] = b->x + (size_t)(places[i].at + group * b->channels + call * down);
+                x[i] = b->x + (size_t)(places[i].at + channel + down);
             }
-            BP_ISA_CONV_COLUMNS(columns, call * runs.count * runs.n, x, &runs);
+            BP_ISA_CONV_COLUMNS(columns, at, x, &b->runs);
+            at += b->runs.count * b->runs.n;
+            down += b->row_step;
         }
-    }
+        columns += b->group_bytes;
+        channel += b->channels;
+    } while (channel < b->p->shape.x_channels);
 }
 
 /* One tap, from column `at` on. x is zeros where the tap is outside. */
 static void put_tap(const blocks_t *b, int8_t *columns, uint32_t at, const int8_t **x, uint32_t n) {
     BP_ISA_BEGIN
-    bp_runs_t runs = {.count = 1, .pitch = 0, .row_stride = b->row_stride};
+    bp_runs_t runs = {.count = 1, .pitch = 0, .row_stride = b->runs.row_stride};
     for (uint32_t left = b->channels;;) {
         runs.n = left < ZEROS ? left : ZEROS;
         BP_ISA_CONV_COLUMNS(columns, at, x, &runs);
@@ -143,7 +142,7 @@ static void put_tap(const blocks_t *b, int8_t *columns, uint32_t at, const int8_
 /* Columns of pixels at a border, tap by tap. */
 static void put_border(const blocks_t *b, const place_t *places, uint32_t n) {
     const bp_conv_shape_t *s = &b->p->shape;
-    const int8_t *x[MOST_PIXELS];
+    const int8_t *x[BP_ISA_MOST_PIXELS];
     int8_t *columns = b->columns;
     for (uint32_t group = 0; group < b->p->groups; ++group, columns += b->group_bytes) {
         uint32_t at = 0;
@@ -165,25 +164,48 @@ static void put_border(const blocks_t *b, const place_t *places, uint32_t n) {
 }
 
 /* The outputs of a block, group after group. */
-static void put_outputs(const blocks_t *b, int8_t *y, int32_t y_step, bp_dense_s8_t group) {
+static void put_outputs(const blocks_t *b, int8_t *y, int32_t y_step) {
     BP_ISA_BEGIN
+    BP_ISA_CONV_BLOCK(y, y_step, b->columns, &b->first_group);
+    if (b->p->groups == 1) {
+        return;
+    }
     const int8_t *columns = b->columns;
-    for (uint32_t left = b->p->groups; left != 0; --left, columns += b->group_bytes) {
-        BP_ISA_CONV_BLOCK(y, y_step, columns, &group);
+    bp_dense_s8_t group = b->first_group;
+    for (uint32_t left = b->p->groups - 1u; left != 0; --left) {
         y += group.n_out;
+        columns += b->group_bytes;
         bp_conv_next_group(&group);
+        BP_ISA_CONV_BLOCK(y, y_step, columns, &group);
+    }
+}
+
+/* The taps of a kernel row are neighbours in x unless there are gaps or other groups between them. */
+static void begin_runs(blocks_t *b) {
+    const bp_window_t *window = b->p->shape.window;
+    if (b->p->groups == 1 && window[1].dilation == 1) {
+        b->parts = 1;
+        b->runs.n = window[1].kernel * b->channels;
+        b->runs.count = window[0].kernel;
+        b->runs.pitch = b->row_step;
+    } else {
+        b->parts = window[0].kernel;
+        b->runs.n = b->channels;
+        b->runs.count = window[1].kernel;
+        b->runs.pitch = window[1].dilation * b->p->shape.x_channels;
     }
 }
 
 static void begin(blocks_t *b, walk_t *walk, int32_t direction) {
     const bp_conv_shape_t *s = &b->p->shape;
-    b->row_bytes = s->x_width * s->x_channels;
     b->channels = s->x_channels / b->p->groups;
-    b->row_stride = bp_conv_row_stride(s, b->p->groups);
-    b->group_bytes = BP_CONV_COLUMNS * b->row_stride;
+    b->row_bytes = s->x_width * s->x_channels;
+    b->row_step = s->window[0].dilation * b->row_bytes;
+    b->runs.row_stride = b->first_group.row_stride;
+    b->group_bytes = BP_CONV_COLUMNS * b->runs.row_stride;
     b->rows_inside = inside(&s->window[0], s->x_height);
     b->columns_inside = inside(&s->window[1], s->x_width);
-    b->is_run = b->p->groups == 1 && s->window[1].dilation == 1;
+    begin_runs(b);
     for (uint32_t i = 0; i < ZEROS; ++i) {
         b->zeros[i] = b->p->x_zp;
     }
@@ -200,19 +222,18 @@ uint32_t bp_conv_blocks(int8_t *y, const int8_t *x, int8_t *columns, const bp_co
     BP_ISA_BEGIN
     const uint32_t n = BP_ISA_CONV_PIXELS;
     const int32_t y_step = direction * (int32_t)p->shape.y_channels;
-    const bp_dense_s8_t group = bp_conv_first_group(p);
     uint32_t done = 0;
-    blocks_t b = {.p = p, .x = x, .columns = columns};
+    blocks_t b = {.p = p, .x = x, .columns = columns, .first_group = bp_conv_first_group(p)};
     walk_t walk;
     begin(&b, &walk, direction);
     for (; pixels - done >= n; done += n) {
-        place_t places[MOST_PIXELS];
+        place_t places[BP_ISA_MOST_PIXELS];
         if (take_places(places, n, &walk, &b)) {
             put_inside(&b, places, n);
         } else {
             put_border(&b, places, n);
         }
-        put_outputs(&b, y, y_step, group);
+        put_outputs(&b, y, y_step);
         y += (int32_t)n * y_step;
     }
     return done;

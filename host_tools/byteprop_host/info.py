@@ -8,7 +8,9 @@ from typing import Any
 from byteprop import Model, TensorInfo
 from byteprop.engine import _raw_train
 from byteprop.errors import TrainingError
+from byteprop.graph import LeftOut
 from byteprop.graph.normalization import describe, to_json
+from byteprop.inference.info import describe_left_out
 from byteprop.training.trainable import check_trainable
 from byteprop_host.boards.board import Board, all_boards
 from byteprop_host.console import printable, table
@@ -61,9 +63,11 @@ class ModelInfo:
     image: ModelImage
     training: TrainingMemory
     boards: tuple[BoardMemory, ...]
+    left_out: LeftOut | None
 
     def text(self) -> str:
         """Tables for people."""
+        left_out = describe_left_out(self.left_out)
         return "\n".join(
             [
                 *(line for tensor in self.inputs for line in _end_lines("input", tensor)),
@@ -72,6 +76,7 @@ class ModelInfo:
                 _layer_table(self.layers),
                 "",
                 f"MACs   {self.macs:,}",
+                *([f"dead   {left_out}"] if left_out else []),
                 f"arena  {self.arena_bytes:,} bytes of RAM",
                 f"image  {self.image.text}, as boards have it: without names",
                 f"train  {self.training.text()}",
@@ -87,6 +92,7 @@ class ModelInfo:
             "outputs": [_end_json(tensor) for tensor in self.outputs],
             "layers": [layer.to_json() for layer in self.layers],
             "macs": self.macs,
+            "left_out": None if self.left_out is None else vars(self.left_out),
             "arena_bytes": self.arena_bytes,
             "image_bytes": len(self.image),
             "model_crc32": f"{self.image.crc32:08x}",
@@ -112,6 +118,7 @@ def info(model: Model) -> ModelInfo:
             BoardMemory(b, memory_needs(b, sizes), plan_or_none(b, image.data, config))
             for b in all_boards()
         ),
+        left_out=model.graph.left_out,
     )
 
 

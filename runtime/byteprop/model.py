@@ -114,10 +114,15 @@ class Model(TrainingTarget):
         checkpoints.save(path, self.run_in_progress.checkpoint())
 
 
-def load(source: PathLike | bytes | bytearray | memoryview) -> Model:
+def load(
+    source: PathLike | bytes | bytearray | memoryview, *, keep_dead_channels: bool = False
+) -> Model:
     """A model from a file or from its bytes: .tflite, or byteprop's own .bpm; the content decides
     which. ModelError for anything that is not a model byteprop can run; for a file of another kind
-    it says what the file is and how to come from it to a model."""
+    it says what the file is and how to come from it to a model.
+
+    Channels of a .tflite file that are constant, or that no op reads, are left out, which changes
+    no output; keep_dead_channels keeps them."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         data, origin = bytes(source), "the given bytes"
     elif isinstance(source, (str, os.PathLike)):
@@ -126,16 +131,16 @@ def load(source: PathLike | bytes | bytearray | memoryview) -> Model:
     else:
         raise ArgumentError(f"source: expected a path or bytes, got {type(source).__name__}")
     try:
-        return _load_bytes(data)
+        return _load_bytes(data, keep_dead_channels)
     except ModelError as error:
         raise type(error)(f"{origin}: {error}") from error
 
 
-def _load_bytes(data: bytes) -> Model:
+def _load_bytes(data: bytes, keep_dead_channels: bool) -> Model:
     kind = formats.model_kind(data)
     if kind == formats.IMAGE:
         opened = Engine(data)
         return Model(image.decode(opened), data, engine=opened)
     if kind == formats.TFLITE:
-        return Model(load_tflite(data))
+        return Model(load_tflite(data, keep_dead_channels=keep_dead_channels))
     raise ModelError(formats.not_a_model(data[: formats.HEAD_BYTES], len(data)))

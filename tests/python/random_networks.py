@@ -14,8 +14,9 @@ from byteprop.exporter import write_tflite
 from byteprop.graph import DType, Graph, Kind
 from byteprop.importer import load_tflite
 from byteprop.model import Model
-from byteprop.ops import spec_of
-from op_generators import generators
+from byteprop.ops import Depthwise, spec_of
+from byteprop.ops.convolution import Convolution
+from op_generators import Draw, generators
 from op_generators.common import zero_point
 from random_graphs import Builder
 
@@ -29,12 +30,39 @@ def random_network(seed: int) -> Graph:
     b = Builder()
     batch = int(rng.choice([1, 1, 1, 2, 3]))
     inputs = tuple(_input(rng, b, batch) for _ in range(int(rng.integers(1, 4))))
-    draws = list(generators().values())
-    for _ in range(int(rng.integers(1, 13))):
-        readable = [i for i, t in enumerate(b.tensors) if t.kind is Kind.ACTIVATION]
-        x = readable[-1] if rng.random() < 0.5 else int(rng.choice(readable))
-        any(draws[i](rng, b, x) for i in rng.permutation(len(draws)))
+    _grow(rng, b, list(generators().values()), int(rng.integers(1, 13)), late=0.5)
     return b.graph(inputs, _outputs(rng, b, inputs))
+
+
+def dead_channel_network(seed: int) -> Graph:
+    """An image, ops that keep channels apart and convolutions with many dead channels among them,
+    and a convolution or a dense layer at the end. Now and then another tensor is an output too."""
+    rng = np.random.default_rng(seed)
+    b = Builder()
+    shape = (int(rng.choice([1, 1, 2])), *map(int, rng.integers(2, 9, 2)), int(rng.integers(1, 6)))
+    x = b.tensor(shape, 0.05, zero_point(rng))
+    made = generators()
+    _grow(rng, b, [made[name] for name in _APART], int(rng.integers(2, 11)), late=0.7)
+    for name in ("conv", "dense")[:: 1 if rng.random() < 0.7 else -1]:
+        if made[name](rng, b, len(b.tensors) - 1):
+            break
+    written = [t for op in b.ops for t in op.outputs]
+    outputs = [t for t in written if t == written[-1] or rng.random() < 0.03]
+    return with_dead_channels(b.graph((x,), tuple(outputs)), seed)
+
+
+_APART = [
+    *["conv"] * 8, *["depthwise"] * 3, *["add"] * 2, "concatenate", "extremum", "mean", "mul",
+    "pad", "pool", "prelu", "rescale", "resize_nearest", "slice", "table", "transpose_conv",
+]  # fmt: skip
+
+
+def _grow(rng: np.random.Generator, b: Builder, draws: list[Draw], n: int, late: float) -> None:
+    """Adds n ops by these generators; late: how often one reads the last tensor."""
+    for _ in range(n):
+        readable = [i for i, t in enumerate(b.tensors) if t.kind is Kind.ACTIVATION]
+        x = readable[-1] if rng.random() < late else int(rng.choice(readable))
+        any(draws[i](rng, b, x) for i in rng.permutation(len(draws)))
 
 
 def _input(rng: np.random.Generator, b: Builder, batch: int) -> int:
@@ -71,21 +99,42 @@ def check(graph: Graph, seed: int) -> Counter[str]:
     file, and tflite-runtime's reference kernels give the same bytes. Counts them, by op."""
     xs = samples(graph, seed)
     file = write_tflite(graph)
-    answers = _run(graph, xs)
-    assert _run(image.decode(image.encode(graph)), xs) == answers
-    assert _run(load_tflite(file), xs) == answers
-    assert [y.tobytes() for y in reference.run(graph, xs)] == answers
-    assert [y.tobytes() for y in builtin_ref.run(file, xs)] == answers
+    expected = answers(graph, xs)
+    assert answers(image.decode(image.encode(graph)), xs) == expected
+    assert answers(load_tflite(file), xs) == expected
+    assert [y.tobytes() for y in reference.run(graph, xs)] == expected
+    assert [y.tobytes() for y in builtin_ref.run(file, xs)] == expected
     writers = {t: spec_of(op).name for op in graph.ops for t in op.outputs}
     counts: Counter[str] = Counter()
-    for t, answer in zip(graph.outputs, answers, strict=True):
+    for t, answer in zip(graph.outputs, expected, strict=True):
         counts[writers.get(t, "input")] += len(answer)
     return counts
 
 
-def _run(graph: Graph, xs: list[Array]) -> list[bytes]:
+def answers(graph: Graph, xs: list[Array]) -> list[bytes]:
+    """The outputs as the C library computes them."""
     answer = Model(graph).run(xs if len(xs) > 1 else xs[0])
     return [y.tobytes() for y in (answer if isinstance(answer, tuple) else (answer,))]
+
+
+def with_dead_channels(graph: Graph, seed: int) -> Graph:
+    """The same, with convolutions that have rows without weights, of ordinary scales and of those
+    that converters give them, and input channels without weights."""
+    rng = np.random.default_rng(seed)
+    ops = [_with_dead_rows(rng, op) if isinstance(op, Convolution) else op for op in graph.ops]
+    return replace(graph, ops=tuple(ops))
+
+
+def _with_dead_rows(rng: np.random.Generator, op: Convolution) -> Convolution:
+    weights, scales, bias = op.weights.copy(), op.weight_scales.copy(), op.bias.copy()
+    axis = 3 if isinstance(op, Depthwise) else 0
+    dead = rng.random(len(bias)) < rng.choice([0.2, 0.5, 0.9])
+    np.moveaxis(weights, axis, 0)[dead] = 0
+    scales[dead] *= np.float32(rng.choice([1.0, 1e-3, 1e-9, 1e-23]))
+    bias[dead] = (rng.integers(-(2**31), 2**31, len(bias)) >> int(rng.integers(64)))[dead]
+    if axis == 0:
+        weights[..., rng.random(weights.shape[3]) < 0.2] = 0
+    return replace(op, weights=weights, weight_scales=scales, bias=bias)
 
 
 def with_every_tensor(graph: Graph) -> Graph:

@@ -15,6 +15,7 @@ from byteprop_host.console import Console
 from byteprop_host.errors import error_text
 
 if TYPE_CHECKING:
+    import byteprop
     from byteprop_host.boards.board import Board
     from byteprop_host.data.reading import Reading
     from byteprop_host.target import BoardTarget
@@ -60,6 +61,16 @@ class Reported(Protocol):
 
 def add_file(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="model: .tflite or .bpm")
+    add_dead_channels(parser)
+
+
+def add_dead_channels(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--keep-dead-channels",
+        action="store_true",
+        help="keep channels of a .tflite that are constant or never read (default: leave them out, "
+        "which changes no output)",
+    )
 
 
 def add_baked_model(parser: argparse.ArgumentParser) -> None:
@@ -70,6 +81,14 @@ def add_baked_model(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="model to store in flash (default: none; upload it later)",
     )
+    add_dead_channels(parser)
+
+
+def load_baked(args: argparse.Namespace) -> byteprop.Model:
+    """The model that the options of add_baked_model name."""
+    import byteprop
+
+    return byteprop.load(args.model, keep_dead_channels=args.keep_dead_channels)
 
 
 def add_mlperf(parser: argparse.ArgumentParser) -> None:

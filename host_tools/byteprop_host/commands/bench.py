@@ -38,6 +38,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             data=args.data,
             samples=args.samples,
             reading=reading_from(args),
+            keep_dead_channels=args.keep_dead_channels,
             progress=progress,
         )
     console.result(describe(result), result.to_json())

@@ -13,6 +13,7 @@ from byteprop_host.commands import (
     add_board,
     add_mlperf,
     check_outputs,
+    load_baked,
 )
 from byteprop_host.console import Console
 
@@ -27,14 +28,13 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace, console: Console) -> int:
-    import byteprop
     from byteprop_host.boards.board import load_board
     from byteprop_host.firmware.build import build
     from byteprop_host.firmware.mlperf_tiny import timestamps
 
     check_outputs(args.output)
     board = load_board(args.board)
-    image = byteprop.load(args.model).image if args.model else None
+    image = load_baked(args).image if args.model else None
     with console.progress() as progress:
         progress(f"build {board.name}", 0, 1)
         firmware = build(board, image, mlperf=args.mlperf_tiny)

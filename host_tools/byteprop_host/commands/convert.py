@@ -26,7 +26,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     from byteprop_host.firmware.model_image import model_image
 
     check_outputs(args.output)
-    model = byteprop.load(args.file)
+    model = byteprop.load(args.file, keep_dead_channels=args.keep_dead_channels)
     model.save(args.output)
     size = args.output.stat().st_size
     image = model_image(model.image)

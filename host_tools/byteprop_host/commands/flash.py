@@ -13,6 +13,7 @@ from byteprop_host.commands import (
     add_board,
     add_mlperf,
     add_port,
+    load_baked,
 )
 from byteprop_host.console import Console
 
@@ -45,7 +46,6 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace, console: Console) -> int:
-    import byteprop
     from byteprop_host.boards.board import load_board
     from byteprop_host.deployment import is_baked, start_board
     from byteprop_host.firmware.build import build
@@ -55,7 +55,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     way = find_board(board, port=args.port, probe=args.probe, emulated=args.emulated)
     if args.erase or args.reset:
         return _act(args, board, way, console)
-    image = byteprop.load(args.model).image if args.model and is_baked(board) else None
+    image = load_baked(args).image if args.model and is_baked(board) else None
     with console.progress() as progress:
         firmware = build(board, image, mlperf=args.mlperf_tiny, progress=progress)
         if args.dry_run:

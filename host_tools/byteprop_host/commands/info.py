@@ -16,7 +16,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     import byteprop
     from byteprop_host.info import info
 
-    found = info(byteprop.load(args.file))
+    found = info(byteprop.load(args.file, keep_dead_channels=args.keep_dead_channels))
     file = str(args.file)
     console.result(f"{printable(file)}\n{found.text()}", {"file": file, **found.to_json()})
     return EXIT_OK

@@ -48,6 +48,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             target_from(args),
             samples=args.samples,
             reading=reading_from(args),
+            keep_dead_channels=args.keep_dead_channels,
             progress=progress,
         )
     save_outputs(answers, args.output)

@@ -18,6 +18,7 @@ from byteprop_host.commands import (
     EXIT_ERROR,
     EXIT_INTERRUPTED,
     Verb,
+    add_dead_channels,
     add_labels,
     add_report,
     add_samples,
@@ -49,6 +50,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         metavar="SIZES",
         help="new network with these layer sizes, from inputs to outputs, such as 784-20-10",
     )
+    add_dead_channels(parser)
     add_session(parser)
     add_samples(parser, required=True)
     _add_parts(parser)
@@ -218,6 +220,7 @@ def _options(args: argparse.Namespace) -> Options:
             net=args.net,
             input_range=None if args.input_range is None else tuple(args.input_range),
             output_range=None if args.output_range is None else tuple(args.output_range),
+            keep_dead_channels=args.keep_dead_channels,
         ),
         sources=Sources(
             data=args.data,

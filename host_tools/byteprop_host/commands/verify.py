@@ -57,6 +57,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             reading=reading_from(args),
             reference=ReferenceKind(args.reference),
             against=args.against,
+            keep_dead_channels=args.keep_dead_channels,
             progress=progress,
         )
     return print_result_and_report(args, console, verdict, lambda path: write_report(verdict, path))

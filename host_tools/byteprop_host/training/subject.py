@@ -36,12 +36,14 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Subject:
-    """file or net: one of the two. Ranges are for `net`; None: taken from the samples."""
+    """file or net: one of the two. Ranges are for `net`; None: taken from the samples.
+    keep_dead_channels: of the file, as byteprop.load has it."""
 
     file: Path | None = None
     net: str | None = None
     input_range: Range | None = None
     output_range: Range | None = None
+    keep_dead_channels: bool = False
 
     @property
     def name(self) -> str:
@@ -73,7 +75,7 @@ def make_model(
                 "--input-range, --output-range: expected with --net, got a model file, whose "
                 "scales are fixed"
             )
-        model = byteprop.load(subject.file)
+        model = byteprop.load(subject.file, keep_dead_channels=subject.keep_dead_channels)
         tensor = model.graph.tensors[model.graph.inputs[0]]
         _check_words(parts, n_outputs(model.graph))
         return model, _read(parts, reading, partial(numbers_for, tensor))

@@ -13,6 +13,8 @@ import byteprop
 from byteprop.engine._raw import crc32
 from byteprop.errors import ArgumentError
 from byteprop.graph import Graph
+from byteprop.importer import graph_of_file
+from byteprop.importer.formats import TFLITE, model_kind
 from byteprop.training.metrics import confusion
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.data.reading import Reading
@@ -45,6 +47,7 @@ def verify(
     reading: Reading | None = None,
     reference: ReferenceKind = ReferenceKind.AUTO,
     against: Path | None = None,
+    keep_dead_channels: bool = False,
     progress: Progress = no_progress,
 ) -> Verdict:
     """Runs `model` on a board and compares it with a reference.
@@ -52,11 +55,13 @@ def verify(
     on: the board; None: `host`. data: samples (`byteprop.data` names the formats), with labels or
     expected outputs if the file has them; None: generated samples. against: the model file that the
     reference runs, when `model` is another form of it (a .bpm made from a .tflite).
+    keep_dead_channels: as byteprop.load.
     """
     whole = Stopwatch()
     target = on or BoardTarget.of()
     source = partial(choose, data=data, n=samples, labels=labels, reading=reading)
-    task = _prepare(model, against, source, reference, progress)
+    load = partial(byteprop.load, keep_dead_channels=keep_dead_channels)
+    task = _prepare(load, model, against, source, reference, progress)
     with deploy(target, task.model.image, progress=progress) as deployment:
         run = _run_samples(deployment.device, task, progress)
         comparison = compare_outputs(task.truth, run.outputs, task.expected)
@@ -91,7 +96,8 @@ def verify(
 
 @dataclass(frozen=True)
 class _Task:
-    """truth: the graph that the reference runs; expected: its outputs [n, elems]."""
+    """truth: the graph that layers are compared with; expected: the reference's outputs
+    [n, elems]."""
 
     model: byteprop.Model
     truth: Graph
@@ -102,21 +108,28 @@ class _Task:
 
 
 def _prepare(
+    load: Callable[[Path], byteprop.Model],
     model: Path,
     against: Path | None,
     source: Callable[[Graph], SampleSet],
     kind: ReferenceKind,
     progress: Progress,
 ) -> _Task:
-    subject = byteprop.load(model)
+    subject = load(model)
     file = against or model
-    truth = byteprop.load(file).graph if against else subject.graph
+    truth = load(file).graph if against else subject.graph
     _check_same_ends(subject.graph, truth, file)
     samples = source(truth)
-    reference = choose_reference(file.read_bytes(), kind=kind)
+    content = file.read_bytes()
+    reference = choose_reference(content, kind=kind)
     with Stopwatch() as watch:
-        expected = reference.run(truth, samples, progress=progress)
+        expected = reference.run(_whole(content, truth), samples, progress=progress)
     return _Task(subject, truth, samples, reference, expected, watch.seconds)
+
+
+def _whole(content: bytes, graph: Graph) -> Graph:
+    """The graph with all that the file has: the reference leaves nothing out."""
+    return graph_of_file(content) if model_kind(content) == TFLITE else graph
 
 
 def _check_same_ends(subject: Graph, truth: Graph, file: Path) -> None:

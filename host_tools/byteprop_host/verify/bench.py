@@ -74,10 +74,11 @@ def bench(
     data: Path | None = None,
     samples: int | None = None,
     reading: Reading | None = None,
+    keep_dead_channels: bool = False,
     progress: Progress = no_progress,
 ) -> Bench:
     """Measures `model` on a board over a few samples (8 generated ones by default)."""
-    loaded = byteprop.load(model)
+    loaded = byteprop.load(model, keep_dead_channels=keep_dead_channels)
     chosen = choose(loaded.graph, data, samples or 8, reading=reading)
     with deploy(on, loaded.image, progress=progress) as deployment:
         return _measure(deployment, loaded, str(model), chosen, progress)

@@ -103,11 +103,12 @@ def run_on_board(
     *,
     samples: int | None = None,
     reading: Reading | None = None,
+    keep_dead_channels: bool = False,
     progress: Progress = no_progress,
 ) -> Answers:
     """Runs the samples of a data file on a board."""
     began = time.monotonic()
-    loaded = byteprop.load(model)
+    loaded = byteprop.load(model, keep_dead_channels=keep_dead_channels)
     chosen = from_file(loaded.graph, data, samples, reading=reading)
     inputs = [
         batched(x, loaded.graph.tensors[i])

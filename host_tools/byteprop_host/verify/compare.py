@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 import byteprop.reference
-from byteprop.graph import Graph
+from byteprop.graph import Graph, Tensor
 from byteprop_host.data.samples import Ints, SampleSet
 
 MAX_LISTED = 20
@@ -35,7 +35,8 @@ class Difference:
 
 @dataclass(frozen=True)
 class LayerDifference:
-    """The first op whose result differs, for one sample; its inputs were equal."""
+    """The first op whose result differs, for one sample; its inputs were equal. position: in the
+    file's tensor."""
 
     sample: int
     op_index: int
@@ -141,13 +142,21 @@ def first_different_layer(
                 k,
                 type(op).__name__,
                 tensor.name,
-                _position(at, tensor.shape),
+                _position_in_file(at, tensor),
                 int(got[at]),
                 int(expected[at]),
                 int(wrong.size),
                 tensor.elems,
             )
     return None
+
+
+def _position_in_file(at: int, tensor: Tensor) -> tuple[int, ...]:
+    """Where the file's tensor has this value, also where the importer left channels out."""
+    position = _position(at, tensor.shape)
+    if tensor.channels is None:
+        return position
+    return (*position[:-1], tensor.channels[position[-1]])
 
 
 def _position(at: int, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ to 1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from byteprop.graph.normalization import Normalization
 from byteprop.graph.tensor import Activation, DType, Kind, Op, Tensor
@@ -18,6 +18,7 @@ __all__ = [
     "DType",
     "Graph",
     "Kind",
+    "LeftOut",
     "Normalization",
     "Op",
     "Tensor",
@@ -25,8 +26,24 @@ __all__ = [
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """What convolutions of a file have and their graph has not, since no output depends on it.
+    macs and weight_bytes: of all ops. constant: channels that are constant and had to stay; they
+    have no weights."""
+
+    channels: int
+    of: int
+    macs: int
+    weight_bytes: int
+    constant: int
+
+
+@dataclass(frozen=True)
 class Graph:
+    """left_out: by the importer; None for nothing."""
+
     tensors: tuple[Tensor, ...]
     ops: tuple[Op, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    left_out: LeftOut | None = field(default=None, compare=False)

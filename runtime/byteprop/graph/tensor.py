@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from typing import TypeVar
 
 import numpy as np
 
 from byteprop.graph.normalization import Normalization
+
+OpT = TypeVar("OpT", bound="Op")
 
 
 class DType(IntEnum):
@@ -50,6 +54,7 @@ class Tensor:
     float_border: the file presents this input or output as float32; the host quantises or
     dequantises it, and everything inside sees the integers. normalization: of such an input; its
     scale and zero point then hold for the normalised values. data: a constant's values as bytes.
+    channels: where channels were left out, those of the file's tensor that are here.
     """
 
     name: str
@@ -61,6 +66,7 @@ class Tensor:
     normalization: Normalization | None = None
     kind: Kind = Kind.ACTIVATION
     data: bytes = b""
+    channels: tuple[int, ...] | None = field(default=None, compare=False)
 
     @property
     def elems(self) -> int:
@@ -87,3 +93,7 @@ class Op:
     def outputs(self) -> tuple[int, ...]:
         """Tensors that it writes, in the order of the image's record."""
         return (self.output,)
+
+    def renumbered(self: OpT, number: Mapping[int, int]) -> OpT:
+        """The same op on the tensors that these numbers name."""
+        return replace(self, input=number[self.input], output=number[self.output])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from byteprop.graph import Graph, Normalization
+from byteprop.graph import Graph, LeftOut, Normalization
 from byteprop.graph.normalization import describe
 from byteprop.ops import place, spec_of
 
@@ -67,3 +67,19 @@ def describe_inputs(graph: Graph) -> str:
     if len(inputs) == 1:
         return "".join(text for _, text in said)
     return "; ".join(f"{name}: {text}" for name, text in said)
+
+
+def describe_left_out(left_out: LeftOut | None) -> str:
+    """What a graph has not that its file has, one line for people; empty where it has all."""
+    if left_out is None:
+        return ""
+    parts = []
+    if left_out.channels:
+        parts.append(
+            f"{left_out.channels:,} of {left_out.of:,} channels are constant or never read, and "
+            f"left out: {left_out.macs:,} MACs and {left_out.weight_bytes:,} bytes of weights less"
+        )
+    if left_out.constant:
+        more = " more" if left_out.channels else f" of {left_out.of:,}"
+        parts.append(f"{left_out.constant:,}{more} channels are constant and need no weights")
+    return "; ".join(parts)

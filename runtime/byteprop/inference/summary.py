@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from byteprop.graph import Graph
 from byteprop.graph.normalization import describe
 from byteprop.image import without_names
-from byteprop.inference.info import LayerInfo, TensorInfo
+from byteprop.inference.info import LayerInfo, TensorInfo, describe_left_out
 
 _TITLES = (
     "layer", "op", "output shape", "activation", "scale", "zero point", "MACs", "weight bytes",
@@ -19,6 +20,7 @@ _MAX_NAME = 32
 class Summarised(Protocol):
     """What a summary reads of a model."""
 
+    graph: Graph
     image: bytes
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
@@ -41,7 +43,9 @@ def summary(model: Summarised) -> str:
     table = [_line(_TITLES, widths), rule, *(_line(r, widths) for r in rows), rule]
     image_bytes = len(without_names(model.image))
     sizes = f"arena {model.arena_bytes:,} bytes, model image {image_bytes:,} bytes without names"
-    return "\n".join([*ends, "", *table, _line(total, widths), "", sizes])
+    left_out = describe_left_out(model.graph.left_out)
+    notes = [sizes, left_out] if left_out else [sizes]
+    return "\n".join([*ends, "", *table, _line(total, widths), "", *notes])
 
 
 def _end(kind: str, info: TensorInfo) -> list[str]:

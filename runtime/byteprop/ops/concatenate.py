@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import tflite
 
 from byteprop.graph.tensor import Op
 from byteprop.ops.reshape import Reshape
-from byteprop.ops.spec import OpSpec, Params, Placed, Reader, Record, refuse_unless_same_type, words
+from byteprop.ops.spec import (
+    ChannelSource,
+    ChannelSources,
+    OpSpec,
+    Params,
+    Placed,
+    Reader,
+    Record,
+    n_channels,
+    refuse_unless_same_type,
+    words,
+)
 
 if TYPE_CHECKING:
     from byteprop.tflite.builder import Builder
@@ -30,6 +42,10 @@ class Concatenate(Op):
     @property
     def inputs(self) -> tuple[int, ...]:
         return (self.input, *self.others)
+
+    def renumbered(self, number: Mapping[int, int]) -> Concatenate:
+        others = tuple(number[t] for t in self.others)
+        return replace(super().renumbered(number), others=others)
 
 
 class ConcatenateSpec(OpSpec[Concatenate]):
@@ -57,6 +73,15 @@ class ConcatenateSpec(OpSpec[Concatenate]):
     def decode(self, record: Record) -> Concatenate:
         first, *others = record.inputs
         return Concatenate(first, record.outputs[0], tuple(others), record.i32(0))
+
+    def channel_sources(self, at: Placed[Concatenate]) -> ChannelSources:
+        if at.op.axis != len(at.y.shape) - 1:
+            return [ChannelSource(np.arange(n_channels(at.y))) for _ in at.inputs]
+        sizes = [n_channels(x) for x in at.inputs]
+        begins = np.cumsum([0, *sizes[:-1]]).tolist()
+        return [
+            ChannelSource(np.arange(n), first=begin) for n, begin in zip(sizes, begins, strict=True)
+        ]
 
     def tflite_readers(self) -> Mapping[str, Reader]:
         return {

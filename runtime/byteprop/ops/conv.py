@@ -18,13 +18,13 @@ from byteprop.ops.convolution import (
     append,
     constants,
     fused,
-    padding,
     read_int8_image,
     read_options,
     read_scaled_weights,
     read_window,
     window_options,
 )
+from byteprop.ops.explicit_padding import padded_input
 from byteprop.ops.spec import Overlap, Placed, Reader, Record
 from byteprop.ops.weights import row_stride, rows_of
 from byteprop.ops.window import CHANNELS, Window, read_padding
@@ -79,12 +79,13 @@ class ConvSpec(ConvolutionSpec[Conv]):
 
     def write_tflite(self, at: Placed[Conv], writer: Writer) -> None:
         op = at.op
+        x, padding = padded_input(at, writer)
         writer.op(
             "CONV_2D",
-            [writer.tensors[op.input], *constants(at, writer, self.channel_axis)],
+            [x, *constants(at, writer, self.channel_axis)],
             [writer.tensors[op.output]],
             version=3 if self.groups(at) == 1 else 6,
-            Padding=padding(at),
+            Padding=padding,
             **window_options(op.window),
             FusedActivationFunction=fused(at, writer),
         )

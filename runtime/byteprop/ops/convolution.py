@@ -43,7 +43,6 @@ from byteprop.ops.window import (
     check_images,
     check_window,
     decode_window,
-    padding_of,
     read_image,
 )
 from byteprop.tflite.names import quoted
@@ -321,13 +320,3 @@ def window_options(window: Window) -> dict[str, Any]:
         "DilationHFactor": window.height.dilation,
         "DilationWFactor": window.width.dilation,
     }
-
-
-def padding(at: Placed[Any]) -> int:
-    """The schema's code of the padding that leads from input to output."""
-    import tflite
-
-    found = padding_of(at.op.window, at.x.shape, at.y.shape)
-    if found is None:
-        at.refuse(f"a .tflite file cannot state {at.op.window} here")
-    return int(getattr(tflite.Padding, found))

@@ -17,14 +17,14 @@ from byteprop.ops.convolution import (
     append,
     constants,
     fused,
-    padding,
     read_int8_image,
     read_options,
     read_scaled_weights,
     read_window,
     window_options,
 )
-from byteprop.ops.spec import Overlap, Placed, Reader, Record
+from byteprop.ops.explicit_padding import padded_input
+from byteprop.ops.spec import ChannelSource, ChannelSources, Overlap, Placed, Reader, Record
 from byteprop.ops.window import CHANNELS, Window, read_padding
 
 if TYPE_CHECKING:
@@ -64,17 +64,22 @@ class DepthwiseSpec(ConvolutionSpec[Depthwise]):
     def overlap(self, at: Placed[Depthwise]) -> Overlap:
         return Overlap(_raw_conv.depthwise_distance(self.shape(at)))
 
+    def channel_sources(self, at: Placed[Depthwise]) -> ChannelSources:
+        n_in, n_out = at.x.shape[CHANNELS], at.y.shape[CHANNELS]
+        return [ChannelSource(np.arange(n_out) // (n_out // n_in), is_repeated=n_in == 1)]
+
     def tflite_readers(self) -> Mapping[str, Reader]:
         return {"DEPTHWISE_CONV_2D": Reader(_read, 6)}
 
     def write_tflite(self, at: Placed[Depthwise], writer: Writer) -> None:
         op = at.op
+        x, padding = padded_input(at, writer)
         writer.op(
             "DEPTHWISE_CONV_2D",
-            [writer.tensors[op.input], *constants(at, writer, self.channel_axis)],
+            [x, *constants(at, writer, self.channel_axis)],
             [writer.tensors[op.output]],
             version=3,
-            Padding=padding(at),
+            Padding=padding,
             **window_options(op.window),
             DepthMultiplier=at.y.shape[3] // at.x.shape[3],
             FusedActivationFunction=fused(at, writer),

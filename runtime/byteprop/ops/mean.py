@@ -13,10 +13,11 @@ from byteprop.ops.reduction import (
     check_reduction,
     decode_axes,
     read_reduction,
+    reduced_channels,
     reduced_elems,
     write_reduction,
 )
-from byteprop.ops.spec import OpSpec, Params, Placed, Reader, Record, words
+from byteprop.ops.spec import ChannelSources, OpSpec, Params, Placed, Reader, Record, words
 
 if TYPE_CHECKING:
     from byteprop.tflite.builder import Builder
@@ -43,6 +44,9 @@ class MeanSpec(OpSpec[Mean]):
 
     def decode(self, record: Record) -> Mean:
         return Mean(record.inputs[0], record.outputs[0], decode_axes(record.params))
+
+    def channel_sources(self, at: Placed[Mean]) -> ChannelSources:
+        return reduced_channels(at, at.op.axes)
 
     def tflite_readers(self) -> Mapping[str, Reader]:
         return {"MEAN": Reader(_read, 3)}

@@ -13,6 +13,7 @@ from byteprop.graph.quantization import limits
 from byteprop.graph.tensor import Op
 from byteprop.ops.reshape import Reshape
 from byteprop.ops.spec import (
+    ChannelSources,
     OpSpec,
     Params,
     Placed,
@@ -20,6 +21,7 @@ from byteprop.ops.spec import (
     Record,
     listed,
     refuse_unless_same_type,
+    same_channels,
     words,
 )
 from byteprop.tflite.names import quoted
@@ -64,6 +66,9 @@ class PadSpec(OpSpec[Pad]):
         rank = len(record.tensor(record.inputs[0]).shape)
         before = tuple(record.i32(axis) for axis in range(rank))
         return Pad(record.inputs[0], record.outputs[0], before, record.i32(MAX_RANK))
+
+    def channel_sources(self, at: Placed[Pad]) -> ChannelSources:
+        return same_channels(at) if at.op.before and not at.op.before[-1] else None
 
     def tflite_readers(self) -> Mapping[str, Reader]:
         return {"PAD": Reader(_read_pad, 4), "PADV2": Reader(_read_padv2, 4)}

@@ -5,19 +5,23 @@ Shapes go together as TensorFlow Lite and NumPy broadcast them; an input may be 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from byteprop.graph.tensor import Activation, DType, Op, Tensor
-from byteprop.ops.spec import OpSpec, Placed
+from byteprop.ops.spec import ChannelSource, ChannelSources, OpSpec, Placed, n_channels
 from byteprop.tflite.names import quoted
 
 if TYPE_CHECKING:
     from byteprop.tflite.builder import Builder
     from byteprop.tflite.rawmodel import RawOp
     from byteprop.tflite.writer import Writer
+
+
+P = TypeVar("P", bound="PairOp")
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,8 @@ class PairOp(Op):
     def inputs(self) -> tuple[int, ...]:
         return (self.input, self.second)
 
-
-P = TypeVar("P", bound=PairOp)
+    def renumbered(self: P, number: Mapping[int, int]) -> P:
+        return replace(Op.renumbered(self, number), second=number[self.second])
 
 
 class PairSpec(OpSpec[P]):
@@ -46,8 +50,19 @@ class PairSpec(OpSpec[P]):
         if shape != at.y.shape:
             at.refuse(f"inputs of the shapes {x1} and {x2} do not give the shape {at.y.shape}")
 
+    def channel_sources(self, at: Placed[P]) -> ChannelSources:
+        n = n_channels(at.y)
+        return [_source(n_channels(x), n) for x in at.inputs]
+
     def overwrites(self, at: Placed[P]) -> tuple[int, ...]:
         return tuple(i for i, x in enumerate(at.inputs) if x.elems == at.y.elems)
+
+
+def _source(n_in: int, n_out: int) -> ChannelSource:
+    """Of an input that may be repeated along its last axis."""
+    if n_in == n_out:
+        return ChannelSource(np.arange(n_out))
+    return ChannelSource(np.zeros(n_out, np.intp), is_repeated=True)
 
 
 class Pair(NamedTuple):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from byteprop.graph.quantization import activation_range
 from byteprop.graph.tensor import Activation, Op
 from byteprop.ops.spec import (
+    ChannelSources,
     OpSpec,
     Params,
     Placed,
@@ -18,6 +19,7 @@ from byteprop.ops.spec import (
     Record,
     range_words,
     refuse_unless_int8,
+    same_channels,
 )
 from byteprop.ops.window import (
     CHANNELS,
@@ -81,6 +83,9 @@ class PoolSpec(OpSpec[Pool]):
         activation, kind = Activation(record.params[0]), PoolKind(record.params[1])
         window = decode_window(record.params[8:])
         return Pool(record.inputs[0], record.outputs[0], kind, window, activation)
+
+    def channel_sources(self, at: Placed[Pool]) -> ChannelSources:
+        return same_channels(at)
 
     def tflite_readers(self) -> Mapping[str, Reader]:
         return {name: Reader(partial(_read, kind=kind), 3) for kind, name in _TFLITE.items()}

@@ -12,9 +12,10 @@ from byteprop.ops.reduction import (
     check_reduction,
     decode_axes,
     read_reduction,
+    reduced_channels,
     write_reduction,
 )
-from byteprop.ops.spec import OpSpec, Params, Placed, Reader, Record
+from byteprop.ops.spec import ChannelSources, OpSpec, Params, Placed, Reader, Record
 
 if TYPE_CHECKING:
     from byteprop.tflite.builder import Builder
@@ -42,6 +43,9 @@ class ReduceMaxSpec(OpSpec[ReduceMax]):
 
     def decode(self, record: Record) -> ReduceMax:
         return ReduceMax(record.inputs[0], record.outputs[0], decode_axes(record.params))
+
+    def channel_sources(self, at: Placed[ReduceMax]) -> ChannelSources:
+        return reduced_channels(at, at.op.axes)
 
     def tflite_readers(self) -> Mapping[str, Reader]:
         return {"REDUCE_MAX": Reader(_read, 3)}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from byteprop.ops.spec import Placed, refuse_unless_int8
+from byteprop.ops.spec import ChannelSources, Placed, refuse_unless_int8, same_channels
 
 if TYPE_CHECKING:
     from byteprop.tflite.builder import Builder
@@ -29,6 +29,11 @@ def decode_axes(params: bytes) -> Axes:
 def reduced_elems(shape: tuple[int, ...], axes: Axes) -> int:
     """How many values each result is made of."""
     return math.prod(shape[axis] for axis in axes)
+
+
+def reduced_channels(at: Placed[Any], axes: Axes) -> ChannelSources:
+    """The channels stay where the last axis is not reduced."""
+    return None if len(at.x.shape) - 1 in axes else same_channels(at)
 
 
 def check_reduction(at: Placed[Any], axes: Axes) -> None:

@@ -16,7 +16,18 @@ import numpy as np
 from byteprop.graph.quantization import Multiplier, activation_range, quantize_multiplier
 from byteprop.graph.tensor import Activation, Op, Tensor
 from byteprop.ops.reshape import Reshape
-from byteprop.ops.spec import InPlace, OpSpec, Params, Placed, Reader, Record, range_words, words
+from byteprop.ops.spec import (
+    ChannelSources,
+    InPlace,
+    OpSpec,
+    Params,
+    Placed,
+    Reader,
+    Record,
+    range_words,
+    same_channels,
+    words,
+)
 from byteprop.tflite.names import quoted
 from byteprop.tflite.values import Computed, FloatInput, FloatOutput
 
@@ -61,6 +72,9 @@ class RescaleSpec(OpSpec[Rescale]):
 
     def decode(self, record: Record) -> Rescale:
         return Rescale(record.inputs[0], record.outputs[0], Activation(record.params[0]))
+
+    def channel_sources(self, at: Placed[Rescale]) -> ChannelSources:
+        return same_channels(at)
 
     def tflite_readers(self) -> Mapping[str, Reader]:
         relu = {

@@ -11,7 +11,17 @@ import numpy as np
 
 from byteprop.graph.limits import MAX_RANK
 from byteprop.graph.tensor import Op
-from byteprop.ops.spec import InPlace, OpSpec, Params, Placed, Reader, Record
+from byteprop.ops.spec import (
+    ChannelSource,
+    ChannelSources,
+    InPlace,
+    OpSpec,
+    Params,
+    Placed,
+    Reader,
+    Record,
+    n_channels,
+)
 from byteprop.tflite.values import Computed, FloatInput, FloatOutput, Wide
 
 if TYPE_CHECKING:
@@ -42,6 +52,13 @@ class ReshapeSpec(OpSpec[Reshape]):
 
     def decode(self, record: Record) -> Reshape:
         return Reshape(record.inputs[0], record.outputs[0])
+
+    def channel_sources(self, at: Placed[Reshape]) -> ChannelSources:
+        """Where positions become channels, as before a dense layer, each has those of the input."""
+        n_in, n_out = n_channels(at.x), n_channels(at.y)
+        if n_out % n_in or n_in == 1 < n_out:
+            return None
+        return [ChannelSource(np.arange(n_out) % n_in)]
 
     def tflite_readers(self) -> Mapping[str, Reader]:
         return {

@@ -17,7 +17,16 @@ from byteprop.ops.resize import (
     sizes,
     write_resize,
 )
-from byteprop.ops.spec import OpSpec, Params, Placed, Reader, Record, words
+from byteprop.ops.spec import (
+    ChannelSources,
+    OpSpec,
+    Params,
+    Placed,
+    Reader,
+    Record,
+    same_channels,
+    words,
+)
 
 if TYPE_CHECKING:
     from byteprop.tflite.builder import Builder
@@ -48,6 +57,9 @@ class ResizeBilinearSpec(OpSpec[ResizeBilinear]):
 
     def decode(self, record: Record) -> ResizeBilinear:
         return ResizeBilinear(record.inputs[0], record.outputs[0], *decode_flags(record.params))
+
+    def channel_sources(self, at: Placed[ResizeBilinear]) -> ChannelSources:
+        return same_channels(at)
 
     def tflite_readers(self) -> Mapping[str, Reader]:
         return {"RESIZE_BILINEAR": Reader(_read, 4)}

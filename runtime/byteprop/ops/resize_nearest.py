@@ -22,7 +22,16 @@ from byteprop.ops.resize import (
     sizes,
     write_resize,
 )
-from byteprop.ops.spec import Block, OpSpec, Params, Placed, Reader, Record
+from byteprop.ops.spec import (
+    Block,
+    ChannelSources,
+    OpSpec,
+    Params,
+    Placed,
+    Reader,
+    Record,
+    same_channels,
+)
 from byteprop.tflite.values import Wide
 
 if TYPE_CHECKING:
@@ -56,6 +65,9 @@ class ResizeNearestSpec(OpSpec[ResizeNearest]):
 
     def decode(self, record: Record) -> ResizeNearest:
         return ResizeNearest(record.inputs[0], record.outputs[0], *decode_flags(record.params))
+
+    def channel_sources(self, at: Placed[ResizeNearest]) -> ChannelSources:
+        return same_channels(at)
 
     def tflite_readers(self) -> Mapping[str, Reader]:
         # Version 3 of TILE adds nothing to int8, and is what TensorFlow 2.19 writes.

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import tflite
 
 from byteprop.graph.limits import MAX_RANK
 from byteprop.graph.tensor import Op
 from byteprop.ops.reshape import Reshape
 from byteprop.ops.spec import (
+    ChannelSource,
+    ChannelSources,
     OpSpec,
     Params,
     Placed,
     Reader,
     Record,
     listed,
+    n_channels,
     refuse_unless_same_type,
     words,
 )
@@ -62,6 +66,15 @@ class SliceSpec(OpSpec[Slice]):
         begin = tuple(record.i32(axis) for axis in axes)
         step = tuple(record.i32(MAX_RANK + axis) for axis in axes)
         return Slice(record.inputs[0], record.outputs[0], begin, step)
+
+    def channel_sources(self, at: Placed[Slice]) -> ChannelSources:
+        if not at.op.begin or at.op.step[-1] != 1:
+            return None
+        return [ChannelSource(at.op.begin[-1] + np.arange(n_channels(at.y)))]
+
+    def with_channels(self, at: Placed[Slice], kept: npt.NDArray[np.bool_]) -> Slice:
+        begin = at.op.begin
+        return replace(at.op, begin=(*begin[:-1], int(np.count_nonzero(kept[: begin[-1]]))))
 
     def tflite_readers(self) -> Mapping[str, Reader]:
         return {

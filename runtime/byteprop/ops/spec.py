@@ -116,6 +116,29 @@ class Overlap:
     output_first: bool = True
 
 
+@dataclass(frozen=True)
+class ChannelSource:
+    """Which channels of one input an op's output is made of, where each channel of the output (a
+    position of its last axis) depends on one channel of the input at most.
+
+    channels: the input's channel of each channel of the output from `first` on; the other channels
+    of the output take none. is_repeated: the input has one channel, which stands for as many as the
+    output has.
+    """
+
+    channels: npt.NDArray[np.intp]
+    first: int = 0
+    is_repeated: bool = False
+
+    @property
+    def places(self) -> slice:
+        """The channels of the output that take one of the input."""
+        return slice(self.first, self.first + len(self.channels))
+
+
+ChannelSources = Sequence[ChannelSource] | None
+
+
 class OpSpec(ABC, Generic[O]):
     """One op: its place in the image, its rules and its cost."""
 
@@ -163,6 +186,16 @@ class OpSpec(ABC, Generic[O]):
         """None for an op whose output must have no byte of its input, unless `in_place` says so."""
         return None
 
+    def channel_sources(self, at: Placed[O]) -> ChannelSources:
+        """For each input where the output's channels come from; None where a channel of the output
+        may depend on several of an input."""
+        return None
+
+    def with_channels(self, at: Placed[O], kept: npt.NDArray[np.bool_]) -> O:
+        """The op when only these channels of its first input are left, and of its output those
+        that channel_sources leads to."""
+        return at.op
+
     def macs(self, at: Placed[O]) -> int:
         """Multiplications with weights."""
         return 0
@@ -182,6 +215,17 @@ class OpSpec(ABC, Generic[O]):
     def detail(self, op: O) -> tuple[str, ...]:
         """What a table of layers says of it."""
         return ()
+
+
+def n_channels(tensor: Tensor) -> int:
+    """Positions of the last axis."""
+    return tensor.shape[-1] if tensor.shape else 1
+
+
+def same_channels(at: Placed[Any]) -> ChannelSources:
+    """For an op with one input whose channels the output has, at whatever positions."""
+    n = n_channels(at.x)
+    return [ChannelSource(np.arange(n))] if n == n_channels(at.y) else None
 
 
 def float_bits(value: np.float32) -> bytes:

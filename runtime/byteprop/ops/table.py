@@ -23,6 +23,7 @@ from byteprop.graph.tensor import Op, Tensor
 from byteprop.ops.spec import (
     WORD,
     Block,
+    ChannelSources,
     InPlace,
     OpSpec,
     Params,
@@ -31,6 +32,7 @@ from byteprop.ops.spec import (
     Record,
     float_bits,
     refuse_unless_int8,
+    same_channels,
 )
 
 if TYPE_CHECKING:
@@ -104,6 +106,9 @@ class TableSpec(OpSpec[Table]):
         alpha = np.frombuffer(record.params, "<f4", 1, 2 * WORD)[0]
         function = Function(record.params[0])
         return Table(record.inputs[0], record.outputs[0], function, values, np.float32(alpha))
+
+    def channel_sources(self, at: Placed[Table]) -> ChannelSources:
+        return same_channels(at)
 
     def tflite_readers(self) -> Mapping[str, Reader]:
         return {

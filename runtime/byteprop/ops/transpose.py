@@ -12,6 +12,7 @@ from byteprop.graph.limits import MAX_RANK
 from byteprop.graph.tensor import Op
 from byteprop.ops.reshape import Reshape
 from byteprop.ops.spec import (
+    ChannelSources,
     OpSpec,
     Params,
     Placed,
@@ -19,6 +20,7 @@ from byteprop.ops.spec import (
     Record,
     listed,
     refuse_unless_same_type,
+    same_channels,
 )
 
 if TYPE_CHECKING:
@@ -53,6 +55,10 @@ class TransposeSpec(OpSpec[Transpose]):
     def decode(self, record: Record) -> Transpose:
         rank = len(record.tensor(record.inputs[0]).shape)
         return Transpose(record.inputs[0], record.outputs[0], tuple(record.params[:rank]))
+
+    def channel_sources(self, at: Placed[Transpose]) -> ChannelSources:
+        axes = at.op.permutation
+        return same_channels(at) if axes and axes[-1] == len(axes) - 1 else None
 
     def tflite_readers(self) -> Mapping[str, Reader]:
         return {"TRANSPOSE": Reader(_read_transpose, 5)}

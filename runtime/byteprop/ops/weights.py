@@ -48,7 +48,7 @@ def rows_of(weights: Int8s) -> Int8s:
 
 def folded_bias(bias: Int32s, weight_sums: npt.NDArray[np.int64], x_zero_point: int) -> Int32s:
     """bias - x_zp * sum of the channel's weights, modulo 2^32."""
-    return _wrap_int32(bias.astype(np.int64) - x_zero_point * weight_sums)
+    return wrap_int32(bias.astype(np.int64) - x_zero_point * weight_sums)
 
 
 def unfolded_bias(folded: Int32s, weight_sums: npt.NDArray[np.int64], x_zero_point: int) -> Int32s:
@@ -70,7 +70,8 @@ def is_fast(weights: Int8s, folded: Int32s, lshift: Int8s) -> bool:
     )
 
 
-def _wrap_int32(values: npt.NDArray[np.int64]) -> Int32s:
+def wrap_int32(values: npt.NDArray[np.int64]) -> Int32s:
+    """The values modulo 2^32."""
     return (values & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,10 @@ class Writer:
         return outer
 
     # For the ops, which name everything as the schema does.
+
+    def between(self, tensor: Tensor) -> int:
+        """Adds a tensor between two ops of the file that stand for one of the graph."""
+        return self._activation(replace(tensor, float_border=False))
 
     def op(
         self,

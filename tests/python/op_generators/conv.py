@@ -14,7 +14,8 @@ def draw(rng: np.random.Generator, b: Builder, x: int) -> bool:
         return False
     made, positions = found
     batch, _, _, channels = t.shape
-    groups = int(rng.choice([g for g in range(1, channels + 1) if channels % g == 0]))
+    divisors = [g for g in range(1, channels + 1) if channels % g == 0]
+    groups = int(rng.choice(divisors)) if rng.random() < 0.3 else 1
     n_out = groups * int(rng.integers(1, 5))
     if not fits(batch, *positions, n_out):
         return False
