@@ -380,8 +380,8 @@ def imports(path: Path) -> set[str]:
 # Packages and modules of byteprop from the bottom up. Each imports only what stands before it, also
 # inside functions and for types. `__init__` is the public face.
 RUNTIME_LAYERS = (
-    "errors support data engine graph tflite ops image reference importer exporter inference "
-    "training model sequential quantizer __init__"
+    "errors support data engine graph tflite ops image float_ops reference importer exporter "
+    "inference training model sequential quantizer __init__"
 ).split()
 # The same of byteprop_host; `__main__` starts the command.
 HOST_LAYERS = (

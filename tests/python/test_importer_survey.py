@@ -108,7 +108,7 @@ def test_a_hybrid_model() -> None:
     chain = Chain(tb.FLOAT32).dense(tb.FLOAT32, tb.INT8, np.ones((4, 4), np.int8))
     text = refusal(chain.build())
     assert text.startswith("a hybrid (float32 activations, int8 weights) model")
-    assert "full integer quantisation" in text
+    assert "byteprop.quantize(FILE, representative_data)" in text
 
 
 def test_a_model_with_packed_float_weights() -> None:

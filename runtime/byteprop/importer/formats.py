@@ -16,11 +16,11 @@ HEAD_BYTES = 1 << 16
 _TO_TFLITE = (
     "convert it to an int8 .tflite with tf.lite.TFLiteConverter.{} and a representative_dataset"
 )
-_WEIGHTS = "or, if it has dense layers alone, give their weights to byteprop.quantize"
+_WEIGHTS = "or to a float32 .tflite, or take its weights, for byteprop.quantize"
 _KERAS = f"{_TO_TFLITE.format('from_keras_model')}, {_WEIGHTS}"
 _TORCH = (
-    "convert it to an int8 .tflite with litert-torch, or, if it has dense layers alone, give their "
-    "weights to byteprop.quantize, transposed to [n_in, n_out]"
+    "convert it with litert-torch, to an int8 .tflite or to a float32 one for byteprop.quantize, "
+    "which also takes weights alone, transposed to [n_in, n_out]"
 )
 _ONNX = f"convert it to an int8 .tflite with onnx2tf, {_WEIGHTS}"
 _SAVED_MODEL = _TO_TFLITE.format("from_saved_model")

@@ -3,7 +3,6 @@ it does not take, which is seldom all that the file's owner has to know."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from tflite import BuiltinOperator as Code
 from tflite import TensorType
 
 from byteprop.errors import ModelError
-from byteprop.tflite.checks import described
+from byteprop.tflite.checks import counted, described
 from byteprop.tflite.rawmodel import NO_TENSOR, RawModel, RawOp, RawTensor, op_name
 
 _NUMBERS = (TensorType.INT32, TensorType.INT64)
@@ -24,7 +23,6 @@ _NORMALIZE = (Code.ADD, Code.SUB, Code.MUL, Code.DIV)
 _RUNS_SUBGRAPHS = (
     Code.CALL, Code.CALL_ONCE, Code.IF, Code.WHILE, Code.STABLEHLO_COMPOSITE, Code.STABLEHLO_WHILE,
 )  # fmt: skip
-_MOST_NAMES = 12
 _CONVERT = (
     "convert it again with full integer quantisation (in TensorFlow's converter a "
     "representative_dataset, and TFLITE_BUILTINS_INT8 as the only supported_ops)"
@@ -60,15 +58,6 @@ def what_is_missing(model: RawModel, supported: Supported) -> str | None:
         return None
     text = "; ".join(part for part in parts if part)
     return f"{text}. {supported}" if lacking else text
-
-
-def counted(ops: Iterable[RawOp]) -> str:
-    """`CONV_2D 9, ADD 3`, in the order of the file."""
-    counts = Counter(op.name for op in ops)
-    names = [f"{name} {n}" for name, n in counts.items()]
-    if len(names) > _MOST_NAMES:
-        names[_MOST_NAMES:] = [f"and {len(names) - _MOST_NAMES} other kinds"]
-    return ", ".join(names)
 
 
 def _is_supported(model: RawModel, op: RawOp, supported: Supported) -> bool:
@@ -155,7 +144,7 @@ def _float_part(model: RawModel, floats: list[RawOp]) -> str:
         )
     kind = _weights_kind(model, floats)
     advice = _CONVERT
-    if kind == "float32" and _is_dense_network(model):
+    if _is_quantizable(model):
         advice = "byteprop.quantize(FILE, representative_data) makes an int8 model of it"
     return f"a {kind} model, and byteprop computes in integers: {advice}"
 
@@ -170,11 +159,11 @@ def _weights_kind(model: RawModel, floats: list[RawOp]) -> str:
     return "float32"
 
 
-def _is_dense_network(model: RawModel) -> bool:
-    from byteprop.importer.float_network import network_of
+def _is_quantizable(model: RawModel) -> bool:
+    from byteprop.importer.float_graph import graph_of
 
     try:
-        network_of(model)
+        graph_of(model)
     except ModelError:
         return False
     return True

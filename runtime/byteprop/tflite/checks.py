@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 import tflite
@@ -13,6 +15,7 @@ from byteprop.tflite.names import quoted
 from byteprop.tflite.rawmodel import RawModel, RawOp, RawTensor
 
 DTYPES = {tflite.TensorType.INT8: DType.INT8, tflite.TensorType.UINT8: DType.UINT8}
+_MOST_NAMES = 12
 _LIMITS = {DType.INT8: (-128, 127), DType.UINT8: (0, 255)}
 
 
@@ -20,6 +23,15 @@ def described(model: RawModel, op: RawOp) -> str:
     """An op by its index, its name and what it computes."""
     names = ", ".join(quoted(model.tensors[i].name) for i in op.outputs)
     return f"op {op.index}, {op.name} with output {names or 'none'}"
+
+
+def counted(ops: Iterable[RawOp]) -> str:
+    """`CONV_2D 9, ADD 3`, in the order of the file."""
+    counts = Counter(op.name for op in ops)
+    names = [f"{name} {n}" for name, n in counts.items()]
+    if len(names) > _MOST_NAMES:
+        names[_MOST_NAMES:] = [f"and {len(names) - _MOST_NAMES} other kinds"]
+    return ", ".join(names)
 
 
 def shape_problem(shape: tuple[int, ...]) -> str | None:

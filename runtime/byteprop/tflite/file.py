@@ -24,7 +24,7 @@ Options = tuple[int, OptionsWriter]
 
 @dataclass(frozen=True)
 class _Tensor:
-    shape: tuple[int, ...]
+    shape: tuple[int, ...] | None
     type: int
     name: str
     scales: npt.NDArray[np.float32] | None
@@ -53,7 +53,7 @@ class TfliteFile:
 
     def tensor(
         self,
-        shape: Sequence[int],
+        shape: Sequence[int] | None,
         type: int,
         *,
         name: str,
@@ -62,14 +62,15 @@ class TfliteFile:
         axis: int = 0,
         data: npt.NDArray[Any] | None = None,
     ) -> int:
-        """Adds a tensor, gives its index. scale: one number, or one for each index of
-        the axis; data: a constant's."""
+        """Adds a tensor, gives its index. shape: None leaves it to who reads the file. scale: one
+        number, or one for each index of the axis; data: a constant's."""
         scales = None if scale is None else np.atleast_1d(np.asarray(scale, np.float32))
         buffer = 0
         if data is not None:
             self._buffers.append(np.ascontiguousarray(data).tobytes())
             buffer = len(self._buffers) - 1
-        self._tensors.append(_Tensor(tuple(shape), type, name, scales, zero_point, axis, buffer))
+        known = None if shape is None else tuple(shape)
+        self._tensors.append(_Tensor(known, type, name, scales, zero_point, axis, buffer))
         return len(self._tensors) - 1
 
     def op(
@@ -174,7 +175,7 @@ def _op_code(b: flatbuffers.Builder, code: int, version: int) -> int:
 
 
 def _tensor(b: flatbuffers.Builder, tensor: _Tensor) -> int:
-    name, shape = b.CreateString(tensor.name), ints(b, tensor.shape)
+    name, shape = b.CreateString(tensor.name), ints(b, tensor.shape or ())
     quantization = None
     if tensor.scales is not None:
         quantization = _quantization(b, tensor.scales, tensor.zero_point, tensor.axis)
@@ -183,7 +184,7 @@ def _tensor(b: flatbuffers.Builder, tensor: _Tensor) -> int:
     tflite.TensorAddType(b, tensor.type)
     tflite.TensorAddBuffer(b, tensor.buffer)
     tflite.TensorAddName(b, name)
-    tflite.TensorAddHasRank(b, True)
+    tflite.TensorAddHasRank(b, tensor.shape is not None)
     if quantization is not None:
         tflite.TensorAddQuantization(b, quantization)
     return int(tflite.TensorEnd(b))
