@@ -15,6 +15,8 @@ from byteprop.engine._raw import crc32
 from byteprop.engine._raw_train import Config, Trainer
 from byteprop.graph import Activation, DType, Graph, Op, Tensor
 from byteprop.ops import Dense, Rescale, Softmax
+from byteprop.ops.conv import Conv
+from byteprop.ops.window import Axis, Window
 from byteprop_host.link import TrainResult, TrainSample
 
 FASHION = Path(__file__).resolve().parents[1] / "examples/fashion_mnist"
@@ -70,6 +72,39 @@ def classification(
     ]
     config = Config(seed, window=window, batch=batch, momentum_shift=momentum_shift)
     return Task(classifier(sizes, seed), config, samples)
+
+
+def cnn(seed: int = 1) -> bytes:
+    """8x8 pixels, a convolution of 5 channels, a dense layer that may be frozen, and a head."""
+    rng = np.random.default_rng(seed)
+    shapes = ((1, 8, 8, 1), (1, 3, 3, 5), (1, 12), (1, 4), (1, 4))
+    scales = (2.0**-8, 2.0**-5, 2.0**-4, 2.0**-3, 2.0**-8)
+    zero_points = (-128, -128, -128, 0, -128)
+    tensors = tuple(
+        Tensor(f"t{i}", shape, DType.INT8, np.float32(scale), zero_point)
+        for i, (shape, scale, zero_point) in enumerate(
+            zip(shapes, scales, zero_points, strict=True)
+        )
+    )
+    w1, w2, w3 = (
+        rng.integers(-90, 91, shape).astype(np.int8) for shape in ((5, 3, 3, 1), (12, 45), (4, 12))
+    )
+    window = Window(Axis(3, stride=2), Axis(3, stride=2))
+    per_row = np.float32(2.0 ** -rng.integers(6, 8, 4))
+    ops = (
+        Conv(0, 1, w1, np.zeros(5, np.int32), np.full(5, 2.0**-6, np.float32), window,
+             Activation.RELU),
+        Dense(1, 2, w2, np.arange(12, dtype=np.int32), np.float32([2.0**-8]), Activation.RELU),
+        Dense(2, 3, w3, np.zeros(4, np.int32), per_row, has_bias=False),
+        Softmax(3, 4),
+    )  # fmt: skip
+    return image.without_names(image.encode(Graph(tensors, ops, (0,), (4,))))
+
+
+def head(n: int, *, frozen: int = 0b01, batch: int = 1, momentum_shift: int = 0) -> Task:
+    """The last layers of `cnn`. frozen: a bit for each of its dense layers."""
+    plain = classification((64, 4), n, batch=batch, momentum_shift=momentum_shift)
+    return Task(cnn(), replace(plain.config, window=0, frozen=frozen), plain.samples)
 
 
 def without_biases(task: Task) -> Task:

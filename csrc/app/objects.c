@@ -94,12 +94,47 @@ static void advance(app_range_t *range, uint32_t n) {
     range->n -= n;
 }
 
+static void copy_image(uint8_t *dst, uint32_t offset, uint32_t n) {
+#if APP_CAN_TRAIN
+    if (app_train_in_flash() != NULL) {
+        bp_train_read_image(dst, app_train_in_flash(), offset, n);
+        return;
+    }
+#endif
+    const uint8_t *src = app_model()->image + offset;
+    for (uint32_t i = 0; i < n; i++) {
+        dst[i] = BP_ROM_U8(src + i);
+    }
+}
+
+#if APP_CAN_TRAIN
+enum { CRC_CHUNK = 64 };
+
+/* Nothing holds the image as trained, so it is read piece by piece. */
+static uint32_t crc_of_trained(uint32_t offset, uint32_t n) {
+    uint8_t bytes[CRC_CHUNK];
+    uint32_t crc = 0, k;
+    for (; n != 0; offset += k, n -= k) {
+        k = n < CRC_CHUNK ? n : CRC_CHUNK;
+        copy_image(bytes, offset, k);
+        crc = bp_crc32(crc, bytes, k);
+    }
+    return crc;
+}
+#endif
+
+static uint32_t crc_of_image(uint32_t offset, uint32_t n) {
+#if APP_CAN_TRAIN
+    if (app_train_in_flash() != NULL) {
+        return crc_of_trained(offset, n);
+    }
+#endif
+    return bp_crc32_rom(0, app_model()->image + offset, n);
+}
+
 void app_copy_out(uint8_t *dst, app_range_t *range) {
     if (range->object == BP_OBJ_IMAGE) {
-        const uint8_t *src = app_model()->image + range->offset;
-        for (uint32_t i = 0; i < range->n; i++) {
-            dst[i] = BP_ROM_U8(src + i);
-        }
+        copy_image(dst, range->offset, range->n);
         return;
     }
     while (range->n != 0) {
@@ -114,7 +149,7 @@ void app_copy_out(uint8_t *dst, app_range_t *range) {
 uint32_t app_crc_of(app_range_t *range) {
     uint32_t crc = 0;
     if (range->object == BP_OBJ_IMAGE) {
-        return bp_crc32_rom(0, app_model()->image + range->offset, range->n);
+        return crc_of_image(range->offset, range->n);
     }
     while (range->n != 0) {
         uint32_t n;

@@ -131,9 +131,19 @@ uint8_t *app_ram_image(void) {
     return bp_app_pool;
 }
 
-void app_image_sealed(void) {
-    model.crc32 = app_get_u32(bp_app_pool + BP_HEADER_CRC32);
-    load.crc = model.crc32;
+uint8_t *app_selected_image(void) {
+    return (uint8_t *)(uintptr_t)model.image;
+}
+
+int app_is_in_flash(void) {
+    return model.image != bp_app_pool;
+}
+
+void app_image_sealed(uint32_t crc) {
+    model.crc32 = crc;
+    if (!app_is_in_flash()) {
+        load.crc = crc;
+    }
 }
 
 bp_status_t app_open_restored(app_call_t *call, uint32_t n) {
@@ -153,14 +163,14 @@ static bp_status_t copy_image(app_call_t *call) {
     return app_open_restored(call, n);
 }
 
-bp_status_t app_hold_image(app_call_t *call, uint32_t n, uint8_t **memory) {
-    const uint32_t arena_at = NEXT_ALIGNED(model.image_bytes);
+bp_status_t app_hold_image(app_call_t *call, uint32_t n, uint8_t **memory, uint8_t stays) {
+    const uint32_t arena_at = !stays ? NEXT_ALIGNED(model.image_bytes) : 0;
     const uint32_t memory_at = arena_at + ((model.arena_bytes + 3u) & ~(uint32_t)3u);
     if (memory_at > BP_POOL_BYTES || n > BP_POOL_BYTES - memory_at) {
         return no_space(call, memory_at + n);
     }
     *memory = bp_app_pool + memory_at;
-    return model.image == bp_app_pool ? BP_OK : copy_image(call);
+    return !app_is_in_flash() || stays ? BP_OK : copy_image(call);
 }
 #endif
 

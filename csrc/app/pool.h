@@ -31,11 +31,14 @@ bp_status_t app_open_ram(app_call_t *call);
 
 /* The pool's front, where an image in RAM is stored. */
 uint8_t *app_ram_image(void);
+/* The selected image; one in flash is only read. */
+uint8_t *app_selected_image(void);
+int app_is_in_flash(void);
 /* Makes room for training: the selected image at the pool's front (copied from flash if it is not
- * there), the arena behind it, then *memory of n bytes. E_SPACE says what is needed. */
-bp_status_t app_hold_image(app_call_t *call, uint32_t n, uint8_t **memory);
-/* The image in RAM has a new checksum. */
-void app_image_sealed(void);
+ * there, unless it stays), the arena behind it, then *memory of n bytes. E_SPACE says what is needed. */
+bp_status_t app_hold_image(app_call_t *call, uint32_t n, uint8_t **memory, uint8_t stays);
+/* The selected image has a new checksum. */
+void app_image_sealed(uint32_t crc);
 /* An image of n bytes was put to the pool's front; selects it. */
 bp_status_t app_open_restored(app_call_t *call, uint32_t n);
 

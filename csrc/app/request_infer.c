@@ -4,6 +4,7 @@
 #include "handlers.h"
 #include "objects.h"
 #include "pool.h"
+#include "trainer.h"
 
 #define ALL_OPS 0xFFFFu
 
@@ -48,13 +49,24 @@ static uint32_t less(uint32_t ticks, uint32_t overhead) {
     return ticks > overhead ? ticks - overhead : 0;
 }
 
+/* With the weights as trained, also where they are not in the model's image. */
+static void run_ops(uint16_t n_ops, const bp_infer_hooks_t *hooks) {
+#if APP_CAN_TRAIN
+    if (app_train_in_flash() != NULL) {
+        bp_train_infer(app_train_in_flash(), n_ops, hooks);
+        return;
+    }
+#endif
+    bp_infer_run(app_model(), app_selected.arena, n_ops, hooks);
+}
+
 /* Ticks of the inference without its heartbeats and without the reading of the counter. */
 static uint32_t run_timed(uint16_t n_ops) {
     beat_t beat = {bp_port_ticks(), 0};
     const uint32_t overhead = bp_port_ticks() - beat.last_beat;
     const bp_infer_hooks_t hooks = {beat_after_op, &beat};
     const uint32_t begin = bp_port_ticks();
-    bp_infer_run(app_model(), app_selected.arena, n_ops, &hooks);
+    run_ops(n_ops, &hooks);
     const uint32_t ticks = bp_port_ticks() - begin;
     return less(ticks, beat.spent + overhead);
 }
@@ -114,7 +126,7 @@ bp_status_t app_profile(app_call_t *call) {
     profile.overhead = bp_port_ticks() - profile.last;
     const bp_infer_hooks_t hooks = {profile_after_op, &profile};
     profile.last = bp_port_ticks();
-    bp_infer_run(model, app_selected.arena, ALL_OPS, &hooks);
+    run_ops(ALL_OPS, &hooks);
     call->n_answer = (uint16_t)(4u * profile.n);
     return BP_OK;
 }

@@ -6,6 +6,7 @@
 
 #if APP_CAN_SAVE
 
+enum { CRC_BYTES = 4 };
 enum { SAMPLES_AT = 4 }; /* in the state: bp_train_counters_t comes first */
 
 static bp_status_t describe(app_call_t *call, const app_save_slot_t *save) {
@@ -23,6 +24,18 @@ static bp_status_t describe(app_call_t *call, const app_save_slot_t *save) {
     return BP_OK;
 }
 
+/* An image in flash stays there: its checksum is saved in its place, to know it again. */
+static const uint8_t *image_to_save(uint32_t *n) {
+    static uint8_t APP_ALIGNED_4 crc[CRC_BYTES];
+    if (app_train_in_flash() == NULL) {
+        *n = app_model()->image_bytes;
+        return app_ram_image();
+    }
+    app_put_u32(crc, app_flash_model_crc());
+    *n = sizeof crc;
+    return crc;
+}
+
 bp_status_t app_save(app_call_t *call) {
     app_save_slot_t save;
     uint8_t bytes[BP_TRAIN_CONFIG_BYTES];
@@ -33,17 +46,19 @@ bp_status_t app_save(app_call_t *call) {
     if (state == NULL) {
         return BP_E_STATE;
     }
-    save.image_bytes = app_model()->image_bytes;
+    const uint8_t *image = image_to_save(&save.image_bytes);
     const uint32_t needed = app_slots_needed(save.image_bytes, save.state_bytes);
     if (needed > BP_SAVE_SLOT_BYTES) {
         return app_no_space(call, needed, BP_SAVE_SLOT_BYTES);
     }
-    app_train_seal();
+    if (image == app_ram_image()) {
+        app_train_seal();
+    }
     app_train_config(bytes);
     for (uint8_t i = 0; i < APP_SLOT_CONFIG_WORDS; i++) {
         save.config[i] = app_get_u32(bytes + 4 * i);
     }
-    return app_slots_save(&save, app_ram_image(), state) ? describe(call, &save) : BP_E_CRC;
+    return app_slots_save(&save, image, state) ? describe(call, &save) : BP_E_CRC;
 }
 
 bp_status_t app_save_info(app_call_t *call) {
@@ -60,6 +75,27 @@ static void read_config(uint8_t *to, const app_save_slot_t *save) {
     }
 }
 
+/* Opens the image of a save, or the one in flash that it belongs to. */
+static bp_status_t open_image(app_call_t *call, const app_save_slot_t *save) {
+    uint8_t crc[CRC_BYTES];
+    if (save->image_bytes == CRC_BYTES) {
+        app_slots_read(crc, save->slot, APP_SLOT_HEADER_BYTES, CRC_BYTES);
+        if (app_flash_model_crc() == 0 || app_get_u32(crc) != app_flash_model_crc()) {
+            return BP_E_NO_MODEL;
+        }
+        app_train_drop();
+        const bp_status_t status = app_open_flash(call);
+        call->n_answer = status == BP_E_SPACE ? call->n_answer : 0;
+        return status;
+    }
+    if (save->image_bytes > BP_POOL_BYTES) {
+        return app_no_space(call, save->image_bytes, BP_POOL_BYTES);
+    }
+    app_train_drop();
+    app_slots_read(app_ram_image(), save->slot, APP_SLOT_HEADER_BYTES, save->image_bytes);
+    return app_open_restored(call, save->image_bytes);
+}
+
 bp_status_t app_restore(app_call_t *call) {
     app_save_slot_t save;
     uint8_t config[BP_TRAIN_CONFIG_BYTES];
@@ -70,12 +106,7 @@ bp_status_t app_restore(app_call_t *call) {
     if (!app_slots_newest(&save)) {
         return BP_E_NO_MODEL;
     }
-    if (save.image_bytes > BP_POOL_BYTES) {
-        return app_no_space(call, save.image_bytes, BP_POOL_BYTES);
-    }
-    app_train_drop();
-    app_slots_read(app_ram_image(), save.slot, APP_SLOT_HEADER_BYTES, save.image_bytes);
-    BP_TRY(app_open_restored(call, save.image_bytes));
+    BP_TRY(open_image(call, &save));
     read_config(config, &save);
     BP_TRY(app_train_open(call, config));
     uint8_t *state = app_train_state(&n);

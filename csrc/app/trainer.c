@@ -33,17 +33,35 @@ static bp_status_t resume_from_written_state(void) {
     return BP_OK;
 }
 
+static uint8_t in_flash(void) {
+    return (config.flags & BP_TRAIN_IN_FLASH) != 0;
+}
+
 void app_train_seal(void) {
+    uint8_t crc[4];
     (void)resume_from_written_state();
     bp_train_seal(train());
-    app_image_sealed();
+    bp_train_read_image(crc, train(), BP_HEADER_CRC32, sizeof crc);
+    app_image_sealed(app_get_u32(crc));
 }
 
 void app_train_drop(void) {
-    if (phase != IDLE) {
-        app_train_seal();
-        phase = IDLE;
+    if (phase == IDLE) {
+        return;
     }
+    app_train_seal();
+    if (in_flash()) {
+        app_image_sealed(app_flash_model_crc());
+    }
+    phase = IDLE;
+}
+
+const bp_train_t *app_train_in_flash(void) {
+    if (phase == IDLE || !in_flash()) {
+        return NULL;
+    }
+    (void)resume_from_written_state();
+    return train();
 }
 
 uint8_t *app_train_state(uint32_t *n) {
@@ -109,11 +127,13 @@ bp_status_t app_train_open(app_call_t *call, const uint8_t *config_bytes) {
         return BP_E_NO_MODEL;
     }
     BP_TRY(parse_config(&config, config_bytes));
+    if (in_flash() && !app_is_in_flash()) {
+        return BP_E_ARG;
+    }
     BP_TRY(plan(call, &needed));
-    BP_TRY(app_hold_image(call, needed, &memory));
-    BP_TRY(
-        bp_train_open(train(), app_ram_image(), app_model()->image_bytes, &config, memory, needed,
-                      app_selected.arena));
+    BP_TRY(app_hold_image(call, needed, &memory, in_flash()));
+    BP_TRY(bp_train_open(train(), app_selected_image(), app_model()->image_bytes, &config, memory,
+                         needed, app_selected.arena));
     phase = RUNNING;
     state_was_written = 0;
     app_put_u32(call->payload, needed);

@@ -26,6 +26,9 @@ bp_status_t app_train_finish(void);
  * nothing is trained, or, for learning, when training has ended. */
 bp_status_t app_trainer(bp_train_t **trainer, int learns);
 
+/* The trainer whose model's image is in flash, so that what was trained is not in it; else NULL. */
+const bp_train_t *app_train_in_flash(void);
+
 /* The state's n bytes; NULL when nothing is trained. */
 uint8_t *app_train_state(uint32_t *n);
 /* They have been written. */

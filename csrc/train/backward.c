@@ -60,8 +60,8 @@ bp_real_t bp_train_backward(const bp_train_t *t, uint16_t l, bp_real_t unit) {
     int32_t *dx = bp_train_i32(t, below->delta);
     int32_t *scaled = bp_train_i32(t, t->backward);
     uint8_t shift = scale_errors(t, layer, scaled);
-    BP_ISA_BACKWARD(dx, scaled, bp_train_weights(t, layer), layer->row_stride, layer->n_in,
-                    layer->n_out);
+    BP_ISA_BACKWARD(dx, scaled, (const int8_t *)bp_train_part(t, layer, layer->weights),
+                    layer->row_stride, layer->n_in, layer->n_out);
     mask_inactive(t, below, dx);
     shift = (uint8_t)(shift + bp_block_scale(dx, layer->n_in));
     return bp_real_scale(bp_real_mul(unit, layer->weight_scale), shift);

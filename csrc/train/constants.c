@@ -33,7 +33,7 @@ static bp_real_t largest_weight_scale(const bp_train_t *t, const bp_train_layer_
     uint16_t n = layer->per_channel ? layer->n_out : 1;
     for (uint16_t j = 0; j < n; ++j) {
         /* Positive floats are ordered as their bits are. */
-        uint32_t bits = bp_image_u32(t->image, layer->weight_scales + (uint32_t)4 * j);
+        uint32_t bits = bp_image_u32(t->model.image, layer->weight_scales + (uint32_t)4 * j);
         largest = bits > largest ? bits : largest;
     }
     return bp_real_from_f32(largest);

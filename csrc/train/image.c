@@ -13,11 +13,14 @@ void bp_image_put_u32(uint8_t *image, uint32_t offset, uint32_t value) {
     }
 }
 
-void bp_image_mark_trained(uint8_t *image, const bp_model_t *model, uint16_t op, uint8_t frozen) {
+uint32_t bp_image_flags_offset(const bp_model_t *model, uint16_t op) {
     bp_op_t dense;
     bp_model_op(&dense, model, op);
-    uint8_t *flags = image + (size_t)(dense.params - model->image) + BP_DENSE_FLAGS;
-    *flags = (uint8_t)((*flags & ~BP_OP_FAST) | (frozen ? 0 : BP_OP_HAS_BIAS));
+    return (uint32_t)(dense.params - model->image) + BP_DENSE_FLAGS;
+}
+
+uint8_t bp_image_trained_flags(uint8_t flags, uint8_t frozen) {
+    return (uint8_t)((flags & ~BP_OP_FAST) | (frozen ? 0 : BP_OP_HAS_BIAS));
 }
 
 uint32_t bp_image_scale_offset(const bp_model_t *model, uint16_t tensor) {
@@ -25,10 +28,10 @@ uint32_t bp_image_scale_offset(const bp_model_t *model, uint16_t tensor) {
 }
 
 bp_real_t bp_tensor_scale(const bp_train_t *t, uint16_t tensor) {
-    return bp_real_from_f32(bp_image_u32(t->image, bp_image_scale_offset(&t->model, tensor)));
+    return bp_real_from_f32(bp_image_u32(t->model.image, bp_image_scale_offset(&t->model, tensor)));
 }
 
 bp_real_t bp_weight_scale(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j) {
     uint32_t index = layer->per_channel ? j : 0;
-    return bp_real_from_f32(bp_image_u32(t->image, layer->weight_scales + 4 * index));
+    return bp_real_from_f32(bp_image_u32(t->model.image, layer->weight_scales + 4 * index));
 }

@@ -5,7 +5,7 @@
 #include "ops/softmax.h"
 #include "train/state.h"
 
-/* The memory of training: state | scratch | records of the layers. One walk over the ops behind the
+/* The memory of training: state | copies | scratch | records of the layers. One walk over the ops behind the
  * frozen part finds the layers and takes memory for them. It runs once to plan, when nothing is
  * written, and once to fill the records. */
 
@@ -27,9 +27,15 @@ typedef struct {
     uint16_t first_layer; /* dense layers before it are in the frozen part */
     uint16_t n_layers;
     total_t state;   /* bytes of state taken so far */
+    total_t copies;  /* end of the copies taken so far */
     total_t scratch; /* end of the scratch taken so far */
     uint16_t widest; /* outputs of a layer */
 } walk_t;
+
+typedef struct {
+    total_t copies;
+    total_t scratch;
+} begin_t;
 
 static uint32_t take(total_t *used, total_t bytes) {
     total_t offset = *used;
@@ -130,6 +136,17 @@ static void place_state(walk_t *walk, bp_train_layer_t *layer) {
     }
 }
 
+/* Weights and biases of a trained layer whose image stays in flash. */
+static void place_copy(walk_t *walk, bp_train_layer_t *layer) {
+    if (!BP_TRAIN_HAS_FROZEN_PART || layer->frozen ||
+        !(walk->config->flags & BP_TRAIN_IN_FLASH)) {
+        return;
+    }
+    layer->copied = 1;
+    layer->weights = take(&walk->copies, (total_t)layer->n_out * layer->row_stride);
+    layer->bias = take(&walk->copies, (total_t)4 * layer->n_out);
+}
+
 static void place_scratch(total_t *used, bp_train_layer_t *layer) {
     layer->delta = take(used, (total_t)4 * layer->n_out);
     if (!layer->last) {
@@ -150,8 +167,10 @@ static bp_status_t check_window(const bp_train_layer_t *layer) {
 }
 
 static bp_status_t check_config(const bp_train_config_t *config) {
-    uint8_t known = BP_TRAIN_NEAREST | BP_TRAIN_NO_RESIDUAL;
-    if ((!BP_TRAIN_HAS_BATCHES && (config->batch > 1 || config->momentum_shift != 0)) ||
+    uint8_t known = BP_TRAIN_NEAREST | BP_TRAIN_NO_RESIDUAL | BP_TRAIN_IN_FLASH;
+    const int in_flash = (config->flags & BP_TRAIN_IN_FLASH) != 0;
+    if ((in_flash && (!BP_TRAIN_HAS_FROZEN_PART || config->window != 0)) ||
+        (!BP_TRAIN_HAS_BATCHES && (config->batch > 1 || config->momentum_shift != 0)) ||
         (!BP_TRAIN_HAS_RESCALING && config->window != 0)) {
         return BP_E_UNSUPPORTED;
     }
@@ -223,6 +242,7 @@ static bp_status_t walk_layer(bp_train_t *t, walk_t *walk, bp_train_layer_t *lay
         t->lowest = index;
     }
     place_state(walk, layer);
+    place_copy(walk, layer);
     place_scratch(&walk->scratch, layer);
     walk->widest = layer->n_out > walk->widest ? layer->n_out : walk->widest;
     ++walk->n_layers;
@@ -249,15 +269,17 @@ static void place_shared_scratch(bp_train_t *t, walk_t *walk) {
     }
 }
 
-/* The walk. scratch_begin: known after the first one. layers: NULL when planning. */
+/* The walk. begin: where copies and scratch begin, known after the first one. layers: NULL when
+ * planning. */
 static bp_status_t lay_out(bp_train_t *t, walk_t *walk, const bp_model_t *model,
-                           const bp_train_config_t *config, total_t scratch_begin,
+                           const bp_train_config_t *config, const begin_t *begin,
                            bp_train_layer_t *layers) {
     *walk = (walk_t){0};
     walk->model = model;
     walk->config = config;
     walk->state = sizeof(bp_train_head_t);
-    walk->scratch = scratch_begin;
+    walk->copies = begin->copies;
+    walk->scratch = begin->scratch;
     t->lowest = BP_TRAIN_NONE;
     t->softmax_op = BP_TRAIN_NONE;
     BP_TRY(walk_layers(t, walk, layers));
@@ -277,26 +299,30 @@ bp_status_t bp_train_plan_memory(bp_train_t *t, uint16_t *op, const bp_model_t *
     *op = 0;
     BP_TRY(check_config(config));
     BP_TRY(bp_train_find_frozen(t, op, model, config));
-    const bp_status_t status = lay_out(t, &walk, model, config, 0, NULL);
+    const begin_t none = {0, 0};
+    const bp_status_t status = lay_out(t, &walk, model, config, &none, NULL);
     *op = walk.op;
     BP_TRY(status);
     BP_TRY(check_image(t, model, config));
     const uint32_t records = walk.n_layers * (uint32_t)sizeof(bp_train_layer_t);
-    const total_t all = walk.state + walk.scratch + records;
+    const total_t state = walk.state + walk.copies;
+    const total_t all = state + walk.scratch + records;
     if (all > INT32_MAX) {
         return BP_E_SPACE;
     }
     t->n_layers = walk.n_layers;
-    t->state_bytes = (uint32_t)walk.state;
-    t->layers = (uint32_t)(walk.state + walk.scratch);
+    t->copies = (uint32_t)walk.state;
+    t->state_bytes = (uint32_t)state;
+    t->layers = (uint32_t)(state + walk.scratch);
     t->memory_bytes = (uint32_t)all;
     return BP_OK;
 }
 
 void bp_train_place_layers(bp_train_t *t) {
     walk_t walk;
+    const begin_t begin = {t->copies, t->state_bytes};
     const bp_status_t status =
-        lay_out(t, &walk, &t->model, &t->config, t->state_bytes, bp_train_layer(t, 0));
+        lay_out(t, &walk, &t->model, &t->config, &begin, bp_train_layer(t, 0));
     BP_ASSERT(status == BP_OK && walk.scratch == t->layers);
     (void)status;
 }

@@ -11,8 +11,8 @@
 
 /* Logits as inference would requantise them, before the clamp. */
 static void record_logits(const bp_train_t *t, const bp_train_layer_t *layer, const int32_t *acc) {
-    int32_t mult_q31 = (int32_t)bp_image_u32(t->image, layer->mult_q31);
-    int8_t lshift = (int8_t)t->image[(size_t)layer->lshift];
+    int32_t mult_q31 = (int32_t)bp_image_u32(t->model.image, layer->mult_q31);
+    int8_t lshift = (int8_t)t->model.image[(size_t)layer->lshift];
     for (uint16_t j = 0; j < layer->n_out; ++j) {
         int32_t q = bp_requant(acc[j], mult_q31, lshift); /* never INT32_MIN */
         int32_t used = q < 0 ? -q : q;
@@ -24,8 +24,9 @@ bp_real_t bp_train_cross_entropy(const bp_train_t *t, bp_train_result_t *result,
                                  uint16_t label, int training) {
     const bp_train_layer_t *layer = bp_train_layer(t, (uint16_t)(t->n_layers - 1));
     int32_t *delta = bp_train_i32(t, layer->delta);
-    bp_dense_acc_s8(delta, x, t->image + (size_t)layer->weights, t->image + (size_t)layer->bias,
-                    layer->row_stride, layer->n_in, layer->n_out);
+    bp_dense_acc_s8(delta, x, bp_train_part(t, layer, layer->weights),
+                    bp_train_part(t, layer, layer->bias), layer->row_stride, layer->n_in,
+                    layer->n_out);
     if (training && t->config.window != 0) {
         record_logits(t, layer, delta);
     }
@@ -58,7 +59,7 @@ static int32_t output_of(const bp_train_t *t, const bp_train_layer_t *layer, uin
     const int8_t *residual = layer->residual == 0 ? NULL : bp_train_i8(t, layer->residual) + row;
     int64_t sum =
         bp_train_i32(t, layer->bias_master)[j] +
-        bp_dot_master(bp_train_weights(t, layer) + row, residual, x, layer->x_zp, layer->n_in);
+        bp_dot_master((const int8_t *)bp_train_part(t, layer, layer->weights) + row, residual, x, layer->x_zp, layer->n_in);
     return bp_real_apply(clamped_i32(sum), bp_train_to_loss(t, layer, j), OUTPUT_LIMIT);
 }
 

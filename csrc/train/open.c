@@ -20,7 +20,10 @@ static void clear(uint8_t *bytes, uint32_t n) {
 static bp_status_t begin_layer(const bp_train_t *t, bp_train_layer_t *layer) {
     bp_train_constants(t, layer);
     BP_TRY(bp_train_unfold_biases(t, layer));
-    bp_image_mark_trained(t->image, &t->model, layer->op, layer->frozen);
+    if (!layer->copied && bp_train_changes(t, layer)) {
+        uint8_t *flags = t->image + (size_t)bp_image_flags_offset(&t->model, layer->op);
+        *flags = bp_image_trained_flags(*flags, layer->frozen);
+    }
     return BP_OK;
 }
 
@@ -35,11 +38,14 @@ bp_status_t bp_train_open(bp_train_t *t, uint8_t *image, uint32_t image_bytes,
     if (t->memory_bytes > memory_bytes) {
         return BP_E_SPACE;
     }
-    t->image = image;
+    t->image = bp_train_in_flash(t) ? NULL : image;
     t->memory = memory;
     t->arena = arena;
     clear(memory, t->memory_bytes);
     bp_train_place_layers(t);
+    if (bp_train_in_flash(t)) {
+        bp_train_copy_layers(t);
+    }
     for (uint16_t l = 0; l < t->n_layers; ++l) {
         BP_TRY(begin_layer(t, bp_train_layer(t, l)));
     }
@@ -61,6 +67,9 @@ static bp_status_t check_state(const bp_train_t *t, const bp_train_layer_t *laye
     if (!is_within(bp_train_i32(t, layer->bias_master), layer->n_out, BP_MASTER_LIMIT)) {
         return BP_E_ARG;
     }
+    if (layer->copied) {
+        BP_TRY(bp_train_check_copy(t, layer));
+    }
     if (!bp_train_has_gradient(layer)) {
         return BP_OK;
     }
@@ -77,13 +86,20 @@ bp_status_t bp_train_resume(bp_train_t *t) {
         return BP_E_ARG;
     }
     for (uint16_t l = 0; l < t->n_layers; ++l) {
-        BP_TRY(check_state(t, bp_train_layer(t, l)));
-        bp_train_fold_biases(t, bp_train_layer(t, l));
+        const bp_train_layer_t *layer = bp_train_layer(t, l);
+        BP_TRY(check_state(t, layer));
+        if (bp_train_changes(t, layer)) {
+            bp_train_fold_biases(t, layer);
+        }
     }
     return BP_OK;
 }
 
 void bp_train_seal(bp_train_t *t) {
+    if (bp_train_in_flash(t)) {
+        bp_train_seal_flash(t);
+        return;
+    }
     t->model.crc32 =
         bp_crc32(0, t->image + BP_MODEL_CRC_FROM, t->model.image_bytes - BP_MODEL_CRC_FROM);
     bp_image_put_u32(t->image, BP_HEADER_CRC32, t->model.crc32);

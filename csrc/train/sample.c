@@ -12,13 +12,13 @@ int bp_train_is_classifier(const bp_train_t *t) {
 /* ---- forward ---- */
 
 /* Exactly what inference does. */
-static void run_layer(const bp_train_t *t, const bp_train_layer_t *layer, int8_t *y,
-                      const int8_t *x) {
+void bp_train_run_layer(const bp_train_t *t, const bp_train_layer_t *layer, int8_t *y,
+                        const int8_t *x) {
     const bp_dense_s8_t dense = {
-        .weights = t->image + (size_t)layer->weights,
-        .bias = t->image + (size_t)layer->bias,
-        .mult_q31 = t->image + (size_t)layer->mult_q31,
-        .lshift = t->image + (size_t)layer->lshift,
+        .weights = bp_train_part(t, layer, layer->weights),
+        .bias = bp_train_part(t, layer, layer->bias),
+        .mult_q31 = t->model.image + (size_t)layer->mult_q31,
+        .lshift = t->model.image + (size_t)layer->lshift,
         .n_in = layer->n_in,
         .n_out = layer->n_out,
         .row_stride = layer->row_stride,
@@ -42,7 +42,7 @@ static void forward(const bp_train_t *t, const int8_t *x, int training) {
     for (uint16_t l = 0; BP_TRAIN_HAS_HIDDEN_LAYERS && l + 1 < t->n_layers; ++l) {
         const bp_train_layer_t *layer = bp_train_layer(t, l);
         int8_t *y = bp_train_i8(t, layer->y);
-        run_layer(t, layer, y, bp_train_input(t, l, x));
+        bp_train_run_layer(t, layer, y, bp_train_input(t, l, x));
         if (training && bp_train_has_window(t)) {
             record_outputs(t, layer, y);
         }

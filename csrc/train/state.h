@@ -28,9 +28,10 @@ enum {
  * has the same size on every machine; the padding at its end sees to that, too. Offset 0 in the
  * memory means 'absent': the counters are stored there. */
 typedef struct {
-    /* image */
+    /* image; of a layer that is copied, memory */
     uint32_t weights;
     uint32_t bias; /* folded, int32 */
+    /* image */
     uint32_t mult_q31;
     uint32_t lshift;
     uint32_t weight_scales; /* float32 */
@@ -62,7 +63,8 @@ typedef struct {
     uint8_t activation;
     uint8_t frozen;
     uint8_t last;
-    uint8_t padding[3];
+    uint8_t copied; /* the image stays in flash, and this layer's weights and biases are in memory */
+    uint8_t padding[2];
 } bp_train_layer_t;
 
 typedef char bp_train_layer_has_one_size[sizeof(bp_train_layer_t) == 104 ? 1 : -1];
@@ -82,7 +84,7 @@ typedef struct {
 } bp_range_t;
 
 struct bp_train {
-    uint8_t *image;
+    uint8_t *image; /* NULL when it stays in flash */
     uint8_t *memory;
     uint8_t *arena;
     bp_model_t model;
@@ -90,7 +92,8 @@ struct bp_train {
     uint32_t layers;   /* in memory: bp_train_layer_t [n_layers] */
     uint32_t backward; /* in memory: int32 [widest layer], scaled errors; 0: one layer needs none */
     uint32_t memory_bytes;
-    uint32_t state_bytes;
+    uint32_t copies;
+    uint32_t state_bytes; /* with the copies at its end */
     uint16_t first_op;    /* the ops before it are the frozen part */
     uint16_t first_layer; /* dense layers in the frozen part */
     uint16_t features;    /* tensor that the first layer reads */
@@ -115,8 +118,23 @@ static inline int8_t *bp_train_i8(const bp_train_t *t, uint32_t offset) {
 static inline bp_range_t *bp_train_range(const bp_train_t *t, const bp_train_layer_t *layer) {
     return (bp_range_t *)(void *)(t->memory + (size_t)layer->range);
 }
+static inline int bp_train_in_flash(const bp_train_t *t) {
+    return BP_TRAIN_HAS_FROZEN_PART && (t->config.flags & BP_TRAIN_IN_FLASH) != 0;
+}
+/* A layer's weights or folded biases, for inference. */
+static inline const uint8_t *bp_train_part(const bp_train_t *t, const bp_train_layer_t *layer,
+                                           uint32_t offset) {
+    const int is_copied = BP_TRAIN_HAS_FROZEN_PART && layer->copied;
+    return (is_copied ? t->memory : t->model.image) + (size_t)offset;
+}
+/* The same of a layer that is trained, to be written. */
+static inline uint8_t *bp_train_written(const bp_train_t *t, const bp_train_layer_t *layer,
+                                        uint32_t offset) {
+    const int is_copied = BP_TRAIN_HAS_FROZEN_PART && layer->copied;
+    return (is_copied ? t->memory : t->image) + (size_t)offset;
+}
 static inline int8_t *bp_train_weights(const bp_train_t *t, const bp_train_layer_t *layer) {
-    return (int8_t *)(t->image + (size_t)layer->weights);
+    return (int8_t *)bp_train_written(t, layer, layer->weights);
 }
 
 /* Input of a layer: the output of the one below, or the features. */
@@ -128,6 +146,10 @@ static inline int bp_train_has_classes(const bp_train_t *t) {
 }
 static inline int bp_train_has_window(const bp_train_t *t) {
     return BP_TRAIN_HAS_RESCALING && t->config.window != 0;
+}
+/* Something of the layer changes: of a frozen one shifts and biases, when scales are revised. */
+static inline int bp_train_changes(const bp_train_t *t, const bp_train_layer_t *layer) {
+    return !layer->frozen || bp_train_has_window(t);
 }
 static inline int bp_train_has_gradient(const bp_train_layer_t *layer) {
     return BP_TRAIN_HAS_BATCHES && layer->gradient != 0;
@@ -151,6 +173,15 @@ bp_status_t bp_train_find_frozen(bp_train_t *t, uint16_t *op, const bp_model_t *
 /* What the first layer reads, for a sample; x as in bp_train_sample. */
 const int8_t *bp_train_features(const bp_train_t *t, const uint8_t *x);
 
+/* ---- flash.c: the image stays in flash ---- */
+
+/* Fills the copies of weights and biases from the image. */
+void bp_train_copy_layers(const bp_train_t *t);
+/* E_ARG unless the copies, which may come from outside, are weights as the reader accepts them. */
+/* Updates model.crc32 to that of the image as trained. */
+void bp_train_seal_flash(bp_train_t *t);
+bp_status_t bp_train_check_copy(const bp_train_t *t, const bp_train_layer_t *layer);
+
 /* ---- layout.c, regions.c ---- */
 
 /* Fills what the trainer needs to know of memory: bytes, layers. When the model cannot be trained,
@@ -169,9 +200,11 @@ bp_status_t bp_train_check_tensors(const bp_model_t *model);
 
 uint32_t bp_image_u32(const uint8_t *image, uint32_t offset);
 void bp_image_put_u32(uint8_t *image, uint32_t offset, uint32_t value);
-/* Takes the flag FAST from a dense op, because weights, biases and shifts will change. Unless it is
- * frozen, marks it as one with a bias; until then it may have had none, which is one of zeros. */
-void bp_image_mark_trained(uint8_t *image, const bp_model_t *model, uint16_t op, uint8_t frozen);
+/* Offset of a dense op's flags. */
+uint32_t bp_image_flags_offset(const bp_model_t *model, uint16_t op);
+/* What they are in training: not FAST, because weights, biases or shifts will change. Unless it is
+ * frozen, it has a bias; until then it may have had none, which is one of zeros. */
+uint8_t bp_image_trained_flags(uint8_t flags, uint8_t frozen);
 /* Offset of a tensor's scale in the image. */
 uint32_t bp_image_scale_offset(const bp_model_t *model, uint16_t tensor);
 bp_real_t bp_tensor_scale(const bp_train_t *t, uint16_t tensor);
@@ -179,6 +212,10 @@ bp_real_t bp_tensor_scale(const bp_train_t *t, uint16_t tensor);
 bp_real_t bp_weight_scale(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j);
 
 /* ---- the steps of one sample, in order. training: 0 changes no state ---- */
+
+/* sample.c: a layer as inference computes it. */
+void bp_train_run_layer(const bp_train_t *t, const bp_train_layer_t *layer, int8_t *y,
+                        const int8_t *x);
 
 /* loss.c: leaves the error in the last layer's delta and returns its unit. */
 bp_real_t bp_train_cross_entropy(const bp_train_t *t, bp_train_result_t *result, const int8_t *x,

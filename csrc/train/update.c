@@ -25,20 +25,21 @@ static int32_t bias_of(int32_t master) {
 void bp_train_fold_biases(const bp_train_t *t, const bp_train_layer_t *layer) {
     const int32_t *master = bp_train_i32(t, layer->bias_master);
     const int8_t *row = bp_train_weights(t, layer);
+    uint8_t *bias = bp_train_written(t, layer, layer->bias);
     uint32_t x_zp = (uint32_t)(int32_t)layer->x_zp;
     for (uint16_t j = 0; j < layer->n_out; ++j, row += layer->row_stride) {
         uint32_t sum = (uint32_t)sum_of_row(row, layer->n_in);
-        bp_image_put_u32(t->image, layer->bias + (uint32_t)4 * j,
-                         (uint32_t)bias_of(master[j]) - x_zp * sum);
+        bp_image_put_u32(bias, (uint32_t)4 * j, (uint32_t)bias_of(master[j]) - x_zp * sum);
     }
 }
 
 bp_status_t bp_train_unfold_biases(const bp_train_t *t, const bp_train_layer_t *layer) {
     int32_t *master = bp_train_i32(t, layer->bias_master);
-    const int8_t *row = bp_train_weights(t, layer);
+    const int8_t *row = (const int8_t *)bp_train_part(t, layer, layer->weights);
+    const uint8_t *biases = bp_train_part(t, layer, layer->bias);
     uint32_t x_zp = (uint32_t)(int32_t)layer->x_zp;
     for (uint16_t j = 0; j < layer->n_out; ++j, row += layer->row_stride) {
-        uint32_t folded = bp_image_u32(t->image, layer->bias + (uint32_t)4 * j);
+        uint32_t folded = bp_image_u32(biases, (uint32_t)4 * j);
         int32_t bias = (int32_t)(folded + x_zp * (uint32_t)sum_of_row(row, layer->n_in));
         if (bias >= (int32_t)1 << BIAS_BITS || bias <= -((int32_t)1 << BIAS_BITS)) {
             return BP_E_PARAM;
@@ -51,13 +52,13 @@ bp_status_t bp_train_unfold_biases(const bp_train_t *t, const bp_train_layer_t *
 static void set_bias(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j, int32_t change,
                      int32_t weight_sum_change) {
     int32_t *master = bp_train_i32(t, layer->bias_master) + j;
-    uint32_t at = layer->bias + (uint32_t)4 * j;
+    uint8_t *bias = bp_train_written(t, layer, layer->bias + (uint32_t)4 * j);
     int32_t before = bias_of(*master);
     *master = bp_saturated((int64_t)*master - change, BP_MASTER_LIMIT);
     uint32_t moved = (uint32_t)bias_of(*master) - (uint32_t)before -
                      (uint32_t)(int32_t)layer->x_zp * (uint32_t)weight_sum_change;
     if (moved != 0) {
-        bp_image_put_u32(t->image, at, bp_image_u32(t->image, at) + moved);
+        bp_image_put_u32(bias, 0, bp_image_u32(bias, 0) + moved);
     }
 }
 

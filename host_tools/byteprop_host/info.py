@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from byteprop import Model, TensorInfo
 from byteprop.engine import _raw_train
+from byteprop.engine._raw import Engine
 from byteprop.errors import TrainingError
 from byteprop.graph import LeftOut
 from byteprop.graph.normalization import describe, to_json
+from byteprop.image import decode
 from byteprop.inference.info import describe_left_out
+from byteprop.training.masters import dense_layers
 from byteprop.training.trainable import check_trainable
 from byteprop_host.boards.board import Board, all_boards
 from byteprop_host.console import printable, table
@@ -39,6 +42,18 @@ class TrainingMemory:
 
 
 @dataclass(frozen=True)
+class TrainingChoice:
+    """Layers that may learn, as --train names them, and bytes of RAM beyond the arena: with the
+    model in flash, with it in RAM too, and without residuals with it in flash."""
+
+    train: str
+    weights: int
+    bytes_in_flash: int
+    bytes_in_flash_without_residuals: int
+    bytes_in_ram: int
+
+
+@dataclass(frozen=True)
 class BoardMemory:
     """Memory that a model needs on a board, and training it; None: the board cannot train it."""
 
@@ -62,6 +77,7 @@ class ModelInfo:
     arena_bytes: int
     image: ModelImage
     training: TrainingMemory
+    choices: tuple[TrainingChoice, ...]
     boards: tuple[BoardMemory, ...]
     left_out: LeftOut | None
 
@@ -81,6 +97,7 @@ class ModelInfo:
                 f"image  {self.image.text}, as boards have it: without names",
                 f"train  {self.training.text()}",
                 "",
+                *([_choice_table(self.choices), ""] if self.choices else []),
                 _board_table(self.boards),
             ]
         )
@@ -96,7 +113,10 @@ class ModelInfo:
             "arena_bytes": self.arena_bytes,
             "image_bytes": len(self.image),
             "model_crc32": f"{self.image.crc32:08x}",
-            "training": vars(self.training),
+            "training": {
+                **vars(self.training),
+                "choices": [vars(choice) for choice in self.choices],
+            },
             "boards": [board.to_json() for board in self.boards],
         }
 
@@ -114,6 +134,7 @@ def info(model: Model) -> ModelInfo:
         arena_bytes=model.arena_bytes,
         image=image,
         training=_training_memory(model),
+        choices=_choices(image.data),
         boards=tuple(
             BoardMemory(b, memory_needs(b, sizes), plan_or_none(b, image.data, config))
             for b in all_boards()
@@ -132,6 +153,60 @@ def _training_memory(model: Model) -> TrainingMemory:
         for residual in (True, False)
     )
     return TrainingMemory(full, bare)
+
+
+def _choices(image: bytes) -> tuple[TrainingChoice, ...]:
+    """The last layer, the last two, ... as far as they can be trained."""
+    opened = Engine(image)
+    layers = dense_layers(decode(opened))
+    found: list[TrainingChoice] = []
+    for n in range(1, len(layers) + 1):
+        mask = (1 << (len(layers) - n)) - 1
+        in_flash = _raw_train.Config(seed=0, frozen=mask, in_flash=True)
+        try:
+            plans = [
+                _raw_train.plan(opened, config).memory_bytes
+                for config in (
+                    in_flash,
+                    replace(in_flash, residual=False),
+                    replace(in_flash, in_flash=False),
+                )
+            ]
+        except TrainingError:
+            break
+        found.append(
+            TrainingChoice(
+                train="last" if n == 1 else f"last:{n}",
+                weights=sum(op.weights.size for op in layers[-n:]),
+                bytes_in_flash=plans[0],
+                bytes_in_flash_without_residuals=plans[1],
+                bytes_in_ram=len(image) + plans[2],
+            )
+        )
+    return tuple(found)
+
+
+def _choice_table(choices: tuple[TrainingChoice, ...]) -> str:
+    return table(
+        [
+            [
+                choice.train,
+                f"{choice.weights:,}",
+                f"{choice.bytes_in_flash:,}",
+                f"{choice.bytes_in_flash_without_residuals:,}",
+                f"{choice.bytes_in_ram:,}",
+            ]
+            for choice in choices
+        ],
+        header=[
+            "--train",
+            "weights",
+            "RAM beyond arena, model in flash",
+            "with --no-residual",
+            "model in RAM",
+        ],
+        right=frozenset({1, 2, 3, 4}),
+    )
 
 
 def _end_json(tensor: TensorInfo) -> dict[str, Any]:

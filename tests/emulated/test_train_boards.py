@@ -12,10 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from byteprop import image
-from byteprop.engine._raw import const
+from byteprop.engine._raw import Engine, const
 from byteprop.engine._raw_train import Trainer
 from byteprop.errors import ArgumentError
 from byteprop.ops import Dense
@@ -34,6 +35,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
 from training_boards import (
     Task,
     classification,
+    head,
     regression,
     shown,
     twin_digests,
@@ -211,6 +213,129 @@ def test_a_baked_model_is_trained_in_ram() -> None:
         twin_results(twin, task.samples[:10])
         channel.request(Message.TRAIN_END)
         assert device.session.read(const("BP_OBJ_IMAGE"), 0, 0, len(task.image)) == twin.image
+
+
+# --- a model in flash: only what learns is in RAM ---
+
+
+@contextmanager
+def begun_in_flash(
+    name: str, task: Task, **options: Any
+) -> Iterator[tuple[Any, Device, TrainingSession]]:
+    board = require(load_board(name))
+    firmware = build(board, task.image, train=True, flags=["-Werror"], **options)
+    with opened(board, firmware) as (running, device):
+        yield (
+            running,
+            device,
+            TrainingSession(device, task.image, task.config, base=task.image, checkpoint_every=20),
+        )
+
+
+@pytest.mark.parametrize("name", ["mps2-an386", "rv32-virt", "microbit"])
+@pytest.mark.parametrize("frozen", [0b01, 0b00])
+def test_the_head_of_a_cnn_learns_the_hosts_bits(name: str, frozen: int) -> None:
+    task = head(50, frozen=frozen)
+    twin = Trainer(task.image, task.config)
+    with begun_in_flash(name, task) as (_, device, session):
+        for part in (task.samples[:25], task.samples[25:]):
+            assert shown(list(session.train(part))) == twin_results(twin, part)
+            assert session.digests() == twin_digests(twin)
+            assert session.counters() == twin.counters
+        checkpoint = session.checkpoint()
+        assert (checkpoint.image, checkpoint.state) == (twin.image, twin.state)
+        assert session.end() == twin.image
+        check_answers(device, task, twin.image)
+        device.reset()  # what was learned is put back before the next inference
+        check_answers(device, task, twin.image)
+    assert twin.image != task.image
+
+
+def check_answers(device: Device, task: Task, trained: bytes) -> None:
+    x = [s.x for s in task.samples[:5]]
+    rows = np.frombuffer(b"".join(x), np.uint8).reshape(5, -1)
+    expected = [row.tobytes() for row in Engine(trained).run(rows)]
+    assert [answer.output for answer in device.infer_stream(x, whole=True)] == expected
+
+
+def test_batches_of_a_model_in_flash() -> None:
+    task = head(20, batch=6, momentum_shift=2)
+    twin = Trainer(task.image, task.config)
+    with begun_in_flash("mps2-an386", task) as (_, _, session):
+        assert shown(list(session.train(task.samples))) == twin_results(twin, task.samples)
+        twin.flush()
+        assert session.end() == twin.image
+        assert session.checkpoint().state == twin.state
+
+
+@pytest.mark.parametrize("name", ["mps2-an386", "microbit"])
+def test_a_model_in_flash_on_a_bad_line_with_resets(name: str) -> None:
+    task = head(60)
+    twin = Trainer(task.image, task.config)
+    wanted = twin_results(twin, task.samples)
+    board = require(load_board(name))
+    with opened(board, build(board, task.image, train=True)) as (running, device):
+        device.close()
+        resets = (2500, 6000)
+        line = FaultyLine(running.port, rate=1 / 1000, seed=3, reset=running.reset, reset_at=resets)
+        with line, Device.open(line.port, baud=board.serial.baud, timeout=30.0) as device:
+            save_every = 15 if board.memory.save_slot_bytes else 0
+            session = TrainingSession(
+                device, task.image, task.config, base=task.image, checkpoint_every=25,
+                save_every=save_every,
+            )  # fmt: skip
+            assert shown(list(session.train(task.samples))) == wanted
+            assert session.digests() == twin_digests(twin)
+            assert session.end() == twin.image
+            assert line.resets == len(resets)
+            assert device.sessions_lost > 0
+
+
+def test_a_save_of_a_model_in_flash_has_what_was_learned_alone() -> None:
+    task = head(40)
+    twin = Trainer(task.image, task.config)
+    with begun_in_flash("microbit", task) as (_, device, session):
+        list(session.train(task.samples[:30]))
+        twin_results(twin, task.samples[:30])
+        saved = session.save()
+        assert saved.image_bytes == 4
+        assert saved.state_bytes == session.plan.state_bytes > twin.plan.state_bytes
+        device.reset()
+        assert (session.checkpoint().image, session.checkpoint().state) == (twin.image, twin.state)
+        assert session.restored_from_flash == 1
+        rest = task.samples[30:]
+        assert shown(list(session.train(rest))) == twin_results(twin, rest)
+        assert session.end() == twin.image
+
+
+def test_an_uploaded_model_is_not_trained_as_one_in_flash() -> None:
+    task = head(1)
+    with begun_in_flash("mps2-an386", task) as (_, device, _):
+        device.load_image(task.image)
+        with pytest.raises(RequestError) as caught:
+            config = replace(task.config, in_flash=True).pack()
+            device.session.request(Message.TRAIN_BEGIN, config)
+        assert caught.value.status == "E_ARG"
+
+
+def test_the_fit_of_a_model_in_flash_is_exact() -> None:
+    task = head(1)
+    board = require(load_board("mps2-an386"))
+    needs = plan_training(board, task.image, task.config)
+    assert needs.in_flash
+    assert needs.ok
+    needed = needs.ram_needed - board.memory.train_ram_bytes
+    for pool, fits in ((needed, True), (needed - 4, False)):
+        firmware = build(board, task.image, train=True, defines={"BP_POOL_BYTES": f"{pool}UL"})
+        used = firmware.ram_bytes - firmware.sizes["pool"]
+        assert firmware.flash_bytes <= needs.flash_needed
+        assert used <= board.memory.train_ram_bytes
+        with opened(board, firmware) as (_, device):
+            if fits:
+                TrainingSession(device, task.image, task.config, base=task.image)
+            else:
+                with pytest.raises(DoesNotFitError, match=f"needs {needed} bytes of RAM"):
+                    TrainingSession(device, task.image, task.config, base=task.image)
 
 
 def test_boards_without_flash_to_write_say_so() -> None:

@@ -176,8 +176,9 @@ def link_seeds() -> Iterable[bytes]:
 
 def trainable_images() -> list[bytes]:
     """Small networks of every kind that training takes."""
-    sys.path.insert(0, str(ROOT / "tests/python"))
+    sys.path += [str(ROOT / "tests/python"), str(ROOT / "tests")]
     import numpy as np
+    from training_boards import cnn
 
     from byteprop import image
     from training_case import Net, graph_of
@@ -191,6 +192,7 @@ def trainable_images() -> list[bytes]:
         Net((3, 1), classifier=False, zero_points=True),
     )
     made = [image.encode(graph_of(net, np.random.default_rng(1))) for net in networks]
+    made.append(cnn())
     return made + [data for data in model_images() if len(data) < 8_000]
 
 
@@ -200,6 +202,8 @@ CONFIGS = (  # seed, frozen, batch, window, flags, momentum
     struct.pack("<IIHHBB", 7, 0, 3, 2, 0, 3),
     struct.pack("<IIHHBB", 9, 1, 1, 0, 1, 0),
     struct.pack("<IIHHBB", 9, 0, 2, 3, 2, 1),
+    struct.pack("<IIHHBB", 9, 1, 1, 0, 4, 0),
+    struct.pack("<IIHHBB", 9, 2, 2, 0, 4, 1),
 )
 
 

@@ -2,10 +2,10 @@
  *
  *     configuration 14 bytes, samples u8, rate u32, state bytes u16, state, image
  *
- * What may be trained at all must stay inside image and memory, both allocated to the byte, and
- * must leave a model that the reader accepts. The same input then runs twice more, with the
- * portable code and with a state block that moves to another trainer half-way, and every byte must
- * be equal. */
+ * What may be trained at all must stay inside image, memory and arena, all allocated to the byte, and
+ * must leave a model that the reader accepts. The same input then runs again: with the portable code,
+ * with a state block that moves to another trainer half-way, and with the image in RAM where it was
+ * in flash, or the other way round. Every byte must be equal, and one in flash stays as it was. */
 #include <byteprop/infer.h>
 #include <byteprop/kernels.h>
 #include <byteprop/status.h>
@@ -33,6 +33,7 @@ typedef struct {
     uint8_t *image;
     uint8_t *memory;
     uint8_t *arena;
+    uint8_t *trained; /* the image as trained */
     uint32_t memory_bytes;
     uint32_t state_bytes;
     uint64_t loss; /* over all samples, and what they predicted */
@@ -47,6 +48,7 @@ static uint8_t *copy_of(const uint8_t *bytes, size_t n) {
 }
 
 static void end(run_t *run) {
+    free(run->trained);
     free(run->arena);
     free(run->memory);
     free(run->image);
@@ -127,22 +129,34 @@ static void learn(run_t *run, const case_t *input, const bp_model_t *model, uint
     free(x);
 }
 
-/* The model is one that inference may run. */
-static void check_model(const run_t *run, uint32_t image_bytes) {
+static int in_flash(const case_t *input) {
+    return (input->config.flags & BP_TRAIN_IN_FLASH) != 0;
+}
+
+/* The model is one that inference may run, with the answers that the trainer gives. */
+static void check_model(const run_t *run, const case_t *input) {
     bp_model_t model;
-    check(bp_model_open(&model, run->image, image_bytes) == BP_OK);
-    if (model.arena_bytes > MAX_MEMORY_BYTES) {
-        return;
-    }
+    check(bp_model_open(&model, run->trained, input->image_bytes) == BP_OK);
     uint8_t *arena = malloc(model.arena_bytes);
     memset(arena, 0x5A, model.arena_bytes);
+    memset(run->arena, 0x5A, model.arena_bytes);
     bp_infer_run(&model, arena, model.n_ops, NULL);
+    bp_train_infer(run->train, model.n_ops, NULL);
+    check(memcmp(arena, run->arena, model.arena_bytes) == 0);
     free(arena);
+}
+
+static void take_image(run_t *run, const case_t *input) {
+    bp_train_seal(run->train);
+    run->trained = malloc(input->image_bytes);
+    bp_train_read_image(run->trained, run->train, 0, input->image_bytes);
+    const uint8_t *expected = in_flash(input) ? input->image : run->trained;
+    check(memcmp(run->image, expected, input->image_bytes) == 0);
 }
 
 /* The trainer's image and state in a trainer of their own. */
 static void move(run_t *to, run_t *from, const case_t *input) {
-    bp_train_seal(from->train);
+    bp_train_seal(from->train); /* changes nothing in flash */
     check(begin(to, input, from->image));
     memcpy(to->memory, from->memory, from->state_bytes);
     check(bp_train_resume(to->train) == BP_OK);
@@ -164,15 +178,16 @@ static int run_case(run_t *run, const case_t *input, const bp_model_t *model, in
     }
     learn(run, input, model, half, input->samples);
     bp_train_flush(run->train);
-    bp_train_seal(run->train);
-    check_model(run, input->image_bytes);
+    take_image(run, input);
+    check_model(run, input);
     return 1;
 }
 
 static void check_equal(const run_t *a, const run_t *b, uint32_t image_bytes) {
+    const uint32_t n = a->state_bytes < b->state_bytes ? a->state_bytes : b->state_bytes;
     check(a->loss == b->loss);
-    check(memcmp(a->image, b->image, image_bytes) == 0);
-    check(memcmp(a->memory, b->memory, a->state_bytes) == 0);
+    check(memcmp(a->trained, b->trained, image_bytes) == 0);
+    check(memcmp(a->memory, b->memory, n) == 0);
 }
 
 static void run_again(const run_t *first, const case_t *input, const bp_model_t *model, int moves) {
@@ -180,6 +195,19 @@ static void run_again(const run_t *first, const case_t *input, const bp_model_t 
     check(run_case(&again, input, model, moves));
     check_equal(first, &again, input->image_bytes);
     end(&again);
+}
+
+/* Where the image is decides nothing; a state from outside may hold other weights, so without one. */
+static void run_elsewhere(const case_t *input, const bp_model_t *model) {
+    run_t here = {0}, there = {0};
+    case_t other = *input;
+    other.config.flags ^= BP_TRAIN_IN_FLASH;
+    if (input->state_bytes == 0 && run_case(&here, input, model, 0) &&
+        run_case(&there, &other, model, 1)) {
+        check_equal(&here, &there, input->image_bytes);
+    }
+    end(&there);
+    end(&here);
 }
 
 static int parse(case_t *input, const uint8_t *data, size_t size) {
@@ -221,6 +249,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             check(bp_isa_select("portable") == BP_OK);
             run_again(&run, &input, &model, 0);
             check(bp_isa_select(fastest) == BP_OK);
+            run_elsewhere(&input, &model);
         }
         end(&run);
     }

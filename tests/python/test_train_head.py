@@ -3,6 +3,7 @@ inference and stays as it is."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,12 @@ from byteprop.graph import Activation, Graph
 from byteprop.ops import Dense
 from byteprop.ops.pool import Pool, PoolKind
 from byteprop.ops.window import Axis, Window
-from byteprop.training.masters import fresh_masters
+from byteprop.training.masters import copies_of, fresh_masters
 from training_case import Net, Pair, graph_of
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / "tests/data/models/conv"
+PUBLIC = Path(os.environ.get("BYTEPROP_PUBLIC_MODELS", ROOT.parent / "shared/models/public"))
 CNN = ROOT / "examples/fashion_mnist/fashion_cnn.tflite"
 RATE = round(0.01 * 2**24)
 
@@ -79,8 +81,9 @@ def test_nothing_but_the_head_changes_in_the_image() -> None:
     head = graph.ops[first_dense(graph)]
     weights = before.index(np.ascontiguousarray(head.weights).tobytes())
     crc_at = _raw.const("BP_HEADER_CRC32")
-    in_header = changed[changed < weights]
-    assert set(in_header) <= set(range(crc_at, crc_at + 4))
+    records = set(changed[changed < weights].tolist()) - set(range(crc_at, crc_at + 4))
+    # The head's claim to be FAST is taken back, as its weights change.
+    assert [before[at] ^ trainer.image[at] for at in records] == [_raw.const("BP_OP_FAST")]
     assert changed.max() < weights + head.weights.size + 4 * len(head.bias) + 4
     assert (changed >= weights).any()
 
@@ -143,6 +146,70 @@ def pooled_dense(graph: Graph) -> Graph:
         (0,),
         (2,),
     )
+
+
+# --- the image stays in flash ---
+
+
+@pytest.mark.parametrize(
+    ("frozen", "options"),
+    [
+        (0b001, {}),
+        (0b000, {"batch": 3, "momentum_shift": 1}),
+        (0b010, {"nearest": True}),
+        (0b011, {"residual": False}),
+        (0b111, {}),
+    ],
+)
+def test_where_the_image_is_changes_no_bit(frozen: int, options: dict[str, Any]) -> None:
+    net = Net((13, 9, 8, 4), per_channel=True, zero_points=True, without_bias=0b100)
+    graph = graph_of(net, np.random.default_rng(frozen))
+    data = image.encode(graph)
+    config = Config(seed=4, frozen=frozen, **options)
+    here, there = Trainer(data, config), Trainer(data, replace(config, in_flash=True))
+    x = inputs_of(graph, 20).view(np.uint8)
+    y, rates = np.arange(20, dtype=np.uint16) % 4, np.full(20, RATE, np.uint32)
+    results = [t.run(x, y, lr_q24=rates).tolist() for t in (here, there)]
+    assert results[0] == results[1]
+    assert here.image == there.image
+    assert here.counters == there.counters
+    n = here.plan.state_bytes
+    copies = copies_of(image.decode(here.image), config)
+    assert there.state == here.state + copies
+    assert there.plan.memory_bytes == here.plan.memory_bytes + len(copies)
+    again = Trainer(data, there.config, state=here.state + copies)
+    assert again.image == here.image
+    assert again.state[:n] == here.state
+
+
+def test_a_window_needs_the_image_in_ram() -> None:
+    graph = graph_of(Net((6, 4)), np.random.default_rng(1))
+    with pytest.raises(TrainingError, match="E_UNSUPPORTED"):
+        _raw_train.plan(image.encode(graph), Config(seed=0, window=4, in_flash=True))
+
+
+def test_copies_with_filled_up_rows_are_refused() -> None:
+    graph = graph_of(Net((6, 4)), np.random.default_rng(1))
+    data, config = image.encode(graph), Config(seed=0, in_flash=True)
+    state = bytearray(Trainer(data, config).state)
+    first_row = len(state) - 4 * 8 - 4 * 4
+    state[first_row + 6] = 1
+    with pytest.raises(TrainingError, match="E_ARG"):
+        Trainer(data, config, state=bytes(state))
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("kws_dscnn", 2_500), ("ad01_int8", 173_000)],
+)
+def test_ram_of_the_last_layer_of_public_models(name: str, most: int) -> None:
+    path = PUBLIC / f"{name}.tflite"
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    graph = byteprop.load(path).graph
+    layers = sum(isinstance(op, Dense) for op in graph.ops)
+    config = Config(seed=0, frozen=(1 << (layers - 1)) - 1, in_flash=True)
+    assert _raw_train.plan(image.encode(graph), config).memory_bytes <= most
 
 
 # --- Model.fit ---

@@ -4,6 +4,7 @@
 #ifndef BYTEPROP_TRAIN_H
 #define BYTEPROP_TRAIN_H
 
+#include <byteprop/infer.h>
 #include <byteprop/model.h>
 #include <stdint.h>
 
@@ -15,7 +16,9 @@ extern "C" {
 /* Flags of a configuration. */
 enum {
     BP_TRAIN_NEAREST = 1,    /* round to nearest instead of stochastically */
-    BP_TRAIN_NO_RESIDUAL = 2 /* int8 weights only: no memory for residuals */
+    BP_TRAIN_NO_RESIDUAL = 2, /* int8 weights only: no memory for residuals */
+    BP_TRAIN_IN_FLASH = 4     /* the image is only read; weights and biases of the layers that are
+                               * trained are copied to the end of the state. Not with a window */
 };
 /* Losses. */
 enum { BP_LOSS_CROSS_ENTROPY = 1, BP_LOSS_MSE = 2 };
@@ -63,7 +66,8 @@ typedef struct bp_train bp_train_t;
 enum { BP_TRAIN_BYTES = 128 };
 uint32_t bp_train_sizeof(void);
 
-/* Begins training of the image (RAM, 4-byte aligned, opened before). memory: as planned, 4-byte
+/* Begins training of the image (4-byte aligned, opened before; in RAM unless BP_TRAIN_IN_FLASH, which
+ * only reads it). memory: as planned, 4-byte
  * aligned. arena: as inference has it, for the ops before the first layer that is trained. Residuals
  * are 0, bias masters come from the image, counters are 0. */
 BP_MUST_CHECK bp_status_t bp_train_open(bp_train_t *train, uint8_t *image, uint32_t image_bytes,
@@ -101,7 +105,11 @@ bp_status_t bp_train_run(bp_train_t *train, bp_train_result_t *results, const ui
 /* The rounding generator: one draw for (seed, step, layer, row). Also initial weights and shuffles.
  */
 uint32_t bp_train_draw(uint32_t seed, uint32_t step, uint32_t layer, uint32_t row);
+/* n bytes of the image as trained, from an offset on; for an image that stays in flash. */
+void bp_train_read_image(uint8_t *dst, const bp_train_t *train, uint32_t offset, uint32_t n);
 /* cdef: end */
+/* The first n_ops ops of inference with the weights as trained; as bp_infer_run. */
+void bp_train_infer(const bp_train_t *train, uint16_t n_ops, const bp_infer_hooks_t *hooks);
 
 #ifdef __cplusplus
 }

@@ -27,12 +27,19 @@ class MemoryNeeds:
 @dataclass(frozen=True)
 class TrainingNeeds(MemoryNeeds):
     """ram_needed is all of it: firmware with stack, the model image, activations, and what training
-    needs in addition; state_bytes is the part of training_bytes that a checkpoint keeps."""
+    needs in addition; state_bytes is the part of training_bytes that a checkpoint keeps. in_flash:
+    the image stays in flash, and training_bytes has the layers that learn."""
 
     image_bytes: int
     arena_bytes: int
     training_bytes: int
     state_bytes: int
+    in_flash: bool = False
+
+    @property
+    def saved_bytes(self) -> int:
+        """Of a save in the board's flash, which knows an image that stays in flash by its CRC."""
+        return self.state_bytes + (4 if self.in_flash else self.image_bytes)
 
 
 def pool_needs(image_bytes: int, arena_bytes: int) -> int:
@@ -109,23 +116,26 @@ def training_pool_bytes(board: Board) -> int:
 
 
 def training_needs(board: Board, image: bytes, config: _raw_train.Config) -> TrainingNeeds:
-    """Memory of firmware that trains an uploaded image: exactly what TRAIN_BEGIN allocates.
+    """Memory of firmware that trains an image: exactly what TRAIN_BEGIN allocates. config.in_flash:
+    the image stays in the board's flash; else it is uploaded.
 
     TrainingError when the model cannot be trained.
     """
     memory, opened = board.memory, Engine(image)
     plan = _raw_train.plan(opened, config)
-    pool = round_up(pool_needs(len(image), opened.arena_bytes), 4) + plan.memory_bytes
+    in_ram = opened.arena_bytes if config.in_flash else pool_needs(len(image), opened.arena_bytes)
+    flash = len(image) + memory.firmware_flash_bytes if config.in_flash else 0
     needs = compare(
         board,
-        memory.train_ram_bytes + pool,
+        memory.train_ram_bytes + round_up(in_ram, 4) + plan.memory_bytes,
         memory.train_ram_bytes + training_pool_bytes(board),
-        memory.train_flash_bytes,
+        memory.train_flash_bytes + flash,
         memory.flash_bytes - 2 * memory.save_slot_bytes,
     )
+    where = "which stay in flash" if config.in_flash else "in RAM"
     sizes = (
-        f"training needs {plan.memory_bytes:,} bytes in addition to the model's {len(image):,} and "
-        f"{opened.arena_bytes:,} for activations"
+        f"training needs {plan.memory_bytes:,} bytes in addition to {opened.arena_bytes:,} for "
+        f"activations and the model's {len(image):,}, {where}"
     )
     text = (
         f"{sizes}; RAM {needs.ram_needed:,} of {needs.ram_available:,} bytes"
@@ -138,6 +148,7 @@ def training_needs(board: Board, image: bytes, config: _raw_train.Config) -> Tra
         arena_bytes=opened.arena_bytes,
         training_bytes=plan.memory_bytes,
         state_bytes=plan.state_bytes,
+        in_flash=config.in_flash,
     )
 
 

@@ -71,6 +71,7 @@ class BoardSession:
         self._source: int | None = None
         self._selected: Selected | None = None
         self._model_epoch = 0  # in which the model was selected
+        self._reopen: Callable[[], object] | None = None
         self.connect()
 
     def close(self) -> None:
@@ -117,6 +118,12 @@ class BoardSession:
 
     def restore(self) -> None:
         """Opens a session if necessary, and selects the same model again."""
+        if (reopen := self._reopen) is not None:
+            try:
+                reopen()
+            finally:
+                self._reopen = reopen
+            return
         self.connect()
         if self._source is None or self._model_epoch == self.epoch:
             return
@@ -229,6 +236,11 @@ class BoardSession:
         """Stops restoring the selected model after a reset, because training changes it."""
         self._image = None
         self._source = None
+        self._reopen = None
+
+    def adopt_reopened(self, reopen: Callable[[], object]) -> None:
+        """Notes that the board has a trained model that `reopen` makes again after a reset."""
+        self._reopen = reopen
 
     def adopt_image(self, image: bytes) -> None:
         """Notes that the board has this trained image in RAM now."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from byteprop.engine._raw import Engine, const, crc32
-from byteprop.engine._raw_train import Config, Counters, plan
+from byteprop.engine._raw_train import Config, Counters
 from byteprop.errors import ArgumentError
 from byteprop_host.errors import DoesNotFitError, LinkError, RequestError
 from byteprop_host.link.answers import (
@@ -36,6 +36,7 @@ from byteprop_host.link.device import Device
 from byteprop_host.link.inference import INPUTS
 from byteprop_host.link.messages import Message
 from byteprop_host.link.session import IMAGE_CRC_AT, IMAGE_CRC_FROM
+from byteprop_host.link.trained_image import ImageInFlash, ImageInRam, check_base
 
 T = TypeVar("T")
 
@@ -86,7 +87,8 @@ class TrainingSession:
 
     checkpoint_every: samples between checkpoints read back over the line. save_every: samples
     between saves to the board's own flash (0: none), which are quicker, if the board has room
-    for them.
+    for them. base: the image in the board's flash, if that is what is trained; None: `image` is
+    uploaded. Then only the layers that learn are in RAM.
     """
 
     def __init__(
@@ -98,10 +100,12 @@ class TrainingSession:
         checkpoint_every: int = 2000,
         save_every: int = 0,
         resume: DeviceCheckpoint | None = None,
+        base: bytes | None = None,
     ) -> None:
         self.config = config
         engine = Engine(image)
-        self.plan = plan(engine, config)
+        self._place = ImageInRam(engine, config) if base is None else ImageInFlash(base, config)
+        self.plan = self._place.plan
         self.results_repeated = 0  # samples that were replayed
         self.restored_from_flash = 0
         self.restored_from_host = 0
@@ -117,7 +121,9 @@ class TrainingSession:
         self._saves: dict[int, FlashSave] = {}  # by their checksums
         self._epoch = -1
         self._begun = False
-        self._session.check_fits(self._checkpoint.image)
+        if base is not None:
+            check_base(base, self._checkpoint.image, self._checkpoint.state is not None)
+        self._place.check_fits(self._session, self._checkpoint.image)
         self._recovering(lambda: None)
 
     # --- public ---
@@ -163,7 +169,7 @@ class TrainingSession:
         return self._recovering(
             lambda: (
                 self._session.digest(_IMAGE, 0, IMAGE_CRC_FROM, self._image_bytes - IMAGE_CRC_FROM),
-                self._session.digest(_STATE, 0, 0, self.plan.state_bytes),
+                self._session.digest(_STATE, 0, 0, self._place.state_bytes),
             )
         )
 
@@ -186,7 +192,7 @@ class TrainingSession:
         """Applies the update of a batch that is not full, and returns the trained image. Only
         evaluation is possible after this."""
         image = self._recovering(self._end)
-        self._session.adopt_image(image)
+        self._place.keep(self._session, image, self._ensure)
         return image
 
     @property
@@ -238,9 +244,9 @@ class TrainingSession:
 
     def _upload(self) -> None:
         session = self._session
-        session.load(self._checkpoint.image)
-        session.release_model()
-        answer = session.channel.take(session.submit(Message.TRAIN_BEGIN, self.config.pack()))
+        self._place.open(session, self._checkpoint.image)
+        config = self._place.config.pack()
+        answer = session.channel.take(session.submit(Message.TRAIN_BEGIN, config))
         space = parse_space(answer.request, answer.status, answer.data)
         if space is not None:
             raise DoesNotFitError(
@@ -251,7 +257,7 @@ class TrainingSession:
         self.restored_from_host += self._begun
         self._steps = self._checkpoint.steps
         if self._checkpoint.state is not None:
-            session.write(_STATE, self._checkpoint.state)
+            self._place.write_state(session, self._checkpoint.image, self._checkpoint.state)
 
     def _replay(self, samples: Iterable[tuple[TrainSample, TrainResult]]) -> None:
         queue: deque[_Open] = deque()
@@ -351,7 +357,7 @@ class TrainingSession:
 
     def _save(self) -> FlashSave:
         saved = self._saved(Message.SAVE)
-        expect(Message.SAVE, "image bytes", saved.image_bytes, self._image_bytes)
+        expect(Message.SAVE, "image bytes", saved.image_bytes, self._place.saved_bytes)
         expect(Message.SAVE, "state bytes", saved.state_bytes, self.plan.state_bytes)
         expect(Message.SAVE, "samples", saved.samples, self._done)
         self._saves[saved.crc32] = saved
@@ -361,16 +367,14 @@ class TrainingSession:
         return parse_saved(kind, self._session.request(kind))
 
     def _read_checkpoint(self) -> None:
-        image = bytearray(self._session.read(_IMAGE, 0, 0, self._image_bytes))
-        state = self._session.read(_STATE, 0, 0, self.plan.state_bytes)
-        struct.pack_into("<I", image, IMAGE_CRC_AT, crc32(bytes(image[IMAGE_CRC_FROM:])))
-        self._checkpoint = DeviceCheckpoint(self._done, bytes(image), state)
+        image, state = self._place.read(self._session)
+        self._checkpoint = DeviceCheckpoint(self._done, image, state)
         self._steps = self._checkpoint.steps
         self._since.clear()
 
     def _end(self) -> bytes:
         crc = parse_number(Message.TRAIN_END, self._session.request(Message.TRAIN_END))
-        image = self._session.read(_IMAGE, 0, 0, self._image_bytes)
+        image = self._place.read_ended(self._session)
         in_header = struct.unpack_from("<I", image, IMAGE_CRC_AT)[0]
         for found in (crc32(image[IMAGE_CRC_FROM:]), in_header):
             expect_digest(Message.TRAIN_END, "image CRC", crc, found)

@@ -30,7 +30,7 @@ from byteprop_host.data.samples import Ints
 from byteprop_host.deployment import Deployment, connect
 from byteprop_host.errors import HostError, LinkError, PortError, error_text
 from byteprop_host.firmware.build import build
-from byteprop_host.firmware.capacity import TrainingNeeds
+from byteprop_host.firmware.capacity import TrainingNeeds, baked_image
 from byteprop_host.report.page import square_side, to_grey
 from byteprop_host.target import BoardTarget
 from byteprop_host.training.compare import LockstepComparison, Trained, compare
@@ -119,7 +119,7 @@ def train(
     cautions = tuple(dict.fromkeys(str(w.message) for w in caught))
     listener.on_plan(job.plan)
     firmware_began = time.monotonic()
-    firmware = build(board, None, train=True, progress=listener.progress)
+    firmware = build(board, job.base, train=True, progress=listener.progress)
     build_seconds = time.monotonic() - firmware_began
     with connect(on, firmware, progress=listener.progress) as deployment:
         deployment = replace(deployment, build_seconds=build_seconds)
@@ -152,7 +152,8 @@ def _check_options(options: Options) -> None:
 
 @dataclass(frozen=True)
 class _Job:
-    """Everything that is known before the board is used."""
+    """Everything that is known before the board is used. base: the image in the board's flash, if
+    it is trained there; None: it is uploaded."""
 
     options: Options
     board: Board
@@ -165,6 +166,7 @@ class _Job:
     test: Encoded | None
     settings: fitting.Settings
     plan: TrainingNeeds
+    base: bytes | None
     at_start: dict[str, Score]
 
     @staticmethod
@@ -196,6 +198,7 @@ class _Job:
             test=encoded.get("test"),
             settings=settings,
             plan=plan,
+            base=baked_image(model.image) if plan.in_flash else None,
             at_start={name: score(model, part) for name, part in encoded.items()},
         )
 
@@ -252,7 +255,7 @@ def _train(job: _Job, deployment: Deployment, listener: TrainingListener) -> _Do
         job.training.samples,
         validation,
         resume=job.options.checkpoint if job.options.resume else None,
-        make_trainer=partial(LockstepTrainer, deployment.device),
+        make_trainer=partial(LockstepTrainer, deployment.device, base=job.base),
         should_stop=listener.should_stop,
     )
     lockstep = run.trainer
@@ -333,8 +336,9 @@ def _answers(
     """Outputs of the board with the trained weights, and in words the first one that differs from
     the host's."""
     device = deployment.device
-    # The board has this image already, so nothing is sent unless it was reset since.
-    device.load_image(trained)
+    if not job.plan.in_flash:
+        # The board has this image already, so nothing is sent unless it was reset since.
+        device.load_image(trained)
     x = job.shown.samples.x
     got = np.empty((len(x), n_outputs(job.before)), np.uint8)
     for i, answer in enumerate(device.infer_stream((row.tobytes() for row in x), whole=True)):

@@ -25,15 +25,17 @@ class BoardMismatch(Exception):
 
 class LockstepTrainer:
     """A `byteprop.training.StepTrainer` that makes every step on a board and on the host. image,
-    state and counters are the host's; `end` reads those of the board."""
+    state and counters are the host's; `end` reads those of the board. base: the image in the
+    board's flash, if that is trained; None: the host's is uploaded."""
 
-    def __init__(self, device: Device, host: Trainer) -> None:
+    def __init__(self, device: Device, host: Trainer, *, base: bytes | None = None) -> None:
         self.config: Config = host.config
         self.plan: Plan = host.plan
         self.ticks: list[int] = []  # of every sample that was trained on
         self.results = 0
         self._device = device
         self._host = host
+        self._base = base
         self._session = self._begin(DeviceCheckpoint(host.counters.samples, host.image, host.state))
 
     def _begin(self, at: DeviceCheckpoint) -> TrainingSession:
@@ -43,6 +45,7 @@ class LockstepTrainer:
             self.config,
             checkpoint_every=_CHECKPOINT_EVERY,
             resume=at,
+            base=self._base,
         )
 
     @property

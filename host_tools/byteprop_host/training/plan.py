@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from byteprop.engine._raw_train import Config
 from byteprop.errors import TrainingError
 from byteprop.image import decode
-from byteprop.ops import Dense, Rescale, Softmax
-from byteprop_host.boards.board import Board
+from byteprop.ops import Dense, Rescale, Reshape, Softmax
+from byteprop.training.trainable import first_trained
+from byteprop_host.boards.board import NATIVE, Board
 from byteprop_host.errors import DoesNotFitError
 from byteprop_host.firmware.capacity import TrainingNeeds, training_needs, training_pool_bytes
 
@@ -14,14 +17,30 @@ _CHOOSE = "`byteprop info` shows the boards that can train a model"
 
 
 def plan_training(board: Board, image: bytes, config: Config) -> TrainingNeeds:
-    """Exact for an image that is uploaded. TrainingError when the model cannot be trained at all;
-    DoesNotFitError when the board has no firmware that trains it."""
+    """Exact: of a model in flash where `stays_in_flash`, else of one that is uploaded.
+
+    TrainingError when the model cannot be trained at all; DoesNotFitError when the board has no
+    firmware that trains it.
+    """
     if not can_train(board):
         raise DoesNotFitError(f"{board.name}: the firmware that trains does not fit; {_CHOOSE}")
-    needs = training_needs(board, image, config)
+    in_flash = stays_in_flash(board, image, config)
+    needs = training_needs(board, image, replace(config, in_flash=in_flash))
     if trains_one_layer(board):
         _check_one_layer(board, image, config)
     return needs
+
+
+def stays_in_flash(board: Board, image: bytes, config: Config) -> bool:
+    """Whether the model is trained from the board's flash: where that saves RAM, as something with
+    weights is before the first layer that is trained, and the board can."""
+    if board.build.toolchain == NATIVE or board.build.train_defines.get("BP_ROM_IS_RAM") == "1":
+        return False
+    graph = decode(image)
+    if config.window or not any(isinstance(op, Dense) for op in graph.ops):
+        return False
+    before = graph.ops[: first_trained(graph, config)]
+    return not all(isinstance(op, (Reshape, Rescale)) for op in before)
 
 
 def check_plan(needs: TrainingNeeds, config: Config) -> None:

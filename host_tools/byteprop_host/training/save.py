@@ -18,10 +18,10 @@ def check_save(board: Board, plan: TrainingNeeds) -> None:
             f"--save-on-device: {board.name} has no flash that it can save to; `byteprop boards` "
             "shows boards that have; --save writes a file on this computer"
         )
-    needed = plan.image_bytes + plan.state_bytes
+    needed = plan.saved_bytes
     if needed > board.memory.save_slot_bytes:
         raise DoesNotFitError(
-            f"--save-on-device: model and training state need {needed:,} bytes, {board.name} has "
+            f"--save-on-device: what was learned needs {needed:,} bytes, {board.name} has "
             f"{board.memory.save_slot_bytes:,} for a save"
         )
 

@@ -36,7 +36,8 @@ RESULT = np.dtype(
 @dataclass(frozen=True)
 class Config:
     """bp_train_config_t. frozen: bit l stands for dense layer l; whatever is before the first layer
-    that is trained is frozen with it."""
+    that is trained is frozen with it. in_flash: the image stays where it is, and the layers that
+    are trained are copied to the end of the state."""
 
     seed: int
     frozen: int = 0
@@ -45,6 +46,7 @@ class Config:
     nearest: bool = False
     residual: bool = True
     momentum_shift: int = 0
+    in_flash: bool = False
 
     def pack(self) -> bytes:
         """The configuration as it crosses the wire."""
@@ -81,6 +83,7 @@ def _config(config: Config) -> Any:
     flags = (0 if config.residual else _raw.const("BP_TRAIN_NO_RESIDUAL")) | (
         _raw.const("BP_TRAIN_NEAREST") if config.nearest else 0
     )
+    flags |= _raw.const("BP_TRAIN_IN_FLASH") if config.in_flash else 0
     fields = {
         "seed": _raw._check("seed", config.seed, 0, (1 << 32) - 1),
         "frozen": _raw._check("frozen", config.frozen, 0, (1 << 32) - 1),
@@ -161,7 +164,9 @@ class Trainer:
     def image(self) -> bytes:
         """The model as trained so far, with its checksum renewed."""
         lib.bp_train_seal(self._t)
-        return self._image.tobytes()
+        whole = np.empty_like(self._image)
+        lib.bp_train_read_image(ffi.from_buffer(_BYTES, whole), self._t, 0, len(whole))
+        return whole.tobytes()
 
     @property
     def state(self) -> bytes:

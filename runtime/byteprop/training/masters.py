@@ -13,6 +13,7 @@ from byteprop.engine._raw_train import HEAD_BYTES, RANGE_BYTES, Config
 from byteprop.errors import TrainingError
 from byteprop.graph import Graph
 from byteprop.ops import Dense
+from byteprop.ops.dense import weights_in_image
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,17 @@ def _places(graph: Graph, config: Config, state_bytes: int) -> dict[int, _Place]
     if end != state_bytes:
         raise TrainingError(f"a state of {state_bytes} bytes; this network's has {end}")
     return places
+
+
+def copies_of(graph: Graph, config: Config) -> bytes:
+    """What a state has at its end where the image stays in flash: weights and folded biases of the
+    layers that are trained, as an image has them."""
+    layers = enumerate(dense_layers(graph))
+    return b"".join(
+        weights_in_image(op, graph.tensors[op.input].zero_point)
+        for number, op in layers
+        if not config.frozen >> number & 1
+    )
 
 
 def _walk(graph: Graph, config: Config) -> Iterator[tuple[int, _Place, int]]:
