@@ -2,9 +2,10 @@
 
     python benchmarks/random_ops.py [--bytes N] [--seed N]
 
-compares the C library, the NumPy reference, the graph that comes back from an image or from a
-.tflite file, and tflite-runtime's reference kernels, until N output bytes were equal, and appends a
-line per op to results/random-ops.csv. It ends at the first graph that differs, with its seed.
+draws networks, some of them with every tensor as an output or with dead channels, and compares the
+C library, the NumPy reference, the graph that comes back from an image or from a .tflite file, and
+tflite-runtime's reference kernels, until N output bytes were equal. It appends a line per op to
+results/random-ops.csv, and ends at the first graph that differs, with its seed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections import Counter
 from records import ROOT, append, commit
 
 sys.path.insert(0, str(ROOT / "tests/python"))
-from random_networks import check, random_network, with_every_tensor
+from random_networks import check, dead_channel_network, random_network, with_every_tensor
 
 COLUMNS = ("commit", "reference", "seeds", "graphs", "op", "instances", "equal_output_bytes")
 
@@ -30,8 +31,8 @@ def main() -> None:
     instances: Counter[str] = Counter()
     seed = arguments.seed
     while compared.total() < arguments.bytes:
-        graph = random_network(seed)
-        if seed % 2:
+        graph = dead_channel_network(seed) if seed % 4 == 3 else random_network(seed)
+        if seed % 4 == 1:
             graph = with_every_tensor(graph)
         try:
             compared += check(graph, seed)

@@ -7,14 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+from hypothesis import strategies as st
 
 import builtin_ref
 from byteprop import image, reference
 from byteprop.exporter import write_tflite
-from byteprop.graph import DType, Graph, Kind
+from byteprop.graph import Activation, DType, Graph, Kind
 from byteprop.importer import load_tflite
 from byteprop.model import Model
-from byteprop.ops import Depthwise, spec_of
+from byteprop.ops import Depthwise, Rescale, spec_of
 from byteprop.ops.convolution import Convolution
 from op_generators import Draw, generators
 from op_generators.common import zero_point
@@ -32,6 +33,44 @@ def random_network(seed: int) -> Graph:
     inputs = tuple(_input(rng, b, batch) for _ in range(int(rng.integers(1, 4))))
     _grow(rng, b, list(generators().values()), int(rng.integers(1, 13)), late=0.5)
     return b.graph(inputs, _outputs(rng, b, inputs))
+
+
+def networks() -> st.SearchStrategy[Graph]:
+    """Graphs for Hypothesis, which chooses the seed. What a .tflite file cannot state is among
+    them: any tensors as outputs, also none of the last ones, and every activation in every op."""
+    return _seeds.map(lambda seed: _unrestricted(random_network(seed), seed))
+
+
+def chains() -> st.SearchStrategy[Graph]:
+    """Each op reads what the one before wrote, and nothing else; none has scratch memory."""
+    return _seeds.map(_chain)
+
+
+_seeds = st.integers(0, 2**32 - 1)
+
+
+def _unrestricted(graph: Graph, seed: int) -> Graph:
+    rng = np.random.default_rng(seed)
+    active = [t for t, tensor in enumerate(graph.tensors) if tensor.kind is Kind.ACTIVATION]
+    outputs = rng.choice(active, min(len(active), int(rng.integers(1, 4))), replace=False)
+    ops = [
+        replace(op, activation=Activation.RELU_0_TO_1)  # type: ignore[call-arg]
+        if hasattr(op, "activation") and not isinstance(op, Rescale) and rng.random() < 0.2
+        else op
+        for op in graph.ops
+    ]
+    return replace(graph, ops=tuple(ops), outputs=tuple(int(t) for t in outputs))
+
+
+def _chain(seed: int) -> Graph:
+    rng = np.random.default_rng(seed)
+    b = Builder()
+    x = _input(rng, b, 1)
+    several = {"add", "concatenate", "extremum", "mul", "prelu"}
+    made = {name: g for name, g in generators().items() if name not in several}
+    draws = [g for name, g in made.items() if name not in ("conv", "depthwise")]
+    _grow(rng, b, draws, int(rng.integers(1, 9)), late=1.0)
+    return b.graph((x,), (len(b.tensors) - 1,))
 
 
 def dead_channel_network(seed: int) -> Graph:
@@ -89,7 +128,7 @@ def samples(graph: Graph, seed: int, n: int = 4) -> list[Array]:
     columns = []
     for t in (graph.tensors[i] for i in graph.inputs):
         x = rng.integers(0, 256, (n, t.elems)).astype(np.uint8)
-        x[-1] = rng.choice([0, 255, 127, 128], t.elems)
+        x[-1:] = rng.choice([0, 255, 127, 128], t.elems)
         columns.append(x.view(t.dtype.numpy).reshape(n * t.shape[0], *t.shape[1:]))
     return columns
 

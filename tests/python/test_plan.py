@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from hypothesis import given, settings
 
-from byteprop.graph import Graph, Op
+from byteprop.graph import Graph, Kind, Op
 from byteprop.image.plan import plan
-from byteprop.ops import Rescale, Reshape, Softmax, spec_of
+from byteprop.ops import Rescale, Reshape, spec_of
 from byteprop.ops import place as placed
-from random_graphs import Builder, chains, graph_of_every_op, graphs, small_graph
+from byteprop.ops.spec import InPlace
+from random_graphs import Builder, graph_of_every_op, small_graph
+from random_networks import chains, networks
 
 
 def simulate(graph: Graph) -> None:
@@ -35,17 +37,19 @@ def simulate(graph: Graph) -> None:
     for t in graph.inputs:
         assert (arena[place(t)] == t).all()
     for op in graph.ops:
-        assert (arena[place(op.input)] == stands_for[op.input]).all()
+        at = placed(graph.tensors, op)
+        inputs = [t for t, x in zip(op.inputs, at.inputs, strict=True) if x.kind is Kind.ACTIVATION]
+        for t in inputs:
+            assert (arena[place(t)] == stands_for[t]).all()
         if isinstance(op, Reshape):
             assert made.offsets[op.output] == made.offsets[op.input]
-        elif isinstance(op, (Rescale, Softmax)):
-            apart = made.offsets[op.output] != made.offsets[op.input]
-            arena[place(op.output)] = op.output
-            assert not apart or (arena[place(op.input)] != op.output).all()
-        else:
-            arena[place(op.output)] = op.output
-            intact = (arena[place(op.input)] == stands_for[op.input]).all()
-            assert intact or may_overlap(graph, op, made.offsets)
+            continue
+        arena[place(op.output)] = op.output
+        overwritten = [op.inputs[i] for i in spec_of(op).overwrites(at)]
+        for t in inputs:
+            intact = (arena[place(t)] == stands_for[t]).all()
+            in_place = t in overwritten and made.offsets[t] == made.offsets[op.output]
+            assert intact or in_place or may_overlap(graph, op, made.offsets)
     for t in graph.outputs:
         assert (arena[place(t)] == stands_for[t]).all()
 
@@ -63,7 +67,7 @@ def word(n: int) -> int:
     return -(-n // 4) * 4
 
 
-@given(graphs(max_ops=12))
+@given(networks())
 @settings(max_examples=300, deadline=None)
 def test_what_is_needed_is_never_overwritten(graph: Graph) -> None:
     simulate(graph)
@@ -76,7 +80,8 @@ def test_chains_need_the_largest_pair_of_neighbours(graph: Graph) -> None:
     needed = word(graph.tensors[0].elems)
     for op in graph.ops:
         x, y = (word(graph.tensors[t].elems) for t in (op.input, op.output))
-        needed = max(needed, x if isinstance(op, (Reshape, Rescale, Softmax)) else x + y)
+        in_place = spec_of(op).in_place is not InPlace.NEVER
+        needed = max(needed, x if in_place else x + y)
     assert plan(graph).arena_bytes == needed
 
 
