@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -79,6 +79,27 @@ AVR = Machine(
     (HERE / "bare_avr.c", ROOT / "boards/arch/avr/mulhisi3.S"),
     ("-machine", "mega2560", "-serial", "stdio"),
 )
+# An instruction takes a nanosecond of its time, which no figure depends on: minstret counts them.
+RV32 = Machine(
+    "rv32-virt",
+    "rv32imac",
+    "riscv64-unknown-elf-gcc",
+    "qemu-system-riscv32",
+    (
+        *("-march=rv32imac_zicsr", "-mabi=ilp32", "-mcmodel=medany", "-ffreestanding"),
+        *("-nostartfiles", "-nodefaultlibs", "-Wl,--no-relax", f"-T{HERE / 'bare_rv32.ld'}"),
+    ),
+    (HERE / "bare_rv32.c", MEMORY_FUNCTIONS),
+    ("-machine", "virt", "-m", "8M", "-bios", "none", "-serial", "stdio", "-icount", "shift=0"),
+)
+ALL = (*CORTEX_M, AVR, RV32)
+
+
+def with_icount(machine: Machine, shift: str) -> Machine:
+    """The same machine with another time per instruction: "shift=6" for 2^6 nanoseconds."""
+    arguments = list(machine.emulator_args)
+    arguments[arguments.index("-icount") + 1] = shift
+    return replace(machine, emulator_args=tuple(arguments))
 
 
 def kernel_sources() -> list[Path]:
@@ -86,11 +107,16 @@ def kernel_sources() -> list[Path]:
     return sorted((CSRC / "kernels").glob("*.c")) + sorted((CSRC / "isa").rglob("*.c"))
 
 
-def training_sources() -> list[Path]:
-    """Sources that a program that trains needs in addition to the kernels."""
-    folders = ("train", "model", "ops", "infer")
+def model_sources() -> list[Path]:
+    """Sources that a program that runs a model needs in addition to the kernels."""
+    folders = ("model", "ops", "infer")
     parts = [path for folder in folders for path in sorted((CSRC / folder).rglob("*.c"))]
     return [*parts, *sorted(CSRC.glob("*.c"))]
+
+
+def training_sources() -> list[Path]:
+    """Sources that a program that trains needs in addition to the kernels."""
+    return [*sorted((CSRC / "train").rglob("*.c")), *model_sources()]
 
 
 def build(

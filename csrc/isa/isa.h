@@ -80,6 +80,9 @@ bp_backward_t bp_dense_backward_s8_avx2;
 #define BP_ISA_DOT_ROWS bp_dot_rows_s8_armv6m
 #define BP_ISA_SGD_ROW bp_sgd_row_s16_armv6m
 #define BP_ISA_DEPTHWISE_OUTPUTS bp_depthwise_outputs_s8_armv6m
+#define BP_ISA_CONV_PIXELS 4
+#define BP_ISA_CONV_COLUMNS bp_conv_columns_s8_armv6m
+#define BP_ISA_CONV_BLOCK bp_conv_block_s8_armv6m
 #endif
 /* AVR with a multiplier and LPM Z+. It also replaces two steps of fixed.c:
  * (a * b + 2^30) >> 31, a and b not both INT32_MIN, and bp_round_shift_right. */
@@ -93,6 +96,13 @@ bp_backward_t bp_dense_backward_s8_avx2;
 #define BP_ISA_ROUND_SHIFT_RIGHT bp_round_shift_right_avr
 int32_t bp_mul_high_avr(int32_t a, int32_t b);
 int32_t bp_round_shift_right_avr(int32_t x, uint8_t rshift);
+/* Other 32-bit CPUs: two pixels of a convolution in one word, in C. */
+#elif !BP_ISA_PORTABLE && UINTPTR_MAX == 0xFFFFFFFF
+#define BP_ISA_LANES 1
+#define BP_ISA_NAME "lanes"
+#define BP_ISA_CONV_PIXELS 4
+#define BP_ISA_CONV_COLUMNS bp_conv_columns_s8_lanes
+#define BP_ISA_CONV_BLOCK bp_conv_block_s8_lanes
 #endif
 
 /* What a CPU does not supply is the plain C. */

@@ -23,6 +23,7 @@ ISA_OF_MACHINE = {
     "mps2-an385": "armv7m",
     "microbit": "armv6m",
     "mega2560": "avr",
+    "rv32-virt": "lanes",
 }
 CHECKS = [HERE / "check.c", HERE / "check_conv.c", HERE / "check_depthwise.c"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
@@ -38,7 +39,7 @@ def expect_same(text: str, code: int, isas: list[str]) -> None:
 
 @pytest.mark.emulated
 @pytest.mark.parametrize("optimisation", ["-O0", "-Os", "-O2"])
-@pytest.mark.parametrize("machine", (*bare.CORTEX_M, bare.AVR), ids=lambda machine: machine.name)
+@pytest.mark.parametrize("machine", bare.ALL, ids=lambda machine: machine.name)
 def test_emulated_cpu_equals_definition(
     machine: bare.Machine, optimisation: str, tmp_path: Path
 ) -> None:

@@ -50,9 +50,13 @@ static inline int32_t bp_clamp(int32_t x, int32_t lo, int32_t hi) {
 }
 static inline int32_t bp_requant_short(int32_t x, int32_t mult_q31, int32_t rounding,
                                        uint8_t rshift) {
-    int32_t high = BP_MUL_BY_HALVES
-                       ? bp_mul_high_q31(x, mult_q31)
-                       : (int32_t)(((int64_t)x * mult_q31 + ((int64_t)1 << 30)) >> 31);
+    int32_t high;
+    if (BP_MUL_BY_HALVES) {
+        high = bp_mul_high_q31(x, mult_q31);
+    } else { /* of twice the product, the upper word: only its lower bits need rounding */
+        const int64_t product = (int64_t)(2 * x) * mult_q31;
+        high = (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31);
+    }
     return (high + (x >> 31) + rounding) >> rshift;
 }
 
