@@ -20,6 +20,7 @@ from byteprop_host.console import printable, table
 from byteprop_host.firmware.capacity import MemoryNeeds, ModelSizes, TrainingNeeds, memory_needs
 from byteprop_host.firmware.model_image import ModelImage, model_image
 from byteprop_host.training.plan import plan_or_none
+from byteprop_host.verify.arena import Occupied, arena_map
 from byteprop_host.verify.layers import MeasuredLayer, measured_layers
 
 
@@ -75,6 +76,7 @@ class ModelInfo:
     layers: tuple[MeasuredLayer, ...]
     macs: int
     arena_bytes: int
+    arena: tuple[Occupied, ...]
     image: ModelImage
     training: TrainingMemory
     choices: tuple[TrainingChoice, ...]
@@ -93,7 +95,7 @@ class ModelInfo:
                 "",
                 f"MACs   {self.macs:,}",
                 *([f"dead   {left_out}"] if left_out else []),
-                f"arena  {self.arena_bytes:,} bytes of RAM",
+                f"arena  {self.arena_bytes:,} bytes of RAM{self._fullest()}",
                 f"image  {self.image.text}, as boards have it: without names",
                 f"train  {self.training.text()}",
                 "",
@@ -101,6 +103,13 @@ class ModelInfo:
                 _board_table(self.boards),
             ]
         )
+
+    def _fullest(self) -> str:
+        """The layer that has the most bytes of the arena in use."""
+        if not self.layers:
+            return ""
+        layer = max(self.layers, key=lambda layer: layer.ram_bytes)
+        return f"; layer {layer.info.index} ({layer.info.op}) uses {layer.ram_bytes:,} of them"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -111,6 +120,7 @@ class ModelInfo:
             "macs": self.macs,
             "left_out": None if self.left_out is None else vars(self.left_out),
             "arena_bytes": self.arena_bytes,
+            "arena": [occupied.to_json() for occupied in self.arena],
             "image_bytes": len(self.image),
             "model_crc32": f"{self.image.crc32:08x}",
             "training": {
@@ -132,6 +142,7 @@ def info(model: Model) -> ModelInfo:
         layers=measured_layers(model),
         macs=model.macs,
         arena_bytes=model.arena_bytes,
+        arena=arena_map(model.graph, model.image),
         image=image,
         training=_training_memory(model),
         choices=_choices(image.data),
@@ -242,11 +253,22 @@ def _layer_table(layers: tuple[MeasuredLayer, ...]) -> str:
                 str(layer.info.zero_point),
                 f"{layer.info.macs:,}",
                 f"{layer.info.weight_bytes:,}",
+                f"{layer.ram_bytes:,}",
             ]
             for layer in layers
         ],
-        header=["", "layer", "", "shape", "scale", "zero point", "MACs", "weight bytes"],
-        right=frozenset({0, 4, 5, 6, 7}),
+        header=[
+            "",
+            "layer",
+            "",
+            "shape",
+            "scale",
+            "zero point",
+            "MACs",
+            "weight bytes",
+            "RAM in use",
+        ],
+        right=frozenset({0, 4, 5, 6, 7, 8}),
     )
 
 

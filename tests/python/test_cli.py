@@ -113,6 +113,7 @@ def test_info_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", str(FASHION)]) == 0
     text = capsys.readouterr().out
     assert "784 -> 20, per channel, relu" in text
+    assert "arena  804 bytes of RAM; layer 1 (Dense) uses 804 of them" in text
     assert "15,880" in text
 
 
@@ -120,6 +121,10 @@ def test_info_and_boards_are_values_in_python() -> None:
     found = info(byteprop.load(FASHION))
     assert [layer.info.macs for layer in found.layers] == [0, 784 * 20, 20 * 10, 0]
     assert all(layer.cost is None and layer.per_mac is None for layer in found.layers)
+    assert [layer.ram_bytes for layer in found.layers] == [784, 804, 30, 10]
+    assert [(o.offset, o.size, o.first, o.last) for o in found.arena if o.last == 3] == [
+        (0, 10, 2, 3), (0, 10, 3, 3),
+    ]  # fmt: skip
     memory = {b.board.name: b for b in found.boards}
     assert memory["mps2-an386"].training is not None and memory["mps2-an386"].training.ok
     assert not memory["arduino-uno"].needs.ok and memory["arduino-uno"].training is None

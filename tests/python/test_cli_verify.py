@@ -407,7 +407,13 @@ def test_bench_counts_whole_and_layers(capsys: pytest.CaptureFixture[str]) -> No
     assert result["unit"] == "ns"
     assert result["minimum"] <= result["median"] <= result["maximum"]
     assert [layer["macs"] for layer in result["layers"]] == [64 * 32, 32 * 10, 0]
-    assert all(layer["cost"] >= 0 for layer in result["layers"])
+    total = sum(layer["cost"] for layer in result["layers"])
+    for layer in result["layers"]:
+        assert layer["share"] == layer["cost"] / total
+        assert layer["per_mac"] == (layer["cost"] / layer["macs"] if layer["macs"] else None)
+    assert main(["bench", str(DIGITS), "--samples", "1"]) == 0
+    header = next(s for s in capsys.readouterr().out.splitlines() if "share" in s)
+    assert header.split() == ["layer", "MACs", "ns", "share", "per", "MAC"]
     assert result["latency"]["samples_per_second"] > 0
 
 

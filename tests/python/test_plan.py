@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 
 from byteprop.graph import Graph, Kind, Op
+from byteprop.image import arena, encode
 from byteprop.image.plan import plan
 from byteprop.ops import Rescale, Reshape, spec_of
 from byteprop.ops import place as placed
@@ -71,6 +72,12 @@ def word(n: int) -> int:
 @settings(max_examples=300, deadline=None)
 def test_what_is_needed_is_never_overwritten(graph: Graph) -> None:
     simulate(graph)
+
+
+@given(networks())
+@settings(max_examples=100, deadline=None)
+def test_an_image_has_the_arena_that_was_planned(graph: Graph) -> None:
+    assert arena(encode(graph)) == plan(graph)
 
 
 @given(chains())

@@ -64,12 +64,13 @@ def describe(b: Bench) -> str:
                         r.detail,
                         f"{r.info.macs:,}",
                         "-" if r.cost is None else f"{r.cost:,}",
+                        "-" if r.share is None else f"{r.share:.1%}",
                         "-" if r.per_mac is None else f"{r.per_mac:.3f}",
                     ]
                     for r in b.layers
                 ],
-                header=["", "layer", "", "MACs", b.unit, "per MAC"],
-                right=frozenset({0, 3, 4, 5}),
+                header=["", "layer", "", "MACs", b.unit, "share", "per MAC"],
+                right=frozenset({0, 3, 4, 5, 6}),
             )
         )
     if b.latency is not None:

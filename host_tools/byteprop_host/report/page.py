@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import math
-import struct
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -18,6 +15,7 @@ import numpy.typing as npt
 from byteprop.support import files
 from byteprop_host.console import printable_lines
 from byteprop_host.data.samples import Ints
+from byteprop_host.report.images import Pixels, png_uri
 
 CLASS_LIMIT = 40
 MAX_PICTURES = 24
@@ -130,16 +128,17 @@ def confusion_table(counts: Ints) -> str:
     )
 
 
-def figure(grey: npt.NDArray[np.uint8], alt: str, caption: str, *, kind: str = "") -> str:
+def figure(pixels: Pixels, alt: str, caption: str, *, kind: str = "") -> str:
     """A picture; `caption` is HTML."""
     return (
-        f'<figure class="{kind}"><img alt="{escape(alt)}" src="{_png_uri(grey)}">'
+        f'<figure class="{kind}"><img alt="{escape(alt)}" src="{png_uri(pixels)}">'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 
 
-def pictures(figures: Iterable[str]) -> str:
-    return f'<div class="pictures">{"".join(figures)}</div>'
+def pictures(figures: Iterable[str], *, kind: str = "") -> str:
+    """Figures in rows; `kind` is an additional CSS class, "wide" for broad pictures."""
+    return f'<div class="{f"pictures {kind}".rstrip()}">{"".join(figures)}</div>'
 
 
 def pictured(right: npt.NDArray[np.bool_]) -> list[int]:
@@ -148,41 +147,14 @@ def pictured(right: npt.NDArray[np.bool_]) -> list[int]:
     return sorted([*wrong.tolist(), *np.flatnonzero(right)[: MAX_PICTURES - len(wrong)].tolist()])
 
 
-def square_side(n_values: int) -> int | None:
-    """The side of a square picture of that many values; None if it is none."""
-    side = math.isqrt(n_values)
-    return side if side >= 4 and side * side == n_values else None
-
-
-def to_grey(values: Ints) -> npt.NDArray[np.uint8]:
-    """8-bit values as grey: the least is black, the largest white."""
-    darkest = -128 if values.dtype == np.int8 else 0
-    return (values.astype(np.int64) - darkest).astype(np.uint8)
-
-
-def _png_uri(grey: npt.NDArray[np.uint8]) -> str:
-    return "data:image/png;base64," + base64.b64encode(png(grey)).decode()
-
-
-def png(grey: npt.NDArray[np.uint8]) -> bytes:
-    """A PNG file of uint8 [height, width]."""
-    height, width = grey.shape
-    lines = b"".join(b"\0" + row.tobytes() for row in grey)
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(lines, 9)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in chunks
-    )
-
-
 _CSS = """
 :root{--ink:#16202a;--soft:#5d6b79;--line:#e2e7ec;--paper:#fff;--ground:#f3f5f7;--good:#0f8a5f;
 --bad:#c23b3b;--accent:#2f6fd6;--second:#d9822b}
 *{box-sizing:border-box}
 body{margin:0;background:var(--ground);color:var(--ink);
 font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
-main{max-width:1180px;margin:0 auto;padding:28px 20px 48px;display:grid;gap:20px}
+main{max-width:1180px;margin:0 auto;padding:28px 20px 48px;display:grid;gap:20px;
+grid-template-columns:minmax(0,1fr)}
 header{display:flex;gap:22px;align-items:center;border-radius:14px;padding:24px 28px;color:#fff}
 header.good{background:linear-gradient(120deg,#0b6e4b,#16a673)}
 header.bad{background:linear-gradient(120deg,#8d2323,#d24a4a)}
@@ -199,14 +171,14 @@ header p{margin:6px 0 0;opacity:.95}
 .card p{margin:0 0 12px;color:var(--soft)}
 .card p.finding{color:var(--ink);font-weight:600}
 .bad-edge{border-left:6px solid var(--bad)}
-.columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(420px,1fr));gap:20px}
+.columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(420px,100%),1fr));gap:20px}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:6px 10px;text-align:left;border-bottom:1px solid var(--line)}
 th{color:var(--soft);font-weight:600;font-size:13px}
-.layers td:nth-child(n+5):nth-child(-n+8),.layers th:nth-child(n+5):nth-child(-n+8),
-.layers td:nth-child(10),.layers th:nth-child(10){text-align:right}
-.layers td:nth-child(3){color:var(--soft)}
+.layers td:nth-child(n+5):nth-child(-n+9),.layers th:nth-child(n+5):nth-child(-n+9),
+.layers td:nth-child(11),.layers th:nth-child(11){text-align:right}
+.layers td:nth-child(3){color:var(--soft);min-width:150px}
 tr.wrong td{background:#fdecec;color:var(--bad);font-weight:600}
 .bar{position:relative;min-width:150px;background:#eef2f7;border-radius:5px;overflow:hidden}
 .bar i{position:absolute;inset:0 auto 0 0;background:#a9c6f5}
@@ -219,6 +191,11 @@ border:1px solid var(--paper);font-size:13px}
 .histogram rect{fill:var(--accent)}
 .histogram line{stroke:var(--line)}
 .histogram text{font-size:13px;fill:var(--soft)}
+.arena{width:100%;min-width:600px;height:auto;display:block}
+.arena rect{fill:var(--accent);fill-opacity:.35;stroke:var(--accent)}
+.arena .scratch{fill:var(--second);stroke:var(--second)}
+.arena line{stroke:var(--line)}
+.arena text{font-size:12px;fill:var(--soft)}
 .chart{width:100%;height:auto}
 .chart text{font-size:12px;fill:var(--soft)}
 .chart .grid{stroke:var(--line)}
@@ -232,6 +209,9 @@ border:1px solid var(--paper);font-size:13px}
 .words{margin:0;padding-left:20px}
 .words li{margin:4px 0}
 .pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(76px,1fr));gap:12px}
+.wide{grid-template-columns:repeat(auto-fill,minmax(150px,1fr))}
+.maps{display:grid;grid-template-columns:minmax(90px,1fr) 5fr;gap:16px;align-items:start}
+.maps img{border-radius:0}
 figure{margin:0;text-align:center}
 figure img{width:100%;image-rendering:pixelated;border-radius:8px;border:3px solid transparent;
 background:#000;background-clip:padding-box;display:block}
@@ -240,6 +220,11 @@ figure.missed img{border-color:var(--bad)}
 figcaption{font-size:13px}
 figcaption small{color:var(--soft)}
 .facts th{width:130px;vertical-align:top}
+.facts td{overflow-wrap:anywhere}
+@media (max-width:600px){main{padding:12px 10px 32px;gap:12px}header{padding:16px;gap:14px}
+header h1{font-size:23px}.mark{font-size:36px}.card{padding:14px}.maps{grid-template-columns:1fr}
+.maps figure:first-child{max-width:160px}
+.tiles{grid-template-columns:repeat(auto-fit,minmax(150px,1fr))}.tile b{font-size:19px}}
 @media (prefers-color-scheme:dark){:root{--ink:#e6ebf0;--soft:#98a6b3;--line:#2b3540;
 --paper:#1a2129;--ground:#11161b}.bar{background:#26303a}.bar i{background:#2f568f}
 tr.wrong td{background:#3a2224}}

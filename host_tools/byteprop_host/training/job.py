@@ -31,7 +31,7 @@ from byteprop_host.deployment import Deployment, connect
 from byteprop_host.errors import HostError, LinkError, PortError, error_text
 from byteprop_host.firmware.build import build
 from byteprop_host.firmware.capacity import TrainingNeeds, baked_image
-from byteprop_host.report.page import square_side, to_grey
+from byteprop_host.report.images import square_side, to_grey
 from byteprop_host.target import BoardTarget
 from byteprop_host.training.compare import LockstepComparison, Trained, compare
 from byteprop_host.training.data import Parts, Sources, load_parts

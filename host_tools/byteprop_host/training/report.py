@@ -11,6 +11,7 @@ import numpy as np
 from byteprop.ops import Dense
 from byteprop.training.diagnosis import Kind, describe
 from byteprop_host.report import page
+from byteprop_host.report.images import square_side
 from byteprop_host.report.page import Tile
 from byteprop_host.training.result import (
     Final,
@@ -263,7 +264,7 @@ def _memory(r: TrainingResult) -> str:
 def _units(r: TrainingResult) -> str:
     """The first layer's weights as pictures, where inputs are pictures."""
     first = next(op for op in r.after.ops if isinstance(op, Dense))
-    side = page.square_side(first.weights.shape[1])
+    side = square_side(first.weights.shape[1])
     if side is None:
         return ""
     figures = []

@@ -23,6 +23,7 @@ from byteprop_host.deployment import Deployment, deploy
 from byteprop_host.link import Device, InferAnswer
 from byteprop_host.stopwatch import Stopwatch
 from byteprop_host.target import BoardTarget
+from byteprop_host.verify.arena import arena_map
 from byteprop_host.verify.compare import (
     Comparison,
     Difference,
@@ -85,6 +86,7 @@ def verify(
         layer_note=note,
         accuracy=_accuracy(task, run),
         layers=layers,
+        arena=arena_map(task.model.graph, task.model.image),
         figures=figures,
         outputs=run.outputs,
         graph=task.truth,

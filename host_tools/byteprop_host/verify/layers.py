@@ -9,16 +9,20 @@ from typing import Any
 from byteprop import LayerInfo, Model
 from byteprop.graph.tensor import Op
 from byteprop.ops import spec_of
+from byteprop_host.verify.arena import arena_map, bytes_in_use
 
 
 @dataclass(frozen=True)
 class MeasuredLayer:
-    """A layer of a model. detail: its sizes and options in words. cost: of one inference, in the
-    unit of the deployment; None: not measured."""
+    """A layer of a model. detail: its sizes and options in words. ram_bytes: of the arena, in use
+    while it runs. cost: of one inference, in the unit of the deployment, and its share of all
+    layers' costs; None: not measured."""
 
     info: LayerInfo
     detail: str
+    ram_bytes: int
     cost: int | None = None
+    share: float | None = None
 
     @property
     def per_mac(self) -> float | None:
@@ -38,7 +42,10 @@ class MeasuredLayer:
             "zero_point": layer.zero_point,
             "macs": layer.macs,
             "weight_bytes": layer.weight_bytes,
+            "ram_bytes": self.ram_bytes,
             "cost": self.cost,
+            "per_mac": self.per_mac,
+            "share": self.share,
         }
 
 
@@ -48,8 +55,16 @@ def measured_layers(
     """The layers in order, with the cost of every op when it was measured."""
     if costs is None or len(costs) != len(model.layers):
         costs = [None] * len(model.layers)
+    total = sum(cost or 0 for cost in costs)
+    occupied = arena_map(model.graph, model.image)
     return tuple(
-        MeasuredLayer(layer, _detail(layer, op), cost)
+        MeasuredLayer(
+            layer,
+            _detail(layer, op),
+            bytes_in_use(occupied, layer.index),
+            cost,
+            None if cost is None or total == 0 else cost / total,
+        )
         for layer, op, cost in zip(model.layers, model.graph.ops, costs, strict=True)
     )
 

@@ -9,7 +9,9 @@ import numpy as np
 
 from byteprop.inference.info import describe_inputs
 from byteprop_host.report import page
+from byteprop_host.report.images import Pixels, pictures_of
 from byteprop_host.report.page import Tile
+from byteprop_host.verify.report_layers import arena_map, feature_maps, layer_table
 from byteprop_host.verify.verdict import Verdict
 
 MAX_LISTED = 10
@@ -28,8 +30,10 @@ def render(verdict: Verdict) -> str:
             _banner(verdict),
             _tiles(verdict),
             _differences(verdict),
-            _layers(verdict),
+            layer_table(verdict),
+            arena_map(verdict),
             page.columns(_accuracy(verdict), _histogram(verdict)),
+            feature_maps(verdict),
             _pictures(verdict),
             _facts(verdict),
         ],
@@ -110,38 +114,6 @@ def _differences(v: Verdict) -> str:
     return page.card("Differences", *parts, is_bad=True)
 
 
-def _layers(v: Verdict) -> str:
-    most = max((r.cost for r in v.layers if r.cost is not None), default=0)
-    is_counted = v.figures.unit != "none"
-    rows = []
-    for layer in v.layers:
-        info, cost = layer.info, layer.cost
-        wrong = v.layer is not None and info.index == v.layer.op_index
-        cells = [
-            str(info.index),
-            escape(info.op + (" ✗ first different" if wrong else "")),
-            escape(layer.detail),
-            "×".join(map(str, info.output_shape)),
-            f"{info.scale:.6g}",
-            str(info.zero_point),
-            f"{info.macs:,}" if info.macs else "",
-            f"{info.weight_bytes:,}" if info.weight_bytes else "",
-        ]
-        if is_counted:
-            cells.append("" if cost is None else _bar(cost, most))
-            cells.append("" if layer.per_mac is None else f"{layer.per_mac:.2f}")
-        rows.append(page.row(cells, kind="wrong" if wrong else ""))
-    header = ["", "layer", "", "shape", "scale", "zero", "MACs", "weight bytes"]
-    if is_counted:
-        header += [v.figures.unit, "per MAC"]
-    return page.card("Layers", page.html_table(header, rows, kind="layers"))
-
-
-def _bar(cost: int, most: int) -> str:
-    share = 100.0 * cost / most if most else 0.0
-    return f'<div class="bar"><i style="width:{share:.1f}%"></i><span>{cost:,}</span></div>'
-
-
 def _accuracy(v: Verdict) -> str:
     a = v.accuracy
     if a is None:
@@ -181,12 +153,10 @@ def _histogram(v: Verdict) -> str:
 
 
 def _pictures(v: Verdict) -> str:
-    x = v.samples.device
-    side = page.square_side(x[0].shape[1]) if len(x) == 1 and v.outputs[0].shape[1] > 1 else None
-    if side is None:
+    images = _images(v)
+    if images is None:
         return ""
     tensor = v.graph.tensors[v.graph.outputs[0]]
-    images = page.to_grey(x[0]).reshape(v.samples.n, side, side)
     figures = []
     for i in _shown_samples(v):
         answer = int(v.outputs[0][i].argmax())
@@ -199,7 +169,15 @@ def _pictures(v: Verdict) -> str:
     about = "The class that the board predicts, and its score, below each input."
     if v.samples.labels is not None:
         about += " Wrong classes are framed, and are half of those shown where there are enough."
-    return page.card("Samples", f"<p>{about}</p>", page.pictures(figures))
+    wide = "wide" if images.shape[2] > 2 * images.shape[1] else ""
+    return page.card("Samples", f"<p>{about}</p>", page.pictures(figures, kind=wide))
+
+
+def _images(v: Verdict) -> Pixels | None:
+    """The inputs, if they are pictures that get a class."""
+    if len(v.graph.inputs) != 1 or v.outputs[0].shape[1] == 1:
+        return None
+    return pictures_of(v.samples.device[0], v.graph.tensors[v.graph.inputs[0]].shape)
 
 
 def _shown_samples(v: Verdict) -> list[int]:

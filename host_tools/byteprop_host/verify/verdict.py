@@ -11,6 +11,7 @@ from byteprop.inference.info import describe_inputs
 from byteprop_host.boards.board import Board
 from byteprop_host.console import printable
 from byteprop_host.data.samples import Ints, SampleSet
+from byteprop_host.verify.arena import Occupied
 from byteprop_host.verify.compare import Comparison, LayerDifference
 from byteprop_host.verify.layers import MeasuredLayer
 from byteprop_host.verify.references import Reference
@@ -67,6 +68,7 @@ class Verdict:
     layer_note: str
     accuracy: Accuracy | None
     layers: tuple[MeasuredLayer, ...]
+    arena: tuple[Occupied, ...]
     figures: Figures
     outputs: tuple[Ints, ...]
     graph: Graph

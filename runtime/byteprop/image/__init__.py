@@ -22,7 +22,7 @@ from byteprop.errors import ModelError
 from byteprop.graph import Graph, Normalization
 from byteprop.graph.tensor import DType, Kind, Op, Tensor
 from byteprop.image.check import MAX_RANK, check
-from byteprop.image.plan import Plan, plan
+from byteprop.image.plan import Plan, Scratch, plan
 from byteprop.ops import place, spec_of, spec_of_code
 from byteprop.ops.spec import WEIGHT_ALIGNMENT, WORD, Block, Params, Record
 
@@ -329,6 +329,23 @@ def layout(image: bytes | _raw.Engine) -> Layout:
         return tuple(ArenaPlace(graph.tensors[t], offsets[t]) for t in indices)
 
     return Layout(int(opened.header["arena_bytes"]), places(graph.inputs), places(graph.outputs))
+
+
+def arena(image: bytes | _raw.Engine) -> Plan:
+    """The arena as the image has it; ModelError for bytes that the C reader refuses."""
+    opened = _Opened(image)
+    tensors = _decode_tensors(opened)
+    offsets, sizes = (opened.tensors[field].tolist() for field in ("offset", "elems"))
+    kinds = (tensor.kind for tensor in tensors)
+    return Plan(
+        tuple(0 if k is Kind.CONSTANT else o for k, o in zip(kinds, offsets, strict=False)),
+        tuple(
+            Scratch(index, sizes[t], offsets[t])
+            for index in range(len(opened.ops))
+            for t in _OpRecord(opened, tensors, index).scratch
+        ),
+        int(opened.header["arena_bytes"]),
+    )
 
 
 def without_names(image: bytes | _raw.Engine) -> bytes:
