@@ -43,8 +43,9 @@ typedef void bp_conv_columns_t(int8_t *columns, uint32_t at, const int8_t *const
                                const bp_runs_t *runs);
 bp_conv_columns_t bp_conv_columns_s8;
 
-/* y[i * y_step + j] for each pixel i and j = 0 .. p->n_out - 1, as bp_dense_s8 of the pixel's inputs.
- * p is per_channel and fast: bp_requant_short is exact, and y_min .. y_max may be -128 .. 127. */
+/* y[i * y_step + j] for each pixel i and j = 0 .. p->n_out - 1, as bp_dense_s8 of the pixel's inputs
+ * would have it for y_min = -128 and y_max = 127: the caller clamps to p's. p is per_channel and fast,
+ * so bp_requant_short is exact. */
 typedef void bp_conv_block_t(int8_t *y, int32_t y_step, const int8_t *columns,
                              const bp_dense_s8_t *p);
 bp_conv_block_t bp_conv_block_s8;

@@ -22,7 +22,7 @@ static int8_t output(int32_t sum, const bp_dense_s8_t *p, uint16_t j) {
     sum = bp_requant_short(sum + BP_ROM_I32(p->bias + (size_t)4 * j),
                            BP_ROM_I32(p->mult_q31 + (size_t)4 * j),
                            bp_short_rounding(p->y_zp, rshift), rshift);
-    return (int8_t)bp_clamp(sum, p->y_min, p->y_max);
+    return (int8_t)bp_clamp(sum, -128, 127);
 }
 
 void bp_conv_block_s8(int8_t *y, int32_t y_step, const int8_t *columns, const bp_dense_s8_t *p) {

@@ -180,6 +180,15 @@ static void put_outputs(const blocks_t *b, int8_t *y, int32_t y_step) {
     }
 }
 
+/* To a range that few convolutions have. */
+static void clamp_outputs(int8_t *y, int32_t y_step, uint32_t n, const bp_conv_s8_t *p) {
+    for (; n != 0; --n, y += y_step) {
+        for (uint32_t j = 0; j < p->shape.y_channels; ++j) {
+            y[j] = (int8_t)bp_clamp(y[j], p->y_min, p->y_max);
+        }
+    }
+}
+
 /* The taps of a kernel row are neighbours in x unless there are gaps or other groups between them. */
 static void begin_runs(blocks_t *b) {
     const bp_window_t *window = b->p->shape.window;
@@ -222,6 +231,7 @@ uint32_t bp_conv_blocks(int8_t *y, const int8_t *x, int8_t *columns, const bp_co
     BP_ISA_BEGIN
     const uint32_t n = BP_ISA_CONV_PIXELS;
     const int32_t y_step = direction * (int32_t)p->shape.y_channels;
+    const bool clamps = p->y_min != -128 || p->y_max != 127;
     uint32_t done = 0;
     blocks_t b = {.p = p, .x = x, .columns = columns, .first_group = bp_conv_first_group(p)};
     walk_t walk;
@@ -234,6 +244,9 @@ uint32_t bp_conv_blocks(int8_t *y, const int8_t *x, int8_t *columns, const bp_co
             put_border(&b, places, n);
         }
         put_outputs(&b, y, y_step);
+        if (clamps) {
+            clamp_outputs(y, y_step, n, p);
+        }
         y += (int32_t)n * y_step;
     }
     return done;

@@ -152,12 +152,12 @@ typedef char bp_armv7em_offsets[offsetof(bp_dense_s8_t, weights) == 0 &&
     S("ssat " sum ", #8, " sum)                                                                    \
     S("strb " sum ", " place)
 
-/* Saturates to -128 .. 127. Stack: 0 columns, 4 turns, 8 end of biases, 12 address of the first turn's
+/* Stack: 0 columns, 4 turns, 8 end of biases, 12 address of the first turn's
  * beginning, 16 end of multipliers, 20 end of shifts, 24 2 * y_zp + 1, 28 y + n_out, 32 y_step. Aligned for ADR. */
-static __attribute__((naked, noinline, aligned(4))) void
-put_outputs(int8_t *y __attribute__((unused)), int32_t y_step __attribute__((unused)),
-            const int8_t *columns __attribute__((unused)),
-            const bp_dense_s8_t *p __attribute__((unused))) {
+__attribute__((naked, aligned(4))) void
+bp_conv_block_armv7em(int8_t *y __attribute__((unused)), int32_t y_step __attribute__((unused)),
+                      const int8_t *columns __attribute__((unused)),
+                      const bp_dense_s8_t *p __attribute__((unused))) {
     /* clang-format off */
     __asm__(".syntax unified\n\t"
             S("push {r4-r11, lr}")
@@ -224,18 +224,5 @@ put_outputs(int8_t *y __attribute__((unused)), int32_t y_step __attribute__((unu
             S("add sp, sp, #36")
             S("pop {r4-r11, pc}"));
     /* clang-format on */
-}
-
-void bp_conv_block_armv7em(int8_t *y, int32_t y_step, const int8_t *columns,
-                           const bp_dense_s8_t *p) {
-    put_outputs(y, y_step, columns, p);
-    if (p->y_min == -128 && p->y_max == 127) {
-        return;
-    }
-    for (uint8_t i = 0; i < BP_ISA_CONV_PIXELS; ++i, y += y_step) {
-        for (uint16_t j = 0; j < p->n_out; ++j) {
-            y[j] = (int8_t)bp_clamp(y[j], p->y_min, p->y_max);
-        }
-    }
 }
 #endif
