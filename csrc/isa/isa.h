@@ -62,8 +62,8 @@ bp_backward_t bp_dense_backward_s8_avx2;
 #define BP_ISA_NAME "armv7em"
 #define BP_ISA_DOT_ROWS bp_dot_rows_s8_armv7em
 #define BP_ISA_SGD_ROW bp_sgd_row_s16_armv7em
-#define BP_ISA_CONV_COLUMNS bp_conv_columns_armv7em
-#define BP_ISA_CONV_BLOCK bp_conv_block_armv7em
+#define BP_ISA_CONV_COLUMNS bp_conv_columns_s8_armv7em
+#define BP_ISA_CONV_BLOCK bp_conv_block_s8_armv7em
 #define BP_ISA_CONV_PIXELS 4
 #define BP_ISA_DEPTHWISE_SPREAD bp_depthwise_spread_s8_armv7em
 #define BP_ISA_DEPTHWISE_OUTPUTS bp_depthwise_outputs_s8_armv7em
@@ -74,8 +74,8 @@ bp_backward_t bp_dense_backward_s8_avx2;
 #define BP_ISA_DOT_ROWS bp_dot_rows_s8_armv7m
 #define BP_ISA_DEPTHWISE_SPREAD bp_depthwise_spread_s8_armv7m
 #define BP_ISA_DEPTHWISE_OUTPUTS bp_depthwise_outputs_s8_armv7m
-#define BP_ISA_CONV_COLUMNS bp_conv_columns_armv7m
-#define BP_ISA_CONV_BLOCK bp_conv_block_armv7m
+#define BP_ISA_CONV_COLUMNS bp_conv_columns_s8_armv7m
+#define BP_ISA_CONV_BLOCK bp_conv_block_s8_armv7m
 #define BP_ISA_CONV_PIXELS 4
 #else
 #define BP_ISA_ARMV6M 1

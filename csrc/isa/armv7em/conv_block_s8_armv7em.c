@@ -44,7 +44,7 @@
     S("strh lr, [r0, #" place " + 12]")
 
 __attribute__((naked)) void
-bp_conv_columns_armv7em(int8_t *columns __attribute__((unused)), uint32_t at __attribute__((unused)),
+bp_conv_columns_s8_armv7em(int8_t *columns __attribute__((unused)), uint32_t at __attribute__((unused)),
                         const int8_t *const *x __attribute__((unused)),
                         const bp_runs_t *runs __attribute__((unused))) {
     /* clang-format off */
@@ -155,7 +155,7 @@ typedef char bp_armv7em_offsets[offsetof(bp_dense_s8_t, weights) == 0 &&
 /* Stack: 0 columns, 4 turns, 8 end of biases, 12 address of the first turn's
  * beginning, 16 end of multipliers, 20 end of shifts, 24 2 * y_zp + 1, 28 y + n_out, 32 y_step. Aligned for ADR. */
 __attribute__((naked, aligned(4))) void
-bp_conv_block_armv7em(int8_t *y __attribute__((unused)), int32_t y_step __attribute__((unused)),
+bp_conv_block_s8_armv7em(int8_t *y __attribute__((unused)), int32_t y_step __attribute__((unused)),
                       const int8_t *columns __attribute__((unused)),
                       const bp_dense_s8_t *p __attribute__((unused))) {
     /* clang-format off */
