@@ -22,7 +22,8 @@ else:
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE_FOLDERS = (
-    *(".", "kernels", "isa", "isa/x86_avx2", "model", "ops", "infer"),
+    *(".", "kernels", "isa", "isa/x86_avx2", "isa/x86_avx512vnni", "isa/x86_avxvnni"),
+    *("model", "ops", "infer"),
     *("train", "train/kernels", "link", "app"),
 )
 TICK_KINDS = {"none": 0, "cycles": 1, "timer": 2, "instructions": 3}  # BP_TICK_x of link.h

@@ -12,11 +12,12 @@ from pathlib import Path
 from cffi import FFI
 
 ROOT = Path(__file__).resolve().parent.parent
-HEADERS = ("status", "crc32", "fixed", "kernels", "model", "infer", "train", "link")
+HEADERS = ("status", "crc32", "fixed", "kernels", "model", "infer", "prepared", "train", "link")
 # What only the extension has: C that may use floats.
 NATIVE = ROOT / "runtime/native"
 SOURCE_FOLDERS = (
-    *(".", "kernels", "isa", "isa/x86_avx2", "model", "ops", "infer"),
+    *(".", "kernels", "isa", "isa/x86_avx2", "isa/x86_avx512vnni", "isa/x86_avxvnni"),
+    *("model", "ops", "infer", "prepared"),
     *("train", "train/kernels", "link"),
 )
 # A list of macros in the header; cffi takes the values from the compiler.

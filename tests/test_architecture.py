@@ -32,6 +32,7 @@ MAY_INCLUDE = {
     "ops": {"config", "fixed", "kernels", "model", "status"},
     "model": {"config", "crc32", "model", "status"},
     "infer": {"config", "infer", "model", "status"},
+    "prepared": {"config", "fixed", "infer", "kernels", "model", "prepared"},
     "train": {"config", "crc32", "fixed", "infer", "kernels", "model", "status", "train"},
     "link": {"config", "crc32", "link", "status"},
     "app": {"config", "crc32", "infer", "kernels", "link", "model", "port", "status", "train"},
@@ -39,15 +40,16 @@ MAY_INCLUDE = {
     ".": {"config", "crc32", "status"},
 }
 # The seam through which kernels get the fastest primitives of the CPU, and their contracts.
-SEAM = {"isa/isa.h", "isa/primitives.h"}
-# The table of ops, and the records of those that training knows.
+SEAM = {"isa/isa.h", "isa/primitives.h", "isa/packed.h"}
+# The table of ops, and the records of those that are prepared and of those that training knows.
 OP_TABLE = "ops/ops.h"
+PREPARED_OPS = {"ops/convolution.h", "ops/dense.h"}
 TRAINED_OPS = {"ops/dense.h", "ops/rescale.h", "ops/softmax.h"}
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h", "limits.h"}
 # The accessor for AVR's other address space, and what an instruction set's own folder is for.
 EXTRA_HEADERS = {
     "include": {"avr/pgmspace.h"},
-    "isa": {"arm_acle.h", "arm_mve.h", "immintrin.h", "arm_neon.h", "avr/pgmspace.h"},
+    "isa": {"arm_acle.h", "arm_mve.h", "immintrin.h", "cpuid.h", "arm_neon.h", "avr/pgmspace.h"},
 }
 
 
@@ -113,8 +115,9 @@ def test_csrc_includes(path: Path) -> None:
             assert neighbour.is_relative_to(CSRC / folder), f"{name} belongs to another folder"
         elif (CSRC / name).is_file():
             seam = (
-                (name in SEAM and folder in {"kernels", "train"})
-                or (name == OP_TABLE and folder in {"model", "infer", "train"})
+                (name in SEAM and folder in {"kernels", "prepared", "train"})
+                or (name == OP_TABLE and folder in {"model", "infer", "prepared", "train"})
+                or (name in PREPARED_OPS and folder == "prepared")
                 or (name in TRAINED_OPS and folder == "train")
             )
             assert Path(name).parts[0] == folder or seam, f"{folder}/ must not include {name}"
@@ -146,6 +149,7 @@ def test_public_headers_include_downwards() -> None:
         "link": {"status"},
         "model": {"config", "status"},
         "infer": {"model", "status"},
+        "prepared": {"model"},
         "train": {"infer", "model", "status"},
     }
     for path in sorted(PUBLIC.glob("*.h")):

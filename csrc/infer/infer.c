@@ -69,7 +69,7 @@ const uint8_t *bp_infer_put_inputs(uint8_t *arena, const uint8_t *x, const bp_mo
     return x;
 }
 
-static uint8_t *get_outputs(uint8_t *y, const uint8_t *arena, const bp_model_t *model) {
+uint8_t *bp_infer_get_outputs(uint8_t *y, const uint8_t *arena, const bp_model_t *model) {
     bp_tensor_t tensor;
     for (uint16_t i = 0; i < model->n_outputs; ++i) {
         bp_model_tensor(&tensor, model, bp_model_output(model, i));
@@ -84,6 +84,6 @@ void bp_infer_batch(uint8_t *y, const uint8_t *x, uint32_t n, const bp_model_t *
     for (; n != 0; --n) {
         x = bp_infer_put_inputs(arena, x, model);
         bp_infer_run(model, arena, model->n_ops, NULL);
-        y = get_outputs(y, arena, model);
+        y = bp_infer_get_outputs(y, arena, model);
     }
 }

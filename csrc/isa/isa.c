@@ -14,36 +14,100 @@ static bool same_text(const char *a, const char *b) {
 
 #if BP_ISA_AT_RUN_TIME
 
-static const bp_isa_t avx2 = {
-    .name = "avx2",
-    .dot_rows = bp_dot_rows_s8_avx2,
-    .dot_row = bp_dot_row_s8,
-    .sgd_row = bp_sgd_row_s16_avx2,
-    .backward = bp_dense_backward_s8_avx2,
-};
-static const bp_isa_t portable = {
-    .name = "portable",
-    .dot_rows = bp_dot_rows_s8,
-    .dot_row = bp_dot_row_s8,
-    .sgd_row = bp_sgd_row_s16,
-    .backward = bp_dense_backward_s8,
-    .conv_columns = bp_conv_columns_s8,
-    .conv_block = bp_conv_block_s8,
-    .conv_pixels = BP_CONV_PLAIN_PIXELS,
-};
+#if BP_ISA_HAS_AVXVNNI
+#include <cpuid.h>
+#endif
 
-/* All there are, best first. A new one is a line here. */
-static const bp_isa_t *const all[] = {&avx2, &portable};
-
-static bool is_supported(const bp_isa_t *isa) {
-    return isa == &portable || (isa == &avx2 && __builtin_cpu_supports("avx2"));
+#if BP_ISA_HAS_AVX512VNNI
+static bool has_avx512vnni(void) {
+    return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl");
 }
+#endif
+
+#if BP_ISA_HAS_AVXVNNI
+/* Compilers know its name later than its instructions: bit 4 of EAX of CPUID's leaf 7.1. */
+static bool has_avxvnni(void) {
+    unsigned a, b, c, d;
+    return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 &&
+           (a >> 4 & 1) != 0;
+}
+#endif
+
+static bool has_avx2(void) {
+    return __builtin_cpu_supports("avx2") != 0;
+}
+
+static bool has_plain_c(void) {
+    return true;
+}
+
+/* All there are, best first, and whether this CPU can run them. */
+static const struct {
+    bp_isa_t isa;
+    bool (*is_supported)(void);
+} all[] = {
+#if BP_ISA_HAS_AVX512VNNI
+    {{
+         .name = "avx512vnni",
+         .dot_rows = bp_dot_rows_s8_avx2,
+         .dot_row = bp_dot_row_s8,
+         .sgd_row = bp_sgd_row_s16_avx2,
+         .backward = bp_dense_backward_s8_avx2,
+         .add = bp_add_elements_s8_avx512,
+         .mul = bp_mul_elements_s8_avx512,
+         .patch_sums = bp_patch_sums_s8_avx2,
+         .packed = &bp_packed_avx512vnni,
+     },
+     has_avx512vnni},
+#endif
+#if BP_ISA_HAS_AVXVNNI
+    {{
+         .name = "avxvnni",
+         .dot_rows = bp_dot_rows_s8_avx2,
+         .dot_row = bp_dot_row_s8,
+         .sgd_row = bp_sgd_row_s16_avx2,
+         .backward = bp_dense_backward_s8_avx2,
+         .add = bp_add_elements_s8_avx2,
+         .mul = bp_mul_elements_s8_avx2,
+         .patch_sums = bp_patch_sums_s8_avx2,
+         .packed = &bp_packed_avxvnni,
+     },
+     has_avxvnni},
+#endif
+    {{
+         .name = "avx2",
+         .dot_rows = bp_dot_rows_s8_avx2,
+         .dot_row = bp_dot_row_s8,
+         .sgd_row = bp_sgd_row_s16_avx2,
+         .backward = bp_dense_backward_s8_avx2,
+         .add = bp_add_elements_s8_avx2,
+         .mul = bp_mul_elements_s8_avx2,
+         .patch_sums = bp_patch_sums_s8_avx2,
+         .packed = &bp_packed_avx2,
+     },
+     has_avx2},
+    {{
+         .name = "portable",
+         .dot_rows = bp_dot_rows_s8,
+         .dot_row = bp_dot_row_s8,
+         .sgd_row = bp_sgd_row_s16,
+         .backward = bp_dense_backward_s8,
+         .conv_columns = bp_conv_columns_s8,
+         .conv_block = bp_conv_block_s8,
+         .conv_pixels = BP_CONV_PLAIN_PIXELS,
+         .add = bp_add_elements_s8,
+         .mul = bp_mul_elements_s8,
+         .patch_sums = bp_patch_sums_s8,
+     },
+     has_plain_c},
+};
 
 /* Those that this CPU can run; NULL from the end on. */
 static const bp_isa_t *candidate(int index) {
     for (size_t i = 0; i < sizeof all / sizeof all[0]; ++i) {
-        if (is_supported(all[i]) && index-- == 0) {
-            return all[i];
+        if (all[i].is_supported() && index-- == 0) {
+            return &all[i].isa;
         }
     }
     return NULL;

@@ -6,6 +6,7 @@
 #ifndef BYTEPROP_ISA_H
 #define BYTEPROP_ISA_H
 
+#include "isa/packed.h"
 #include "isa/primitives.h"
 
 #ifndef BP_ISA_PORTABLE
@@ -16,6 +17,18 @@
 #define BP_ISA_AT_RUN_TIME 1
 #else
 #define BP_ISA_AT_RUN_TIME 0
+#endif
+
+/* Instruction sets that the compiler may not know yet. */
+#if BP_ISA_AT_RUN_TIME && defined(__clang__)
+#define BP_ISA_HAS_AVX512VNNI (__clang_major__ >= 7)
+#define BP_ISA_HAS_AVXVNNI (__clang_major__ >= 12)
+#elif BP_ISA_AT_RUN_TIME
+#define BP_ISA_HAS_AVX512VNNI (__GNUC__ >= 8)
+#define BP_ISA_HAS_AVXVNNI (__GNUC__ >= 11)
+#else
+#define BP_ISA_HAS_AVX512VNNI 0
+#define BP_ISA_HAS_AVXVNNI 0
 #endif
 
 #if BP_ISA_AT_RUN_TIME
@@ -29,6 +42,10 @@ typedef struct {
     bp_conv_columns_t *conv_columns;
     bp_conv_block_t *conv_block;
     uint8_t conv_pixels; /* of a block, at most BP_CONV_COLUMNS; 0: not supplied */
+    bp_add_elements_t *add;
+    bp_mul_elements_t *mul;
+    bp_patch_sums_t *patch_sums;
+    const bp_packed_isa_t *packed; /* NULL: none */
 } bp_isa_t;
 
 /* The primitives in use; the best ones of the CPU until bp_isa_select changes them. */
@@ -45,10 +62,17 @@ const bp_isa_t *bp_isa(void);
 #define BP_ISA_MOST_PIXELS BP_CONV_COLUMNS /* of any of them */
 #define BP_ISA_DEPTHWISE_SPREAD bp_depthwise_spread_s8
 #define BP_ISA_DEPTHWISE_OUTPUTS bp_depthwise_outputs_s8
+#define BP_ISA_ADD isa_in_use->add
+#define BP_ISA_MUL isa_in_use->mul
+#define BP_ISA_PATCH_SUMS isa_in_use->patch_sums
 
 bp_dot_rows_t bp_dot_rows_s8_avx2;
 bp_sgd_row_t bp_sgd_row_s16_avx2;
 bp_backward_t bp_dense_backward_s8_avx2;
+bp_add_elements_t bp_add_elements_s8_avx512, bp_add_elements_s8_avx2;
+bp_mul_elements_t bp_mul_elements_s8_avx512, bp_mul_elements_s8_avx2;
+bp_patch_sums_t bp_patch_sums_s8_avx2;
+extern const bp_packed_isa_t bp_packed_avx512vnni, bp_packed_avxvnni, bp_packed_avx2;
 
 #else
 
@@ -139,12 +163,24 @@ bp_conv_block_t BP_ISA_CONV_BLOCK;
 #ifndef BP_ISA_DEPTHWISE_OUTPUTS
 #define BP_ISA_DEPTHWISE_OUTPUTS bp_depthwise_outputs_s8
 #endif
+#ifndef BP_ISA_ADD
+#define BP_ISA_ADD bp_add_elements_s8
+#endif
+#ifndef BP_ISA_MUL
+#define BP_ISA_MUL bp_mul_elements_s8
+#endif
+#ifndef BP_ISA_PATCH_SUMS
+#define BP_ISA_PATCH_SUMS bp_patch_sums_s8
+#endif
 bp_dot_rows_t BP_ISA_DOT_ROWS;
 bp_dot_row_t BP_ISA_DOT_ROW;
 bp_sgd_row_t BP_ISA_SGD_ROW;
 bp_backward_t BP_ISA_BACKWARD;
 bp_depthwise_spread_t BP_ISA_DEPTHWISE_SPREAD;
 bp_depthwise_outputs_t BP_ISA_DEPTHWISE_OUTPUTS;
+bp_add_elements_t BP_ISA_ADD;
+bp_mul_elements_t BP_ISA_MUL;
+bp_patch_sums_t BP_ISA_PATCH_SUMS;
 
 #endif
 

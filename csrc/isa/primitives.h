@@ -92,6 +92,28 @@ typedef struct {
 typedef void bp_depthwise_outputs_t(const bp_depthwise_planes_t *p);
 bp_depthwise_outputs_t bp_depthwise_outputs_s8;
 
+/* ---- element-wise ops and averages ---- */
+
+/* bp_add_s8 and bp_mul_s8 of n elements. */
+typedef void bp_add_elements_t(int8_t *y, const int8_t *x1, const int8_t *x2, uint32_t n,
+                               const bp_add_t *p);
+typedef void bp_mul_elements_t(int8_t *y, const int8_t *x1, const int8_t *x2, uint32_t n,
+                               const bp_mul_t *p);
+bp_add_elements_t bp_add_elements_s8;
+bp_mul_elements_t bp_mul_elements_s8;
+
+/* Rows and columns of pixels that are reduced to one, and bytes from one to the next. */
+typedef struct {
+    uint32_t height;
+    uint32_t width;
+    uint32_t row_step;
+    uint32_t step;
+} bp_patch_t;
+/* sums[c] = sum of the patch's pixels, for n <= BP_PATCH_CHANNELS neighbouring channels from x on. */
+enum { BP_PATCH_CHANNELS = 16 };
+typedef void bp_patch_sums_t(int32_t *sums, const int8_t *x, const bp_patch_t *patch, uint8_t n);
+bp_patch_sums_t bp_patch_sums_s8;
+
 /* ---- training; weights are RAM, in the planes wh (the inference weights) and wl (the residuals):
  * W = 256 * wh + wl ---- */
 

@@ -1,16 +1,9 @@
+#include "isa/isa.h"
 #include <byteprop/fixed.h>
 #include <byteprop/kernels.h>
 #include <stddef.h>
 
 #include "kernels/window.h"
-
-/* The taps of one output pixel that are inside of the input. */
-typedef struct {
-    uint32_t height;
-    uint32_t width;
-    uint32_t row_bytes; /* from one row of the input to the next */
-    uint32_t channels;  /* from one pixel to the next */
-} patch_t;
 
 /* Rounded half away from zero. |sum| <= 2^31, n <= 2^24: nothing overflows. */
 static int32_t quotient(int32_t sum, uint32_t n) {
@@ -19,25 +12,35 @@ static int32_t quotient(int32_t sum, uint32_t n) {
     return sum < 0 ? -result : result;
 }
 
-static int32_t average_of(const int8_t *x, const patch_t *patch) {
-    int32_t sum = 0;
-    for (uint32_t v = 0; v < patch->height; ++v, x += (size_t)patch->row_bytes) {
-        for (uint32_t u = 0; u < patch->width; ++u) {
-            sum += x[(size_t)(u * patch->channels)];
-        }
-    }
-    return quotient(sum, patch->height * patch->width);
-}
-
-static int32_t max_of(const int8_t *x, const patch_t *patch) {
+static int32_t max_of(const int8_t *x, const bp_patch_t *patch) {
     int32_t max = INT8_MIN;
-    for (uint32_t v = 0; v < patch->height; ++v, x += (size_t)patch->row_bytes) {
+    for (uint32_t v = 0; v < patch->height; ++v, x += (size_t)patch->row_step) {
         for (uint32_t u = 0; u < patch->width; ++u) {
-            const int8_t value = x[(size_t)(u * patch->channels)];
+            const int8_t value = x[(size_t)(u * patch->step)];
             max = value > max ? value : max;
         }
     }
     return max;
+}
+
+/* n channels of a pixel. The taps inside of the input are the patch. */
+static void put_channels(int8_t *y, const int8_t *x, const bp_patch_t *patch, uint8_t n,
+                         const bp_pool_t *p) {
+    BP_ISA_BEGIN
+    int32_t values[BP_PATCH_CHANNELS];
+    if (p->is_max) {
+        for (uint8_t c = 0; c < n; ++c) {
+            values[c] = max_of(x + c, patch);
+        }
+    } else {
+        BP_ISA_PATCH_SUMS(values, x, patch, n);
+        for (uint8_t c = 0; c < n; ++c) {
+            values[c] = quotient(values[c], patch->height * patch->width);
+        }
+    }
+    for (uint8_t c = 0; c < n; ++c) {
+        y[c] = (int8_t)bp_clamp(values[c], p->y_min, p->y_max);
+    }
 }
 
 /* One image; returns the end of its output. */
@@ -47,13 +50,15 @@ static int8_t *pool(int8_t *y, const int8_t *x, const bp_pool_t *p) {
         const bp_taps_t rows = bp_window_taps(&p->window[0], v, p->x_height);
         for (uint32_t u = 0; u < p->y_width; ++u) {
             const bp_taps_t columns = bp_window_taps(&p->window[1], u, p->x_width);
-            const patch_t patch = {rows.end - rows.begin, columns.end - columns.begin, row_bytes,
-                                   p->channels};
+            const bp_patch_t patch = {rows.end - rows.begin, columns.end - columns.begin, row_bytes,
+                                      p->channels};
             const int8_t *corner = x + (size_t)(rows.at * row_bytes + columns.at * p->channels);
-            for (uint32_t c = 0; c < p->channels; ++c) {
-                const int32_t value =
-                    p->is_max ? max_of(corner + c, &patch) : average_of(corner + c, &patch);
-                *y++ = (int8_t)bp_clamp(value, p->y_min, p->y_max);
+            for (uint32_t left = p->channels; left != 0;) {
+                const uint8_t n = (uint8_t)(left < BP_PATCH_CHANNELS ? left : BP_PATCH_CHANNELS);
+                put_channels(y, corner, &patch, n, p);
+                y += n;
+                corner += n;
+                left -= n;
             }
         }
     }

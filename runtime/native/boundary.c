@@ -1,6 +1,7 @@
 #include "boundary.h"
 
 #include <byteprop/infer.h>
+#include <byteprop/prepared.h>
 #include <math.h>
 #include <stddef.h>
 
@@ -162,8 +163,8 @@ static void decode(float *y, const uint8_t *x, size_t n, const float *reals) {
 
 void bp_boundary_predict(void *y, const void *x, uint32_t n, int source,
                          const bp_boundary_t *boundary, const float *reals,
-                         const bp_model_t *model, uint8_t *arena, uint8_t *scratch,
-                         bp_encoded_t *encoded) {
+                         const bp_model_t *model, const uint8_t *prepared, uint8_t *arena,
+                         uint8_t *scratch, bp_encoded_t *encoded) {
     const uint32_t inputs = bp_infer_input_bytes(model);
     const uint32_t outputs = bp_infer_output_bytes(model);
     const size_t value_bytes = BYTES_OF[source];
@@ -178,9 +179,9 @@ void bp_boundary_predict(void *y, const void *x, uint32_t n, int source,
         }
         const size_t done = (size_t)i * outputs;
         if (reals == NULL) {
-            bp_infer_batch((uint8_t *)y + done, scratch, rows, model, arena);
+            bp_prepared_batch((uint8_t *)y + done, scratch, rows, prepared, arena);
         } else {
-            bp_infer_batch(answers, scratch, rows, model, arena);
+            bp_prepared_batch(answers, scratch, rows, prepared, arena);
             decode((float *)y + done, answers, (size_t)rows * outputs, reals);
         }
     }

@@ -34,11 +34,11 @@ void bp_boundary_encode(uint8_t *y, const void *x, uint64_t n, int source,
                         const bp_boundary_t *boundary, bp_encoded_t *encoded);
 /* Answers of n samples with one input and one output of 8 bits; stops at a value that is not finite.
  * reals: what each of the 256 bytes of the output stands for, y is float then; NULL for y in bytes.
- * scratch: room for BP_BOUNDARY_ROWS samples and their answers. */
+ * prepared: the model, made by bp_prepare. scratch: room for BP_BOUNDARY_ROWS samples and their answers. */
 void bp_boundary_predict(void *y, const void *x, uint32_t n, int source,
                          const bp_boundary_t *boundary, const float *reals,
-                         const bp_model_t *model, uint8_t *arena, uint8_t *scratch,
-                         bp_encoded_t *encoded);
+                         const bp_model_t *model, const uint8_t *prepared, uint8_t *arena,
+                         uint8_t *scratch, bp_encoded_t *encoded);
 enum { BP_BOUNDARY_ROWS = 32 };
 /* cdef: end */
 

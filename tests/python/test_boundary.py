@@ -200,11 +200,11 @@ def test_predict_names_a_value_of_a_later_block() -> None:
 def library(tmp_path: Path, *flags: str) -> Any:
     """boundary.c as a shared library, without the inference that its predict calls."""
     (tmp_path / "none.c").write_text(
-        "#include <byteprop/infer.h>\n"
+        "#include <byteprop/infer.h>\n#include <byteprop/prepared.h>\n"
         "uint32_t bp_infer_input_bytes(const bp_model_t *m) { (void)m; return 0; }\n"
         "uint32_t bp_infer_output_bytes(const bp_model_t *m) { (void)m; return 0; }\n"
-        "void bp_infer_batch(uint8_t *y, const uint8_t *x, uint32_t n, const bp_model_t *m,\n"
-        "                    uint8_t *a) { (void)y; (void)x; (void)n; (void)m; (void)a; }\n",
+        "void bp_prepared_batch(uint8_t *y, const uint8_t *x, uint32_t n, const uint8_t *p,\n"
+        "                       uint8_t *a) { (void)y; (void)x; (void)n; (void)p; (void)a; }\n",
         encoding="utf-8",
     )
     sources = [str(NATIVE / "boundary.c"), "none.c"]

@@ -39,6 +39,9 @@ void bp_infer_op(const bp_model_t *model, uint8_t *arena, uint16_t op_index);
 void bp_infer_reset(const bp_model_t *model, uint8_t *arena);
 /* cdef: end */
 
+/* Copies a sample's outputs out of the arena. Returns the end of y. */
+uint8_t *bp_infer_get_outputs(uint8_t *y, const uint8_t *arena, const bp_model_t *model);
+
 #ifdef __cplusplus
 }
 #endif

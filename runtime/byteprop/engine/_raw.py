@@ -27,7 +27,7 @@ _BYTES = ffi.typeof("uint8_t[]")
 _INT8S = ffi.typeof("int8_t[]")
 _INT32S = ffi.typeof("int32_t[]")
 _from_buffer = ffi.from_buffer
-_infer_batch = lib.bp_infer_batch
+_infer_batch = lib.bp_prepared_batch
 _empty = np.empty
 _uint8 = np.dtype(np.uint8)
 _OK = 0
@@ -306,8 +306,8 @@ def _aligned(n_bytes: int) -> UInt8s:
 class _Arenas(threading.local):
     """One arena a thread, so that threads can run one model at the same time without a lock."""
 
-    def __init__(self, model: Any) -> None:
-        self.arena = _from_buffer(_BYTES, _aligned(model.arena_bytes))
+    def __init__(self, model: Any, prepared: Any) -> None:
+        self.arena = _from_buffer(_BYTES, _aligned(lib.bp_prepared_arena_bytes(prepared)))
         lib.bp_infer_reset(model, self.arena)
 
 
@@ -341,7 +341,14 @@ class Engine:
         self.input_bytes = lib.bp_infer_input_bytes(self._model)
         self.output_bytes = lib.bp_infer_output_bytes(self._model)
         self.n_ops: int = self._model.n_ops
-        self._arenas = _Arenas(self._model)
+        self._prepared = _from_buffer(_BYTES, _aligned(lib.bp_prepare(ffi.NULL, self._model)))
+        lib.bp_prepare(self._prepared, self._model)
+        self._arenas = _Arenas(self._model, self._prepared)
+
+    @property
+    def n_prepared_ops(self) -> int:
+        """Ops that run from copies of their weights, in the order of this CPU."""
+        return int(lib.bp_prepared_ops(self._prepared))
 
     def run(self, x: UInt8s) -> UInt8s:
         """y uint8 [n, output_bytes] of x uint8 [n, input_bytes], C-contiguous."""
@@ -349,7 +356,7 @@ class Engine:
         n = len(x)
         y: UInt8s = _empty((n, self.output_bytes), _uint8)
         _infer_batch(
-            _from_buffer(_BYTES, y), _from_buffer(_BYTES, x), n, self._model, self._arenas.arena
+            _from_buffer(_BYTES, y), _from_buffer(_BYTES, x), n, self._prepared, self._arenas.arena
         )
         return y
 
@@ -371,11 +378,11 @@ class Engine:
         It answers None, and has done nothing, when x is not a C-contiguous array of that kind."""
         if prod(x_tail) != self.input_bytes or prod(y_tail) != self.output_bytes:
             raise ArgumentError("x_tail, y_tail: expected the sizes of the input and of the output")
-        model, arenas = self._model, self._arenas
+        prepared, arenas, from_buffer = self._prepared, self._arenas, _from_buffer
 
-        # One sample takes a microsecond, so what it looks up is in local variables. The image is
-        # among them because the model points into it, also when the engine is gone meanwhile.
-        def run(x: Any, _image: UInt8s = self.image) -> npt.NDArray[Any] | None:
+        # One sample takes a microsecond, so what it looks up is in local variables. The engine is
+        # among them because C points into its image and its copies.
+        def run(x: Any, _engine: Engine = self) -> npt.NDArray[Any] | None:
             if type(x) is not np.ndarray or x.dtype is not x_dtype:
                 return None
             shape = x.shape
@@ -383,7 +390,7 @@ class Engine:
                 return None
             n = shape[0]
             y = _empty((n, *y_tail), y_dtype)
-            _infer_batch(_from_buffer(_BYTES, y), _from_buffer(_BYTES, x), n, model, arenas.arena)
+            _infer_batch(from_buffer(_BYTES, y), from_buffer(_BYTES, x), n, prepared, arenas.arena)
             return y
 
         return run

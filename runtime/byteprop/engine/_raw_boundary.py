@@ -137,6 +137,7 @@ class Encoder:
                 boundary,
                 table,
                 engine._model,
+                engine._prepared,
                 arenas.arena,
                 scratches.scratch,
                 found,

@@ -1,0 +1,28 @@
+/* Requantisation of a vector of sums, for files that have included their vectors. */
+#ifndef BYTEPROP_ISA_PACKED_SCALING_H
+#define BYTEPROP_ISA_PACKED_SCALING_H
+
+#include "isa/packed.h"
+
+/* Constants of a vector's channels. */
+typedef struct {
+    vec_t bias, rshift, rounding;
+    mult_t mult;
+    range_t range;
+} scaling_t;
+
+PACKED_INLINE scaling_t load_scaling(const bp_packed_scaling_t *s, uint32_t first) {
+    return (scaling_t){
+        .bias = load_sums(s->bias + first),
+        .rshift = load_sums(s->rshift + first),
+        .rounding = load_sums(s->rounding + first),
+        .mult = mult_of(load_sums(s->mult_q31 + first)),
+        .range = range_of(s->y_min, s->y_max),
+    };
+}
+
+PACKED_INLINE vec_t scaled(vec_t sum, const scaling_t *s) {
+    return shift_right(add(mul_high(sum, s->mult), add(sign(sum), s->rounding)), s->rshift);
+}
+
+#endif
