@@ -26,8 +26,8 @@ class OpenocdRunner(CableRunner):
             "the board has no power: connect its own supply or USB cable",
         ),
         Symptom(
-            r"Could not find MEM-AP|Unknown target|UNEXPECTED|no flash bank found|unknown device"
-            r"|IDCODE .*expected|Cannot identify target",
+            r"Could not find MEM-AP|Unknown target|UNEXPECTED|no flash bank found|[Uu]nknown device"
+            r"|Bank is invalid|IDCODE .*expected|Cannot identify target",
             "this is another chip than expected: is --board right?",
         ),
         Symptom(

@@ -1,4 +1,6 @@
-/* nRF51 UART, and the 16 MHz crystal that its baud rate and the timer need. */
+/* UART of the nRF51 and nRF52 without DMA, and the crystal that its baud rate and the timer need.
+ * nRF51 Series Reference Manual 3.0, "UART", "GPIO", "CLOCK"; nRF52833 Product Specification 1.5,
+ * 6.33 "UART", 6.9 "GPIO", 5.4 "CLOCK". */
 #include <byteprop/port.h>
 
 #include "bp_board.h"
@@ -18,8 +20,10 @@
 #define UART_TXD BP_REG32(BP_UART_BASE + 0x51C)
 #define UART_BAUDRATE BP_REG32(BP_UART_BASE + 0x524)
 
-#define GPIO_OUTSET BP_REG32(0x50000508)
-#define GPIO_PIN_CNF(n) BP_REG32(0x50000700 + 4 * (n))
+/* Pins are numbered port * 32 + pin; the nRF51 has one port. */
+#define GPIO_PORT(n) (0x50000500 + 0x300 * ((n) / 32))
+#define GPIO_OUTSET(n) BP_REG32(GPIO_PORT(n) + 0x008)
+#define GPIO_PIN_CNF(n) BP_REG32(GPIO_PORT(n) + 0x200 + 4 * ((n) % 32))
 #define PIN_CNF_OUTPUT 3u
 #define PIN_CNF_INPUT_PULLUP 0xCu
 
@@ -29,12 +33,19 @@
 /* The register holds baud * 2^32 / 16 MHz, of which the upper 20 bits count. */
 #define BAUD_REGISTER ((uint32_t)((((uint64_t)BP_BAUD << 32) / 16000000u + 0x800u) & 0xFFFFF000u))
 
+#if BP_NRF52
+void bp_nrf52_open_debug_port(void);
+#else
+static void bp_nrf52_open_debug_port(void) {}
+#endif
+
 void bp_soc_init(void) {
+    bp_nrf52_open_debug_port();
     CLOCK_HFCLKSTARTED = 0;
     CLOCK_HFCLKSTART = 1;
     while (CLOCK_HFCLKSTARTED == 0) {
     }
-    GPIO_OUTSET = 1u << BP_UART_TX_PIN; /* idles high, so that no start bit is seen */
+    GPIO_OUTSET(BP_UART_TX_PIN) = 1u << BP_UART_TX_PIN % 32; /* idles high, so that no start bit is seen */
     GPIO_PIN_CNF(BP_UART_TX_PIN) = PIN_CNF_OUTPUT;
     GPIO_PIN_CNF(BP_UART_RX_PIN) = PIN_CNF_INPUT_PULLUP;
     UART_PSELTXD = BP_UART_TX_PIN;

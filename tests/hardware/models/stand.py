@@ -1,0 +1,135 @@
+"""Runs commands on a computer to which emulated probes are plugged.
+
+    umockdev-wrapper /usr/bin/python3 -m models.stand SPEC.json RESULT.json
+
+SPEC: {"devices": [...], "commands": [[...]], "timeout": seconds}. A device
+has "kind" (cmsis-dap, st-link, dfu), "serial", and for probes "chip"; optional "powered",
+"forbidden" (its file cannot be opened), "unplugged_after" (transfers), "port" (name of its serial
+port, on which the chip's UART then is). RESULT has what the commands said, and what each device was
+left with.
+
+Debian's Python runs this, because umockdev's bindings are there; Unicorn comes from PYTHONPATH."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .cmsis_dap import CmsisDap
+from .debug_port import DebugPort
+from .dfu_device import DfuDevice
+from .line import Line
+from .nrf5x import nrf51822, nrf52833, nrf52840
+from .st_link import StLink
+from .stm32f4 import stm32f407, stm32f446
+from .usb_device import Testbed, UsbDevice
+
+CHIPS: dict[str, Callable[[], DebugPort]] = {
+    "nrf51822": nrf51822,
+    "nrf52833": nrf52833,
+    "nrf52840": nrf52840,
+    "stm32f407": stm32f407,
+    "stm32f446": stm32f446,
+}
+_PROBES = {"cmsis-dap": CmsisDap, "st-link": StLink}
+_INSTRUCTIONS = 4000  # of the core between two looks at its line
+_PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 24, 1, 2
+
+
+def _device(number: int, spec: dict[str, Any]) -> UsbDevice:
+    if spec["kind"] == "dfu":
+        return DfuDevice(number, spec["serial"])
+    dap = CHIPS[spec["chip"]]()
+    device = _PROBES[spec["kind"]](number, spec["serial"], dap, powered=spec.get("powered", True))
+    device.transfers_until_unplugged = spec.get("unplugged_after")
+    return device
+
+
+def _run_core(dap: DebugPort, line: Line, end: threading.Event) -> None:
+    """The core runs as long as nobody halts it; it sleeps while it waits for a byte."""
+    chip = dap.chip
+    chip.uart.connect(line)
+    while not end.is_set():
+        line.poll()
+        sent = len(line.to_chip)
+        with chip.lock:
+            chip.run(_INSTRUCTIONS)
+        if not sent and chip.core.is_asleep():
+            time.sleep(0.001)
+
+
+def _run_command(command: list[str], timeout: float) -> dict[str, Any]:
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=_obey_permissions,
+        )
+    except subprocess.TimeoutExpired as late:
+        return {"code": None, "out": str(late.stdout), "err": str(late.stderr)}
+    return {"code": done.returncode, "out": done.stdout, "err": done.stderr}
+
+
+def _obey_permissions() -> None:
+    """Files without permission are closed to root too: the two capabilities that open them are not
+    inherited. Other users have none."""
+    prctl = ctypes.CDLL(None).prctl
+    for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH):
+        prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
+
+
+def _left(device: UsbDevice, folder: Path) -> dict[str, Any]:
+    """What a device holds at the end."""
+    if isinstance(device, DfuDevice):
+        (folder / f"{device.strings[3]}.bin").write_bytes(device.image)
+        return {"manifested": device.is_manifested}
+    chip = device.dap.chip  # type: ignore[attr-defined]
+    (folder / f"{device.strings[3]}.bin").write_bytes(bytes(chip.flash.cells))
+    return {
+        "written": chip.flash.written,
+        "erased": chip.flash.erased,
+        "faults": chip.faults,
+        "instructions": chip.core.instructions,
+    }
+
+
+def main(spec_file: str, result_file: str) -> None:
+    spec = json.loads(Path(spec_file).read_text(encoding="utf-8"))
+    testbed = Testbed()
+    end = threading.Event()
+    threads = []
+    devices = []
+    for number, one in enumerate(spec["devices"], start=2):
+        device = _device(number, one)
+        devices.append(device)
+        testbed.add(device)
+        if one.get("port"):
+            line = Line(testbed.add_port(one["port"], device))
+            arguments = (device.dap, line, end)  # type: ignore[attr-defined]
+            threads.append(threading.Thread(target=_run_core, args=arguments))
+            threads[-1].start()
+        if one.get("forbidden"):
+            testbed.forbid(device)
+    runs = [_run_command(c, spec["timeout"]) for c in spec["commands"]]
+    end.set()
+    for thread in threads:
+        thread.join()
+    folder = Path(result_file).parent
+    result = {"runs": runs, "devices": [_left(d, folder) for d in devices]}
+    Path(result_file).write_text(json.dumps(result), encoding="utf-8")
+    testbed.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
