@@ -19,8 +19,13 @@ import numpy as np
 import byteprop
 from byteprop.quantizer import float_network
 
-MODELS = Path(__file__).resolve().parents[1] / "tests/data/models/float"
-NETWORKS = ("fashion_cnn_float", "fashion_dscnn_float16", "fashion_lenet_float")
+ROOT = Path(__file__).resolve().parents[1]
+MODELS = ROOT / "tests/data/models/float"
+NETWORKS = (
+    ROOT / "examples/fashion_mnist/fashion_cnn_float.tflite",
+    MODELS / "fashion_dscnn_float16.tflite",
+    MODELS / "fashion_lenet_float.tflite",
+)
 WAYS: dict[str, dict[str, Any]] = {
     "minmax": {"ranges": "minmax", "bias_correction": False},
     "minmax, corrected": {"ranges": "minmax", "bias_correction": True},
@@ -43,10 +48,9 @@ def main() -> None:
     training = idx(folder / "train-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28, 1)
     x = idx(folder / "t10k-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28, 1)
     y = idx(folder / "t10k-labels-idx1-ubyte.gz", 8)
-    for name in NETWORKS:
-        path = MODELS / f"{name}.tflite"
+    for path in NETWORKS:
         expected = float_network(path).run(x / np.float32(255))
-        print(f"{name}: float32 {np.mean(expected.argmax(axis=1) == y):.4f}")
+        print(f"{path.stem}: float32 {np.mean(expected.argmax(axis=1) == y):.4f}")
         for way, options in WAYS.items():
             answers = byteprop.quantize(path, training[:REPRESENTATIVE], **options).predict(x)
             error = 1e5 * np.mean((answers - expected) ** 2)

@@ -390,7 +390,7 @@ RUNTIME_LAYERS = (
 # The same of byteprop_host; `__main__` starts the command.
 HOST_LAYERS = (
     "errors console stopwatch boards target firmware flash toolchains link deployment data report "
-    "verify training info inventory pytest_plugin commands cli __main__ __init__"
+    "verify training info inventory quantization pytest_plugin commands cli __main__ __init__"
 ).split()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,16 @@ import tflite_builder as tb
 from byteprop.errors import ArgumentError, UnsupportedOpError
 from byteprop.exporter import write_tflite
 from byteprop.ops import Conv, Dense, Rescale
-from byteprop.quantizer import FloatConv, FloatLayer, FloatPool, float_network
+from byteprop.quantizer import FloatConv, FloatLayer, FloatPool, float_network, layer_errors
 from float_cases import CASES, reals
 from training_data import MODELS, fashion_test_images
 
 Array = npt.NDArray[Any]
 FLOAT = MODELS / "float"
+CNN = Path(__file__).resolve().parents[2] / "examples/fashion_mnist/fashion_cnn_float.tflite"
 CODE = tflite.BuiltinOperator
-FASHION = ["fashion_cnn_float", "fashion_dscnn_float", "fashion_lenet_float"]
+FASHION = [CNN, FLOAT / "fashion_dscnn_float.tflite", FLOAT / "fashion_lenet_float.tflite"]
+EACH = pytest.mark.parametrize("path", FASHION, ids=lambda path: path.stem)
 CALIBRATED = 300
 
 
@@ -43,11 +46,10 @@ def right(answers: Array, labels: Array) -> int:
     return int(np.sum(answers.argmax(axis=1) == labels))
 
 
-@pytest.mark.parametrize("name", FASHION)
-def test_clothing_is_within_half_a_point(name: str) -> None:
+@EACH
+def test_clothing_is_within_half_a_point(path: Path) -> None:
     """Of the accuracy in floating point, on images that are not calibrated with."""
     x, y = fashion()
-    path = FLOAT / f"{name}.tflite"
     model = byteprop.quantize(path, x[:CALIBRATED])
     unseen, labels = x[CALIBRATED:], y[CALIBRATED:]
     expected = right(float_network(path).run(unseen / np.float32(255)), labels)
@@ -65,11 +67,12 @@ def test_digits_are_within_half_a_point(name: str) -> None:
     assert abs(right(model.predict(x), y) - expected) * 200 <= len(y)
 
 
-@pytest.mark.parametrize("name", [*FASHION, "digits_cnn_float"])
-def test_the_files_bytes_are_those_of_the_runtime(name: str) -> None:
-    path = FLOAT / f"{name}.tflite"
+@pytest.mark.parametrize(
+    "path", [*FASHION, FLOAT / "digits_cnn_float.tflite"], ids=lambda path: path.stem
+)
+def test_the_files_bytes_are_those_of_the_runtime(path: Path) -> None:
     shape = float_network(path).graph.tensors[0].shape[1:]
-    samples = digits()[2] if name.startswith("digits") else fashion()[0][:100]
+    samples = digits()[2] if path.stem.startswith("digits") else fashion()[0][:100]
     model = byteprop.quantize(path, samples)
     assert model.inputs[0].shape[1:] == shape
     codes = np.random.default_rng(2).integers(-128, 128, (20, *shape)).astype(np.int8)
@@ -77,12 +80,11 @@ def test_the_files_bytes_are_those_of_the_runtime(name: str) -> None:
     np.testing.assert_array_equal(model.run(codes), builtin_ref.run(file, [codes])[0])
 
 
-@pytest.mark.parametrize("name", FASHION)
-def test_corrected_biases_are_taken_only_where_they_help(name: str) -> None:
+@EACH
+def test_corrected_biases_are_taken_only_where_they_help(path: Path) -> None:
     """Of four ways the one is kept whose outputs are closest to floating point."""
     x, _ = fashion()
     samples = x[:256]
-    path = FLOAT / f"{name}.tflite"
     expected = float_network(path).run(samples / np.float32(255))
 
     def error(**ways: Any) -> float:
@@ -100,7 +102,7 @@ def test_corrected_biases_are_taken_only_where_they_help(name: str) -> None:
 
 def cnn_layers() -> list[Any]:
     """Layers as Keras gives their arrays, with the numbers of fashion_cnn_float."""
-    graph = float_network(FLOAT / "fashion_cnn_float.tflite").graph
+    graph = float_network(CNN).graph
     arrays = [
         [graph.tensors[t].data for t in node.inputs[1:3]]
         for node in graph.nodes
@@ -117,7 +119,7 @@ def cnn_layers() -> list[Any]:
 
 def test_layers_are_the_same_as_the_file() -> None:
     x, _ = fashion()
-    from_file = byteprop.quantize(FLOAT / "fashion_cnn_float.tflite", x[:100])
+    from_file = byteprop.quantize(CNN, x[:100])
     model = byteprop.quantize(cnn_layers(), x[:100])
     assert [type(op) for op in model.graph.ops] == [type(op) for op in from_file.graph.ops]
     np.testing.assert_array_equal(model.predict(x[:50]), from_file.predict(x[:50]))
@@ -228,7 +230,7 @@ def test_batch_normalization_is_folded_into_the_weights() -> None:
 
 def test_weights_have_a_scale_per_channel() -> None:
     x, _ = fashion()
-    model = byteprop.quantize(FLOAT / "fashion_cnn_float.tflite", x[:50])
+    model = byteprop.quantize(CNN, x[:50])
     weighted = [op for op in model.graph.ops if isinstance(op, (Conv, Dense))]
     assert len(weighted) == 3
     for op in weighted:
@@ -248,7 +250,7 @@ def test_two_inputs() -> None:
 
 def test_float_borders_of_a_convolutional_network() -> None:
     x, _ = fashion()
-    path = FLOAT / "fashion_cnn_float.tflite"
+    path = CNN
     model = byteprop.quantize(path, x[:50], float_border=True)
     assert model.inputs[0].dtype == model.outputs[0].dtype == np.float32
     reals_in = x[:20] / np.float32(255)
@@ -259,13 +261,13 @@ def test_float_borders_of_a_convolutional_network() -> None:
 @pytest.mark.parametrize("ranges", ["minmax", "mse", "percentile"])
 def test_ranges(ranges: str) -> None:
     x, y = fashion()
-    model = byteprop.quantize(FLOAT / "fashion_cnn_float.tflite", x[:100], ranges=ranges)
+    model = byteprop.quantize(CNN, x[:100], ranges=ranges)
     assert right(model.predict(x), y) > 0.88 * len(y)
 
 
 def test_a_way_to_choose_ranges_that_there_is_not() -> None:
     with pytest.raises(ArgumentError, match="expected auto, minmax, mse, percentile, got 'kl'"):
-        byteprop.quantize(FLOAT / "fashion_cnn_float.tflite", np.ones((1, 28, 28, 1)), ranges="kl")
+        byteprop.quantize(CNN, np.ones((1, 28, 28, 1)), ranges="kl")
 
 
 def test_samples_on_which_the_network_overflows() -> None:
@@ -279,3 +281,30 @@ def test_load_says_that_quantize_takes_the_file() -> None:
         byteprop.load(FLOAT / "fashion_dscnn_float.tflite")
     with pytest.raises(UnsupportedOpError, match=r"byteprop\.quantize\(FILE, representative_data"):
         byteprop.load(FLOAT / "digits_cnn_float16.tflite")
+
+
+def test_errors_of_layers() -> None:
+    x, _ = fashion()
+    network = float_network(CNN)
+    model = byteprop.quantize(network, x[:100])
+    reals_in = x[100:110] / np.float32(255)
+    layers = layer_errors(network, model, [reals_in])
+    assert [layer.op for layer in layers] == ["Conv", "Conv", "Reshape", "Dense", "Softmax"]
+    difference = model.predict(reals_in) - network.run(reals_in)
+    expected = np.sqrt(np.mean(difference**2) / np.mean(network.run(reals_in) ** 2))
+    assert layers[-1].error == pytest.approx(expected, rel=1e-4)
+    # Logits far below the largest saturate on purpose.
+    errors = [layer.error for layer in layers if layer.op != "Dense"]
+    assert all(error is not None and 0 < error < 0.05 for error in errors)
+
+
+def test_values_beyond_a_layers_range_are_counted() -> None:
+    """Samples ten times as large as those that ranges were measured on."""
+    case = CASES["conv 1x1"]
+    x = case.samples(20)[0]
+    network = float_network(case.file())
+    model = byteprop.quantize(network, x)
+    (usual,) = layer_errors(network, model, [x])
+    (large,) = layer_errors(network, model, [10 * x])
+    assert usual.saturated == 0
+    assert large.saturated is not None and large.saturated > 0.3

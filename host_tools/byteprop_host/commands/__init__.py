@@ -33,6 +33,7 @@ Exit codes:
 
 NAMES = (
     "boards", "info", "build", "flash", "verify", "train", "run", "bench", "monitor", "convert",
+    "quantize",
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -113,7 +114,7 @@ def from_file(
     if len(loaded) == 0:
         raise ArgumentError(f"{data}: expected samples, got none")
     tensors = [graph.tensors[i] for i in graph.inputs]
-    given = _parts(tensors, loaded.x, data)
+    given = inputs_of([(t.name, t.shape) for t in tensors], loaded.x, data)
     read = [numbers_for(t, p, reading, f"{data}: x") for p, t in zip(given, tensors, strict=True)]
     parts = [r.x for r in read]
     device = [_quantized(p, t, data) for p, t in zip(parts, tensors, strict=True)]
@@ -161,18 +162,20 @@ def _saturating(
                 yield f"{data}: {outside_text(outside, x.size, tensor)}"
 
 
-def _parts(tensors: Sequence[Tensor], x: npt.NDArray[np.generic], data: Path) -> list[Ints]:
-    """The values of each input, [n, elems]."""
+def inputs_of(
+    inputs: Sequence[tuple[str, tuple[int, ...]]], x: npt.NDArray[np.generic], data: Path
+) -> list[Ints]:
+    """The values of each input, [n, elems]. inputs: name and shape of each."""
     flat = x.reshape(len(x), -1)
-    expected = sum(t.elems for t in tensors)
-    if flat.shape[1] != expected:
-        shapes = ", ".join(f"{t.name} {list(t.shape)}" for t in tensors)
+    sizes = [math.prod(shape) for _, shape in inputs]
+    if flat.shape[1] != sum(sizes):
+        shapes = ", ".join(f"{name} {list(shape)}" for name, shape in inputs)
         raise ArgumentError(
-            f"{data}: expected {expected} values per sample ({shapes}), got {flat.shape[1]} (shape "
-            f"{list(x.shape[1:])}); use data with the model's input size"
-            + (_ONE_TOO_MANY if flat.shape[1] == expected + 1 else "")
+            f"{data}: expected {sum(sizes)} values per sample ({shapes}), got {flat.shape[1]} "
+            f"(shape {list(x.shape[1:])}); use data with the model's input size"
+            + (_ONE_TOO_MANY if flat.shape[1] == sum(sizes) + 1 else "")
         )
-    return np.split(flat, np.cumsum([t.elems for t in tensors])[:-1], axis=1)
+    return np.split(flat, np.cumsum(sizes)[:-1], axis=1)
 
 
 def _quantized(x: npt.NDArray[np.generic], tensor: Tensor, data: Path) -> Ints:

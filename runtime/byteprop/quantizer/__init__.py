@@ -15,11 +15,15 @@ import numpy as np
 from byteprop.errors import ArgumentError
 from byteprop.model import Model
 from byteprop.quantizer.calibration import METHODS
+from byteprop.quantizer.layer_errors import LayerError, layer_errors
 from byteprop.quantizer.layers import FloatConv, FloatLayer, FloatPool
 from byteprop.quantizer.network import FloatNetwork, float_network
 from byteprop.quantizer.search import Options, best_model
 
-__all__ = ["FloatConv", "FloatLayer", "FloatNetwork", "FloatPool", "float_network", "quantize"]
+__all__ = [
+    "FloatConv", "FloatLayer", "FloatNetwork", "FloatPool", "LayerError", "float_network",
+    "layer_errors", "quantize",
+]  # fmt: skip
 
 
 def quantize(

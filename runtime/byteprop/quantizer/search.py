@@ -13,7 +13,7 @@ import numpy.typing as npt
 from byteprop.errors import ArgumentError
 from byteprop.float_ops import float_ops, run
 from byteprop.graph.float_graph import Array, FloatGraph
-from byteprop.importer import load_tflite
+from byteprop.importer import graph_of_file, load_tflite
 from byteprop.model import Model
 from byteprop.quantizer.calibration import Observed, Range, observe
 from byteprop.quantizer.scales import Plan, plan_scales, unit_plan
@@ -130,7 +130,7 @@ def _checked(graph: FloatGraph) -> tuple[int, int]:
             n_out = weights.shape[axis] if weights.ndim > axis else 1
             rounded[i] = Rounded(np.zeros(weights.shape, np.int8), np.ones(n_out, np.float32),
                                  np.zeros(n_out, np.int32))  # fmt: skip
-    loaded = load_tflite(write_int8(graph, plan, rounded, float_border=False))
+    loaded = graph_of_file(write_int8(graph, plan, rounded, float_border=False))
     macs = sum(layer.macs for layer in Model(loaded).layers)
     return max(t.elems for t in loaded.tensors), macs
 
