@@ -3,7 +3,7 @@
  *
  *   PACKED_INLINE, vec_t, LANES       as for packed_conv.h
  *   scaling_t, load_scaling(s, first) the constants of a group's lanes
- *   quad_t                            4 taps of an image, of LANES channels
+ *   four_taps_t                            4 taps of an image, of LANES channels
  *   load_quad(x, tap, n)              n of them, `tap` bytes apart; others have weight 0
  *   dot_quad(sum, quad, w)            sum + products with 4 * LANES weights
  *   put_outputs(y, sum, scaling, n)   n results */
@@ -20,7 +20,7 @@ PACKED_INLINE void put_column_of_3(int8_t *y, const uint8_t *x, const uint8_t *w
                                    const scaling_t *scaling, uint32_t n,
                                    const bp_packed_depthwise_t *p, int taps, int stride) {
     const size_t pitch = p->x_pitch, tap = p->x_tap;
-    quad_t first = load_quad(x, tap, taps), second;
+    four_taps_t first = load_quad(x, tap, taps), second;
     if (stride == 1) {
         second = load_quad(x + pitch, tap, taps);
     }
@@ -28,7 +28,7 @@ PACKED_INLINE void put_column_of_3(int8_t *y, const uint8_t *x, const uint8_t *w
         if (stride != 1) {
             second = load_quad(x + pitch, tap, taps);
         }
-        const quad_t third = load_quad(x + 2 * pitch, tap, taps);
+        const four_taps_t third = load_quad(x + 2 * pitch, tap, taps);
         vec_t sum = dot_quad(scaling->bias, first, w);
         sum = dot_quad(sum, second, w + QUAD_BYTES);
         sum = dot_quad(sum, third, w + 2 * QUAD_BYTES);

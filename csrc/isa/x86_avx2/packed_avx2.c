@@ -10,7 +10,7 @@ enum { PIXELS = 4 };
 /* Pairs of taps, as int16: the first two, and the other two. */
 typedef struct {
     __m256i first, second;
-} quad_t;
+} four_taps_t;
 
 PACKED_INLINE vec_t load_weights(const void *p) {
     return _mm256_loadu_si256((const __m256i *)p);
@@ -33,9 +33,9 @@ PACKED_INLINE __m256i pairs(__m128i a, __m128i b) {
     return _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(a, b));
 }
 
-PACKED_INLINE quad_t load_quad(const uint8_t *x, size_t tap, int n) {
+PACKED_INLINE four_taps_t load_quad(const uint8_t *x, size_t tap, int n) {
     const __m128i none = _mm_setzero_si128();
-    return (quad_t){
+    return (four_taps_t){
         pairs(load_8(x), n > 1 ? load_8(x + tap) : none),
         n < 3 ? _mm256_setzero_si256()
               : pairs(load_8(x + 2 * tap), n > 3 ? load_8(x + 3 * tap) : none),
@@ -43,7 +43,7 @@ PACKED_INLINE quad_t load_quad(const uint8_t *x, size_t tap, int n) {
 }
 
 /* Weights of a lane are 4 bytes: two pairs. */
-PACKED_INLINE vec_t dot_quad(vec_t sum, quad_t quad, const uint8_t *w) {
+PACKED_INLINE vec_t dot_quad(vec_t sum, four_taps_t quad, const uint8_t *w) {
     const __m256i weights = load_weights(w);
     const __m256i low = _mm256_srai_epi16(_mm256_slli_epi16(weights, 8), 8);
     const __m256i high = _mm256_srai_epi16(weights, 8);

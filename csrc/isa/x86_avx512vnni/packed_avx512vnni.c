@@ -6,7 +6,7 @@
 #include "isa/x86_avx512vnni/vec_avx512.h"
 
 enum { PIXELS = 8 };
-typedef __m512i quad_t;
+typedef __m512i four_taps_t;
 
 PACKED_INLINE vec_t load_weights(const void *p) {
     return _mm512_loadu_si512(p);
@@ -70,8 +70,8 @@ PACKED_INLINE vec_t bytes_at(const uint8_t *x) {
     return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)x));
 }
 
-PACKED_INLINE quad_t load_quad(const uint8_t *x, size_t tap, int n) {
-    quad_t quad = bytes_at(x);
+PACKED_INLINE four_taps_t load_quad(const uint8_t *x, size_t tap, int n) {
+    four_taps_t quad = bytes_at(x);
     if (n > 1) {
         quad = _mm512_or_si512(quad, _mm512_slli_epi32(bytes_at(x + tap), 8));
     }
@@ -84,7 +84,7 @@ PACKED_INLINE quad_t load_quad(const uint8_t *x, size_t tap, int n) {
     return quad;
 }
 
-PACKED_INLINE vec_t dot_quad(vec_t sum, quad_t quad, const uint8_t *w) {
+PACKED_INLINE vec_t dot_quad(vec_t sum, four_taps_t quad, const uint8_t *w) {
     return dot(sum, quad, load_weights(w));
 }
 

@@ -7,7 +7,7 @@
 #include "isa/x86_avx2/vec_avx2.h"
 
 enum { PIXELS = 4 };
-typedef __m256i quad_t;
+typedef __m256i four_taps_t;
 
 PACKED_INLINE vec_t load_weights(const void *p) {
     return _mm256_loadu_si256((const __m256i *)p);
@@ -32,8 +32,8 @@ PACKED_INLINE vec_t bytes_at(const uint8_t *x) {
     return _mm256_cvtepu8_epi32(load_8(x));
 }
 
-PACKED_INLINE quad_t load_quad(const uint8_t *x, size_t tap, int n) {
-    quad_t quad = bytes_at(x);
+PACKED_INLINE four_taps_t load_quad(const uint8_t *x, size_t tap, int n) {
+    four_taps_t quad = bytes_at(x);
     if (n > 1) {
         quad = _mm256_or_si256(quad, _mm256_slli_epi32(bytes_at(x + tap), 8));
     }
@@ -46,7 +46,7 @@ PACKED_INLINE quad_t load_quad(const uint8_t *x, size_t tap, int n) {
     return quad;
 }
 
-PACKED_INLINE vec_t dot_quad(vec_t sum, quad_t quad, const uint8_t *w) {
+PACKED_INLINE vec_t dot_quad(vec_t sum, four_taps_t quad, const uint8_t *w) {
     return dot(sum, quad, load_weights(w));
 }
 
