@@ -1,10 +1,12 @@
-"""The models that figures are taken of: files of the test suite, and one made here.
+"""The models that figures are taken of: files of the test suite, one made here, and those of MLPerf
+Tiny where they are; BYTEPROP_PUBLIC_MODELS names their folder.
 
 python benchmarks/models.py ad01.bpm        # writes the random model of ad01's shapes
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from itertools import pairwise
@@ -18,8 +20,14 @@ from byteprop.ops import Dense
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "tests" / "data" / "models"
+PUBLIC = Path(os.environ.get("BYTEPROP_PUBLIC_MODELS", ROOT.parent / "shared/models/public"))
 
 _AD01_SIZES = (640, 128, 128, 128, 128, 8, 128, 128, 128, 128, 640)
+
+
+def _public(name: str) -> dict[str, Callable[[], byteprop.Model]]:
+    path = PUBLIC / f"{name}.tflite"
+    return {name: lambda: byteprop.load(path)} if path.exists() else {}
 
 
 def ad01_shape() -> byteprop.Model:
@@ -57,6 +65,9 @@ MODELS: dict[str, Callable[[], byteprop.Model]] = {
     "digits_mlp": lambda: byteprop.load(DATA / "digits_mlp.tflite"),
     "regression_1x1": lambda: byteprop.load(DATA / "regression_1x1.tflite"),
     "ad01_shape": ad01_shape,
+    **_public("kws_dscnn"),
+    **_public("ic01_resnet8"),
+    **_public("vww_mobilenet_96"),
 }
 
 

@@ -168,6 +168,21 @@ def test_keyword_spotting_on_the_smallest_arm(capsys: pytest.CaptureFixture[str]
     assert result["figures"]["ram_bytes"] < 16_384
 
 
+@pytest.mark.parametrize("name", ["kws_dscnn", "ic01_resnet8", "vww_mobilenet_96"])
+@pytest.mark.parametrize("board", ["mps2-an385", "mps2-an386", "rv32-virt"])
+def test_models_of_mlperf_tiny(board: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Tuned convolutions with borders, strides, 1, 3 and odd numbers of channels: every byte."""
+    require(load_board(board))
+    model = PUBLIC / f"{name}.tflite"
+    if not model.exists():
+        pytest.skip(f"{model} is not there; BYTEPROP_PUBLIC_MODELS names the folder")
+    code, result = run(["verify", model, "--board", board, "--samples", "2", "--no-report"], capsys)
+    assert code == 0
+    graph = byteprop.load(model).graph
+    n = graph.tensors[graph.outputs[0]].elems
+    assert result["comparison"]["bytes_identical"] == result["comparison"]["bytes"] == 2 * n
+
+
 def test_bench_counts_the_same_twice(capsys: pytest.CaptureFixture[str]) -> None:
     require(load_board("mps2-an385"))
     arguments = ["bench", MODELS / "digits_mlp.tflite", "--board", "mps2-an385"]
