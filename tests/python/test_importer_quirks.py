@@ -7,9 +7,10 @@ import numpy.typing as npt
 import pytest
 import tflite
 
+import builtin_ref
 import byteprop
 import tflite_builder as tb
-from byteprop import UnsupportedOpError
+from byteprop import UnsupportedOpError, reference
 from op_check import check_file, check_round_trips
 
 CODE = tflite.BuiltinOperator
@@ -145,3 +146,20 @@ def test_softmax_of_any_rank(rank: int) -> None:
 def test_softmax_above_rank_four_is_refused_by_name() -> None:
     with pytest.raises(UnsupportedOpError, match="5 dimensions; byteprop takes up to 4"):
         byteprop.load(tb.softmax_model(shape=(1, 1, 2, 3, 4)))
+
+
+def test_a_dense_layer_with_a_scale_per_row_and_three_dimensions() -> None:
+    """tflite-runtime 2.14 leaves a part of the output unwritten; each row is as of two
+    dimensions."""
+    rng = np.random.default_rng(5)
+    same = {
+        "weights": rng.integers(-127, 128, (4, 6)),
+        "bias": rng.integers(-3000, 3000, 4),
+        "weight_scale": rng.uniform(0.01, 0.05, 4),
+        "x_scale": 0.1, "x_zero_point": -7, "y_zero_point": 9,
+    }  # fmt: skip
+    x = rng.integers(-128, 128, (5, 3, 6)).astype(np.int8)
+    loaded = byteprop.load(tb.dense_model(**same, x_shape=(1, 3, 6), keep_num_dims=True))
+    expected = builtin_ref.run(tb.dense_model(**same), [x.reshape(-1, 6)])[0].reshape(5, 3, 4)
+    np.testing.assert_array_equal(loaded.run(x), expected)
+    np.testing.assert_array_equal(reference.run(loaded.graph, [x])[0], expected)

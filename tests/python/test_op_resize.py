@@ -10,7 +10,7 @@ import tflite
 
 import byteprop
 import tflite_builder as tb
-from byteprop import ModelError, image
+from byteprop import ModelError, image, reference
 from byteprop.graph import Graph, Op, Tensor
 from byteprop.graph.tensor import DType
 from byteprop.ops.resize_bilinear import ResizeBilinear
@@ -208,3 +208,22 @@ def test_tiles_that_are_refused(multiples: list[int]) -> None:
     y = tile(model, x, (1, 4, 3, 2), multiples)
     with pytest.raises(ModelError, match="expected 4 multiples of at least 1"):
         byteprop.load(model.build([x], [y]))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_tile_of_the_version_that_no_reference_kernel_of_2_14_runs(seed: int) -> None:
+    """It says the same of int8; the NumPy reference stands for the runtime."""
+    rng = np.random.default_rng(seed)
+    shape = (1, *map(int, rng.integers(1, 6, 3)))
+    multiples = [1, *map(int, rng.integers(1, 4, 3))]
+    model = tb.ModelBuilder()
+    x = model.tensor(shape, scale=0.1, zero_point=-3)
+    stated = model.tensor((4,), tb.INT32, data=np.array(multiples, np.int32))
+    y = model.tensor(tuple(np.multiply(shape, multiples).tolist()), scale=0.1, zero_point=-3)
+    options = tb.options_of("Tile")
+    model.op(tflite.BuiltinOperator.TILE, [x, stated], [y], version=3, options=options)
+    loaded = byteprop.load(model.build([x], [y]))
+    pixels = values(rng, (3, *shape[1:]))
+    expected = np.tile(pixels, multiples)
+    np.testing.assert_array_equal(loaded.run(pixels), expected)
+    np.testing.assert_array_equal(reference.run(loaded.graph, [pixels])[0], expected)
