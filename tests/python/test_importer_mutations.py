@@ -20,6 +20,9 @@ import runtime_answers
 import tflite_builder as tb
 from byteprop.errors import BytepropError, ModelError
 from byteprop.exporter import write_tflite
+from byteprop.graph import Activation
+from byteprop.ops import Conv, Pad, Reshape
+from byteprop.ops.add import Add
 from byteprop.ops.mean import Mean
 from byteprop.ops.pool import Pool, PoolKind
 from byteprop.ops.reduce_max import ReduceMax
@@ -101,8 +104,38 @@ def image_net() -> bytes:
     return write_tflite(b.graph((x,), outputs))
 
 
+def dead_channel_net() -> bytes:
+    """A PAD that folds, rows without weights, one that saturates, a sum that needs them, a column
+    that nothing reads, and dense layers behind it all."""
+    b = Builder()
+    rng = np.random.default_rng(7)
+
+    def conv(x: int, n_out: int, kernel: int, dead: tuple[int, ...]) -> int:
+        batch, rows, columns, n_in = b.tensors[x].shape
+        weights = rng.integers(-127, 128, (n_out, kernel, kernel, n_in)).astype(np.int8)
+        weights[list(dead)] = 0
+        bias = rng.integers(-400, 400, n_out).astype(np.int32)
+        scales = np.full(n_out, 0.01, np.float32)
+        scales[list(dead)] = 1e-20
+        y = b.tensor((batch, rows - kernel + 1, columns - kernel + 1, n_out), 0.2, -128)
+        window = Window(Axis(kernel), Axis(kernel))
+        return b.add(Conv(x, y, weights, bias, scales, window, Activation.RELU))
+
+    x = b.tensor((1, 4, 3, 2), 0.1, -5)
+    padded = b.tensor((1, 6, 5, 2), 0.1, -5)
+    b.add(Pad(x, padded, (0, 1, 1, 0), -5))
+    trunk = conv(padded, 6, 3, (1, 4))
+    total = b.tensor((1, 4, 3, 6), 0.3, -100)
+    b.add(Add(conv(trunk, 6, 1, (1, 2)), total, trunk))
+    flat, y = b.tensor((1, 48), 0.2, -128), b.tensor((1, 3), 0.5)
+    b.add(Reshape(conv(total, 4, 1, (0,)), flat))
+    b.dense(flat, rng.integers(-127, 128, (3, 48)).astype(np.int8), y)
+    return write_tflite(b.graph((x,), (y,)))
+
+
 FILES = {path.stem: path.read_bytes() for path in sorted(MODELS.glob("*.tflite"))}
 FILES |= {
+    "dead_channel_net": dead_channel_net(),
     "image_net": image_net(),
     "small_net": small_net(),
     "normalized_net": normalized_net(),
@@ -199,6 +232,12 @@ def test_mutants_are_refused_or_answer_as_the_runtime(name: str, tmp_path: Path)
             compared += 1
     assert len(cases) < MUTANTS
     assert compared >= MUTANTS // 40
+
+
+def test_the_net_with_dead_channels_has_some() -> None:
+    left_out = byteprop.load(FILES["dead_channel_net"]).graph.left_out
+    assert left_out is not None
+    assert (left_out.channels, left_out.constant) == (3, 2)
 
 
 def float_net() -> bytes:

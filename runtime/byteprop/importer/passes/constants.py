@@ -19,8 +19,10 @@ from byteprop.ops import place, spec_of
 from byteprop.ops.convolution import Convolution
 from byteprop.ops.spec import ChannelSource, Placed, n_channels
 
-# Values that ops are computed on to find constants; what comes after that counts as not constant.
+# Values that ops are computed on to find constants, of which each op counts for some at least. What
+# comes after that is taken for not constant, so that a hostile file costs no more than a second.
 _MOST_ELEMS = 1 << 25
+_LEAST_ELEMS_PER_OP = 1 << 14
 
 
 def constant_channels(graph: Graph) -> dict[int, Known]:
@@ -39,7 +41,8 @@ def constant_channels(graph: Graph) -> dict[int, Known]:
             known = constant_outputs(at, inputs[0])
         elif any(x is not None for x in inputs):
             sources = spec_of(op).channel_sources(at)
-            left -= sum(t.elems for t in (*at.inputs, *at.outputs))
+            elems = sum(t.elems for t in (*at.inputs, *at.outputs))
+            left -= max(elems, _LEAST_ELEMS_PER_OP)
             if sources is not None and left >= 0:
                 known = _computed(at, inputs, sources)
         if known is not None:
