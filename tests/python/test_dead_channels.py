@@ -14,12 +14,25 @@ import pytest
 import byteprop
 import random_networks
 from byteprop import reference
+from byteprop.engine._raw import const
 from byteprop.exporter import write_tflite
 from byteprop.graph import Activation, Graph, Kind
 from byteprop.importer import load_tflite
 from byteprop.importer.passes.channels import without_dead_channels
 from byteprop.importer.passes.unread import without_unread_ops
-from byteprop.ops import Concatenate, Conv, Depthwise, Pad, Reshape, Slice, Softmax, specs
+from byteprop.ops import (
+    Concatenate,
+    Conv,
+    Depthwise,
+    Pad,
+    Rescale,
+    Reshape,
+    Slice,
+    Softmax,
+    place,
+    spec_of,
+    specs,
+)
 from byteprop.ops.add import Add
 from byteprop.ops.convolution import Convolution
 from byteprop.ops.pool import Pool, PoolKind
@@ -305,6 +318,39 @@ def test_a_graph_with_more_channels_than_the_pass_takes(monkeypatch: pytest.Monk
     assert without_dead_channels(graph) is graph
 
 
+def test_constants_that_cost_too_much_to_follow_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    b = Builder()
+    x = image(b)
+    active = b.tensor((1, 5, 4, 4), 0.2, -5)
+    b.add(Rescale(conv(b, x, 4, dead=(1,)), active, Activation.RELU6))
+    graph = b.graph((x,), (conv(b, active, 3),))
+    assert widths(shrunk(graph)) == [3, 3, 3]
+    monkeypatch.setattr("byteprop.importer.passes.constants._MOST_ELEMS", 1000)
+    assert widths(shrunk(graph)) == [4, 4, 3]
+
+
+@pytest.mark.filterwarnings("ignore::byteprop.TrainingWarning")
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_dense_head_is_trained_with_or_without_its_constant_inputs(keep: bool) -> None:
+    b = Builder()
+    x = image(b)
+    hidden = conv(b, x, 4, dead=(1,), bias=500)
+    flat, y = b.tensor((1, 80), 0.2, -5), b.tensor((1, 3), 0.4)
+    scores = b.tensor((1, 3), 1 / 256, -128)
+    b.add(Reshape(hidden, flat))
+    rng = np.random.default_rng(1)
+    b.dense(flat, rng.integers(-127, 128, (3, 80)).astype(np.int8), y)
+    b.add(Softmax(y, scores))
+    file = write_tflite(b.graph((x,), (scores,)))
+    model = byteprop.load(file, keep_dead_channels=keep)
+    ((weights, _),) = model.get_weights()
+    assert len(weights) == (80 if keep else 60)
+    samples = rng.normal(0, 2, (20, 5, 4, 3))
+    model.fit(samples, rng.integers(0, 3, 20), epochs=1, learning_rate=0.0001)
+    ((trained, _),) = model.get_weights()
+    assert trained.shape == weights.shape and (trained != weights).any()
+
+
 # --- what is said of it ---
 
 
@@ -452,6 +498,19 @@ def test_models_that_shrink(name: str, macs: int, weights: int) -> None:
     xs, ys = vectors(path, model)
     for loaded in (model, whole):
         assert [y.tobytes() for y in answers(loaded, xs)] == [y.tobytes() for y in ys]
+
+
+def test_rows_without_weights_no_longer_keep_layers_from_fast_kernels() -> None:
+    """The file's dead rows have scales that flush to 0 and biases of up to 31 bits."""
+
+    def fast_layers(model: byteprop.Model) -> list[bool]:
+        layers = [op for op in model.graph.ops if isinstance(op, Convolution)]
+        flags = [spec_of(op).params(place(model.graph.tensors, op))[0] for op in layers]
+        return [isinstance(word, bytes) and bool(word[2] & const("BP_OP_FAST")) for word in flags]
+
+    path = public("vww_mobilenet_96")
+    assert sum(fast_layers(byteprop.load(path))) == 27
+    assert sum(fast_layers(byteprop.load(path, keep_dead_channels=True))) == 18
 
 
 @pytest.mark.parametrize("name", ["kws_dscnn", "ic01_resnet8", "sww_streaming"])

@@ -22,7 +22,7 @@ from byteprop.ops.spec import ChannelSource, Placed, n_channels
 # Values that ops are computed on to find constants, of which each op counts for some at least. What
 # comes after that is taken for not constant, so that a hostile file costs no more than a second.
 _MOST_ELEMS = 1 << 25
-_LEAST_ELEMS_PER_OP = 1 << 14
+_LEAST_ELEMS_PER_OP = 1 << 17
 
 
 def constant_channels(graph: Graph) -> dict[int, Known]:
