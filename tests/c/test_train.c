@@ -115,7 +115,7 @@ static void test_what_cannot_be_trained(void) {
     config.momentum_shift = 16;
     CHECK_EQ(changed(net, &config, scales, 0x3F800000), BP_E_ARG);
     config = configs[0];
-    config.flags = 4;
+    config.flags = 8;
     CHECK_EQ(changed(net, &config, scales, 0x3F800000), BP_E_ARG);
     CHECK_EQ(changed(nets + CHANNEL_NET, configs + 1, 16, word(nets + CHANNEL_NET, 16)),
              BP_E_UNSUPPORTED);

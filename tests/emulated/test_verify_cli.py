@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "examples" / "fashion_mnist" / "t10k-1000.npz"
 FASHION = MODELS / "fashion_mlp_perchannel.tflite"
 PUBLIC = Path(os.environ.get("BYTEPROP_PUBLIC_MODELS", ROOT.parent / "shared/models/public"))
+DIGITS = ROOT / "examples" / "digits_cnn" / "digits_cnn.tflite"
 CNN = ROOT / "examples" / "fashion_mnist" / "fashion_cnn.tflite"
 COMMAND = [sys.executable, "-m", "byteprop_host"]
 
@@ -152,6 +153,29 @@ def test_convolutional_network_over_serial(
     assert code == 1
     layer = result["first_different_layer"]
     assert (layer["op_index"], layer["op"], layer["position"][-1]) == (1, "Conv", channel)
+
+
+def test_convolutional_digits_on_an_arduino_uno(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two convolutions in 2 KB of RAM, by the emulator that counts cycles where it is installed."""
+    require(load_board("arduino-uno"))
+    data = DIGITS.with_name("digits_test.npz")
+    arguments = ["verify", DIGITS, "--board", "arduino-uno", "--data", data, "--samples", "40"]
+    code, result = run([*arguments, "--no-report"], capsys)
+    assert code == 0
+    assert result["comparison"]["bytes_identical"] == result["comparison"]["bytes"] == 400
+    assert result["accuracy"]["board"] == result["accuracy"]["reference"] >= 0.95
+    figures = result["figures"]
+    assert figures["ram_bytes"] <= 2_048
+    assert figures["stack_used_bytes"] <= figures["stack_bytes"] * 17 // 20
+
+
+def test_convolutional_digits_have_the_accuracy_that_is_stated() -> None:
+    with np.load(DIGITS.with_name("digits_test.npz")) as data:
+        x, y = data["x"], data["y"]
+    right = int((byteprop.load(DIGITS).predict(x / np.float32(255)).argmax(axis=1) == y).sum())
+    text = (DIGITS.parent / "README.md").read_text(encoding="utf-8")
+    assert f"{right} of {len(y)} digits" in text
+    assert f"accuracy {right / len(y):.4f}" in text
 
 
 def test_keyword_spotting_on_the_smallest_arm(capsys: pytest.CaptureFixture[str]) -> None:
