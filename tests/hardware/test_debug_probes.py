@@ -20,12 +20,15 @@ MODEL = str(MODELS / "digits_mlp.tflite")
 PROBES = {
     "microbit": {"kind": "cmsis-dap", "chip": "nrf51822", "serial": "99000001"},
     "microbit-v2": {"kind": "cmsis-dap", "chip": "nrf52833", "serial": "99050001"},
+    "nucleo-f446re": {"kind": "st-link", "chip": "stm32f446", "serial": "066DFF495051717867000001"},
 }
 TOOLS = [
     ("microbit", "openocd"),
     ("microbit", "pyocd"),
     ("microbit-v2", "openocd"),
     ("microbit-v2", "pyocd"),
+    ("nucleo-f446re", "openocd"),
+    ("nucleo-f446re", "st-flash"),
 ]
 
 

@@ -33,7 +33,7 @@
 /* The register holds baud * 2^32 / 16 MHz, of which the upper 20 bits count. */
 #define BAUD_REGISTER ((uint32_t)((((uint64_t)BP_BAUD << 32) / 16000000u + 0x800u) & 0xFFFFF000u))
 
-#if BP_NRF52
+#ifdef BP_NRF52
 void bp_nrf52_open_debug_port(void);
 #else
 static void bp_nrf52_open_debug_port(void) {}
