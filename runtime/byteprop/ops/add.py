@@ -37,6 +37,7 @@ class Add(PairOp):
 class AddSpec(PairSpec[Add]):
     name = "add"
     kind = Add
+    takes = "int8; equal shapes or broadcasting, constants on either side; fused RELUs"
 
     def check(self, at: Placed[Add]) -> None:
         super().check(at)

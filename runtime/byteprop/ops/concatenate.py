@@ -51,6 +51,7 @@ class Concatenate(Op):
 class ConcatenateSpec(OpSpec[Concatenate]):
     name = "concatenate"
     kind = Concatenate
+    takes = "int8 and uint8, along any axis, inputs with the output's scale"
 
     def check(self, at: Placed[Concatenate]) -> None:
         refuse_unless_same_type(at)

@@ -46,6 +46,10 @@ class Conv(Convolution):
 class ConvSpec(ConvolutionSpec[Conv]):
     name = "conv"
     kind = Conv
+    takes = (
+        "int8; any kernel, stride, dilation and padding, groups, one scale per tensor or per "
+        "channel; fused RELUs"
+    )
     channel_axis = 0
 
     def image_weights(self, op: Conv) -> npt.NDArray[np.int8]:

@@ -70,6 +70,10 @@ class Dense(Op):
 class DenseSpec(OpSpec[Dense]):
     name = "dense"
     kind = Dense
+    takes = (
+        "int8; one scale per tensor or per row, with or without bias; fused RELU, RELU6 or "
+        "RELU_N1_TO_1"
+    )
     claims = _FAST << 8 * _FLAGS_AT
 
     def check(self, at: Placed[Dense]) -> None:

@@ -42,6 +42,10 @@ class Depthwise(Convolution):
 class DepthwiseSpec(ConvolutionSpec[Depthwise]):
     name = "depthwise"
     kind = Depthwise
+    takes = (
+        "int8; any kernel, stride, dilation, padding and multiplier, one scale per tensor or "
+        "per channel; fused RELUs"
+    )
     channel_axis = 3
 
     def image_weights(self, op: Depthwise) -> npt.NDArray[np.int8]:

@@ -26,6 +26,7 @@ class Extremum(PairOp):
 class ExtremumSpec(PairSpec[Extremum]):
     name = "extremum"
     kind = Extremum
+    takes = "int8; equal shapes or broadcasting, constants on either side"
 
     def params(self, at: Placed[Extremum]) -> Params:
         return (bytes((at.op.greater, 0, 0, 0)),)

@@ -35,6 +35,7 @@ class Mean(Op):
 class MeanSpec(OpSpec[Mean]):
     name = "mean"
     kind = Mean
+    takes = "int8, over any axes"
 
     def check(self, at: Placed[Mean]) -> None:
         check_reduction(at, at.op.axes)

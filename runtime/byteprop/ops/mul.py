@@ -29,6 +29,7 @@ class Mul(PairOp):
 class MulSpec(PairSpec[Mul]):
     name = "mul"
     kind = Mul
+    takes = "int8; equal shapes or broadcasting, constants on either side; fused RELUs"
 
     def params(self, at: Placed[Mul]) -> Params:
         activation = at.op.activation

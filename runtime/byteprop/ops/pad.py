@@ -44,6 +44,7 @@ class Pad(Op):
 class PadSpec(OpSpec[Pad]):
     name = "pad"
     kind = Pad
+    takes = "int8 and uint8, by constants"
 
     def check(self, at: Placed[Pad]) -> None:
         refuse_unless_same_type(at)

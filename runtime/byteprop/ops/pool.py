@@ -63,6 +63,7 @@ class Pool(Op):
 class PoolSpec(OpSpec[Pool]):
     name = "pool"
     kind = Pool
+    takes = "int8; any window, stride and padding, output with the input's scale; fused RELUs"
 
     def check(self, at: Placed[Pool]) -> None:
         refuse_unless_int8(at)

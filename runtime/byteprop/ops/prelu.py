@@ -27,6 +27,7 @@ class Prelu(PairOp):
 class PreluSpec(PairSpec[Prelu]):
     name = "prelu"
     kind = Prelu
+    takes = "int8; slopes of any shape that broadcasts to the input's"
 
     def check(self, at: Placed[Prelu]) -> None:
         super().check(at)

@@ -34,6 +34,7 @@ class ReduceMax(Op):
 class ReduceMaxSpec(OpSpec[ReduceMax]):
     name = "reduce_max"
     kind = ReduceMax
+    takes = "int8, over any axes, output with the input's scale"
 
     def check(self, at: Placed[ReduceMax]) -> None:
         check_reduction(at, at.op.axes)

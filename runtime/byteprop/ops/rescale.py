@@ -56,6 +56,10 @@ class Rescale(Op):
 class RescaleSpec(OpSpec[Rescale]):
     name = "rescale"
     kind = Rescale
+    takes = (
+        "int8 and uint8; QUANTIZE and DEQUANTIZE from and to float32 at inputs and outputs "
+        "of the model"
+    )
     in_place = InPlace.LAST_READER
 
     def check(self, at: Placed[Rescale]) -> None:

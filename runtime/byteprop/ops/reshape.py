@@ -38,6 +38,7 @@ class Reshape(Op):
 class ReshapeSpec(OpSpec[Reshape]):
     name = "reshape"
     kind = Reshape
+    takes = "int8 and uint8, to a constant shape"
     in_place = InPlace.ALIAS
 
     def check(self, at: Placed[Reshape]) -> None:

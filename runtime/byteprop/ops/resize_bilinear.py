@@ -45,6 +45,7 @@ class ResizeBilinear(Resize):
 class ResizeBilinearSpec(OpSpec[ResizeBilinear]):
     name = "resize_bilinear"
     kind = ResizeBilinear
+    takes = "int8, to any size, with any of its options"
 
     def check(self, at: Placed[ResizeBilinear]) -> None:
         check_resize(at)

@@ -50,6 +50,7 @@ class ResizeNearest(Resize):
 class ResizeNearestSpec(OpSpec[ResizeNearest]):
     name = "resize_nearest"
     kind = ResizeNearest
+    takes = "int8; RESIZE_NEAREST_NEIGHBOR to any size, with any of its options; TILE by constants"
 
     def check(self, at: Placed[ResizeNearest]) -> None:
         check_resize(at)

@@ -45,6 +45,7 @@ class Slice(Op):
 class SliceSpec(OpSpec[Slice]):
     name = "slice"
     kind = Slice
+    takes = "int8 and uint8, by constants"
 
     def check(self, at: Placed[Slice]) -> None:
         refuse_unless_same_type(at)

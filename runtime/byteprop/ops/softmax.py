@@ -48,6 +48,7 @@ class Softmax(Op):
 class SoftmaxSpec(OpSpec[Softmax]):
     name = "softmax"
     kind = Softmax
+    takes = f"int8, over a last axis of up to {MAX_CLASSES} classes"
     in_place = InPlace.LAST_READER
 
     def check(self, at: Placed[Softmax]) -> None:

@@ -144,6 +144,7 @@ class OpSpec(ABC, Generic[O]):
 
     name: str  # as bp_op_name has it
     kind: type[O]
+    takes = "int8"  # what of the op is supported, for the table in the README
     in_place = InPlace.NEVER
     # Bits of the parameters' first word that an image may leave out: claims that the reader checks.
     claims = 0

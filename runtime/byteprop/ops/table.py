@@ -83,6 +83,7 @@ class Table(Op):
 class TableSpec(OpSpec[Table]):
     name = "table"
     kind = Table
+    takes = "int8"
     in_place = InPlace.LAST_READER
 
     def check(self, at: Placed[Table]) -> None:

@@ -39,6 +39,7 @@ class Transpose(Op):
 class TransposeSpec(OpSpec[Transpose]):
     name = "transpose"
     kind = Transpose
+    takes = "int8 and uint8"
 
     def check(self, at: Placed[Transpose]) -> None:
         refuse_unless_same_type(at)

@@ -43,6 +43,7 @@ class TransposeConv(Convolution):
 class TransposeConvSpec(ConvolutionSpec[TransposeConv]):
     name = "transpose_conv"
     kind = TransposeConv
+    takes = "int8; any kernel and padding, one scale per tensor or per channel; fused RELUs"
     channel_axis = 0
     claims = 0
 
