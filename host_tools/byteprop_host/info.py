@@ -93,10 +93,10 @@ class ModelInfo:
                 "",
                 _layer_table(self.layers),
                 "",
-                f"MACs   {self.macs:,}",
+                f"MACs   {self.macs:,} multiply-accumulates per inference",
                 *([f"dead   {left_out}"] if left_out else []),
-                f"arena  {self.arena_bytes:,} bytes of RAM{self._fullest()}",
-                f"image  {self.image.text}, as boards have it: without names",
+                f"arena  {self.arena_bytes:,} bytes of RAM for activations{self._fullest()}",
+                f"image  {self.image.text}: the model as boards store it, without names",
                 f"train  {self.training.text()}",
                 "",
                 *([_choice_table(self.choices), ""] if self.choices else []),
@@ -109,7 +109,8 @@ class ModelInfo:
         if not self.layers:
             return ""
         layer = max(self.layers, key=lambda layer: layer.ram_bytes)
-        return f"; layer {layer.info.index} ({layer.info.op}) uses {layer.ram_bytes:,} of them"
+        where = f"in layer {layer.info.index} ({layer.info.op})"
+        return f"; most are in use {where}: {layer.ram_bytes:,}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -284,7 +285,7 @@ def _board_table(boards: tuple[BoardMemory, ...]) -> str:
             ]
             for b in boards
         ],
-        header=["board", "fits", "RAM bytes", "flash bytes", "trains, RAM bytes"],
+        header=["board", "fits", "RAM bytes", "flash bytes", "training fits, RAM bytes"],
         right=frozenset({2, 3, 4}),
     )
 

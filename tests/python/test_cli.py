@@ -113,7 +113,9 @@ def test_info_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", str(FASHION)]) == 0
     text = capsys.readouterr().out
     assert "784 -> 20, per channel, relu" in text
-    assert "arena  804 bytes of RAM; layer 1 (Dense) uses 804 of them" in text
+    assert (
+        "arena  804 bytes of RAM for activations; most are in use in layer 1 (Dense): 804" in text
+    )
     assert "15,880" in text
 
 

@@ -188,9 +188,9 @@ def test_a_warning_is_a_remark(
 ) -> None:
     load = byteprop.load
 
-    def warned(path: Path) -> byteprop.Model:
+    def warned(path: Path, **options: bool) -> byteprop.Model:
         warnings.warn(f"strange {ESCAPE}", byteprop.TrainingWarning, stacklevel=1)
-        return load(path)
+        return load(path, **options)
 
     monkeypatch.setattr(byteprop, "load", warned)
     assert main(["info", str(DIGITS)]) == 0
@@ -210,7 +210,7 @@ def test_an_error_is_json_too(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_unexpected_exception_ends_with_2(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(path: object) -> None:
+    def fail(path: object, **options: bool) -> None:
         raise RecursionError("too deep")
 
     monkeypatch.setattr(byteprop, "load", fail)
