@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from byteprop.float_ops.spec import Fixed, FloatOp
+from byteprop.float_ops.spec import LEAST_SCALE, Fixed, FloatOp
 from byteprop.graph.float_graph import Array, Node
 
 
@@ -46,6 +46,7 @@ class HardSwish(FloatOp):
     """x relu6(x + 3) / 6."""
 
     names = ("HARD_SWISH",)
+    least_scale = LEAST_SCALE
 
     def run(self, node: Node, x: list[Any]) -> list[Array]:
         return [x[0] * np.clip(x[0] + 3, 0, 6) / 6]
@@ -55,17 +56,27 @@ class Elu(FloatOp):
     """x from 0 up, exp(x) - 1 below."""
 
     names = ("ELU",)
+    least_scale = LEAST_SCALE
 
     def run(self, node: Node, x: list[Any]) -> list[Array]:
         return [np.where(x[0] >= 0, x[0], np.expm1(np.minimum(x[0], 0)))]
 
 
 class Relu(FloatOp):
-    """Clipped."""
+    """x from 0 up."""
 
-    names = ("RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1")
+    names = ("RELU",)
+
+    def run(self, node: Node, x: list[Any]) -> list[Array]:
+        return [np.maximum(x[0], 0)]
+
+
+class BoundedRelu(FloatOp):
+    """x between two bounds."""
+
+    names = ("RELU6", "RELU_N1_TO_1", "RELU_0_TO_1")
+    least_scale = LEAST_SCALE
 
     def run(self, node: Node, x: list[Any]) -> list[Array]:
         low = -1 if node.name == "RELU_N1_TO_1" else 0
-        high = {"RELU": np.inf, "RELU6": 6}.get(node.name, 1)
-        return [np.clip(x[0], low, high)]
+        return [np.clip(x[0], low, 6 if node.name == "RELU6" else 1)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from byteprop.float_ops.spec import Fixed, FloatOp
+from byteprop.float_ops.spec import LEAST_SCALE, Fixed, FloatOp
 from byteprop.graph.float_graph import Array, Node
 
 
@@ -17,6 +17,7 @@ class Softmax(FloatOp):
     table = "Softmax"
     fields = ("Beta",)
     scales = Fixed(1 / 256, -128)
+    least_scale = LEAST_SCALE
 
     def run(self, node: Node, x: list[Any]) -> list[Array]:
         scaled = x[0] * x[0].dtype.type(node.options.get("Beta", 1.0))

@@ -15,6 +15,7 @@ from byteprop.graph.float_graph import Array, Node
 # Of tflite.ActivationFunctionType.
 _BOUNDS = {0: (-np.inf, np.inf), 1: (0.0, np.inf), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
 FUSED = "FusedActivationFunction"
+LEAST_SCALE = 2.0**-20
 
 
 class Scales(Enum):
@@ -49,6 +50,9 @@ class FloatOp(ABC):
     lists: tuple[str, ...] = ()  # of the fields those that are vectors
     scales: Scales | Fixed = Scales.OWN
     weights: Weights | None = None
+    # Of inputs and outputs. An op that compares with a number has no use for steps far below it,
+    # and TensorFlow Lite no multiplier for them.
+    least_scale: float = 0.0
 
     @abstractmethod
     def run(self, node: Node, x: list[Any]) -> list[Array]:

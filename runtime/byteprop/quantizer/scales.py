@@ -12,7 +12,7 @@ import numpy as np
 
 from byteprop.errors import ArgumentError
 from byteprop.float_ops import float_ops
-from byteprop.float_ops.spec import Fixed, Scales
+from byteprop.float_ops.spec import FUSED, LEAST_SCALE, Fixed, Scales
 from byteprop.graph.float_graph import FloatGraph
 from byteprop.quantizer.calibration import Observed, Range
 
@@ -58,20 +58,15 @@ def plan_scales(
 ) -> Plan:
     """method: of calibration.METHODS, for tensors inside the network; inputs and outputs have the
     whole range that they take. known: ranges of inputs that are not measured."""
-    fixed = _fixed(graph)
-    ends = {*graph.inputs, *graph.outputs}
+    fixed, least = _fixed(graph), _least_scales(graph)
     plan = Plan({}, {})
     for members in _groups(graph):
         stated = {fixed[t] for t in members if t in fixed}
-        ranges = [
-            known[t] if t in known
-            else observed.seen[t].limits("minmax" if t in ends else method)
-            for t in members if t in observed.seen
-        ]  # fmt: skip
-        low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
-        if _feeds_softmax_alone(graph, members):
-            low = max(low, min(observed.seen[t].least for t in members if t in observed.seen))
+        low, high = _range(graph, observed, method, known, members)
         scale = scale_of((low, high))
+        floor = max(least[t] for t in members) / float(scale.scale)
+        if floor > 1:
+            scale = scale_of((low * floor, high * floor))
         if len(stated) == 1 and _covers(next(iter(stated)), low, high):
             (only,) = stated
             scale = Scale(np.float32(only.scale), only.zero_point)
@@ -82,6 +77,35 @@ def plan_scales(
                 if own != scale:
                     plan.fixed[t] = own
     return plan
+
+
+def _range(
+    graph: FloatGraph, observed: Observed, method: str, known: dict[int, Range], members: list[int]
+) -> Range:
+    """Of tensors that have one scale."""
+    ends = {*graph.inputs, *graph.outputs}
+    seen = {t: observed.seen[t] for t in members if t in observed.seen}
+    ranges = [
+        known[t] if t in known else found.limits("minmax" if t in ends else method)
+        for t, found in seen.items()
+    ]
+    low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
+    if _feeds_softmax_alone(graph, members):
+        low = max(low, min(found.least for found in seen.values()))
+    return low, high
+
+
+def _least_scales(graph: FloatGraph) -> dict[int, float]:
+    """By tensor; 0 for most."""
+    least: dict[int, float] = dict.fromkeys(range(len(graph.tensors)), 0.0)
+    for node in graph.nodes:
+        own = float_ops()[node.name].least_scale
+        fused = LEAST_SCALE if node.options.get(FUSED, 0) > 1 else 0.0
+        for t in graph.numbers((*node.inputs, *node.outputs)):
+            least[t] = max(least[t], own)
+        for t in node.outputs:
+            least[t] = max(least[t], fused)
+    return least
 
 
 def _covers(fixed: Fixed, low: float, high: float) -> bool:
