@@ -86,6 +86,7 @@ extern const bp_packed_isa_t bp_packed_avx512vnni, bp_packed_avxvnni, bp_packed_
 #define BP_ISA_NAME "armv7em"
 #define BP_ISA_DOT_ROWS bp_dot_rows_s8_armv7em
 #define BP_ISA_SGD_ROW bp_sgd_row_s16_armv7em
+#define BP_ISA_FINISH_ROWS bp_finish_rows_s8_thumb2
 #define BP_ISA_CONV_COLUMNS bp_conv_columns_s8_armv7em
 #define BP_ISA_CONV_BLOCK bp_conv_block_s8_armv7em
 #define BP_ISA_CONV_PIXELS 4
@@ -98,6 +99,7 @@ extern const bp_packed_isa_t bp_packed_avx512vnni, bp_packed_avxvnni, bp_packed_
 #define BP_ISA_DOT_ROWS bp_dot_rows_s8_armv7m
 #define BP_ISA_DEPTHWISE_SPREAD bp_depthwise_spread_s8_armv7m
 #define BP_ISA_DEPTHWISE_OUTPUTS bp_depthwise_outputs_s8_armv7m
+#define BP_ISA_FINISH_ROWS bp_finish_rows_s8_thumb2
 #define BP_ISA_CONV_COLUMNS bp_conv_columns_s8_armv7m
 #define BP_ISA_CONV_BLOCK bp_conv_block_s8_armv7m
 #define BP_ISA_CONV_PIXELS 4
@@ -189,6 +191,10 @@ bp_patch_sums_t BP_ISA_PATCH_SUMS;
 #define BP_ISA_PLANE_BYTES 1
 #endif
 
+#ifndef BP_ISA_FINISH_ROWS
+#define BP_ISA_FINISH_ROWS bp_finish_rows_s8
+#endif
+bp_finish_rows_t BP_ISA_FINISH_ROWS;
 /* 1 if a block of 4 rows is no faster than 4 single rows. */
 #ifndef BP_ISA_ROWS_ARE_SINGLE
 #define BP_ISA_ROWS_ARE_SINGLE 0

@@ -25,6 +25,12 @@ typedef void bp_dot_rows_t(int32_t *acc, const int8_t *x, const uint8_t *weights
 typedef int32_t bp_dot_row_t(const int8_t *x, const uint8_t *row, uint16_t n_in);
 bp_dot_row_t bp_dot_row_s8;
 
+/* y[r] = clamp(requant(bias + acc[r]) + y_zp, y_min, y_max) for n rows of a dense layer, the first of
+ * them number `first`. */
+typedef void bp_finish_rows_t(int8_t *y, const int32_t *acc, const bp_dense_s8_t *p,
+                              uint16_t first, uint8_t n);
+bp_finish_rows_t bp_finish_rows_s8;
+
 /* A block of a convolution: BP_ISA_CONV_PIXELS output pixels. Their inputs are first put into columns,
  * whose form is the CPU's own, in at most BP_CONV_COLUMNS bytes for each weight of a row. */
 

@@ -5,9 +5,8 @@
 
 enum { BLOCK_ROWS = 4 };
 
-/* Rows first .. first + n - 1 from their sums of products. */
-static void finish_rows(int8_t *y, const int32_t *acc, const bp_dense_s8_t *p, uint16_t first,
-                        uint8_t n) {
+void bp_finish_rows_s8(int8_t *y, const int32_t *acc, const bp_dense_s8_t *p, uint16_t first,
+                       uint8_t n) {
     const uint8_t *bias = p->bias + (size_t)4 * first;
     const uint8_t *mult_q31 = p->mult_q31;
     const uint8_t *lshift = p->lshift;
@@ -17,7 +16,6 @@ static void finish_rows(int8_t *y, const int32_t *acc, const bp_dense_s8_t *p, u
         lshift += first;
         step = 1;
     }
-    y += first;
     for (const int32_t *end = acc + n; acc != end; ++acc) {
         int32_t sum = bp_add_wrap(BP_ROM_I32(bias), *acc);
         int32_t scaled = bp_requant(sum, BP_ROM_I32(mult_q31), BP_ROM_I8(lshift));
@@ -48,6 +46,6 @@ void bp_dense_s8(int8_t *y, const int8_t *x, const bp_dense_s8_t *p) {
                 acc[r] = BP_ISA_DOT_ROW(x, row, p->n_in);
             }
         }
-        finish_rows(y, acc, p, j, n);
+        BP_ISA_FINISH_ROWS(y + j, acc, p, j, n);
     }
 }

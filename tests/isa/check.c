@@ -190,8 +190,8 @@ static int8_t defined_output(int32_t sum, uint32_t j, const parameters_t *parame
     return (int8_t)(y < p->y_min ? p->y_min : y > p->y_max ? p->y_max : y);
 }
 
-static void check_dense(check_buffer_t *buffer, uint32_t n_in, uint32_t n_out,
-                        uint8_t per_channel) {
+static void check_dense(check_buffer_t *buffer, uint32_t n_in, uint32_t n_out, uint8_t per_channel,
+                        uint8_t fast) {
     uint32_t row_stride = (n_in + 3) / 4 * 4;
     int8_t *x = (int8_t *)buffer(0, n_in);
     uint8_t *weights = buffer(1, n_out * row_stride);
@@ -202,7 +202,8 @@ static void check_dense(check_buffer_t *buffer, uint32_t n_in, uint32_t n_out,
     for (uint32_t j = 0; j < n_out; ++j) {
         parameters.bias[j] = (int32_t)random_u32() >> 14;
         parameters.mult_q31[j] = any_multiplier();
-        parameters.lshift[j] = (int8_t)(-(int32_t)(random_u32() % 20));
+        parameters.lshift[j] = (int8_t)(fast ? -1 - (int32_t)(random_u32() % 22)
+                                             : -(int32_t)(random_u32() % 20));
     }
     bp_dense_s8_t p = {
         .weights = weights,
@@ -214,8 +215,9 @@ static void check_dense(check_buffer_t *buffer, uint32_t n_in, uint32_t n_out,
         .row_stride = (uint16_t)row_stride,
         .per_channel = per_channel,
         .y_zp = -5,
-        .y_min = -100,
-        .y_max = 90,
+        .y_min = (int8_t)(n_out % 2 ? -100 : -128),
+        .y_max = (int8_t)(n_out % 2 ? 90 : 127),
+        .fast = fast,
     };
     y[n_out] = 77;
     bp_dense_s8(y, x, &p);
@@ -310,8 +312,9 @@ uint32_t check_all(check_buffer_t *buffer, check_report_t *report) {
     }
     for (uint32_t n_out = 1; n_out <= MAX_DENSE_OUT; ++n_out) {
         for (uint32_t n_in = 1; n_in <= MAX_DENSE_IN; n_in += 13) {
-            check_dense(buffer, n_in, n_out, 0);
-            check_dense(buffer, n_in, n_out, 1);
+            for (uint8_t variant = 0; variant < 4; ++variant) {
+                check_dense(buffer, n_in, n_out, variant & 1, variant >> 1);
+            }
         }
     }
     BP_ISA_BEGIN
