@@ -10,7 +10,6 @@
 #define RCC_AHB2ENR BP_REG32(0x4002104C)
 #define RCC_APB1ENR1 BP_REG32(0x40021058)
 #define GPIOA_MODER BP_REG32(0x48000000)
-#define GPIOA_PUPDR BP_REG32(0x4800000C)
 #define GPIOA_AFRL BP_REG32(0x48000020)
 #define GPIOA_AFRH BP_REG32(0x48000024)
 
@@ -22,7 +21,6 @@
 #define AHB2ENR_GPIOA (1u << 0)
 #define APB1ENR1_USART2 (1u << 17)
 #define MODE_ALTERNATE 2u
-#define PULL_UP 1u
 
 static void set_field(volatile uint32_t *reg, uint8_t shift, uint32_t mask, uint32_t value) {
     *reg = (*reg & ~(mask << shift)) | value << shift;
@@ -40,6 +38,5 @@ void bp_stm32_clock_and_pins(void) {
     set_field(&GPIOA_AFRL, 4 * 2, 0xF, 7);
     set_field(&GPIOA_AFRH, 4 * (15 - 8), 0xF, 3);
     set_field(&GPIOA_MODER, 2 * 2, 3, MODE_ALTERNATE);
-    set_field(&GPIOA_MODER, 2 * 15, 3, MODE_ALTERNATE);
-    set_field(&GPIOA_PUPDR, 2 * 15, 3, PULL_UP);
+    /* PA15 is JTDI after reset: an alternate function already, and pulled up (8.4.1, 8.4.4). */
 }

@@ -26,7 +26,7 @@ class Line:
     def send(self, byte: int) -> None:
         self.from_chip.append(byte)
         if self._fd is None:
-            return
+            return  # for `taken`
         while self.from_chip:
             try:
                 sent = os.write(self._fd, bytes(self.from_chip))
@@ -35,3 +35,9 @@ class Line:
             except OSError:  # nobody has the port open
                 return
             del self.from_chip[:sent]
+
+    def taken(self) -> bytes:
+        """What the chip has sent since the last call, for a line without a pseudo-terminal."""
+        sent = bytes(self.from_chip)
+        self.from_chip.clear()
+        return sent

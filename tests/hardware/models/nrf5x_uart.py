@@ -5,7 +5,9 @@ from __future__ import annotations
 from .peripheral import Peripheral
 from .uart import StrictUart
 
-_OUTPUT = 1  # PIN_CNF.DIR
+# PIN_CNF: DIR, INPUT (0: connected), PULL.
+_OUTPUT = 1
+_INPUT_BITS, _INPUT_PULLED_UP = 0xF, 0xC
 
 
 class Nrf5xUart(StrictUart):
@@ -20,11 +22,11 @@ class Nrf5xUart(StrictUart):
         super().__init__(16e6)
         self._tx, self._rx = tx, rx
         self._clock, self._ports = clock, ports
-        self._sends = self._listens = self._has_event = self._has_sent = False
+        self._sends = self._listens = self._has_event = self._has_sent = self._sending = False
 
     def reset(self) -> None:
         super().reset()
-        self._sends = self._listens = self._has_event = self._has_sent = False
+        self._sends = self._listens = self._has_event = self._has_sent = self._sending = False
 
     def pending(self) -> int | None:
         wants = self.registers.get(self.INTENSET, 0) & 4 and self._ready()
@@ -35,14 +37,20 @@ class Nrf5xUart(StrictUart):
             return self._has_event
         if self.registers.get(self.PSELRXD) != self._rx:
             self.fault("the pin of RXD is not the one that the probe is wired to")
-            self.line.to_chip.clear()
-            return False
-        self._has_event = True
-        return True
+        elif self._configured(self._rx) & _INPUT_BITS != _INPUT_PULLED_UP:
+            self.fault("the pin of RXD is no input that is pulled up")
+        else:
+            self._has_event = True
+            return True
+        self.line.to_chip.clear()
+        return False
 
     def read(self, offset: int) -> int:
         if offset == self.TXDRDY:
-            return self._has_sent and self.is_free()
+            was_sending = not self.is_free()
+            self._has_sent = self._has_sent or (self._sending and not was_sending)
+            self._sending = was_sending
+            return self._has_sent
         if offset == self.RXDRDY:
             return self._ready()
         if offset == self.RXD:
@@ -72,7 +80,8 @@ class Nrf5xUart(StrictUart):
             (not self._sends, "STARTTX is missing"),
             (self.registers.get(self.PSELTXD) != self._tx, "the pin of TXD is another"),
             (not self._clock.runs, "the crystal does not run"),
-            (not self._is_output(), "the pin of TXD is no output"),
+            (not self._configured(self._tx) & _OUTPUT, "the pin of TXD is no output"),
+            (not self._port(self._tx).idles_high(self._tx % 32), "the pin of TXD idles low"),
         )
         for is_wrong, what in problems:
             if is_wrong:
@@ -80,10 +89,13 @@ class Nrf5xUart(StrictUart):
                 return
         if self.check_rate(rate):
             self.transmit(byte)
-            self._has_sent = True
+            self._sending = True
 
-    def _is_output(self) -> bool:
-        return bool(self._ports[self._tx // 32].configured(self._tx % 32) & _OUTPUT)
+    def _port(self, pin: int) -> Pins:
+        return self._ports[pin // 32]
+
+    def _configured(self, pin: int) -> int:
+        return self._port(pin).configured(pin % 32)
 
 
 class HighFrequencyClock(Peripheral):
@@ -96,11 +108,24 @@ class HighFrequencyClock(Peripheral):
     def reset(self) -> None:
         super().reset()
         self.runs = False
+        self._looks = 0
+        self._event = True  # left by a boot loader
+
+    def read(self, offset: int) -> int:
+        """The crystal runs when the program has looked a few times."""
+        if offset != self.HFCLKSTARTED:
+            return super().read(offset)
+        if self._looks:
+            self._looks += 1
+            self.runs = self._looks > 4
+            self._event = self._event or self.runs
+        return self._event
 
     def write(self, offset: int, value: int) -> None:
         if offset == self.HFCLKSTART and value:
-            self.runs = True
-            self.registers[self.HFCLKSTARTED] = 1
+            self._looks = 1
+        elif offset == self.HFCLKSTARTED:
+            self._event = bool(value)
         else:
             super().write(offset, value)
 
@@ -127,10 +152,21 @@ class Pins(Peripheral):
     """One GPIO port."""
 
     size = 0x300
+    OUTSET = 0x008
+    _out = 0
 
     def __init__(self, base: int) -> None:
         super().__init__()
         self.base = base
+
+    def write(self, offset: int, value: int) -> None:
+        if offset == self.OUTSET:
+            self._out |= value
+        else:
+            super().write(offset, value)
+
+    def idles_high(self, pin: int) -> bool:
+        return bool(self._out >> pin & 1)
 
     def configured(self, pin: int) -> int:
         return self.registers.get(0x200 + 4 * pin, 2)
