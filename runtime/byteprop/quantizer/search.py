@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,23 +49,19 @@ def best_model(graph: FloatGraph, given: Any, options: Options) -> Model:
     weighted = [i for i, node in enumerate(graph.nodes) if float_ops()[node.name].weights]
     averaged = {graph.nodes[i].inputs[input_operand(graph.nodes[i])] for i in weighted}
     observed = observe(graph, columns, averaged if any(options.corrections) else (), largest)
+
+    def made(way: tuple[str, bool]) -> Model:
+        return _model(graph, observed, known, *way, options.float_border)
+
     ways = [(method, corrects) for method in options.methods for corrects in options.corrections]
-    models = (
-        _model(graph, observed, known, method, corrects, options.float_border)
-        for method, corrects in ways
-    )
     if len(ways) == 1:
-        return next(models)
+        return made(ways[0])
     n = max(1, min(_MOST_COMPARED, _MOST_MACS // max(macs, 1)))
     some = [column[:: max(1, len(column) // n)] for column in columns]
     expected = run(graph, some, largest)
-    best, least = None, math.inf
-    for model in models:
-        error = _error(model, some, expected)
-        if best is None or error < least:
-            best, least = model, error
-    assert best is not None
-    return best
+    # No two models are in memory at once: the best one is made again.
+    errors = [_error(made(way), some, expected) for way in ways]
+    return made(ways[int(np.argmin(errors))])
 
 
 def _columns(graph: FloatGraph, given: Any) -> tuple[list[Array], dict[int, Range]]:
