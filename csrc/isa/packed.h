@@ -35,12 +35,15 @@ typedef struct {
     const uint8_t *weights;
     const uint32_t *words; /* where they begin, from where the window does; in bytes */
     uint32_t n_words;
+    uint32_t row_pixel; /* if windows are 3 neighbouring pixels wide and 1 apart: words of a pixel; else 0 */
     uint32_t channels;
     uint32_t y_step; /* from one pixel of y to the next */
     bp_packed_scaling_t scaling;
 } bp_packed_conv_t;
 
-/* n pixels, from where their windows begin in the image: pixels[i], in bytes. */
+/* n pixels, from where their windows begin in the image: pixels[i], in bytes, ascending. There are
+ * pixels up to a multiple of BP_PACKED_PIXELS, with repetitions of the last one. */
+enum { BP_PACKED_PIXELS = 8 };
 typedef void bp_packed_conv_run_t(int8_t *y, const uint8_t *image, const uint32_t *pixels,
                                   uint32_t n, const bp_packed_conv_t *p);
 

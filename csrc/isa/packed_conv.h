@@ -4,6 +4,7 @@
  *   PACKED_TARGET, PACKED_INLINE   how functions and helpers are declared
  *   vec_t, LANES                   a vector of int32
  *   PIXELS                         in a block, 4 or 8: 2 sums for each are in registers
+ *   PIXELS_IN_ROWS                 1: there are 8, and registers for 13 vectors more
  *   load_weights(w)                a vector of words of weights
  *   broadcast(x)                   a word of an image in every lane
  *   dot(sum, x, w)                 sum + products of a word's elements, added up
@@ -22,21 +23,16 @@
 
 enum { VECTOR_BYTES = 4 * LANES };
 
-/* Where the window of pixel i begins. What is missing is computed like the last one. */
-PACKED_INLINE const uint8_t *window_of(const uint8_t *image, const uint32_t *pixels, uint32_t n,
-                                       uint32_t i) {
-    return image + (size_t)pixels[i < n ? i : n - 1];
-}
-
-/* A panel's results for n pixels, n <= most. With one vector of channels, the even and the odd words
+/* Results for the first `most` of n pixels. With one vector of channels, the even and the odd words
  * have a sum each: one alone would wait for itself. */
 #define EACH_PIXEL(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
 PACKED_INLINE void put_block(int8_t *y, const uint8_t *image, const uint32_t *pixels, uint32_t n,
-                             const uint8_t *w, uint32_t channel, const bp_packed_conv_t *p,
-                             uint32_t most, uint32_t vectors) {
+                             const uint8_t *w, uint32_t width, const bp_packed_conv_t *p,
+                             const scaling_t *s, const scaling_t *t, uint32_t most,
+                             uint32_t vectors) {
 #define BEGIN(i)                                                                                   \
-    vec_t a##i = bias, b##i = bias_b;                                                              \
-    const uint8_t *const x##i = i < most ? window_of(image, pixels, n, i) : image;
+    vec_t a##i = s->bias, b##i = vectors == 1 ? zero_sums() : t->bias;                             \
+    const uint8_t *const x##i = image + (i < most ? (size_t)pixels[i] : 0);
 #define ADD(i)                                                                                     \
     if (i < most) {                                                                                \
         const vec_t x = broadcast(x##i + at);                                                      \
@@ -47,9 +43,6 @@ PACKED_INLINE void put_block(int8_t *y, const uint8_t *image, const uint32_t *pi
     if (i < most) {                                                                                \
         a##i = dot(a##i, broadcast(x##i + (size_t)*word), last);                                   \
     }
-    const vec_t bias = load_sums(p->scaling.bias + channel);
-    const vec_t bias_b =
-        vectors == 1 ? zero_sums() : load_sums(p->scaling.bias + channel + LANES);
     EACH_PIXEL(BEGIN)
     const uint32_t *word = p->words, *const end = word + p->n_words;
     const uint32_t at_once = vectors == 1 ? 2 : 1;
@@ -66,78 +59,145 @@ PACKED_INLINE void put_block(int8_t *y, const uint8_t *image, const uint32_t *pi
 #undef BEGIN
 #undef ADD
 #undef ADD_LAST
-    const scaling_t s = load_scaling(&p->scaling, channel);
-    const uint32_t width = p->channels - channel;
     const size_t step = p->y_step;
     if (vectors == 1) {
-        put_results(y, step, n, width, add(a0, b0), add(a1, b1), add(a2, b2), add(a3, b3), &s, &s);
+        put_results(y, step, n, width, add(a0, b0), add(a1, b1), add(a2, b2), add(a3, b3), s, s);
         if (most > 4 && n > 4) {
             put_results(y + 4 * step, step, n - 4, width, add(a4, b4), add(a5, b5), add(a6, b6),
-                        add(a7, b7), &s, &s);
+                        add(a7, b7), s, s);
         }
         return;
     }
-    const scaling_t t = load_scaling(&p->scaling, channel + LANES);
-    put_results(y, step, n, width, a0, b0, a1, b1, &s, &t);
+    put_results(y, step, n, width, a0, b0, a1, b1, s, t);
     if (most > 2 && n > 2) {
-        put_results(y + 2 * step, step, n - 2, width, a2, b2, a3, b3, &s, &t);
+        put_results(y + 2 * step, step, n - 2, width, a2, b2, a3, b3, s, t);
     }
     if (most > 4 && n > 4) {
-        put_results(y + 4 * step, step, n - 4, width, a4, b4, a5, b5, &s, &t);
+        put_results(y + 4 * step, step, n - 4, width, a4, b4, a5, b5, s, t);
     }
     if (most > 4 && n > 6) {
-        put_results(y + 6 * step, step, n - 6, width, a6, b6, a7, b7, &s, &t);
+        put_results(y + 6 * step, step, n - 6, width, a6, b6, a7, b7, s, t);
     }
 }
+
+#if PIXELS_IN_ROWS
+/* One vector of channels of 8 pixels in a row whose windows are 3 pixels wide: each of the 10 pixels
+ * below is loaded once for the up to 3 windows that have it. */
+PACKED_INLINE void put_row(int8_t *y, const uint8_t *image, const uint32_t *pixels, uint32_t n,
+                           const uint8_t *w, uint32_t width, const bp_packed_conv_t *p,
+                           const scaling_t *s, const scaling_t *t, uint32_t most,
+                           uint32_t vectors) {
+#define BEGIN(i) vec_t a##i = s->bias, b##i = zero_sums();
+#define LOAD(i) const vec_t x##i = broadcast(x + (size_t)i * pixel);
+#define ADD(i, j, k)                                                                               \
+    a##i = dot(a##i, x##i, first);                                                                 \
+    b##i = dot(b##i, x##j, second);                                                                \
+    a##i = dot(a##i, x##k, third);
+    (void)most, (void)vectors;
+    const size_t words = p->row_pixel, pixel = 4 * words, next = words * VECTOR_BYTES;
+    EACH_PIXEL(BEGIN)
+    for (const uint32_t *row = p->words, *end = row + p->n_words; row != end; row += 3 * words) {
+        const uint8_t *x = image + (size_t)pixels[0] + (size_t)row[0];
+        for (size_t word = words; word != 0; --word, x += 4, w += VECTOR_BYTES) {
+            const vec_t first = load_weights(w), second = load_weights(w + next);
+            const vec_t third = load_weights(w + 2 * next);
+            EACH_PIXEL(LOAD)
+            LOAD(8)
+            LOAD(9)
+            ADD(0, 1, 2)
+            ADD(1, 2, 3)
+            ADD(2, 3, 4)
+            ADD(3, 4, 5)
+            ADD(4, 5, 6)
+            ADD(5, 6, 7)
+            ADD(6, 7, 8)
+            ADD(7, 8, 9)
+        }
+        w += 2 * next;
+    }
+#undef BEGIN
+#undef LOAD
+#undef ADD
+    const size_t step = p->y_step;
+    put_results(y, step, n, width, add(a0, b0), add(a1, b1), add(a2, b2), add(a3, b3), s, t);
+    put_results(y + 4 * step, step, n - 4, width, add(a4, b4), add(a5, b5), add(a6, b6),
+                add(a7, b7), s, t);
+}
+
+static int are_in_row(const uint32_t *pixels, const bp_packed_conv_t *p) {
+    return p->row_pixel != 0 && pixels[7] - pixels[0] == 7 * 4 * p->row_pixel;
+}
+#else
+#define put_row put_block
+#define are_in_row(pixels, p) 0
+#endif
 #undef EACH_PIXEL
 
-/* Each form is a function of its own, so that its sums get all registers. */
-typedef void put_block_t(int8_t *y, const uint8_t *image, const uint32_t *pixels, uint32_t n,
-                         const uint8_t *w, uint32_t channel, const bp_packed_conv_t *p);
-#define PUT_BLOCK(name, most, vectors)                                                             \
+/* A panel's results for n pixels, `most` at a time. Each form is a function of its own, so that its
+ * sums get all registers. */
+typedef void put_pixels_t(int8_t *y, const uint8_t *image, const uint32_t *pixels, uint32_t n,
+                          const uint8_t *w, uint32_t channel, const bp_packed_conv_t *p);
+#define PUT_PIXELS(name, block, most, vectors)                                                     \
     static PACKED_TARGET __attribute__((noinline)) void name(                                      \
         int8_t *y, const uint8_t *image, const uint32_t *pixels, uint32_t n, const uint8_t *w,     \
         uint32_t channel, const bp_packed_conv_t *p) {                                             \
-        put_block(y, image, pixels, n, w, channel, p, most, vectors);                              \
+        const scaling_t s = load_scaling(&p->scaling, channel);                                    \
+        const scaling_t t = vectors == 1 ? s : load_scaling(&p->scaling, channel + LANES);         \
+        for (uint32_t done = 0; done < n; done += most) {                                          \
+            block(y, image, pixels + done, n - done, w, p->channels - channel, p, &s,              \
+                  vectors == 1 ? &s : &t, most, vectors);                                          \
+            y += (size_t)most * p->y_step;                                                         \
+        }                                                                                          \
     }
-PUT_BLOCK(put_all_1, PIXELS, 1)
-PUT_BLOCK(put_half_1, PIXELS / 2, 1)
-PUT_BLOCK(put_one_1, 1, 1)
-PUT_BLOCK(put_all_2, PIXELS, 2)
-PUT_BLOCK(put_half_2, PIXELS / 2, 2)
-PUT_BLOCK(put_one_2, 1, 2)
-#undef PUT_BLOCK
+PUT_PIXELS(put_rows_1, put_row, PIXELS, 1)
+PUT_PIXELS(put_all_1, put_block, PIXELS, 1)
+PUT_PIXELS(put_half_1, put_block, PIXELS / 2, 1)
+PUT_PIXELS(put_one_1, put_block, 1, 1)
+PUT_PIXELS(put_all_2, put_block, PIXELS, 2)
+PUT_PIXELS(put_half_2, put_block, PIXELS / 2, 2)
+PUT_PIXELS(put_one_2, put_block, 1, 2)
+#undef PUT_PIXELS
+
+typedef struct {
+    put_pixels_t *all, *rows, *half, *one;
+} forms_t;
+
+/* How many pixels from the first on have the same form, in whole blocks if there is more than half
+ * of one. */
+static uint32_t alike(const uint32_t *pixels, uint32_t n, const bp_packed_conv_t *p) {
+    const uint32_t blocks = (n + PIXELS / 2 - 1) / PIXELS;
+    const int in_row = are_in_row(pixels, p);
+    uint32_t i = 1;
+    while (i < blocks && are_in_row(pixels + (size_t)i * PIXELS, p) == in_row) {
+        ++i;
+    }
+    return i * PIXELS < n ? i * PIXELS : n;
+}
 
 static PACKED_TARGET void put_panel(int8_t *y, const uint8_t *image, const uint32_t *pixels,
                                     uint32_t n, const uint8_t *w, uint32_t channel,
-                                    const bp_packed_conv_t *p, put_block_t *all, put_block_t *half,
-                                    put_block_t *one) {
+                                    const bp_packed_conv_t *p, const forms_t *forms) {
     while (n > PIXELS / 2) {
-        const uint32_t done = n < PIXELS ? n : PIXELS;
-        all(y, image, pixels, done, w, channel, p);
+        const uint32_t done = alike(pixels, n, p);
+        (are_in_row(pixels, p) ? forms->rows : forms->all)(y, image, pixels, done, w, channel, p);
         y += (size_t)done * p->y_step;
         pixels += done;
         n -= done;
     }
-    if (n > 1) {
-        half(y, image, pixels, n, w, channel, p);
-    } else if (n == 1) {
-        one(y, image, pixels, n, w, channel, p);
+    if (n != 0) {
+        (n > 1 ? forms->half : forms->one)(y, image, pixels, n, w, channel, p);
     }
 }
 
 static PACKED_TARGET void packed_conv(int8_t *y, const uint8_t *image, const uint32_t *pixels,
                                       uint32_t n, const bp_packed_conv_t *p) {
+    static const forms_t one_vector = {put_all_1, put_rows_1, put_half_1, put_one_1};
+    static const forms_t two_vectors = {put_all_2, put_all_2, put_half_2, put_one_2};
     const size_t vector = (size_t)p->n_words * VECTOR_BYTES;
     const uint8_t *w = p->weights;
     for (uint32_t channel = 0; channel < p->channels; channel += 2 * LANES, w += 2 * vector) {
-        if (p->channels - channel > LANES) {
-            put_panel(y + (size_t)channel, image, pixels, n, w, channel, p, put_all_2, put_half_2,
-                      put_one_2);
-        } else {
-            put_panel(y + (size_t)channel, image, pixels, n, w, channel, p, put_all_1, put_half_1,
-                      put_one_1);
-        }
+        const forms_t *forms = p->channels - channel > LANES ? &two_vectors : &one_vector;
+        put_panel(y + (size_t)channel, image, pixels, n, w, channel, p, forms);
     }
 }
 

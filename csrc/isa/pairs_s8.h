@@ -20,10 +20,15 @@ PACKED_INLINE rescale_t rescale_of(int32_t mult_q31, int8_t lshift) {
     };
 }
 
-/* As bp_requant for |x| < 2^29: what is added for the rounding does not overflow. */
-PACKED_INLINE vec_t rescaled(vec_t x, const rescale_t *r) {
-    const vec_t rounding = add(both(sign(x), r->has_shift), r->rounding);
-    return shift_right(add(mul_high(x, r->mult), rounding), r->rshift);
+/* As bp_requant, of 2 * x. |x| < 2^29: what is added for the rounding does not overflow. shifts: the
+ * shift is not by 0. */
+PACKED_INLINE vec_t rescaled_twice(vec_t twice, const rescale_t *r, int shifts) {
+    const vec_t below = shifts ? sign(twice) : both(sign(twice), r->has_shift);
+    return shift_right(add(mul_high_twice(twice, r->mult), add(below, r->rounding)), r->rshift);
+}
+
+PACKED_INLINE vec_t rescaled(vec_t x, const rescale_t *r, int shifts) {
+    return rescaled_twice(add(x, x), r, shifts);
 }
 
 /* ---- add ---- */
@@ -34,16 +39,21 @@ typedef struct {
     range_t range;
 } add_t;
 
-/* The input with the larger scale is multiplied by 1/2, which needs no rounding. */
-PACKED_INLINE vec_t term(const int8_t *x, const add_t *a, int operand, int is_half) {
+/* The input with the larger scale is multiplied by 1/2, which needs no rounding; then the other one
+ * is shifted, by one bit at least. */
+PACKED_INLINE vec_t term(const int8_t *x, const add_t *a, int operand, int halves) {
     const vec_t value = sub(widened(x), a->x_zp[operand]);
-    return is_half ? shift_left(value, 19) : rescaled(shift_left(value, 20), &a->input[operand]);
+    return halves >> operand & 1
+               ? shift_left(value, 19)
+               : rescaled_twice(shift_left(value, 21), &a->input[operand], halves != 0);
 }
 
 PACKED_INLINE vec_t sum_of(const int8_t *x1, const int8_t *x2, const add_t *a, int halves,
                            int subtract) {
-    const vec_t first = term(x1, a, 0, halves & 1), second = term(x2, a, 1, halves & 2);
-    return add(rescaled(subtract ? sub(first, second) : add(first, second), &a->output), a->y_zp);
+    const vec_t first = term(x1, a, 0, halves), second = term(x2, a, 1, halves);
+    const vec_t sum = subtract ? sub(first, second) : add(first, second);
+    const vec_t y = rescaled(sum, &a->output, halves != 0);
+    return halves != 0 ? y : add(y, a->y_zp);
 }
 
 PACKED_INLINE void add_vectors(int8_t *y, const int8_t *x1, const int8_t *x2, uint32_t n,
@@ -56,14 +66,23 @@ PACKED_INLINE void add_vectors(int8_t *y, const int8_t *x1, const int8_t *x2, ui
     }
 }
 
-static int is_half(const bp_add_t *p, int operand) {
-    return p->mult_q31[operand] == (int32_t)1 << 30 && p->lshift[operand] == 0;
+/* Which input is multiplied by 1/2, as 1 or 2, if the other and the sum are shifted, the sum by few
+ * enough bits to add the zero point before; 0: none of it. */
+static int halves_of(const bp_add_t *p) {
+    for (int i = 0; i < 2; ++i) {
+        if (p->mult_q31[i] == (int32_t)1 << 30 && p->lshift[i] == 0 && p->lshift[1 - i] < 0 &&
+            p->lshift[2] < 0 && p->lshift[2] >= -22) {
+            return 1 << i;
+        }
+    }
+    return 0;
 }
 
 static PACKED_TARGET void add_s8(int8_t *y, const int8_t *x1, const int8_t *x2, uint32_t n,
                                  const bp_add_t *p) {
     const uint32_t whole = n & ~(uint32_t)(4 * LANES - 1);
-    const add_t a = {
+    const int halves = p->subtract ? 0 : halves_of(p);
+    add_t a = {
         .input = {rescale_of(p->mult_q31[0], p->lshift[0]),
                   rescale_of(p->mult_q31[1], p->lshift[1])},
         .output = rescale_of(p->mult_q31[2], p->lshift[2]),
@@ -71,11 +90,14 @@ static PACKED_TARGET void add_s8(int8_t *y, const int8_t *x1, const int8_t *x2, 
         .y_zp = set_all(p->y_zp),
         .range = range_of(p->y_min, p->y_max),
     };
+    if (halves != 0) {
+        a.output.rounding = set_all(bp_short_rounding(p->y_zp, (uint8_t)-p->lshift[2]));
+    }
     if (p->subtract) {
         add_vectors(y, x1, x2, whole, &a, 0, 1);
-    } else if (is_half(p, 0)) {
+    } else if (halves == 1) {
         add_vectors(y, x1, x2, whole, &a, 1, 0);
-    } else if (is_half(p, 1)) {
+    } else if (halves == 2) {
         add_vectors(y, x1, x2, whole, &a, 2, 0);
     } else {
         add_vectors(y, x1, x2, whole, &a, 0, 0);
@@ -94,7 +116,7 @@ typedef struct {
 PACKED_INLINE vec_t product_of(const int8_t *x1, const int8_t *x2, const mul_t *m) {
     const vec_t product =
         mul(sub(widened(x1), m->x_zp[0]), sub(widened(x2), m->x_zp[1]));
-    return add(rescaled(product, &m->output), m->y_zp);
+    return add(rescaled(product, &m->output, 0), m->y_zp);
 }
 
 static PACKED_TARGET void mul_s8(int8_t *y, const int8_t *x1, const int8_t *x2, uint32_t n,

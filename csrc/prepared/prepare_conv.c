@@ -8,7 +8,7 @@
 /* Convolutions, and dense layers as convolutions of images of one pixel. */
 
 /* Pixels whose windows are looked up at once. */
-enum { PIXELS_AT_ONCE = 64 };
+enum { PIXELS_AT_ONCE = 8 * BP_PACKED_PIXELS };
 
 typedef struct {
     bp_canvas_t canvas;
@@ -51,6 +51,9 @@ static void run_images(int8_t *y, const uint8_t *work, const conv_t *c) {
             }
         }
     }
+    for (uint32_t i = n; i % BP_PACKED_PIXELS != 0; ++i) {
+        pixels[i] = pixels[n - 1];
+    }
     if (n != 0) {
         run_pixels(y, work, pixels, n, c);
     }
@@ -84,6 +87,14 @@ static runs_t runs_of(const conv_t *c) {
     }
     runs.words = (runs.taps * c->canvas.element_bytes + 3) / 4;
     return runs;
+}
+
+static uint32_t row_pixel_of(const conv_t *c, const runs_t *runs) {
+    const bp_window_t *columns = &c->shape.window[1];
+    const uint32_t bytes = c->shape.x_channels * c->canvas.element_bytes;
+    const int is_row = c->groups == 1 && columns->kernel == 3 && columns->stride == 1 &&
+                       columns->dilation == 1 && runs->n == c->shape.window[0].kernel;
+    return is_row && bytes % 4 == 0 ? bytes / 4 : 0;
 }
 
 static const uint32_t *pack_words(bp_store_t *store, const conv_t *c, const runs_t *runs) {
@@ -151,6 +162,7 @@ static void pack(bp_store_t *store, conv_t *to, const conv_t *c, const bp_channe
             .weights = pack_weights(store, channels, g * n, end, &runs, isa),
             .words = words,
             .n_words = runs.n * runs.words,
+            .row_pixel = row_pixel_of(c, &runs),
             .channels = n,
             .y_step = c->shape.y_channels,
             .scaling =

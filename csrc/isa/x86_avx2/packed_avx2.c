@@ -7,6 +7,7 @@
 #include "isa/x86_avx2/vec_avx2.h"
 
 enum { PIXELS = 4 };
+#define PIXELS_IN_ROWS 0
 /* Pairs of taps, as int16: the first two, and the other two. */
 typedef struct {
     __m256i first, second;

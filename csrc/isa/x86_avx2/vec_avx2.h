@@ -57,14 +57,17 @@ PACKED_INLINE mult_t mult_of(vec_t mult_q31) {
     return (mult_t){mult_q31, _mm256_srli_epi64(mult_q31, 32)};
 }
 
-/* (x * mult + 2^30) >> 31 is the upper word of 2 * x * mult + 2^31. |x| < 2^30. */
-PACKED_INLINE vec_t mul_high(vec_t x, mult_t mult) {
+/* (x * mult + 2^30) >> 31, the upper word of 2 * x * mult + 2^31, from 2 * x. |x| < 2^30. */
+PACKED_INLINE vec_t mul_high_twice(vec_t twice, mult_t mult) {
     const __m256i half = _mm256_set1_epi64x((int64_t)1 << 31);
-    const vec_t twice = _mm256_add_epi32(x, x);
     const __m256i even = _mm256_add_epi64(_mm256_mul_epi32(twice, mult.even), half);
     const __m256i odd =
         _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(twice, 32), mult.odd), half);
     return _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
+}
+
+PACKED_INLINE vec_t mul_high(vec_t x, mult_t mult) {
+    return mul_high_twice(add(x, x), mult);
 }
 
 /* -1 for what is below 0. */

@@ -6,6 +6,7 @@
 #include "isa/x86_avx512vnni/vec_avx512.h"
 
 enum { PIXELS = 8 };
+#define PIXELS_IN_ROWS 1
 typedef __m512i four_taps_t;
 
 PACKED_INLINE vec_t load_weights(const void *p) {

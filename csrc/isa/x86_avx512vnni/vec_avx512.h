@@ -53,14 +53,17 @@ PACKED_INLINE mult_t mult_of(vec_t mult_q31) {
     return (mult_t){mult_q31, _mm512_srli_epi64(mult_q31, 32)};
 }
 
-/* (x * mult + 2^30) >> 31 is the upper word of 2 * x * mult + 2^31. |x| < 2^30. */
-PACKED_INLINE vec_t mul_high(vec_t x, mult_t mult) {
+/* (x * mult + 2^30) >> 31, the upper word of 2 * x * mult + 2^31, from 2 * x. |x| < 2^30. */
+PACKED_INLINE vec_t mul_high_twice(vec_t twice, mult_t mult) {
     const __m512i half = _mm512_set1_epi64((int64_t)1 << 31);
-    const vec_t twice = _mm512_add_epi32(x, x);
     const __m512i even = _mm512_add_epi64(_mm512_mul_epi32(twice, mult.even), half);
     const __m512i odd =
         _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(twice, 32), mult.odd), half);
     return _mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
+}
+
+PACKED_INLINE vec_t mul_high(vec_t x, mult_t mult) {
+    return mul_high_twice(add(x, x), mult);
 }
 
 /* -1 for what is below 0. */

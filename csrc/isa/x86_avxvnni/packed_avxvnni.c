@@ -7,6 +7,7 @@
 #include "isa/x86_avx2/vec_avx2.h"
 
 enum { PIXELS = 4 };
+#define PIXELS_IN_ROWS 0
 typedef __m256i four_taps_t;
 
 PACKED_INLINE vec_t load_weights(const void *p) {
