@@ -23,6 +23,7 @@ else:
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE_FOLDERS = (
     *(".", "kernels", "isa", "isa/x86_avx2", "isa/x86_avx512vnni", "isa/x86_avxvnni"),
+    "isa/arm64",
     *("model", "ops", "infer"),
     *("train", "train/kernels", "link", "app"),
 )

@@ -17,6 +17,7 @@ HEADERS = ("status", "crc32", "fixed", "kernels", "model", "infer", "prepared", 
 NATIVE = ROOT / "runtime/native"
 SOURCE_FOLDERS = (
     *(".", "kernels", "isa", "isa/x86_avx2", "isa/x86_avx512vnni", "isa/x86_avxvnni"),
+    "isa/arm64",
     *("model", "ops", "infer", "prepared"),
     *("train", "train/kernels", "link"),
 )

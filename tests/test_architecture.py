@@ -49,7 +49,10 @@ FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h", "limits.h"}
 # The accessor for AVR's other address space, and what an instruction set's own folder is for.
 EXTRA_HEADERS = {
     "include": {"avr/pgmspace.h"},
-    "isa": {"arm_acle.h", "arm_mve.h", "immintrin.h", "cpuid.h", "arm_neon.h", "avr/pgmspace.h"},
+    "isa": {
+        *("arm_acle.h", "arm_mve.h", "arm_neon.h", "sys/auxv.h"),
+        *("immintrin.h", "cpuid.h", "avr/pgmspace.h"),
+    },
 }
 
 

@@ -17,6 +17,9 @@ static bool same_text(const char *a, const char *b) {
 #if BP_ISA_HAS_AVXVNNI
 #include <cpuid.h>
 #endif
+#if BP_ISA_ARM64 && defined(__linux__)
+#include <sys/auxv.h>
+#endif
 
 #if BP_ISA_HAS_AVX512VNNI
 static bool has_avx512vnni(void) {
@@ -34,11 +37,26 @@ static bool has_avxvnni(void) {
 }
 #endif
 
+#if BP_ISA_X86_64
 static bool has_avx2(void) {
     return __builtin_cpu_supports("avx2") != 0;
 }
+#endif
 
-static bool has_plain_c(void) {
+#if BP_ISA_ARM64
+/* Apple's compiler knows; Linux says it in bit 20 of AT_HWCAP. */
+static bool has_dotprod(void) {
+#if defined(__ARM_FEATURE_DOTPROD)
+    return true;
+#elif defined(__linux__)
+    return (getauxval(AT_HWCAP) >> 20 & 1) != 0;
+#else
+    return false;
+#endif
+}
+#endif
+
+static bool is_always(void) {
     return true;
 }
 
@@ -75,6 +93,7 @@ static const struct {
      },
      has_avxvnni},
 #endif
+#if BP_ISA_X86_64
     {{
          .name = "avx2",
          .dot_rows = bp_dot_rows_s8_avx2,
@@ -87,6 +106,33 @@ static const struct {
          .packed = &bp_packed_avx2,
      },
      has_avx2},
+#endif
+#if BP_ISA_ARM64
+    {{
+         .name = "dotprod",
+         .dot_rows = bp_dot_rows_s8_dotprod,
+         .dot_row = bp_dot_row_s8,
+         .sgd_row = bp_sgd_row_s16,
+         .backward = bp_dense_backward_s8,
+         .add = bp_add_elements_s8_neon,
+         .mul = bp_mul_elements_s8_neon,
+         .patch_sums = bp_patch_sums_s8_neon,
+         .packed = &bp_packed_dotprod,
+     },
+     has_dotprod},
+    {{
+         .name = "neon",
+         .dot_rows = bp_dot_rows_s8_neon,
+         .dot_row = bp_dot_row_s8,
+         .sgd_row = bp_sgd_row_s16,
+         .backward = bp_dense_backward_s8,
+         .add = bp_add_elements_s8_neon,
+         .mul = bp_mul_elements_s8_neon,
+         .patch_sums = bp_patch_sums_s8_neon,
+         .packed = &bp_packed_neon,
+     },
+     is_always},
+#endif
     {{
          .name = "portable",
          .dot_rows = bp_dot_rows_s8,
@@ -100,7 +146,7 @@ static const struct {
          .mul = bp_mul_elements_s8,
          .patch_sums = bp_patch_sums_s8,
      },
-     has_plain_c},
+     is_always},
 };
 
 /* Those that this CPU can run; NULL from the end on. */

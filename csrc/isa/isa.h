@@ -13,17 +13,24 @@
 #define BP_ISA_PORTABLE 0
 #endif
 
-#if !BP_ISA_PORTABLE && defined(__x86_64__) && defined(__GNUC__)
-#define BP_ISA_AT_RUN_TIME 1
+#if !BP_ISA_PORTABLE && defined(__GNUC__) && defined(__x86_64__)
+#define BP_ISA_X86_64 1
 #else
-#define BP_ISA_AT_RUN_TIME 0
+#define BP_ISA_X86_64 0
 #endif
+#if !BP_ISA_PORTABLE && defined(__GNUC__) && defined(__aarch64__) && defined(__ARM_NEON) &&        \
+    __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define BP_ISA_ARM64 1
+#else
+#define BP_ISA_ARM64 0
+#endif
+#define BP_ISA_AT_RUN_TIME (BP_ISA_X86_64 || BP_ISA_ARM64)
 
 /* Instruction sets that the compiler may not know yet. */
-#if BP_ISA_AT_RUN_TIME && defined(__clang__)
+#if BP_ISA_X86_64 && defined(__clang__)
 #define BP_ISA_HAS_AVX512VNNI (__clang_major__ >= 7)
 #define BP_ISA_HAS_AVXVNNI (__clang_major__ >= 12)
-#elif BP_ISA_AT_RUN_TIME
+#elif BP_ISA_X86_64
 #define BP_ISA_HAS_AVX512VNNI (__GNUC__ >= 8)
 #define BP_ISA_HAS_AVXVNNI (__GNUC__ >= 11)
 #else
@@ -73,6 +80,12 @@ bp_add_elements_t bp_add_elements_s8_avx512, bp_add_elements_s8_avx2;
 bp_mul_elements_t bp_mul_elements_s8_avx512, bp_mul_elements_s8_avx2;
 bp_patch_sums_t bp_patch_sums_s8_avx2;
 extern const bp_packed_isa_t bp_packed_avx512vnni, bp_packed_avxvnni, bp_packed_avx2;
+
+bp_dot_rows_t bp_dot_rows_s8_neon, bp_dot_rows_s8_dotprod;
+bp_add_elements_t bp_add_elements_s8_neon;
+bp_mul_elements_t bp_mul_elements_s8_neon;
+bp_patch_sums_t bp_patch_sums_s8_neon;
+extern const bp_packed_isa_t bp_packed_neon, bp_packed_dotprod;
 
 #else
 

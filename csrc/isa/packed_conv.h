@@ -3,6 +3,7 @@
  *
  *   PACKED_TARGET, PACKED_INLINE   how functions and helpers are declared
  *   vec_t, LANES                   a vector of int32
+ *   word_t                         a vector of words of an image or of weights
  *   PIXELS                         in a block, 4 or 8: 2 sums for each are in registers
  *   PIXELS_IN_ROWS                 1: there are 8, and registers for 13 vectors more
  *   load_weights(w)                a vector of words of weights
@@ -35,7 +36,7 @@ PACKED_INLINE void put_block(int8_t *y, const uint8_t *image, const uint32_t *pi
     const uint8_t *const x##i = image + (i < most ? (size_t)pixels[i] : 0);
 #define ADD(i)                                                                                     \
     if (i < most) {                                                                                \
-        const vec_t x = broadcast(x##i + at);                                                      \
+        const word_t x = broadcast(x##i + at);                                                      \
         a##i = dot(a##i, x, first);                                                                \
         b##i = dot(b##i, vectors == 1 ? broadcast(x##i + next) : x, second);                       \
     }
@@ -48,12 +49,12 @@ PACKED_INLINE void put_block(int8_t *y, const uint8_t *image, const uint32_t *pi
     const uint32_t at_once = vectors == 1 ? 2 : 1;
     for (; (size_t)(end - word) >= at_once; word += at_once, w += 2 * VECTOR_BYTES) {
         const size_t at = word[0], next = word[at_once - 1];
-        const vec_t first = load_weights(w), second = load_weights(w + VECTOR_BYTES);
+        const word_t first = load_weights(w), second = load_weights(w + VECTOR_BYTES);
         (void)next;
         EACH_PIXEL(ADD)
     }
     if (vectors == 1 && word != end) {
-        const vec_t last = load_weights(w);
+        const word_t last = load_weights(w);
         EACH_PIXEL(ADD_LAST)
     }
 #undef BEGIN
@@ -88,7 +89,7 @@ PACKED_INLINE void put_row(int8_t *y, const uint8_t *image, const uint32_t *pixe
                            const scaling_t *s, const scaling_t *t, uint32_t most,
                            uint32_t vectors) {
 #define BEGIN(i) vec_t a##i = s->bias, b##i = zero_sums();
-#define LOAD(i) const vec_t x##i = broadcast(x + (size_t)i * pixel);
+#define LOAD(i) const word_t x##i = broadcast(x + (size_t)i * pixel);
 #define ADD(i, j, k)                                                                               \
     a##i = dot(a##i, x##i, first);                                                                 \
     b##i = dot(b##i, x##j, second);                                                                \
@@ -99,8 +100,8 @@ PACKED_INLINE void put_row(int8_t *y, const uint8_t *image, const uint32_t *pixe
     for (const uint32_t *row = p->words, *end = row + p->n_words; row != end; row += 3 * words) {
         const uint8_t *x = image + (size_t)pixels[0] + (size_t)row[0];
         for (size_t word = words; word != 0; --word, x += 4, w += VECTOR_BYTES) {
-            const vec_t first = load_weights(w), second = load_weights(w + next);
-            const vec_t third = load_weights(w + 2 * next);
+            const word_t first = load_weights(w), second = load_weights(w + next);
+            const word_t third = load_weights(w + 2 * next);
             EACH_PIXEL(LOAD)
             LOAD(8)
             LOAD(9)
@@ -124,14 +125,15 @@ PACKED_INLINE void put_row(int8_t *y, const uint8_t *image, const uint32_t *pixe
                 add(a7, b7), s, t);
 }
 
-static int are_in_row(const uint32_t *pixels, const bp_packed_conv_t *p) {
-    return p->row_pixel != 0 && pixels[7] - pixels[0] == 7 * 4 * p->row_pixel;
-}
 #else
 #define put_row put_block
-#define are_in_row(pixels, p) 0
 #endif
 #undef EACH_PIXEL
+
+static int are_in_row(const uint32_t *pixels, const bp_packed_conv_t *p) {
+    return PIXELS_IN_ROWS && p->row_pixel != 0 &&
+           pixels[PIXELS - 1] - pixels[0] == (PIXELS - 1) * 4 * p->row_pixel;
+}
 
 /* A panel's results for n pixels, `most` at a time. Each form is a function of its own, so that its
  * sums get all registers. */

@@ -3,7 +3,7 @@
  *
  *   PACKED_INLINE, vec_t, LANES       as for packed_conv.h
  *   scaling_t, load_scaling(s, first) the constants of a group's lanes
- *   four_taps_t                            4 taps of an image, of LANES channels
+ *   four_taps_t                       4 taps of an image, of LANES channels
  *   load_quad(x, tap, n)              n of them, `tap` bytes apart; others have weight 0
  *   dot_quad(sum, quad, w)            sum + products with 4 * LANES weights
  *   put_outputs(y, sum, scaling, n)   n results */

@@ -25,7 +25,7 @@ ISA_OF_MACHINE = {
     "mega2560": "avr",
     "rv32-virt": "lanes",
 }
-CHECKS = [HERE / "check.c", HERE / "check_conv.c", HERE / "check_depthwise.c"]
+CHECKS = [HERE / f"check{part}.c" for part in ("", "_conv", "_depthwise", "_elements")]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 

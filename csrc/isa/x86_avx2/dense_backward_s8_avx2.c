@@ -2,7 +2,7 @@
  * +32768, one too many for 16-bit products, so the products have 32 bits. */
 #include "isa/isa.h"
 
-#if BP_ISA_AT_RUN_TIME
+#if BP_ISA_X86_64
 #include <immintrin.h>
 #include <stddef.h>
 

@@ -3,7 +3,7 @@
  * and int32 sums wrap like the plain C ones, which the limit on n_in keeps from happening. */
 #include "isa/isa.h"
 
-#if BP_ISA_AT_RUN_TIME
+#if BP_ISA_X86_64
 #include <immintrin.h>
 #include <stddef.h>
 

@@ -2,12 +2,13 @@
  * (VPMADDUBSW would take bytes, but saturates.) */
 #include "isa/isa.h"
 
-#if BP_ISA_AT_RUN_TIME
+#if BP_ISA_X86_64
 #define PACKED_TARGET __attribute__((target("avx2")))
 #include "isa/x86_avx2/vec_avx2.h"
 
 enum { PIXELS = 4 };
 #define PIXELS_IN_ROWS 0
+typedef vec_t word_t;
 /* Pairs of taps, as int16: the first two, and the other two. */
 typedef struct {
     __m256i first, second;

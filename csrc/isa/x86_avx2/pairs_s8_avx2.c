@@ -1,7 +1,7 @@
 /* Sums and products of elements for x86-64 with AVX2: 32 results at a time, exact. */
 #include "isa/isa.h"
 
-#if BP_ISA_AT_RUN_TIME
+#if BP_ISA_X86_64
 #define PACKED_TARGET __attribute__((target("avx2")))
 #include "isa/x86_avx2/vec_avx2.h"
 

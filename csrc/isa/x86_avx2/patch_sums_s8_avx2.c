@@ -1,7 +1,7 @@
 /* bp_patch_sums_s8 for x86-64 with AVX2: 16 channels in two vectors of sums. */
 #include "isa/isa.h"
 
-#if BP_ISA_AT_RUN_TIME
+#if BP_ISA_X86_64
 #include <immintrin.h>
 #include <stddef.h>
 

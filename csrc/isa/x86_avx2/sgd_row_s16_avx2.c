@@ -8,7 +8,7 @@
  * padded with zeros to a whole one. */
 #include "isa/isa.h"
 
-#if BP_ISA_AT_RUN_TIME
+#if BP_ISA_X86_64
 #include <immintrin.h>
 #include <stddef.h>
 

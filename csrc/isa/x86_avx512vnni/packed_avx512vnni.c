@@ -7,6 +7,7 @@
 
 enum { PIXELS = 8 };
 #define PIXELS_IN_ROWS 1
+typedef vec_t word_t;
 typedef __m512i four_taps_t;
 
 PACKED_INLINE vec_t load_weights(const void *p) {

@@ -8,6 +8,7 @@
 
 enum { PIXELS = 4 };
 #define PIXELS_IN_ROWS 0
+typedef vec_t word_t;
 typedef __m256i four_taps_t;
 
 PACKED_INLINE vec_t load_weights(const void *p) {
