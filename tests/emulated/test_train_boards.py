@@ -306,6 +306,12 @@ def test_a_save_of_a_model_in_flash_has_what_was_learned_alone() -> None:
         rest = task.samples[30:]
         assert shown(list(session.train(rest))) == twin_results(twin, rest)
         assert session.end() == twin.image
+        session.save()
+        for _ in range(2):
+            device.reset()
+            assert session.checkpoint().image == twin.image
+            check_answers(device, task, twin.image)
+        assert session.restored_from_flash == 3
 
 
 def test_an_uploaded_model_is_not_trained_as_one_in_flash() -> None:

@@ -22,6 +22,7 @@ from emulation import MODELS, require
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 from training_data import adc
 
+DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits_cnn" / "digits_cnn.tflite"
 IMAGES = Path(__file__).resolve().parents[2] / "examples" / "fashion_mnist" / "t10k-1000.npz"
 
 
@@ -104,3 +105,28 @@ def test_what_does_not_fit_is_refused_with_the_numbers(
     assert main(shlex.split(f"train -b microbit --net 784-20-10 --data {IMAGES}")) == 2
     error = capsys.readouterr().err
     assert "board has 16384" in error and "16,484 bytes" in error
+
+
+@pytest.mark.parametrize("name", ["microbit", "mps2-an386"])
+def test_the_head_of_a_convolutional_model_learns_from_flash(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    require(load_board(name))
+    monkeypatch.chdir(tmp_path)
+    board = load_board(name)
+    saves = "--save-on-device" if board.memory.save_slot_bytes else ""
+    result = command(
+        f"--model {DIGITS} --data {DIGITS.with_name('digits_test.npz')} -n 60 -e 1 --train last "
+        f"--board {name} --save trained.tflite {saves} --no-report",
+        capsys,
+    )
+    assert result["comparison"]["identical"] is True
+    assert result["layers"] == "2 layers, 192-10"
+    assert result["memory"]["in_flash"] is True
+    saved = result["saved_on_board"]
+    assert (saved is not None) == bool(saves)
+    assert saved is None or (saved["identical"], saved["image_bytes"]) == (True, 4)
+    before, after = (byteprop.load(path).graph for path in (DIGITS, tmp_path / "trained.tflite"))
+    for index in (0, 1):
+        assert (before.ops[index].weights == after.ops[index].weights).all()
+    assert (before.ops[3].weights != after.ops[3].weights).any()

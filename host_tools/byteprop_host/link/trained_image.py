@@ -4,7 +4,6 @@ only the layers that learn are copied, to the end of the training's state."""
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from dataclasses import replace
 
 from byteprop.engine._raw import Engine, const, crc32
@@ -23,7 +22,10 @@ _CRC_BYTES = 4
 
 class ImageInRam:
     """The whole image is uploaded. config: as TRAIN_BEGIN takes it; plan: what the board needs for
-    it; saved_bytes: of the image in a save."""
+    it; saved_bytes: of the image in a save. reopens: after a reset nothing but the training's own
+    way brings back what was learned, also when it has ended."""
+
+    reopens = False
 
     def __init__(self, engine: Engine, config: Config) -> None:
         self.config = config
@@ -40,6 +42,9 @@ class ImageInRam:
         session.load(image)
         session.release_model()
 
+    def before_restore(self, session: BoardSession) -> None:
+        """RESTORE selects the image."""
+
     def write_state(self, session: BoardSession, image: bytes, state: bytes) -> None:
         session.write(_STATE, state)
 
@@ -54,13 +59,11 @@ class ImageInRam:
         """The image behind TRAIN_END, as the board has it."""
         return session.read(_IMAGE, 0, 0, self.image_bytes)
 
-    def keep(self, session: BoardSession, image: bytes, reopen: Callable[[], object]) -> None:
-        """What is selected again after a reset, when the training has ended."""
-        session.adopt_image(image)
-
 
 class ImageInFlash(ImageInRam):
     """base: the image in the board's flash, whatever was learned since."""
+
+    reopens = True
 
     def __init__(self, base: bytes, config: Config) -> None:
         engine = Engine(base)
@@ -76,6 +79,9 @@ class ImageInFlash(ImageInRam):
         session.select(FLASH, self._base)
         session.release_model()
 
+    def before_restore(self, session: BoardSession) -> None:
+        self.open(session, self._base)
+
     def write_state(self, session: BoardSession, image: bytes, state: bytes) -> None:
         session.write(_STATE, state + copies_of(decode(image), self.config))
 
@@ -90,9 +96,6 @@ class ImageInFlash(ImageInRam):
 
     def read_ended(self, session: BoardSession) -> bytes:
         return self.read(session)[0]
-
-    def keep(self, session: BoardSession, image: bytes, reopen: Callable[[], object]) -> None:
-        session.adopt_reopened(reopen)
 
 
 def check_base(base: bytes, image: bytes, has_state: bool) -> None:

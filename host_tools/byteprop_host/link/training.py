@@ -121,6 +121,7 @@ class TrainingSession:
         self._saves: dict[int, FlashSave] = {}  # by their checksums
         self._epoch = -1
         self._begun = False
+        self._has_ended = False
         if base is not None:
             check_base(base, self._checkpoint.image, self._checkpoint.state is not None)
         self._place.check_fits(self._session, self._checkpoint.image)
@@ -192,7 +193,11 @@ class TrainingSession:
         """Applies the update of a batch that is not full, and returns the trained image. Only
         evaluation is possible after this."""
         image = self._recovering(self._end)
-        self._place.keep(self._session, image, self._ensure)
+        self._has_ended = True
+        if self._place.reopens:
+            self._session.adopt_reopened(self._ensure)
+        else:
+            self._session.adopt_image(image)
         return image
 
     @property
@@ -223,6 +228,8 @@ class TrainingSession:
         self._replay(replay)
         self._begun = True
         self._epoch = session.epoch
+        if self._has_ended and self._place.reopens:
+            session.adopt_reopened(self._ensure)
 
     def _restore_flash(self) -> list[tuple[TrainSample, TrainResult]] | None:
         """Samples to replay after the board's save; None if it cannot be used."""
@@ -236,6 +243,7 @@ class TrainingSession:
         if saved is None or saved.samples < self._checkpoint.samples:
             return None
         expect(Message.SAVE_INFO, "save", found, saved)
+        self._place.before_restore(self._session)
         expect(Message.RESTORE, "save", self._saved(Message.RESTORE), saved)
         self.restored_from_flash += 1
         n = saved.samples - self._checkpoint.samples

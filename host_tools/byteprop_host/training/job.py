@@ -380,6 +380,7 @@ def _result(
             job.options.training.schedule_name,
             config,
             tuple(map(str, job.options.training.frozen_layers)),
+            tuple(map(str, job.options.training.trained_layers or ())),
         ),
         split="; ".join((job.parts.how, *job.parts.notes)),
         parts=tuple(

@@ -31,6 +31,7 @@ class SettingsSummary:
     schedule: str
     config: Config
     frozen: tuple[str, ...] = ()
+    trained: tuple[str, ...] = ()  # as they were chosen; (): all that are not frozen
 
 
 @dataclass(frozen=True)
@@ -253,6 +254,8 @@ def _before(final: Final) -> str:
 
 
 def _frozen(settings: SettingsSummary) -> str:
+    if settings.trained:
+        return f", trained {', '.join(settings.trained)}"
     return f", frozen {', '.join(settings.frozen)}" if settings.frozen else ""
 
 

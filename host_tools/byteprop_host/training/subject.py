@@ -17,7 +17,7 @@ from byteprop import image
 from byteprop.errors import ArgumentError
 from byteprop.graph import Graph
 from byteprop.graph.boundary import Boundary
-from byteprop.ops import Dense
+from byteprop.ops import Dense, Rescale, Reshape, Softmax
 from byteprop.training.samples import (
     Samples,
     are_labels,
@@ -171,9 +171,24 @@ def with_names(graph: Graph, names: tuple[str, ...]) -> Graph:
 
 
 def sizes_text(graph: Graph) -> str:
-    """The layer sizes, such as 784-20-10."""
-    layers = [op.weights.shape for op in graph.ops if isinstance(op, Dense)]
-    return "-".join(str(n) for n in (layers[0][1], *(shape[0] for shape in layers)))
+    """The sizes of the dense layers at the end, such as 784-20-10, and how many are before them."""
+    chain, before = _dense_chain(graph)
+    sizes = "-".join(str(n) for n in (chain[0][1], *(shape[0] for shape in chain)))
+    return f"{before} layers, {sizes}" if before else sizes
+
+
+def _dense_chain(graph: Graph) -> tuple[list[tuple[int, ...]], int]:
+    """Shapes of the last dense layers, with nothing else between, and the number of other layers
+    before them."""
+    shapes: list[tuple[int, ...]] = []
+    before = 0
+    for op in graph.ops:
+        if isinstance(op, Dense):
+            shapes.append(op.weights.shape)
+        elif not isinstance(op, (Reshape, Rescale, Softmax)):
+            before += 1 + len(shapes)
+            shapes = []
+    return shapes, before
 
 
 def loss_text(graph: Graph) -> str:
