@@ -178,6 +178,20 @@ def test_ops_that_no_op_reads() -> None:
     assert len(smaller.ops) == 1 and len(smaller.tensors) == 2
 
 
+def test_state_is_read_by_the_next_inference() -> None:
+    """Its writer stays, and a constant that is written is not there before."""
+    b = Builder()
+    x = image(b)
+    state = b.tensor((1, 5, 4, 3), 0.2, -5)
+    b.tensors[state] = replace(b.tensors[state], kind=Kind.STATE)
+    y = conv(b, state, 2)
+    hidden = conv(b, x, 3, dead=(0, 1, 2), bias=600)
+    b.add(Rescale(hidden, state))
+    graph = b.graph((x,), (y,))
+    smaller = shrunk(graph)
+    assert widths(smaller) == [2, 3, 3]
+
+
 def test_a_sum_needs_the_channels_that_one_side_computes() -> None:
     """Channel 1 is constant on both sides, channel 2 on one; that keeps its place without
     weights."""

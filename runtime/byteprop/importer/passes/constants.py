@@ -45,7 +45,7 @@ def constant_channels(graph: Graph) -> dict[int, Known]:
             left -= max(elems, _LEAST_ELEMS_PER_OP)
             if sources is not None and left >= 0:
                 known = _computed(at, inputs, sources)
-        if known is not None:
+        if known is not None and at.y.kind is Kind.ACTIVATION:
             found[op.output] = known
     return found
 

@@ -1,16 +1,17 @@
-"""Ops whose outputs are read by no op and are no outputs of the model."""
+"""Ops whose outputs are read by no op and are neither outputs of the model nor its state."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from byteprop.graph import Graph
+from byteprop.graph import Graph, Kind
 from byteprop.graph.tensor import Op, Tensor
 
 
 def without_unread_ops(graph: Graph) -> Graph:
     """The graph without them, and without what they alone read."""
-    read = set(graph.outputs)
+    states = {t for t, tensor in enumerate(graph.tensors) if tensor.kind is Kind.STATE}
+    read = states.union(graph.outputs)
     kept: list[Op] = []
     for op in reversed(graph.ops):
         if read.intersection(op.outputs):
