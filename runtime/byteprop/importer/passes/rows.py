@@ -43,17 +43,23 @@ class Known:
 def constant_outputs(at: Placed[Any], x: Known | None) -> Known | None:
     """The channels of a convolution's output that are constant; None where none is."""
     low, high = _bounds(at, x)
-    y_range, zero_point = activation_range(at.op.activation, at.y), at.y.zero_point
+    (y_min, y_max), zero_point = activation_range(at.op.activation, at.y), at.y.zero_point
     factors = float(at.x.scale) / float(at.y.scale) * at.op.weight_scales.astype(np.float64)
-    # All but a few rows are told from constant ones by floating point, with room for rounding.
+    # Floating point, with room for rounding, leaves few rows to compute exactly.
     ends = [np.round(bound * factors) + zero_point for bound in (low, high)]
-    candidates = (ends[1] - ends[0] < 2) | (ends[1] < y_range.y_min + 2)
-    candidates |= ends[0] > y_range.y_max - 2
+    candidates = (ends[1] - ends[0] < 2) | (ends[1] < y_min + 2)
+    candidates |= ends[0] > y_max - 2
     found = Known(np.zeros(len(low), np.bool_), np.zeros(len(low), np.int64))
     for row in np.flatnonzero(candidates):
-        value = _only_output(at, int(low[row]), int(high[row]), _multiplier(at, row))
-        if value is not None:
-            found.is_constant[row], found.values[row] = True, value
+        multiplier = _multiplier(at, row)
+        if not _is_monotonic(int(low[row]), int(high[row]), multiplier):
+            continue
+        first, last = (
+            min(max(_raw.requant(int(bound[row]), *multiplier) + zero_point, y_min), y_max)
+            for bound in (low, high)
+        )
+        if first == last:
+            found.is_constant[row], found.values[row] = True, first
     return found if found.is_constant.any() else None
 
 
@@ -62,20 +68,13 @@ def _multiplier(at: Placed[Any], row: int) -> Multiplier:
     return quantize_multiplier(float(at.x.scale) * scale / float(at.y.scale))
 
 
-def _only_output(at: Placed[Any], low: int, high: int, multiplier: Multiplier) -> int | None:
-    """The output for all sums with bias from low to high; None where there are several. Where the
-    arithmetic wraps, a greater sum need not give a greater output."""
+def _is_monotonic(low: int, high: int, multiplier: Multiplier) -> bool:
+    """Whether a greater sum from low to high gives no lesser output: where the arithmetic wraps it
+    may. One sum gives one output in any case."""
     left = max(multiplier.lshift, 0)
     if low < _INT32_MIN or high > _INT32_MAX:
-        return None
-    if low != high and (low << left < _INT32_MIN or high << left > _INT32_MAX):
-        return None
-    y_min, y_max = activation_range(at.op.activation, at.y)
-    first, last = (
-        min(max(_raw.requant(total, *multiplier) + at.y.zero_point, y_min), y_max)
-        for total in (low, high)
-    )
-    return first if first == last else None
+        return False
+    return low == high or (low << left >= _INT32_MIN and high << left <= _INT32_MAX)
 
 
 def _bounds(at: Placed[Any], x: Known | None) -> tuple[Ints, Ints]:
@@ -199,8 +198,8 @@ def _without_weights(at: Placed[Any], constant: Mask, values: Ints) -> tuple[Con
     row_axis = -1 if isinstance(op, Depthwise) else 0
     weights = np.moveaxis(op.weights, row_axis, 0)
     changes = [row for row in np.flatnonzero(constant) if _needs_change(at, row, weights[row])]
-    scale = _quarter(at)
-    if not changes or scale is None:
+    scale = _quarter(at) if changes else None
+    if scale is None:
         return op, 0
     weights = op.weights.copy()
     bias, scales = op.bias.copy(), op.weight_scales.copy()
