@@ -21,6 +21,7 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -139,16 +140,22 @@ def build(target: Target, folder: Path) -> Path:
 
 
 def model_images() -> list[bytes]:
-    """Of the models in the tree, and of random graphs in which every op is."""
+    """Of the integer models in the tree, and of random graphs in which every op is."""
     import byteprop
     from byteprop import image
 
     sys.path.insert(0, str(HERE.parent / "python"))
-    from random_networks import random_network
+    from random_networks import dead_channel_network, random_network
 
-    paths = [path for folder in MODELS for path in sorted(folder.glob("*.tflite"))]
-    networks = [image.encode(random_network(seed)) for seed in range(RANDOM_NETWORKS)]
-    return [byteprop.load(path).image for path in paths] + networks
+    images = [
+        image.encode(draw(seed))
+        for draw in (random_network, dead_channel_network)
+        for seed in range(RANDOM_NETWORKS)
+    ]
+    for path in (path for folder in MODELS for path in sorted(folder.glob("*.tflite"))):
+        with suppress(byteprop.UnsupportedOpError):
+            images.append(byteprop.load(path).image)
+    return images
 
 
 def cobs(data: bytes) -> bytes:
