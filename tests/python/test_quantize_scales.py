@@ -219,3 +219,18 @@ def test_a_channel_next_to_zero_does_too() -> None:
     assert has_fast_layers(model) == [True]
     expected = float_network(layers, ["relu"]).run(x)
     assert np.abs(model.predict(x) - expected)[:, 2].max() <= model.outputs[0].scale
+
+
+@pytest.mark.parametrize("operand", [1, 2])
+def test_weights_and_biases_that_are_computed_are_refused(operand: int) -> None:
+    model = tb.ModelBuilder()
+    x = model.tensor((1, 4), tb.FLOAT32)
+    sizes = {1: (4, 4), 2: (4,)}
+    others = [model.tensor(sizes[i], tb.FLOAT32, data=reals(*sizes[i])) for i in (1, 2)]
+    others[operand - 1] = model.tensor(sizes[operand], tb.FLOAT32, name="computed")
+    y = model.tensor((1, 4), tb.FLOAT32)
+    options = tb.options_of("FullyConnected")
+    model.op(CODE.FULLY_CONNECTED, [x, *others], [y], options=options)
+    file = model.build([x, others[operand - 1]], [y])
+    with pytest.raises(UnsupportedOpError, match="takes 'computed', which is no constant"):
+        byteprop.quantize(file, [np.ones((4, 4)), np.ones((4, *sizes[operand][1:]))])

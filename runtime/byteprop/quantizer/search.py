@@ -44,8 +44,8 @@ class Options:
 def best_model(graph: FloatGraph, given: Any, options: Options) -> Model:
     """given: representative data, as quantize takes it."""
     graph = simplified(graph)
-    columns, known = _columns(graph, given)
     largest, macs = _checked(graph)
+    columns, known = _columns(graph, given)
     weighted = [i for i, node in enumerate(graph.nodes) if float_ops()[node.name].weights]
     averaged = {graph.nodes[i].inputs[input_operand(graph.nodes[i])] for i in weighted}
     observed = observe(graph, columns, averaged if any(options.corrections) else (), largest)

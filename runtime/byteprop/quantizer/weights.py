@@ -3,7 +3,7 @@ rounding the weights does to the mean of an output."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -40,19 +40,27 @@ def weights_and_bias(graph: FloatGraph, node: Node) -> tuple[Array, Array, int]:
     assert roles is not None
     weights = _constant(graph, node, roles.weights)
     if weights is None:
-        raise UnsupportedOpError(
-            f"{node.name} with output {graph.tensors[node.outputs[0]].name!r}: its weights are "
-            "computed by the network or left out; quantize takes constant ones"
-        )
-    n_out = weights.shape[roles.axis]
+        _refuse(graph, node, "has no weights")
     bias = _constant(graph, node, roles.bias)
+    n_out = weights.shape[roles.axis] if weights.ndim > roles.axis else 1
     return weights, np.zeros(n_out) if bias is None else bias.reshape(-1), roles.axis
 
 
 def _constant(graph: FloatGraph, node: Node, operand: int) -> Array | None:
+    """None for an operand that is left out."""
     if len(node.inputs) <= operand or node.inputs[operand] == NO_TENSOR:
         return None
-    return graph.tensors[node.inputs[operand]].data
+    tensor = graph.tensors[node.inputs[operand]]
+    if tensor.data is None or tensor.is_index:
+        _refuse(graph, node, f"takes {tensor.name!r}, which is no constant with real numbers")
+    return tensor.data
+
+
+def _refuse(graph: FloatGraph, node: Node, what: str) -> NoReturn:
+    name = graph.tensors[node.outputs[0]].name
+    raise UnsupportedOpError(
+        f"{node.name} with output {name!r} {what}; quantize takes constant weights and biases"
+    )
 
 
 def round_weights(

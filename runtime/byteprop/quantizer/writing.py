@@ -84,12 +84,10 @@ class _Writing:
             return NO_TENSOR
         tensor = self.graph.tensors[index]
         if tensor.data is None:
-            # An op with a scale of its own reads what the other op gave, unrounded.
-            return (
-                self.own.get(index, self.at[index])
-                if op.scales is not Scales.SAME
-                else (self.at[index])
-            )
+            if op.scales is Scales.SAME:
+                return self.at[index]
+            # An op with a scale of its own reads what the other op gave, not rounded again.
+            return self.own.get(index, self.at[index])
         if tensor.is_index:
             return self.file.tensor(tensor.shape, _Type.INT32, name=tensor.name,
                                     data=tensor.data.astype("<i4"))  # fmt: skip
