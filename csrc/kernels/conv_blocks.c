@@ -5,7 +5,7 @@
 /* Convolutions in blocks of output pixels: the inputs of the pixels of a block are widened into
  * columns in the form that the CPU multiplies fastest, and then serve all output channels. */
 
-enum { ZEROS = 32 };
+enum { ZEROS = 32, SHORT_ROW = 12 };
 
 /* The window of an output pixel: row and column of its first tap, which may be outside of the input,
  * and the offset of that tap in x, modulo 2^32. */
@@ -27,12 +27,12 @@ typedef struct {
     uint32_t at_step;
 } walk_t;
 
-/* What is the same for all blocks. */
+/* What blocks have in common. */
 typedef struct {
     const bp_conv_s8_t *p;
     const int8_t *x;
     int8_t *columns;
-    bp_dense_s8_t first_group;
+    bp_dense_s8_t group;  /* the first one between blocks */
     uint32_t channels;    /* of a group */
     uint32_t group_bytes; /* columns of a group */
     uint32_t row_bytes;   /* of x */
@@ -41,6 +41,9 @@ typedef struct {
     uint32_t columns_inside;
     bp_runs_t runs; /* of a group inside: the whole window, or one kernel row */
     uint32_t parts; /* how often */
+    bool has_short_rows;
+    bp_runs_t run; /* a single one, at a border */
+    const int8_t *taps[BP_ISA_MOST_PIXELS];
     int8_t zeros[ZEROS];
 } blocks_t;
 
@@ -101,18 +104,17 @@ static inline bool take_places(place_t *places, uint32_t n, walk_t *walk, const 
 }
 
 /* Columns of pixels whose taps are all inside. */
-static void put_inside(const blocks_t *b, const place_t *places, uint32_t n) {
+static void put_inside(blocks_t *b, const place_t *places, uint32_t n) {
     BP_ISA_BEGIN
-    const int8_t *x[BP_ISA_MOST_PIXELS];
     int8_t *columns = b->columns;
     uint32_t channel = 0;
     do {
         uint32_t down = 0, at = 0;
         for (uint32_t part = b->parts; part != 0; --part) {
             for (uint32_t i = 0; i < n; ++i) {
-                x[i] = b->x + (size_t)(places[i].at + channel + down);
+                b->taps[i] = b->x + (size_t)(places[i].at + channel + down);
             }
-            BP_ISA_CONV_COLUMNS(columns, at, x, &b->runs);
+            BP_ISA_CONV_COLUMNS(columns, at, b->taps, &b->runs);
             at += b->runs.count * b->runs.n;
             down += b->row_step;
         }
@@ -121,28 +123,26 @@ static void put_inside(const blocks_t *b, const place_t *places, uint32_t n) {
     } while (channel < b->p->shape.x_channels);
 }
 
-/* One tap, from column `at` on. x is zeros where the tap is outside. */
-static void put_tap(const blocks_t *b, int8_t *columns, uint32_t at, const int8_t **x, uint32_t n) {
+/* One tap, from column `at` on. taps are zeros where it is outside. */
+static void put_tap(blocks_t *b, int8_t *columns, uint32_t at, uint32_t n) {
     BP_ISA_BEGIN
-    bp_runs_t runs = {.count = 1, .pitch = 0, .row_stride = b->runs.row_stride};
     for (uint32_t left = b->channels;;) {
-        runs.n = left < ZEROS ? left : ZEROS;
-        BP_ISA_CONV_COLUMNS(columns, at, x, &runs);
-        left -= runs.n;
+        b->run.n = left < ZEROS ? left : ZEROS;
+        BP_ISA_CONV_COLUMNS(columns, at, b->taps, &b->run);
+        left -= b->run.n;
         if (left == 0) {
             return;
         }
-        at += runs.n;
+        at += b->run.n;
         for (uint32_t i = 0; i < n; ++i) {
-            x[i] += x[i] == b->zeros ? 0 : runs.n;
+            b->taps[i] += b->taps[i] == b->zeros ? 0 : b->run.n;
         }
     }
 }
 
 /* Columns of pixels at a border, tap by tap. */
-static void put_border(const blocks_t *b, const place_t *places, uint32_t n) {
+static void put_border(blocks_t *b, const place_t *places, uint32_t n) {
     const bp_conv_shape_t *s = &b->p->shape;
-    const int8_t *x[BP_ISA_MOST_PIXELS];
     int8_t *columns = b->columns;
     for (uint32_t group = 0; group < b->p->groups; ++group, columns += b->group_bytes) {
         uint32_t at = 0;
@@ -155,29 +155,68 @@ static void put_border(const blocks_t *b, const place_t *places, uint32_t n) {
                 for (uint32_t i = 0; i < n; ++i) {
                     const bool is_inside = (uint32_t)places[i].top + y < s->x_height &&
                                            (uint32_t)places[i].left + right < s->x_width;
-                    x[i] = is_inside ? b->x + (size_t)(places[i].at + tap) : b->zeros;
+                    b->taps[i] = is_inside ? b->x + (size_t)(places[i].at + tap) : b->zeros;
                 }
-                put_tap(b, columns, at, x, n);
+                put_tap(b, columns, at, n);
             }
         }
     }
 }
 
-/* The outputs of a block, group after group. */
-static void put_outputs(const blocks_t *b, int8_t *y, int32_t y_step) {
+/* A kernel row of a pixel at a border: where it is in x, or copied with zero points around it. */
+static const int8_t *short_row(int8_t *copy, const blocks_t *b, const place_t *place, uint32_t y) {
+    const bp_conv_shape_t *s = &b->p->shape;
+    if ((uint32_t)place->top + y >= s->x_height) {
+        return b->zeros;
+    }
+    uint32_t at = place->at + y * b->row_bytes;
+    if ((uint32_t)place->left < b->columns_inside) {
+        return b->x + (size_t)at;
+    }
+    int8_t *to = copy;
+    const uint32_t end = (uint32_t)place->left + s->window[1].kernel;
+    for (uint32_t column = (uint32_t)place->left; column != end; ++column) {
+        for (uint32_t i = 0; i < b->channels; ++i, ++at) {
+            *to++ = column < s->x_width ? b->x[(size_t)at] : b->p->x_zp;
+        }
+    }
+    return copy;
+}
+
+/* The same as put_border, by whole kernel rows: for the few channels of a first layer. */
+static void put_short_rows(blocks_t *b, const place_t *places, uint32_t n) {
     BP_ISA_BEGIN
-    BP_ISA_CONV_BLOCK(y, y_step, b->columns, &b->first_group);
-    if (b->p->groups == 1) {
+    const bp_window_t *window = &b->p->shape.window[0];
+    int8_t copies[BP_ISA_MOST_PIXELS][SHORT_ROW];
+    b->run.n = b->runs.n;
+    for (uint32_t ky = 0; ky < window->kernel; ++ky) {
+        for (uint32_t i = 0; i < n; ++i) {
+            b->taps[i] = short_row(copies[i], b, &places[i], ky * window->dilation);
+        }
+        BP_ISA_CONV_COLUMNS(b->columns, ky * b->run.n, b->taps, &b->run);
+    }
+}
+
+/* The outputs of a block, group after group. */
+static void put_outputs(blocks_t *b, int8_t *y, int32_t y_step) {
+    BP_ISA_BEGIN
+    const bp_conv_s8_t *p = b->p;
+    bp_dense_s8_t *group = &b->group;
+    const int8_t *columns = b->columns;
+    BP_ISA_CONV_BLOCK(y, y_step, columns, group);
+    if (p->groups == 1) {
         return;
     }
-    const int8_t *columns = b->columns;
-    bp_dense_s8_t group = b->first_group;
-    for (uint32_t left = b->p->groups - 1u; left != 0; --left) {
-        y += group.n_out;
+    for (uint32_t left = p->groups - 1u; left != 0; --left) {
+        y += group->n_out;
         columns += b->group_bytes;
-        bp_conv_next_group(&group);
-        BP_ISA_CONV_BLOCK(y, y_step, columns, &group);
+        bp_conv_next_group(group);
+        BP_ISA_CONV_BLOCK(y, y_step, columns, group);
     }
+    group->weights = p->weights;
+    group->bias = p->bias;
+    group->mult_q31 = p->mult_q31;
+    group->lshift = p->lshift;
 }
 
 /* To a range that few convolutions have. */
@@ -192,11 +231,13 @@ static void clamp_outputs(int8_t *y, int32_t y_step, uint32_t n, const bp_conv_s
 /* The taps of a kernel row are neighbours in x unless there are gaps or other groups between them. */
 static void begin_runs(blocks_t *b) {
     const bp_window_t *window = b->p->shape.window;
+    b->has_short_rows = false;
     if (b->p->groups == 1 && window[1].dilation == 1) {
         b->parts = 1;
         b->runs.n = window[1].kernel * b->channels;
         b->runs.count = window[0].kernel;
         b->runs.pitch = b->row_step;
+        b->has_short_rows = b->runs.n <= SHORT_ROW;
     } else {
         b->parts = window[0].kernel;
         b->runs.n = b->channels;
@@ -207,10 +248,12 @@ static void begin_runs(blocks_t *b) {
 
 static void begin(blocks_t *b, walk_t *walk, int32_t direction) {
     const bp_conv_shape_t *s = &b->p->shape;
+    b->group = bp_conv_first_group(b->p);
     b->channels = s->x_channels / b->p->groups;
     b->row_bytes = s->x_width * s->x_channels;
     b->row_step = s->window[0].dilation * b->row_bytes;
-    b->runs.row_stride = b->first_group.row_stride;
+    b->runs.row_stride = b->group.row_stride;
+    b->run = (bp_runs_t){.count = 1, .pitch = 0, .row_stride = b->runs.row_stride};
     b->group_bytes = BP_CONV_COLUMNS * b->runs.row_stride;
     b->rows_inside = inside(&s->window[0], s->x_height);
     b->columns_inside = inside(&s->window[1], s->x_width);
@@ -233,13 +276,18 @@ uint32_t bp_conv_blocks(int8_t *y, const int8_t *x, int8_t *columns, const bp_co
     const int32_t y_step = direction * (int32_t)p->shape.y_channels;
     const bool clamps = p->y_min != -128 || p->y_max != 127;
     uint32_t done = 0;
-    blocks_t b = {.p = p, .x = x, .columns = columns, .first_group = bp_conv_first_group(p)};
+    blocks_t b;
     walk_t walk;
+    b.p = p;
+    b.x = x;
+    b.columns = columns;
     begin(&b, &walk, direction);
     for (; pixels - done >= n; done += n) {
         place_t places[BP_ISA_MOST_PIXELS];
         if (take_places(places, n, &walk, &b)) {
             put_inside(&b, places, n);
+        } else if (b.has_short_rows) {
+            put_short_rows(&b, places, n);
         } else {
             put_border(&b, places, n);
         }
