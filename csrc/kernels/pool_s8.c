@@ -3,6 +3,7 @@
 #include <byteprop/kernels.h>
 #include <stddef.h>
 
+#include "kernels/steps.h"
 #include "kernels/window.h"
 
 /* Rounded half away from zero. |sum| <= 2^31, n <= 2^24: nothing overflows. */
@@ -12,17 +13,6 @@ static int32_t quotient(int32_t sum, uint32_t n) {
     return sum < 0 ? -result : result;
 }
 
-static int32_t max_of(const int8_t *x, const bp_patch_t *patch) {
-    int32_t max = INT8_MIN;
-    for (uint32_t v = 0; v < patch->height; ++v, x += (size_t)patch->row_step) {
-        for (uint32_t u = 0; u < patch->width; ++u) {
-            const int8_t value = x[(size_t)(u * patch->step)];
-            max = value > max ? value : max;
-        }
-    }
-    return max;
-}
-
 /* n channels of a pixel. The taps inside of the input are the patch. */
 static void put_channels(int8_t *y, const int8_t *x, const bp_patch_t *patch, uint8_t n,
                          const bp_pool_t *p) {
@@ -30,7 +20,7 @@ static void put_channels(int8_t *y, const int8_t *x, const bp_patch_t *patch, ui
     int32_t values[BP_PATCH_CHANNELS];
     if (p->is_max) {
         for (uint8_t c = 0; c < n; ++c) {
-            values[c] = max_of(x + c, patch);
+            values[c] = bp_max_of_patch(x + c, patch);
         }
     } else {
         BP_ISA_PATCH_SUMS(values, x, patch, n);

@@ -3,6 +3,8 @@
 #include <byteprop/kernels.h>
 #include <stddef.h>
 
+#include "kernels/steps.h"
+
 /* Where the value is whose two kept indices, the one before and the one between, are these. */
 static const int8_t *base_of(const int8_t *x, const bp_reduction_t *r, uint32_t first,
                              uint32_t middle) {
@@ -15,15 +17,8 @@ static size_t step_of(const bp_reduction_t *r) {
     return (size_t)(r->extent[2] * r->extent[3] * r->extent[4]);
 }
 
-static int8_t max_of(const int8_t *x, const bp_reduction_t *r) {
-    int8_t max = x[0];
-    for (uint32_t i = 0; i < r->extent[1]; ++i, x += step_of(r)) {
-        for (uint32_t k = 0; k < r->extent[3]; ++k) {
-            const int8_t value = x[(size_t)(k * r->extent[4])];
-            max = value > max ? value : max;
-        }
-    }
-    return max;
+static bp_patch_t patch_of(const bp_reduction_t *r) {
+    return (bp_patch_t){r->extent[1], r->extent[3], (uint32_t)step_of(r), r->extent[4]};
 }
 
 /* n neighbouring means, of patches that begin at x. Sums of at most 2^24 values, so 32 bits hold them. */
@@ -42,7 +37,7 @@ static void put_means(int8_t *y, const int8_t *x, const bp_patch_t *patch, uint8
 }
 
 void bp_mean_s8(int8_t *y, const int8_t *x, const bp_reduction_t *r, const bp_mean_t *p) {
-    const bp_patch_t patch = {r->extent[1], r->extent[3], (uint32_t)step_of(r), r->extent[4]};
+    const bp_patch_t patch = patch_of(r);
     for (uint32_t i = 0; i < r->extent[0]; ++i) {
         for (uint32_t k = 0; k < r->extent[2]; ++k) {
             const int8_t *base = base_of(x, r, i, k);
@@ -58,11 +53,12 @@ void bp_mean_s8(int8_t *y, const int8_t *x, const bp_reduction_t *r, const bp_me
 }
 
 void bp_reduce_max_s8(int8_t *y, const int8_t *x, const bp_reduction_t *r) {
+    const bp_patch_t patch = bp_as_one_row(patch_of(r));
     for (uint32_t i = 0; i < r->extent[0]; ++i) {
         for (uint32_t k = 0; k < r->extent[2]; ++k) {
             const int8_t *base = base_of(x, r, i, k);
             for (uint32_t c = 0; c < r->extent[4]; ++c) {
-                *y++ = max_of(base + c, r);
+                *y++ = bp_max_of_patch(base + c, &patch);
             }
         }
     }
