@@ -106,6 +106,8 @@ extern const bp_packed_isa_t bp_packed_neon, bp_packed_dotprod;
 #define BP_ISA_DEPTHWISE_SPREAD bp_depthwise_spread_s8_armv7em
 #define BP_ISA_DEPTHWISE_OUTPUTS bp_depthwise_outputs_s8_armv7em
 #define BP_ISA_PLANE_BYTES 2
+#define BP_ISA_ADD bp_add_elements_s8_armv7em
+#define BP_ISA_MUL bp_mul_elements_s8_armv7em
 #elif __ARM_ARCH_ISA_THUMB == 2 && !defined(__ARM_ARCH_8M_BASE__)
 #define BP_ISA_ARMV7M 1
 #define BP_ISA_NAME "armv7m"

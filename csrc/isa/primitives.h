@@ -14,6 +14,7 @@
 
 #include <byteprop/fixed.h>
 #include <byteprop/kernels.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* ---- inference; weights are ROM and 0 in their padding ---- */
@@ -119,6 +120,58 @@ typedef struct {
 enum { BP_PATCH_CHANNELS = 16 };
 typedef void bp_patch_sums_t(int32_t *sums, const int8_t *x, const bp_patch_t *patch, uint8_t n);
 bp_patch_sums_t bp_patch_sums_s8;
+
+/* ---- shared by the plain sums and products and by tuned ones ---- */
+
+enum { BP_ADD_FRACTION_BITS = 20, BP_LEAST_SHORT_LSHIFT = -22 };
+
+/* One input has the larger scale: its scaling is (x - x_zp) * 2^19, exactly. The other scaling and
+ * the last one are short, lshift = -rshift. */
+typedef struct {
+    uint8_t halved; /* which input */
+    int32_t factor; /* of it: 2^19 or -2^19 */
+    int32_t offset; /* -factor * x_zp */
+    int32_t x_zp;   /* of the other input */
+    int32_t x_mult_q31;
+    int32_t x_rounding;
+    uint8_t x_rshift;
+    int8_t x_sign;    /* 1 or -1 */
+    int32_t mult_q31; /* of the sum */
+    int32_t rounding; /* bp_short_rounding */
+    uint8_t rshift;
+} bp_add_short_t;
+
+static inline bool bp_is_short(int8_t lshift) {
+    return lshift >= BP_LEAST_SHORT_LSHIFT && lshift < 0;
+}
+
+static inline bool bp_add_halves(const bp_add_t *p, uint8_t input) {
+    return p->mult_q31[input] == (int32_t)1 << 30 && p->lshift[input] == 0;
+}
+
+/* False for a sum that is none of these. */
+static inline bool bp_add_as_short(bp_add_short_t *s, const bp_add_t *p) {
+    const int32_t one = (int32_t)1 << (BP_ADD_FRACTION_BITS - 1);
+    const uint8_t halved = bp_add_halves(p, 0) ? 0 : 1, other = (uint8_t)(1 - halved);
+    const uint8_t x_rshift = (uint8_t)-p->lshift[other], rshift = (uint8_t)-p->lshift[2];
+    if (!bp_add_halves(p, halved) || !bp_is_short(p->lshift[other]) || !bp_is_short(p->lshift[2])) {
+        return false;
+    }
+    *s = (bp_add_short_t){
+        .halved = halved,
+        .factor = p->subtract && halved == 1 ? -one : one,
+        .offset = p->x_zp[halved] * (p->subtract && halved == 1 ? one : -one),
+        .x_zp = p->x_zp[other],
+        .x_mult_q31 = p->mult_q31[other],
+        .x_rounding = (int32_t)1 << (x_rshift - 1),
+        .x_rshift = x_rshift,
+        .x_sign = p->subtract && other == 1 ? -1 : 1,
+        .mult_q31 = p->mult_q31[2],
+        .rounding = bp_short_rounding(p->y_zp, rshift),
+        .rshift = rshift,
+    };
+    return true;
+}
 
 /* ---- training; weights are RAM, in the planes wh (the inference weights) and wl (the residuals):
  * W = 256 * wh + wl ---- */

@@ -320,5 +320,6 @@ uint32_t check_all(check_buffer_t *buffer, check_report_t *report) {
     BP_ISA_BEGIN
     comparisons += check_depthwise(buffer, report);
     comparisons += check_elements(buffer, report);
+    comparisons += check_pairs(buffer, report);
     return comparisons + (BP_ISA_CONV_PIXELS == 0 ? 0 : check_convolutions(buffer, report));
 }

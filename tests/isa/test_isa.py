@@ -25,7 +25,7 @@ ISA_OF_MACHINE = {
     "mega2560": "avr",
     "rv32-virt": "lanes",
 }
-CHECKS = [HERE / f"check{part}.c" for part in ("", "_conv", "_depthwise", "_elements")]
+CHECKS = [HERE / f"check{part}.c" for part in ("", "_conv", "_depthwise", "_elements", "_pairs")]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 

@@ -48,16 +48,25 @@ static inline int32_t bp_add_wrap(int32_t a, int32_t b) {
 static inline int32_t bp_clamp(int32_t x, int32_t lo, int32_t hi) {
     return x < lo ? lo : (x > hi ? hi : x);
 }
+/* bp_mul_high_q31 for |x| < 2^28. */
+static inline int32_t bp_mul_high_short(int32_t x, int32_t mult_q31) {
+#if BP_MUL_BY_HALVES && defined(__AVR__)
+    return bp_mul_high_q31(x, mult_q31);
+#elif BP_MUL_BY_HALVES
+    /* x = 2^15 * high + low and mult_q31 = 2^16 * m_high + m_low: no sum overflows. */
+    const int32_t low = ((x + 0x4000) & 0x7FFF) - 0x4000, high = (x - low) >> 15;
+    const int32_t m_low = mult_q31 & 0xFFFF, m_high = mult_q31 >> 16;
+    const int32_t middle = high * m_low + 2 * low * m_high + ((low * m_low) >> 15);
+    return high * m_high + ((middle + 0x8000) >> 16);
+#else
+    /* Of twice the product, the upper word: only its lower bits need rounding. */
+    const int64_t product = (int64_t)(2 * x) * mult_q31;
+    return (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31);
+#endif
+}
 static inline int32_t bp_requant_short(int32_t x, int32_t mult_q31, int32_t rounding,
                                        uint8_t rshift) {
-    int32_t high;
-    if (BP_MUL_BY_HALVES) {
-        high = bp_mul_high_q31(x, mult_q31);
-    } else { /* of twice the product, the upper word: only its lower bits need rounding */
-        const int64_t product = (int64_t)(2 * x) * mult_q31;
-        high = (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31);
-    }
-    return (high + (x >> 31) + rounding) >> rshift;
+    return (bp_mul_high_short(x, mult_q31) + (x >> 31) + rounding) >> rshift;
 }
 
 #ifdef __cplusplus
