@@ -34,13 +34,13 @@
 #define BAUD_REGISTER ((uint32_t)((((uint64_t)BP_BAUD << 32) / 16000000u + 0x800u) & 0xFFFFF000u))
 
 #ifdef BP_NRF52
-void bp_nrf52_open_debug_port(void);
+void bp_nrf52_start(void);
 #else
-static void bp_nrf52_open_debug_port(void) {}
+static void bp_nrf52_start(void) {}
 #endif
 
 void bp_soc_init(void) {
-    bp_nrf52_open_debug_port();
+    bp_nrf52_start();
     CLOCK_HFCLKSTARTED = 0;
     CLOCK_HFCLKSTART = 1;
     while (CLOCK_HFCLKSTARTED == 0) {
@@ -48,6 +48,7 @@ void bp_soc_init(void) {
     GPIO_OUTSET(BP_UART_TX_PIN) = 1u << BP_UART_TX_PIN % 32; /* idles high, so that no start bit is seen */
     GPIO_PIN_CNF(BP_UART_TX_PIN) = PIN_CNF_OUTPUT;
     GPIO_PIN_CNF(BP_UART_RX_PIN) = PIN_CNF_INPUT_PULLUP;
+    UART_ENABLE = 0; /* a boot loader may have left it on, with DMA */
     UART_PSELTXD = BP_UART_TX_PIN;
     UART_PSELRXD = BP_UART_RX_PIN;
     UART_BAUDRATE = BAUD_REGISTER;

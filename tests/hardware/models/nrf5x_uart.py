@@ -26,6 +26,7 @@ class Nrf5xUart(StrictUart):
 
     def reset(self) -> None:
         super().reset()
+        self.registers[self.ENABLE] = 8  # as a boot loader leaves it: with DMA
         self._sends = self._listens = self._has_event = self._has_sent = self._sending = False
 
     def pending(self) -> int | None:
@@ -70,6 +71,8 @@ class Nrf5xUart(StrictUart):
             self._send(value & 0xFF)
         elif offset == self.TXDRDY:
             self._has_sent = bool(value)
+        elif offset in (self.PSELTXD, self.PSELRXD) and self.registers[self.ENABLE]:
+            self.fault("a pin is chosen while the UART is on")
         else:
             super().write(offset, value)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .chip import Chip, FlashController, rom_table
-from .nrf5x import nrf52833
+from .cmsdk_uart import cmsdk_line
+from .nrf5x import nrf52833, nrf52840
 from .nrf5x_uart import nrf5x_line
 from .peripheral import Peripheral
+from .pl011_uart import lm3s_line
 from .stm32_usart import (
     stm32f1_line,
     stm32f4_line,
@@ -42,10 +44,16 @@ def _chip(cpu: str, flash_base: int, flash_kb: int, ram_kb: int, line: _Line) ->
 
 # By the name of the board that has it.
 BOARDS: dict[str, Callable[[], Chip]] = {
+    "arduino-nano-33-ble": lambda: nrf52840(35, 42).chip,
     "bluepill": lambda: _chip("cortex-m3", 0x08000000, 64, 20, stm32f1_line),
+    "lm3s6965evb": lambda: _chip("cortex-m3", 0, 256, 64, lm3s_line),
     "microbit": lambda: _chip("cortex-m0", 0, 256, 16, lambda: nrf5x_line(24, 25, 1)),
     "microbit-v2": lambda: nrf52833().chip,
+    "mps2-an386": lambda: _chip(
+        "cortex-m4", 0, 4096, 4096, lambda: cmsdk_line(0x40004000, 0, 25e6)
+    ),
     "netduinoplus2": lambda: _chip("cortex-m4", 0x08000000, 1024, 128, stm32f4_line_1),
+    "nrf52840-dk": lambda: nrf52840().chip,
     "nucleo-f446re": lambda: _chip("cortex-m4", 0x08000000, 512, 128, lambda: stm32f4_line(2, 3)),
     "nucleo-g071rb": lambda: _chip("cortex-m0", 0x08000000, 128, 36, stm32g0_line),
     "nucleo-l432kc": lambda: _chip("cortex-m4", 0x08000000, 256, 64, stm32l4_line),
@@ -56,8 +64,12 @@ BOARDS: dict[str, Callable[[], Chip]] = {
 }
 
 
-def load(chip: Chip, program: bytes) -> None:
-    """Puts the program into flash, as if a tool had, and starts it."""
-    chip.flash.cells[: len(program)] = program
-    chip.core.uc.mem_write(chip.flash.flash_base, program)
+def load(chip: Chip, program: bytes, origin: int) -> None:
+    """Puts the program into flash, as if a tool had, and starts it. A program that is not at the
+    beginning of flash is started by a boot loader."""
+    at = origin - chip.flash.flash_base
+    chip.flash.cells[at : at + len(program)] = program
+    if at:
+        chip.flash.cells[:8] = program[:8]
+    chip.core.uc.mem_write(chip.flash.flash_base, bytes(chip.flash.cells))
     chip.reset()
