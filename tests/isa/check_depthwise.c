@@ -139,14 +139,14 @@ static void any_numbers(bp_conv_s8_t *p) {
 }
 
 static uint32_t check_shape(check_buffer_t *buffer, check_report_t *report, uint32_t number) {
-    static int8_t expected[MAX_Y];
     bp_conv_s8_t p;
     channels_t channels;
     const uint32_t distance = any_shape(&p.shape), n_y = y_bytes(&p.shape);
     const uint32_t taps = (uint32_t)p.shape.window[0].kernel * p.shape.window[1].kernel;
     const uint32_t end = distance + x_bytes(&p.shape), n_weights = taps * p.shape.y_channels;
     int8_t *y = (int8_t *)buffer(0, end > n_y ? end : n_y), *x = y + distance;
-    uint8_t *weights = buffer(1, n_weights);
+    uint8_t *weights = buffer(1, n_weights + n_y);
+    int8_t *expected = (int8_t *)weights + n_weights;
     int8_t *scratch = (int8_t *)buffer(2, bp_depthwise_scratch(&p.shape));
     any_numbers(&p);
     fill_channels(&channels, p.shape.y_channels, taps);
