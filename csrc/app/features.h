@@ -23,6 +23,9 @@
 #endif
 #define APP_CAN_TRAIN (BP_APP_TRAIN && APP_CAN_LOAD)
 
+/* A model that stays in flash while its last layers are trained. */
+#define APP_TRAINS_IN_FLASH (APP_CAN_TRAIN && BP_BAKED_MODEL)
+
 #ifndef BP_SAVE_SLOT_BYTES
 #define BP_SAVE_SLOT_BYTES 0
 #endif

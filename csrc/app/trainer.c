@@ -34,14 +34,18 @@ static bp_status_t resume_from_written_state(void) {
 }
 
 static uint8_t in_flash(void) {
-    return (config.flags & BP_TRAIN_IN_FLASH) != 0;
+    return APP_TRAINS_IN_FLASH && (config.flags & BP_TRAIN_IN_FLASH) != 0;
 }
 
 void app_train_seal(void) {
     uint8_t crc[4];
     (void)resume_from_written_state();
     bp_train_seal(train());
-    bp_train_read_image(crc, train(), BP_HEADER_CRC32, sizeof crc);
+    if (APP_TRAINS_IN_FLASH && in_flash()) {
+        bp_train_read_image(crc, train(), BP_HEADER_CRC32, sizeof crc);
+    } else {
+        app_copy(crc, app_ram_image() + BP_HEADER_CRC32, sizeof crc);
+    }
     app_image_sealed(app_get_u32(crc));
 }
 
@@ -50,12 +54,13 @@ void app_train_drop(void) {
         return;
     }
     app_train_seal();
-    if (in_flash()) {
+    if (APP_TRAINS_IN_FLASH && in_flash()) {
         app_image_sealed(app_flash_model_crc());
     }
     phase = IDLE;
 }
 
+#if APP_TRAINS_IN_FLASH
 const bp_train_t *app_train_in_flash(void) {
     if (phase == IDLE || !in_flash()) {
         return NULL;
@@ -63,6 +68,7 @@ const bp_train_t *app_train_in_flash(void) {
     (void)resume_from_written_state();
     return train();
 }
+#endif
 
 uint8_t *app_train_state(uint32_t *n) {
     *n = n_state;
@@ -127,7 +133,7 @@ bp_status_t app_train_open(app_call_t *call, const uint8_t *config_bytes) {
         return BP_E_NO_MODEL;
     }
     BP_TRY(parse_config(&config, config_bytes));
-    if (in_flash() && !app_is_in_flash()) {
+    if ((config.flags & BP_TRAIN_IN_FLASH) != 0 && (!in_flash() || !app_is_in_flash())) {
         return BP_E_ARG;
     }
     BP_TRY(plan(call, &needed));

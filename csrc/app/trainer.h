@@ -10,6 +10,7 @@
 #if APP_CAN_TRAIN
 
 #include <byteprop/train.h>
+#include <stddef.h>
 
 /* Begins training of the selected model; answers as TRAIN_BEGIN. config: as in TRAIN_BEGIN. */
 bp_status_t app_train_open(app_call_t *call, const uint8_t *config);
@@ -27,7 +28,13 @@ bp_status_t app_train_finish(void);
 bp_status_t app_trainer(bp_train_t **trainer, int learns);
 
 /* The trainer whose model's image is in flash, so that what was trained is not in it; else NULL. */
+#if APP_TRAINS_IN_FLASH
 const bp_train_t *app_train_in_flash(void);
+#else
+static inline const bp_train_t *app_train_in_flash(void) {
+    return NULL;
+}
+#endif
 
 /* The state's n bytes; NULL when nothing is trained. */
 uint8_t *app_train_state(uint32_t *n);

@@ -99,7 +99,7 @@ void bp_op_dense_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op)
         .y_zp = (int8_t)bp_record_zero_point(ty),
         .y_min = BP_ROM_I8(p + Y_MIN), /* the range is one of int8 */
         .y_max = BP_ROM_I8(p + Y_MAX),
-        .fast = (BP_ROM_U8(p + BP_DENSE_FLAGS) & BP_OP_FAST) != 0,
+        .fast = BP_FAST_OPS && (BP_ROM_U8(p + BP_DENSE_FLAGS) & BP_OP_FAST) != 0,
     };
     for (; rows != 0; --rows) {
         bp_dense_s8(y, x, &dense);

@@ -42,7 +42,7 @@ static bool are_right_shifts(const uint8_t *lshift, uint32_t n) {
 
 bp_status_t bp_check_fast(const bp_reader_t *reader, uint8_t flags, const uint8_t *parts,
                           const bp_rows_t *rows) {
-    return (flags & BP_OP_FAST) == 0 ||
+    return !BP_FAST_OPS || (flags & BP_OP_FAST) == 0 ||
                    (are_symmetric(part(reader, parts, 0), rows->weight_bytes) &&
                     are_small(part(reader, parts, 1), rows->n_out, rows->n_in) &&
                     are_right_shifts(part(reader, parts, 3), rows->n_lshifts))

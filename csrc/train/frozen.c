@@ -6,27 +6,18 @@
 /* The frozen part: the ops before the first layer that is trained. They run in the arena, exactly as
  * in inference, and training takes no memory for them. */
 
-/* A model whose inputs are features: nothing before the first layer but reshapes, which keep bytes. */
-static uint8_t is_work(const bp_model_t *model, uint16_t n_ops) {
-    bp_op_t op;
-    for (uint16_t i = 0; i < n_ops; ++i) {
-        bp_model_op(&op, model, i);
-        if (op.code != BP_OP_RESHAPE) {
-            return 1;
-        }
-    }
-    return model->n_inputs != 1;
-}
-
-/* The first dense layer that is trained, the last one when none is. */
+/* The first dense layer that is trained, the last one when none is. A sample is what it reads when
+ * nothing is before it but reshapes, which keep bytes. */
 static bp_status_t find_first(bp_train_t *t, const bp_model_t *model,
                               const bp_train_config_t *config) {
     bp_op_t op;
     uint16_t dense = 0;
     t->features = BP_TRAIN_NONE;
+    t->runs_frozen = model->n_inputs != 1;
     for (uint16_t i = 0; i < model->n_ops; ++i) {
         bp_model_op(&op, model, i);
         if (op.code != BP_OP_DENSE_S8) {
+            t->runs_frozen = (uint8_t)(t->runs_frozen || op.code != BP_OP_RESHAPE);
             continue;
         }
         t->first_op = i;
@@ -35,6 +26,7 @@ static bp_status_t find_first(bp_train_t *t, const bp_model_t *model,
         if (!BP_TRAIN_HAS_FROZEN_PART || !bp_train_is_frozen(config, dense)) {
             break;
         }
+        t->runs_frozen = 1;
         ++dense;
     }
     return t->features == BP_TRAIN_NONE ? BP_E_UNSUPPORTED : BP_OK;
@@ -56,9 +48,10 @@ bp_status_t bp_train_find_frozen(bp_train_t *t, uint16_t *op, const bp_model_t *
     if (model->n_outputs != 1) {
         return BP_E_UNSUPPORTED;
     }
-    BP_TRY(check_kinds(model));
+    if (BP_TRAIN_HAS_FROZEN_PART) {
+        BP_TRY(check_kinds(model));
+    }
     BP_TRY(find_first(t, model, config));
-    t->runs_frozen = is_work(model, t->first_op);
     return BP_TRAIN_HAS_FROZEN_PART || !t->runs_frozen ? BP_OK : BP_E_UNSUPPORTED;
 }
 

@@ -67,7 +67,7 @@ static bp_status_t check_state(const bp_train_t *t, const bp_train_layer_t *laye
     if (!is_within(bp_train_i32(t, layer->bias_master), layer->n_out, BP_MASTER_LIMIT)) {
         return BP_E_ARG;
     }
-    if (layer->copied) {
+    if (BP_TRAIN_HAS_FROZEN_PART && layer->copied) {
         BP_TRY(bp_train_check_copy(t, layer));
     }
     if (!bp_train_has_gradient(layer)) {

@@ -125,7 +125,8 @@ static inline int bp_train_in_flash(const bp_train_t *t) {
 static inline const uint8_t *bp_train_part(const bp_train_t *t, const bp_train_layer_t *layer,
                                            uint32_t offset) {
     const int is_copied = BP_TRAIN_HAS_FROZEN_PART && layer->copied;
-    return (is_copied ? t->memory : t->model.image) + (size_t)offset;
+    const uint8_t *image = BP_TRAIN_HAS_FROZEN_PART ? t->model.image : t->image;
+    return (is_copied ? t->memory : image) + (size_t)offset;
 }
 /* The same of a layer that is trained, to be written. */
 static inline uint8_t *bp_train_written(const bp_train_t *t, const bp_train_layer_t *layer,

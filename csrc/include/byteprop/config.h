@@ -27,6 +27,11 @@ void bp_assert_failed(const char *file, int line);
 #define BP_ASSERT(condition) ((void)0)
 #endif
 
+/* 0: the flag FAST of ops is neither checked nor used, in firmware that has no room for it. */
+#ifndef BP_FAST_OPS
+#define BP_FAST_OPS 1
+#endif
+
 /* Model bytes ("ROM") are read through these macros and through nothing else: on AVR they are in
  * another address space. p is a `const uint8_t *`, of BP_ROM_I32 and BP_ROM_U32 4-byte aligned, of
  * BP_ROM_U16 2-byte aligned.
