@@ -20,7 +20,7 @@ enum { BP_PACKED_SLACK = 64 };
 enum { BP_PACKED_PANEL = 2 };
 
 typedef struct {
-    const int32_t *bias; /* if images are unsigned, less 128 times the sum of the weights */
+    const int32_t *bias; /* and sum_offset; if images are unsigned, less 128 times the sum of the weights */
     const int32_t *mult_q31;
     const int32_t *rshift;
     const int32_t *rounding;
@@ -78,6 +78,7 @@ typedef struct {
     uint8_t lanes;       /* int32 in a vector */
     uint8_t conv_bytes;  /* of an element of a convolution's image: 1 or 2 */
     uint8_t is_unsigned; /* elements of a byte are x + 128 */
+    int32_t sum_offset;  /* 2^28 where multiplications of numbers without a sign are shorter, or 0 */
     bp_packed_widen_t *conv_widen;
     bp_packed_conv_run_t *conv;
     bp_packed_widen_t *depthwise_widen; /* elements have a byte */

@@ -7,7 +7,7 @@
 /* Constants of a vector's channels. */
 typedef struct {
     vec_t bias, rshift, rounding;
-    mult_t mult;
+    sum_mult_t mult;
     range_t range;
 } scaling_t;
 
@@ -16,13 +16,14 @@ PACKED_INLINE scaling_t load_scaling(const bp_packed_scaling_t *s, uint32_t firs
         .bias = load_sums(s->bias + first),
         .rshift = load_sums(s->rshift + first),
         .rounding = load_sums(s->rounding + first),
-        .mult = mult_of(load_sums(s->mult_q31 + first)),
+        .mult = sum_mult_of(load_sums(s->mult_q31 + first)),
         .range = range_of(s->y_min, s->y_max),
     };
 }
 
 PACKED_INLINE vec_t scaled(vec_t sum, const scaling_t *s) {
-    return shift_right(add(mul_high(sum, s->mult), add(sign(sum), s->rounding)), s->rshift);
+    const vec_t high = mul_high_sum(sum, &s->mult);
+    return shift_right(add(add(high, sign(high)), s->rounding), s->rshift);
 }
 
 #endif

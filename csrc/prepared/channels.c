@@ -75,10 +75,11 @@ static bp_packed_scaling_t take_scaling(bp_store_t *store, const bp_channels_t *
 }
 
 static void put_slot(const bp_packed_scaling_t *scaling, uint32_t slot, const channel_t *channel,
-                     int8_t y_zp, uint8_t is_unsigned) {
+                     int8_t y_zp, const bp_packed_isa_t *isa) {
     const int32_t rshift = -channel->lshift;
-    const uint32_t offset = is_unsigned ? 128 * (uint32_t)channel->sum : 0;
-    ((int32_t *)scaling->bias)[slot] = (int32_t)((uint32_t)channel->bias - offset);
+    const uint32_t offset = isa->is_unsigned ? 128 * (uint32_t)channel->sum : 0;
+    ((int32_t *)scaling->bias)[slot] =
+        (int32_t)((uint32_t)channel->bias + (uint32_t)isa->sum_offset - offset);
     ((int32_t *)scaling->mult_q31)[slot] = channel->mult_q31;
     ((int32_t *)scaling->rshift)[slot] = rshift;
     ((int32_t *)scaling->rounding)[slot] = bp_short_rounding(y_zp, (uint8_t)rshift);
@@ -86,7 +87,7 @@ static void put_slot(const bp_packed_scaling_t *scaling, uint32_t slot, const ch
 
 bp_packed_scaling_t bp_pack_scaling(bp_store_t *store, const bp_channels_t *channels, uint32_t n,
                                     uint32_t first, uint32_t end, uint32_t period,
-                                    uint8_t is_unsigned) {
+                                    const bp_packed_isa_t *isa) {
     const bp_packed_scaling_t scaling = take_scaling(store, channels, n);
     for (uint32_t i = 0; scaling.bias != NULL && i < n; ++i) {
         const uint32_t at = period != 0 ? i % period : first + i;
@@ -97,7 +98,7 @@ bp_packed_scaling_t bp_pack_scaling(bp_store_t *store, const bp_channels_t *chan
                 simplify(&channel, channels);
             }
         }
-        put_slot(&scaling, i, &channel, channels->y_zp, is_unsigned);
+        put_slot(&scaling, i, &channel, channels->y_zp, isa);
     }
     return scaling;
 }

@@ -32,6 +32,6 @@ int bp_channels_can_be_packed(const bp_channels_t *channels);
  * that is not below `end`, for none, or, with period, for channel i mod period. */
 bp_packed_scaling_t bp_pack_scaling(bp_store_t *store, const bp_channels_t *channels, uint32_t n,
                                     uint32_t first, uint32_t end, uint32_t period,
-                                    uint8_t is_unsigned);
+                                    const bp_packed_isa_t *isa);
 
 #endif

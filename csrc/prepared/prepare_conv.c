@@ -8,7 +8,7 @@
 /* Convolutions, and dense layers as convolutions of images of one pixel. */
 
 /* Pixels whose windows are looked up at once. */
-enum { PIXELS_AT_ONCE = 8 * BP_PACKED_PIXELS };
+enum { PIXELS_AT_ONCE = 32 * BP_PACKED_PIXELS };
 
 typedef struct {
     bp_canvas_t canvas;
@@ -166,7 +166,7 @@ static void pack(bp_store_t *store, conv_t *to, const conv_t *c, const bp_channe
             .channels = n,
             .y_step = c->shape.y_channels,
             .scaling =
-                bp_pack_scaling(store, channels, slots, g * n, end, 0, isa->is_unsigned),
+                bp_pack_scaling(store, channels, slots, g * n, end, 0, isa),
         };
         if (to != NULL) {
             to->packed[g] = packed;

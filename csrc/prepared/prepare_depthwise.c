@@ -88,8 +88,7 @@ static bp_packed_depthwise_t pack(bp_store_t *store, const bp_packed_op_t *op,
         .kernel = {s->window[0].kernel, s->window[1].kernel},
         .stride = s->window[0].stride,
         .dilation = s->window[0].dilation,
-        .scaling = bp_pack_scaling(store, &op->channels, slots, 0, channels, lanes.period,
-                                   isa->is_unsigned),
+        .scaling = bp_pack_scaling(store, &op->channels, slots, 0, channels, lanes.period, isa),
     };
 }
 

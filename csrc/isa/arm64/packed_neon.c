@@ -17,6 +17,7 @@ PACKED_INLINE vec_t dot(vec_t sum, int8x16_t x, int8x16_t w) {
 const bp_packed_isa_t bp_packed_neon = {
     .lanes = LANES,
     .conv_bytes = 1,
+    .sum_offset = SUM_OFFSET,
     .conv_widen = copy,
     .conv = packed_conv,
     .depthwise_widen = copy,

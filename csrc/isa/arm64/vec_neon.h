@@ -67,6 +67,17 @@ PACKED_INLINE vec_t mul_high_twice(vec_t twice, mult_t mult) {
     return mul_high(vshrq_n_s32(twice, 1), mult);
 }
 
+#define SUM_OFFSET 0
+typedef vec_t sum_mult_t;
+
+PACKED_INLINE sum_mult_t sum_mult_of(vec_t mult_q31) {
+    return mult_q31;
+}
+
+PACKED_INLINE vec_t mul_high_sum(vec_t sum, const sum_mult_t *mult) {
+    return mul_high(sum, *mult);
+}
+
 /* -1 for what is below 0. */
 PACKED_INLINE vec_t sign(vec_t x) {
     return vshrq_n_s32(x, 31);

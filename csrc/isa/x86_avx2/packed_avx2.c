@@ -76,6 +76,7 @@ static PACKED_TARGET void copy(uint8_t *to, const int8_t *x, uint32_t n) {
 const bp_packed_isa_t bp_packed_avx2 = {
     .lanes = LANES,
     .conv_bytes = 2,
+    .sum_offset = SUM_OFFSET,
     .conv_widen = widen,
     .conv = packed_conv,
     .depthwise_widen = copy,

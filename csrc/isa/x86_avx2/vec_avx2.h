@@ -70,6 +70,31 @@ PACKED_INLINE vec_t mul_high(vec_t x, mult_t mult) {
     return mul_high_twice(add(x, x), mult);
 }
 
+/* The same for x + SUM_OFFSET, which is not below 0: what that adds to the product is in the halves. */
+#define SUM_OFFSET ((int32_t)1 << 28)
+typedef struct {
+    vec_t even, odd, even_half, odd_half;
+} sum_mult_t;
+
+PACKED_INLINE sum_mult_t sum_mult_of(vec_t mult_q31) {
+    const __m256i half = _mm256_set1_epi64x((int64_t)1 << 31);
+    const __m256i even = _mm256_srli_epi64(_mm256_slli_epi64(mult_q31, 32), 32);
+    const __m256i odd = _mm256_srli_epi64(mult_q31, 32);
+    return (sum_mult_t){
+        .even = _mm256_slli_epi64(even, 1),
+        .odd = _mm256_slli_epi64(odd, 1),
+        .even_half = _mm256_sub_epi64(half, _mm256_slli_epi64(even, 29)),
+        .odd_half = _mm256_sub_epi64(half, _mm256_slli_epi64(odd, 29)),
+    };
+}
+
+PACKED_INLINE vec_t mul_high_sum(vec_t sum, const sum_mult_t *mult) {
+    const __m256i high_lanes = _mm256_srli_epi64(sum, 32);
+    const __m256i even = _mm256_add_epi64(_mm256_mul_epu32(sum, mult->even), mult->even_half);
+    const __m256i odd = _mm256_add_epi64(_mm256_mul_epu32(high_lanes, mult->odd), mult->odd_half);
+    return _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
+}
+
 /* -1 for what is below 0. */
 PACKED_INLINE vec_t sign(vec_t x) {
     return _mm256_srai_epi32(x, 31);

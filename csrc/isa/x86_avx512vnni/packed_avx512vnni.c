@@ -120,6 +120,7 @@ const bp_packed_isa_t bp_packed_avx512vnni = {
     .lanes = LANES,
     .conv_bytes = 1,
     .is_unsigned = 1,
+    .sum_offset = SUM_OFFSET,
     .conv_widen = widen,
     .conv = packed_conv,
     .depthwise_widen = widen,

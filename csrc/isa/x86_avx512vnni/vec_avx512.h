@@ -66,6 +66,31 @@ PACKED_INLINE vec_t mul_high(vec_t x, mult_t mult) {
     return mul_high_twice(add(x, x), mult);
 }
 
+/* The same for x + SUM_OFFSET, which is not below 0: what that adds to the product is in the halves. */
+#define SUM_OFFSET ((int32_t)1 << 28)
+typedef struct {
+    vec_t even, odd, even_half, odd_half;
+} sum_mult_t;
+
+PACKED_INLINE sum_mult_t sum_mult_of(vec_t mult_q31) {
+    const __m512i half = _mm512_set1_epi64((int64_t)1 << 31);
+    const __m512i even = _mm512_srli_epi64(_mm512_slli_epi64(mult_q31, 32), 32);
+    const __m512i odd = _mm512_srli_epi64(mult_q31, 32);
+    return (sum_mult_t){
+        .even = _mm512_slli_epi64(even, 1),
+        .odd = _mm512_slli_epi64(odd, 1),
+        .even_half = _mm512_sub_epi64(half, _mm512_slli_epi64(even, 29)),
+        .odd_half = _mm512_sub_epi64(half, _mm512_slli_epi64(odd, 29)),
+    };
+}
+
+PACKED_INLINE vec_t mul_high_sum(vec_t sum, const sum_mult_t *mult) {
+    const __m512i high_lanes = _mm512_srli_epi64(sum, 32);
+    const __m512i even = _mm512_add_epi64(_mm512_mul_epu32(sum, mult->even), mult->even_half);
+    const __m512i odd = _mm512_add_epi64(_mm512_mul_epu32(high_lanes, mult->odd), mult->odd_half);
+    return _mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
+}
+
 /* -1 for what is below 0. */
 PACKED_INLINE vec_t sign(vec_t x) {
     return _mm512_srai_epi32(x, 31);
