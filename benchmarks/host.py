@@ -53,10 +53,9 @@ Array = np.ndarray[Any, Any]
 Contestant = tuple[Callable[[Array], Array], Callable[[Array], Array]]
 
 
-def contestants(data: bytes) -> dict[str, Contestant]:
-    """By name: a call on one sample, and one on a batch."""
-    model = byteprop.load(data)
-    found: dict[str, Contestant] = {"byteprop": (model.run, model.run)}
+def interpreters(data: bytes) -> dict[str, Callable[[], Any]]:
+    """By name: what makes an interpreter for one thread."""
+    found: dict[str, Callable[[], Any]] = {}
     try:
         from tflite_runtime import interpreter as tflite
     except ImportError:
@@ -64,26 +63,29 @@ def contestants(data: bytes) -> dict[str, Contestant]:
     else:
         for name, resolver in (("default", "AUTO"), ("reference", "BUILTIN_REF")):
             kind = getattr(tflite.OpResolverType, resolver)
-            found[f"tflite-runtime, {name} kernels"] = _interpreters(
-                partial(
-                    tflite.Interpreter,
-                    model_content=data,
-                    num_threads=1,
-                    experimental_op_resolver_type=kind,
-                )
+            found[f"tflite-runtime, {name} kernels"] = partial(
+                tflite.Interpreter,
+                model_content=data,
+                num_threads=1,
+                experimental_op_resolver_type=kind,
             )
     try:
         from ai_edge_litert import interpreter as litert
     except ImportError:
         print("ai-edge-litert is not installed; left out", file=sys.stderr)
     else:
-        found["ai-edge-litert"] = _interpreters(
-            partial(litert.Interpreter, model_content=data, num_threads=1)
-        )
+        found["ai-edge-litert"] = partial(litert.Interpreter, model_content=data, num_threads=1)
     return found
 
 
-def _interpreters(make: Callable[[], Any]) -> Contestant:
+def contestants(data: bytes) -> dict[str, Contestant]:
+    """By name: a call on one sample, and one on a batch."""
+    model = byteprop.load(data)
+    made = {name: _single_and_batch(make) for name, make in interpreters(data).items()}
+    return {"byteprop": (model.run, model.run), **made}
+
+
+def _single_and_batch(make: Callable[[], Any]) -> Contestant:
     """One interpreter for single samples, and one resized to the batch."""
     single = make()
     single.allocate_tensors()
@@ -91,10 +93,10 @@ def _interpreters(make: Callable[[], Any]) -> Contestant:
     shape = many.get_input_details()[0]["shape"]
     many.resize_tensor_input(many.get_input_details()[0]["index"], [BATCH, *shape[1:]])
     many.allocate_tensors()
-    return _invoke(single), _invoke(many)
+    return invoke(single), invoke(many)
 
 
-def _invoke(interpreter: Any) -> Callable[[Array], Array]:
+def invoke(interpreter: Any) -> Callable[[Array], Array]:
     at_input = interpreter.get_input_details()[0]["index"]
     at_output = interpreter.get_output_details()[0]["index"]
 
