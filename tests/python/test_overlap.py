@@ -18,6 +18,7 @@ from byteprop.engine._raw_conv import (
     conv_distance,
     conv_is_backward,
     depthwise_distance,
+    depthwise_scratch,
 )
 from byteprop.graph import Graph
 from byteprop.image.plan import plan
@@ -87,6 +88,34 @@ def test_the_distance_of_a_depthwise_convolution_is_enough_and_no_more(seed: int
         if (n, read) != (batch - 1, rows):
             needed.append(written - (n * rows + read) * columns * channels)
     assert depthwise_distance(shape) == max(needed)
+
+
+def scratch_of_planes(shape: Shape, window: Window) -> int:
+    """Of docs/format.md: four channels of the rows that two output rows take, in 16 bits."""
+    _, _, columns, channels = shape.x
+    _, y_rows, y_columns, n_out = shape.y
+    axes = (window.height, window.width)
+    if n_out != channels or any((a.kernel, a.dilation) != (3, 1) or a.stride > 2 for a in axes):
+        return 0
+    rows = 3 + min(1, y_rows - 1) * window.height.stride
+    before = window.width.pad
+    after = (y_columns - 1) * window.width.stride + 3 - before - columns
+    width = columns + max(before, after)
+    return min(channels, 4) * 2 * (rows * (width + width % 2) + 2)
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_scratch_of_a_depthwise_convolution_is_exact(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape, window = random_shape(rng, depthwise=True)
+    if seed % 2:
+        axes = (Axis(3, int(stride)) for stride in rng.integers(1, 3, 2))
+        window, size = pad_window(Window(*axes), shape.x, "SAME")
+        fields = np.frombuffer(window.encoded(), "<u2").reshape(-1, 2).T.tolist()
+        shape = Shape(shape.x, (shape.x[0], *size, shape.x[3]), fields)
+    _, rows, columns, channels = shape.x
+    copied = min(window.height.span, rows) * columns * channels
+    assert depthwise_scratch(shape) == max(copied, scratch_of_planes(shape, window))
 
 
 def layer(shape: Shape, window: Window, *, depthwise: bool) -> Graph:
