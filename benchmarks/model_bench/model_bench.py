@@ -78,7 +78,7 @@ def measure(
     """Builds, runs, compares and converts ticks to instructions."""
     model = byteprop.load(path)
     inputs = inputs_of(model)
-    data = image.without_names(model.image)
+    data = image.without_names(model.image, halfwords=machine.cpu == "cortex-m4" and not portable)
     defines = {
         "IMAGE_BYTES": str(len(data)),
         "INPUT_BYTES": str(sum(x.size for x in inputs)),

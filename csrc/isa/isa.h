@@ -98,6 +98,8 @@ extern const bp_packed_isa_t bp_packed_neon, bp_packed_dotprod;
 #define BP_ISA_ARMV7EM 1
 #define BP_ISA_NAME "armv7em"
 #define BP_ISA_DOT_ROWS bp_dot_rows_s8_armv7em
+#define BP_ISA_HALFWORD_COLUMNS bp_halfword_columns_s8_armv7em
+#define BP_ISA_HALFWORD_ROWS bp_halfword_rows_s8_armv7em
 #define BP_ISA_SGD_ROW bp_sgd_row_s16_armv7em
 #define BP_ISA_FINISH_ROWS bp_finish_rows_s8_thumb2
 #define BP_ISA_CONV_COLUMNS bp_conv_columns_s8_armv7em
@@ -210,6 +212,14 @@ bp_patch_sums_t BP_ISA_PATCH_SUMS;
 #define BP_ISA_FINISH_ROWS bp_finish_rows_s8
 #endif
 bp_finish_rows_t BP_ISA_FINISH_ROWS;
+/* Rows of halfwords are for firmware; hosts that read such an image have the plain C. */
+#ifndef BP_ISA_HALFWORD_ROWS
+#define BP_ISA_HALFWORD_COLUMNS bp_halfword_columns_s8
+#define BP_ISA_HALFWORD_ROWS bp_halfword_rows_s8
+#endif
+bp_halfword_columns_t BP_ISA_HALFWORD_COLUMNS;
+bp_halfword_rows_t BP_ISA_HALFWORD_ROWS;
+
 /* 1 if a block of 4 rows is no faster than 4 single rows. */
 #ifndef BP_ISA_ROWS_ARE_SINGLE
 #define BP_ISA_ROWS_ARE_SINGLE 0

@@ -32,6 +32,28 @@ typedef void bp_finish_rows_t(int8_t *y, const int32_t *acc, const bp_dense_s8_t
                               uint16_t first, uint8_t n);
 bp_finish_rows_t bp_finish_rows_s8;
 
+/* Rows of halfwords (BP_LAYOUT_HALFWORDS of the image): two weights of a row are the halfword
+ * 256 * w[i + 1] + w[i], i even, none of them -128. Rows are in blocks of BP_HALFWORD_ROWS, word by
+ * word in turn, and then those that fill no block. Inputs become columns, two words for each four:
+ * x1, x3 and 256 * x0 + 127 - x1, 256 * x2 + 127 - x3, halfwords with sign, 0 for x beyond n. */
+typedef void bp_halfword_columns_t(uint32_t *columns, const int8_t *x, uint16_t n);
+bp_halfword_columns_t bp_halfword_columns_s8;
+
+/* Columns begin .. begin + n - 1 of n_rows rows, the last ones of which fill no block. */
+typedef struct {
+    uint16_t row_stride;
+    uint16_t begin; /* a multiple of 4 */
+    uint16_t n;
+    uint16_t n_rows;
+} bp_halfwords_t;
+
+/* Adds to acc[r] the products of the halfwords with x[i + 1], and of their lower bytes with the rest:
+ * 256 * sum_i w[i] * x[i] + 127 * sum of w[i], i even. It has 32 bits if sum |w[i]| is at most
+ * BP_HALFWORD_MAX_SUM; partial sums are modulo 2^32. */
+typedef void bp_halfword_rows_t(int32_t *acc, const uint32_t *columns, const uint8_t *weights,
+                                const bp_halfwords_t *h);
+bp_halfword_rows_t bp_halfword_rows_s8;
+
 /* A block of a convolution: BP_ISA_CONV_PIXELS output pixels. Their inputs are first put into columns,
  * whose form is the CPU's own, in at most BP_CONV_COLUMNS bytes for each weight of a row. */
 

@@ -10,7 +10,8 @@
  *
  * BP_OPS_LOW (codes 0 to 63) and BP_OPS_HIGH (64 to 127) have a bit for each op of the build. Of an
  * op without its bit nothing is linked, and an image that has it is E_OP. BP_KINDS has a bit for
- * each kind of tensor that the build reads; other kinds are E_KIND. */
+ * each kind of tensor that the build reads; other kinds are E_KIND. BP_LAYOUTS has a bit for each
+ * layout of weights; others are E_PARAM. */
 #ifndef BYTEPROP_OPS_H
 #define BYTEPROP_OPS_H
 
@@ -27,6 +28,9 @@
 #endif
 #ifndef BP_KINDS
 #define BP_KINDS 0xF
+#endif
+#ifndef BP_LAYOUTS
+#define BP_LAYOUTS 0x3
 #endif
 
 /* What checks share. */
@@ -65,6 +69,10 @@ bp_status_t bp_check_scalings(const bp_reader_t *reader, uint32_t mult_q31, uint
                               uint32_t n);
 /* Kernels may compute whole words of a row of weights, so what fills a row up must be zero. */
 bp_status_t bp_check_row_padding(const bp_reader_t *reader, uint32_t weights, uint32_t n_in,
+                                 uint32_t n_out);
+/* Rows of halfwords, inside the image: what a halfword stands for is a weight, padding is 0, and no sum
+ * leaves 32 bits. */
+bp_status_t bp_check_halfwords(const bp_reader_t *reader, uint32_t weights, uint32_t n_in,
                                  uint32_t n_out);
 /* Rows of weights: bytes and number in all, weights per row, number of shifts. */
 typedef struct {

@@ -87,6 +87,9 @@ void bp_prepare_depthwise(bp_step_t *step, bp_store_t *store, const bp_packed_is
 void bp_prepare_dense(bp_step_t *step, bp_store_t *store, const bp_packed_isa_t *isa,
                       const bp_model_t *model, const bp_op_t *op) {
     bp_dense_record_t dense;
+    if (BP_ROM_U8(op->params) != BP_LAYOUT_ROWS) {
+        return; /* of firmware for another CPU; the op itself runs */
+    }
     bp_dense_record(&dense, model, op);
     const bp_window_t window = {1, 1, 1, 0};
     const bp_packed_op_t packed = {

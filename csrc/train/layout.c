@@ -91,7 +91,7 @@ static bp_status_t read_layer(walk_t *walk, bp_train_layer_t *layer) {
     }
     bp_dense_record(&dense, walk->model, &op);
     if (dense.rows != 1 || dense.n_out > MAX_LAYER_OUTPUTS ||
-        dense.activation > BP_ACT_RELU_N1_TO_1) {
+        dense.activation > BP_ACT_RELU_N1_TO_1 || BP_ROM_U8(op.params) != BP_LAYOUT_ROWS) {
         return BP_E_UNSUPPORTED;
     }
     layer->weights = bp_dense_part(&op, 0);

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
-from byteprop.engine._raw import const
+from byteprop.engine._raw import Engine, const
 from byteprop_host.boards.board import NATIVE, Board, Tick
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.errors import DoesNotFitError, LinkError
 from byteprop_host.firmware.build import build
-from byteprop_host.firmware.capacity import baked_image, check_memory
+from byteprop_host.firmware.capacity import baked_image, check_memory, firmware_image
 from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash import RunningBoard, Way, find_board, open_port, runners, start
 from byteprop_host.link import Device
@@ -23,7 +23,8 @@ _PEEK_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Deployment:
-    """A running board, connected. source: the memory that has the model, "flash" or "RAM"."""
+    """A running board, connected. source: the memory that has the model, "flash" or "RAM".
+    model_crc32: of the image without names, before any change of layout."""
 
     board: Board
     is_emulated: bool
@@ -67,8 +68,8 @@ def deploy(
 ) -> Iterator[Deployment]:
     """Starts `image` on a board, and releases everything at the end of the block.
 
-    For a board with flash the model is baked into its firmware; to `host` it is uploaded. Both have
-    it without names.
+    For a board with flash the model is baked into its firmware, with weights in the layout of its
+    CPU; to `host` it is uploaded. Both have it without names.
     """
     board, image = on.board, baked_image(image)
     bake = is_baked(board)
@@ -83,16 +84,16 @@ def deploy(
     build_seconds = time.monotonic() - began
     with connect(on, firmware, progress=progress) as deployment:
         if bake:
-            selected = deployment.device.select(const("BP_SOURCE_FLASH"), baked_image(image))
+            deployment.device.select(const("BP_SOURCE_FLASH"), firmware_image(board, image))
         else:
-            selected = deployment.device.load_image(
+            deployment.device.load_image(
                 image, progress=lambda done, total: progress("load", done, total)
             )
         yield replace(
             deployment,
             source="flash" if bake else "RAM",
             model_bytes=len(image),
-            model_crc32=selected.crc32,
+            model_crc32=Engine(image).crc32,
             build_seconds=build_seconds,
         )
 

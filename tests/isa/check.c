@@ -318,6 +318,9 @@ uint32_t check_all(check_buffer_t *buffer, check_report_t *report) {
         }
     }
     BP_ISA_BEGIN
+#ifndef __AVR__ /* where models are never stored as halfwords, and RAM is short */
+    comparisons += check_halfwords(buffer, report);
+#endif
     comparisons += check_depthwise(buffer, report);
     comparisons += check_elements(buffer, report);
     comparisons += check_pairs(buffer, report);

@@ -25,7 +25,8 @@ ISA_OF_MACHINE = {
     "mega2560": "avr",
     "rv32-virt": "lanes",
 }
-CHECKS = [HERE / f"check{part}.c" for part in ("", "_conv", "_depthwise", "_elements", "_pairs")]
+PARTS = ("", "_conv", "_depthwise", "_elements", "_pairs", "_halfwords")
+CHECKS = [HERE / f"check{part}.c" for part in PARTS]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 

@@ -74,7 +74,7 @@ def test_limits_are_those_of_the_c_headers() -> None:
     assert {name: int(value) for name, value in told} == {
         name: _raw.const(name)
         for name in dir(_raw.lib)
-        if re.match(r"BP_(MODEL|DENSE|SOFTMAX|BILINEAR)_MAX_", name)
+        if re.match(r"BP_(MODEL|DENSE|HALFWORD|SOFTMAX|BILINEAR)_MAX_", name)
     }
 
 

@@ -13,6 +13,8 @@ extern "C" {
 /* cdef: begin */
 #define BP_DENSE_MAX_INPUTS 65532 /* |sum| <= 65532 * 128 * 128 < 2^31, and a stride in 16 bits */
 #define BP_DENSE_MAX_OUTPUTS 65535
+#define BP_HALFWORD_ROWS 4u        /* of a block of rows of halfwords */
+#define BP_HALFWORD_MAX_SUM 65000u /* of the magnitudes of the weights of such a row */
 #define BP_SOFTMAX_MAX_ELEMS 511
 #define BP_BILINEAR_ONE 1024           /* one input position */
 #define BP_BILINEAR_MAX_INPUTS 1048576 /* positions times BP_BILINEAR_ONE in 31 bits */
@@ -39,6 +41,8 @@ typedef struct {
 /* Dense int8: y int8 [n_out], x int8 [n_in]; y and x must not overlap. Uses the fastest
  * row-block primitive of the CPU. Source: TensorFlow Lite FULLY_CONNECTED, reference kernel. */
 void bp_dense_s8(int8_t *y, const int8_t *x, const bp_dense_s8_t *p);
+/* The same for rows of halfwords (isa/primitives.h). p is fast; the bias is that of such rows. */
+void bp_dense_halfwords_s8(int8_t *y, const int8_t *x, const bp_dense_s8_t *p);
 
 /* Element-wise y = clamp(requant(x - x_zp) + y_zp, y_min, y_max) over n elements of 8 bits: integer
  * QUANTIZE (int8 <-> uint8, or another scale), and RELU, RELU6, RELU_N1_TO_1, RELU_0_TO_1 on their

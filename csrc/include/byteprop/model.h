@@ -156,8 +156,9 @@ enum {
     BP_FUNCTION_ELU = 4
 };
 
-/* Layout of a dense op's weights, or a convolution's. ROWS: int8 [n_out][bp_row_stride(n_in)]. */
-enum { BP_LAYOUT_ROWS = 0 };
+/* Layout of a dense op's weights, or a convolution's. ROWS: int8 [n_out][bp_row_stride(n_in)]. HALFWORDS,
+ * of dense ops alone: two weights in a halfword, for firmware whose model stays as it is. */
+enum { BP_LAYOUT_ROWS = 0, BP_LAYOUT_HALFWORDS = 1 };
 
 /* Flags of a dense op: the multipliers are one per row; the source model had a bias. Of dense, conv
  * and depthwise: every row meets the conditions of bp_requant_short. */

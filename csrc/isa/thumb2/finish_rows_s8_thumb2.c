@@ -27,20 +27,21 @@ void bp_finish_rows_s8_thumb2(int8_t *y, const int32_t *acc, const bp_dense_s8_t
         bp_finish_rows_s8(y, acc, p, first, n);
         return;
     }
-    const int32_t *bias = (const int32_t *)(const void *)p->bias + first;
+    const int32_t *bias = (const int32_t *)(const void *)p->bias + first, *end = acc + n;
     const int32_t *mult_q31 = (const int32_t *)(const void *)p->mult_q31;
     const int8_t *lshift = (const int8_t *)p->lshift;
     const int32_t two_y_zp_1 = 2 * p->y_zp + 1;
-    uint32_t step = 0;
     if (p->per_channel) {
         mult_q31 += first;
-        lshift += first;
-        step = 1;
-    }
-    for (const int32_t *end = acc + n; acc != end; mult_q31 += step, lshift += step) {
-        const int32_t rshift = -*lshift;
-        const int32_t rounding = two_y_zp_1 << (rshift - 1);
-        *y++ = (int8_t)saturated(scaled(*bias++ + *acc++, *mult_q31, rounding) >> rshift);
+        for (lshift += first; acc != end; ++lshift) {
+            const int32_t rshift = -*lshift, rounding = two_y_zp_1 << (rshift - 1);
+            *y++ = (int8_t)saturated(scaled(*bias++ + *acc++, *mult_q31++, rounding) >> rshift);
+        }
+    } else {
+        const int32_t rshift = -*lshift, rounding = two_y_zp_1 << (rshift - 1), mult = *mult_q31;
+        while (acc != end) {
+            *y++ = (int8_t)saturated(scaled(*bias++ + *acc++, mult, rounding) >> rshift);
+        }
     }
     if (p->y_min != -128 || p->y_max != 127) {
         for (; n != 0; --n) {

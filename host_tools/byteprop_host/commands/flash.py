@@ -71,7 +71,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             _print_runner(console, running, firmware, args.mlperf_tiny)
         else:
             info = _hello(running, firmware, args.timeout)
-            _print_board(console, running, firmware, info)
+            _print_board(console, running, firmware, info, image)
         if way is None and not args.no_wait:
             _wait(running, console)
     return EXIT_OK
@@ -108,9 +108,17 @@ def _hello(running: RunningBoard, firmware: Firmware, timeout: float) -> DeviceI
 
 
 def _print_board(
-    console: Console, running: RunningBoard, firmware: Firmware, info: DeviceInfo
+    console: Console,
+    running: RunningBoard,
+    firmware: Firmware,
+    info: DeviceInfo,
+    image: bytes | None,
 ) -> None:
-    model = f"model {info.flash_crc32:08x} in flash" if info.flash_crc32 else "no model in flash"
+    from byteprop_host.firmware.model_image import model_image
+
+    # The board's own is that of the image in its CPU's layout; its build was checked.
+    crc = None if image is None else f"{model_image(image).crc32:08x}"
+    model = f"model {crc} in flash" if crc else "no model in flash"
     console.result(
         f"{info.board} ({info.cpu}) runs build {info.build_id:016x} on {running.port}, {model}",
         {
@@ -120,7 +128,7 @@ def _print_board(
             "build_id": f"{info.build_id:016x}",
             "flash_bytes": firmware.flash_bytes,
             "ram_bytes": firmware.ram_bytes,
-            "model_crc32": f"{info.flash_crc32:08x}" if info.flash_crc32 else None,
+            "model_crc32": crc,
         },
     )
 

@@ -21,7 +21,7 @@ from byteprop_host.boards.board import NATIVE, Board, boards_root
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.errors import DoesNotFitError, ToolMissingError
 from byteprop_host.firmware.build_plan import BuildPlan, CompileUnit
-from byteprop_host.firmware.capacity import baked_image, check_memory, training_pool_bytes
+from byteprop_host.firmware.capacity import check_memory, firmware_image, training_pool_bytes
 from byteprop_host.firmware.firmware import Firmware, cache_dir, placed_at_once
 from byteprop_host.firmware.linker import check_sizes, link_firmware, memory_ld
 from byteprop_host.firmware.mlperf_tiny import MlperfTiny, check_board
@@ -89,7 +89,7 @@ def build(
         compiler=compiler(board),
         csrc=paths.csrc(),
         boards=boards_root(),
-        image=None if image is None else baked_image(image),
+        image=None if image is None else firmware_image(board, image, train=train),
         program=tuple(p.resolve() for p in program),
         defines=dict(defines or {}),
         flags=tuple(flags),

@@ -11,6 +11,9 @@ from byteprop.image import without_names
 from byteprop_host.boards.board import NATIVE, Board
 from byteprop_host.errors import DoesNotFitError
 
+# Instruction sets whose kernels take rows of halfwords in dense layers (docs/format.md).
+_HALFWORD_ISAS = frozenset({"armv7em"})
+
 
 @dataclass(frozen=True)
 class MemoryNeeds:
@@ -178,3 +181,9 @@ def round_up(n: int, step: int) -> int:
 def baked_image(image: bytes) -> bytes:
     """The image as boards get it, without names: board memory is scarce, and the host has them."""
     return without_names(image)
+
+
+def firmware_image(board: Board, image: bytes, *, train: bool = False) -> bytes:
+    """The image in flash: without names and, unless it may be trained, in the board's own layout of
+    weights, of the same size."""
+    return without_names(image, halfwords=board.isa in _HALFWORD_ISAS and not train)

@@ -37,6 +37,8 @@ _CRC_AT = _raw.const("BP_HEADER_CRC32")
 _FEATURES_BYTES = _raw.const("BP_MODEL_FEATURES_BYTES")
 _OP_OPERANDS = _raw.const("BP_OP_OPERANDS")
 _MAX_BYTES = 2**32 - 1
+_LAYOUT_ROWS = _raw.const("BP_LAYOUT_ROWS")
+_LAYOUT_HALFWORDS = _raw.const("BP_LAYOUT_HALFWORDS")
 _COUNT = struct.Struct("<I")
 _BOUNDARY = struct.Struct("<HHI")
 
@@ -79,12 +81,12 @@ TENSOR = _layout(
 # ---------------------------------------------------------------------------------------- encode
 
 
-def encode(graph: Graph, *, names: bool = True) -> bytes:
+def encode(graph: Graph, *, names: bool = True, halfwords: bool = False) -> bytes:
     """The image of a graph, with an arena planned for it. ModelError names what the format cannot
-    hold."""
+    hold. halfwords: with weights in the layout of some CPUs, which `decode` does not take."""
     check(graph)
     arena = _planned(graph)
-    drafts = [_draft(graph, index, arena) for index in range(len(graph.ops))]
+    drafts = [_draft(graph, index, arena, halfwords) for index in range(len(graph.ops))]
     tensors_offset = HEADER.itemsize
     ops_offset = tensors_offset + (len(graph.tensors) + len(arena.scratch)) * TENSOR.itemsize
     io_offset = ops_offset + sum(WORD + draft.size for draft in drafts)
@@ -180,12 +182,13 @@ class _Draft:
         return b"".join((head, self.operands, *params))
 
 
-def _draft(graph: Graph, index: int, arena: Plan) -> _Draft:
+def _draft(graph: Graph, index: int, arena: Plan, halfwords: bool) -> _Draft:
     """Scratch memory follows the op's outputs, as a tensor behind those of the graph."""
     op = graph.ops[index]
     spec = spec_of(op)
     scratch = [len(graph.tensors) + i for i, s in enumerate(arena.scratch) if s.op == index]
-    params = spec.params(place(graph.tensors, op, f"op {index} {type(op).__name__}"))
+    at = place(graph.tensors, op, f"op {index} {type(op).__name__}")
+    params = spec.halfword_params(at) if halfwords else spec.params(at)
     return _Draft(spec.code, op.inputs, (*op.outputs, *scratch), params)
 
 
@@ -348,9 +351,9 @@ def arena(image: bytes | _raw.Engine) -> Plan:
     )
 
 
-def without_names(image: bytes | _raw.Engine) -> bytes:
-    """The same model without tensor names, which a device does not need."""
-    return encode(decode(image), names=False)
+def without_names(image: bytes | _raw.Engine, *, halfwords: bool = False) -> bytes:
+    """The same model without names, which a device does not need. halfwords: as in encode."""
+    return encode(decode(image), names=False, halfwords=halfwords)
 
 
 def features(image: bytes) -> frozenset[str]:
@@ -372,15 +375,24 @@ def op_mask(names: Iterable[str]) -> int:
 
 
 def op_defines(ops: Iterable[str]) -> dict[str, str]:
-    """The macros with which the C library has these ops and no others (csrc/ops/ops.h)."""
+    """The macros with which the C library has these ops and no others (csrc/ops/ops.h), of models
+    as they are uploaded."""
     mask = op_mask(ops)
     low, high = mask & (2**64 - 1), mask >> 64
-    return {"BP_OPS_LOW": f"{low:#x}ULL", "BP_OPS_HIGH": f"{high:#x}ULL"}
+    return {
+        "BP_OPS_LOW": f"{low:#x}ULL",
+        "BP_OPS_HIGH": f"{high:#x}ULL",
+        "BP_LAYOUTS": f"{1 << _LAYOUT_ROWS:#x}",
+    }
 
 
 def model_defines(image: bytes) -> dict[str, str]:
     """The macros with which the C library runs this image and has nothing that it does not need."""
-    return {**op_defines(features(image)), "BP_KINDS": f"{tensor_kinds(image):#x}"}
+    return {
+        **op_defines(features(image)),
+        "BP_KINDS": f"{tensor_kinds(image):#x}",
+        "BP_LAYOUTS": f"{weight_layouts(image):#x}",
+    }
 
 
 def all_ops() -> frozenset[str]:
@@ -391,6 +403,14 @@ def all_ops() -> frozenset[str]:
 def tensor_kinds(image: bytes | _raw.Engine) -> int:
     """A bit for each kind of tensor that an image has."""
     return int(np.bitwise_or.reduce(1 << _Opened(image).tensors["kind"].astype(np.int64)))
+
+
+def weight_layouts(image: bytes | _raw.Engine) -> int:
+    """A bit for each layout of weights that an image has; that of rows always."""
+    opened = _Opened(image)
+    records = [_OpRecord(opened, (), index) for index in range(len(opened.ops))]
+    halfwords = any(spec_of_code(r.code).has_halfwords(r) for r in records)
+    return 1 << _LAYOUT_ROWS | halfwords << _LAYOUT_HALFWORDS
 
 
 # ---------------------------------------------------------------------------------------- decode
@@ -495,6 +515,12 @@ def decode(image: bytes | _raw.Engine) -> Graph:
 def _decode(opened: _Opened) -> Graph:
     tensors = _decode_tensors(opened)
     records = [_OpRecord(opened, tensors, index) for index in range(len(opened.ops))]
+    for index, r in enumerate(records):
+        if spec_of_code(r.code).has_halfwords(r):
+            raise ModelError(
+                f"op {index} {spec_of_code(r.code).name}: its weights are in halfwords, for "
+                "firmware of one CPU; load the model that it was made of"
+            )
     ops: tuple[Op, ...] = tuple(spec_of_code(r.code).decode(r) for r in records)
     graph = Graph(tensors, ops, opened.inputs, opened.outputs)
     check(graph)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,11 @@ from byteprop.ops.spec import (
     refuse_unless_int8,
 )
 from byteprop.ops.weights import (
+    Int8s,
+    Int32s,
     folded_bias,
+    halfword_bias,
+    halfword_rows,
     is_fast,
     read_bias,
     read_weight_scales,
@@ -48,6 +52,8 @@ _PER_CHANNEL = _raw.const("BP_OP_PER_CHANNEL")
 _HAS_BIAS = _raw.const("BP_OP_HAS_BIAS")
 _FAST = _raw.const("BP_OP_FAST")
 _LAYOUT_ROWS = _raw.const("BP_LAYOUT_ROWS")
+_LAYOUT_HALFWORDS = _raw.const("BP_LAYOUT_HALFWORDS")
+_HALFWORD_ROWS = _raw.const("BP_HALFWORD_ROWS")
 # Words of the record: layout, activation and flags; the range; then the offsets of these.
 _WEIGHTS, _BIAS, _WEIGHT_SCALES = 2, 3, 6
 _ACTIVATION_AT, _FLAGS_AT = 1, 2
@@ -98,22 +104,24 @@ class DenseSpec(OpSpec[Dense]):
             at.refuse("has_bias is False and the bias is not zero")
 
     def params(self, at: Placed[Dense]) -> Params:
+        weights = at.op.weights
+        return _params(at, _LAYOUT_ROWS, lambda: rows_of(weights).data.cast("B"), _bias(at))
+
+    def halfword_params(self, at: Placed[Dense]) -> Params:
         op = at.op
-        multipliers = dense_multipliers(op, at)
-        mult_q31 = np.array([m.mult_q31 for m in multipliers], "<i4")
-        lshift = np.array([m.lshift for m in multipliers], np.int8)
-        bias = folded_bias(op.bias, _row_sums(op.weights), at.x.zero_point)
-        flags = _PER_CHANNEL if len(op.weight_scales) > 1 else 0
-        flags |= _HAS_BIAS * op.has_bias | _FAST * is_fast(op.weights, bias, lshift)
-        return (
-            bytes((_LAYOUT_ROWS, op.activation, flags, 0)),
-            range_words(activation_range(op.activation, at.y)),
-            Block(lambda: rows_of(op.weights).data.cast("B"), WEIGHT_ALIGNMENT),
-            Block(bias.astype("<i4").tobytes),
-            Block(mult_q31.tobytes, shared=True, derived=True),
-            Block(lshift.tobytes, alignment=1, derived=True),
-            Block(np.asarray(op.weight_scales, "<f4").tobytes),
-        )
+        rows, bias = halfword_rows(op.weights), halfword_bias(_bias(at), op.weights)
+        lshift = _lshift(dense_multipliers(op, at))
+        few = len(op.weights) < _HALFWORD_ROWS
+        if (
+            few
+            or rows is None
+            or not all(is_fast(op.weights, b, lshift) for b in (bias, _bias(at)))
+        ):
+            return self.params(at)
+        return _params(at, _LAYOUT_HALFWORDS, lambda: rows, bias)
+
+    def has_halfwords(self, record: Record) -> bool:
+        return record.params[0] == _LAYOUT_HALFWORDS
 
     def decode(self, record: Record) -> Dense:
         x, y = record.tensor(record.inputs[0]), record.tensor(record.outputs[0])
@@ -179,6 +187,34 @@ class DenseSpec(OpSpec[Dense]):
             f"{n_in} -> {n_out}",
             "per channel" if op.weight_scales.size > 1 else "per tensor",
         )
+
+
+def _params(
+    at: Placed[Dense], layout: int, weights: Callable[[], bytes | memoryview], bias: Int32s
+) -> Params:
+    op = at.op
+    multipliers = dense_multipliers(op, at)
+    mult_q31 = np.array([m.mult_q31 for m in multipliers], "<i4")
+    lshift = _lshift(multipliers)
+    flags = _PER_CHANNEL if len(op.weight_scales) > 1 else 0
+    flags |= _HAS_BIAS * op.has_bias | _FAST * is_fast(op.weights, bias, lshift)
+    return (
+        bytes((layout, op.activation, flags, 0)),
+        range_words(activation_range(op.activation, at.y)),
+        Block(weights, WEIGHT_ALIGNMENT),
+        Block(bias.astype("<i4").tobytes),
+        Block(mult_q31.tobytes, shared=True, derived=True),
+        Block(lshift.tobytes, alignment=1, derived=True),
+        Block(np.asarray(op.weight_scales, "<f4").tobytes),
+    )
+
+
+def _bias(at: Placed[Dense]) -> Int32s:
+    return folded_bias(at.op.bias, _row_sums(at.op.weights), at.x.zero_point)
+
+
+def _lshift(multipliers: Sequence[Multiplier]) -> Int8s:
+    return np.array([m.lshift for m in multipliers], np.int8)
 
 
 def dense_multipliers(op: Dense, at: Placed[Dense]) -> list[Multiplier]:

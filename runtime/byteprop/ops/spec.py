@@ -162,6 +162,14 @@ class OpSpec(ABC, Generic[O]):
     def params(self, at: Placed[O]) -> Params:
         """The parameters of the op's record."""
 
+    def halfword_params(self, at: Placed[O]) -> Params:
+        """The same for firmware that keeps the model as it is, where a CPU profits."""
+        return self.params(at)
+
+    def has_halfwords(self, record: Record) -> bool:
+        """Whether a record has `halfword_params` that are not `params`."""
+        return False
+
     @abstractmethod
     def decode(self, record: Record) -> O:
         """The op of a record."""

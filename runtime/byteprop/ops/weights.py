@@ -46,6 +46,25 @@ def rows_of(weights: Int8s) -> Int8s:
     return rows
 
 
+def halfword_rows(weights: Int8s) -> bytes | None:
+    """Weights [n_out, n_in] as rows of halfwords; None if a sum could leave 32 bits."""
+    most = int(np.abs(weights.astype(np.int64)).sum(axis=1).max())
+    if most > _raw.const("BP_HALFWORD_MAX_SUM") or weights.min() == -128:
+        return None
+    rows = rows_of(weights).astype(np.int16)
+    words = (256 * rows[:, 1::2] + rows[:, 0::2]).astype("<i2").reshape(len(rows), -1, 2)
+    block = _raw.const("BP_HALFWORD_ROWS")
+    in_blocks = len(rows) // block * block
+    blocks = words[:in_blocks].reshape(-1, block, *words.shape[1:]).swapaxes(1, 2)
+    return blocks.tobytes() + words[in_blocks:].tobytes()
+
+
+def halfword_bias(folded: Int32s, weights: Int8s) -> Int32s:
+    """The bias of rows of halfwords, less what their products have too much."""
+    too_much = 127 * weights[:, 0::2].sum(axis=1, dtype=np.int64) >> 8
+    return wrap_int32(folded.astype(np.int64) - too_much)
+
+
 def folded_bias(bias: Int32s, weight_sums: npt.NDArray[np.int64], x_zero_point: int) -> Int32s:
     """bias - x_zp * sum of the channel's weights, modulo 2^32."""
     return wrap_int32(bias.astype(np.int64) - x_zero_point * weight_sums)
