@@ -36,7 +36,7 @@ PACKED_INLINE void put_block(int8_t *y, const uint8_t *image, const uint32_t *pi
     const uint8_t *const x##i = image + (i < most ? (size_t)pixels[i] : 0);
 #define ADD(i)                                                                                     \
     if (i < most) {                                                                                \
-        const word_t x = broadcast(x##i + at);                                                      \
+        const word_t x = broadcast(x##i + at);                                                     \
         a##i = dot(a##i, x, first);                                                                \
         b##i = dot(b##i, vectors == 1 ? broadcast(x##i + next) : x, second);                       \
     }
