@@ -79,7 +79,7 @@ def _with_mutant(board: Board, folder: Path, file: str, begin: int, end: int) ->
     home = folder / board.name
     home.mkdir()
     for part in (p for p in board.build.parts if p.startswith("soc/")):
-        for source in (boards_root() / part).glob("*.[ch]"):
+        for source in (boards_root() / part).glob("*.[chS]"):
             shutil.copy(source, home)
     mutated = home / Path(file).name
     text = mutated.read_text(encoding="utf-8")

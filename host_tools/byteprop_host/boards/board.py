@@ -60,6 +60,12 @@ class Same(str, Enum):
     CPU = "cpu"
 
 
+class BootBlock(str, Enum):
+    """The boot ROM whose demands on the beginning of flash are checked."""
+
+    RP2040 = "rp2040"
+
+
 @dataclass(frozen=True)
 class Memory:
     """`[memory]`, all in bytes. `firmware_*` is what the program needs without a model."""
@@ -116,6 +122,7 @@ class BuildSettings:
     train_flags: tuple[str, ...]  # instead of kernel_flags and program_flags, when it trains
     train_defines: Mapping[str, str]  # in addition, for firmware that trains
     uf2_family: int  # of the UF2 file that is made for the boot loader; 0: none
+    boot_block: BootBlock | None  # that is checked after linking
 
 
 @dataclass(frozen=True)
@@ -247,6 +254,7 @@ def _build(t: Table) -> BuildSettings:
         defines=defines.remaining_texts(),
         train_defines=train_defines.remaining_texts(),
         uf2_family=t.integer("uf2_family", default=0),
+        boot_block=t.choice("boot_block", BootBlock) if t.has("boot_block") else None,
     )
     t.finish(_names(BuildSettings))
     return build

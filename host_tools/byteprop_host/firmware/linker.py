@@ -11,6 +11,7 @@ from pathlib import Path
 
 from byteprop_host.boards.board import Board, Memory
 from byteprop_host.errors import DoesNotFitError
+from byteprop_host.firmware.boot_block import check_boot_block
 from byteprop_host.firmware.build_plan import BuildPlan
 from byteprop_host.firmware.capacity import compare
 from byteprop_host.firmware.elf import Elf, flash_image, intel_hex, read_elf
@@ -47,6 +48,7 @@ def _link(plan: BuildPlan, objects: Sequence[Path], made: Path) -> None:
     _link_elf(plan, objects, made, elf)
     content = read_elf(elf)
     start, image = flash_image(content)
+    check_boot_block(plan.board.build.boot_block, image)
     (made / "firmware.bin").write_bytes(image)
     (made / "firmware.hex").write_text(intel_hex(start, image), encoding="ascii")
     if plan.board.build.uf2_family:

@@ -10,6 +10,7 @@ from .nrf5x import nrf52833, nrf52840
 from .nrf5x_uart import nrf5x_line
 from .peripheral import Peripheral
 from .pl011_uart import lm3s_line
+from .rp2040 import Rp2040
 from .stm32_usart import (
     stm32f1_line,
     stm32f4_line,
@@ -57,6 +58,7 @@ BOARDS: dict[str, Callable[[], Chip]] = {
     "nucleo-f446re": lambda: _chip("cortex-m4", 0x08000000, 512, 128, lambda: stm32f4_line(2, 3)),
     "nucleo-g071rb": lambda: _chip("cortex-m0", 0x08000000, 128, 36, stm32g0_line),
     "nucleo-l432kc": lambda: _chip("cortex-m4", 0x08000000, 256, 64, stm32l4_line),
+    "pico-uart": Rp2040,
     "stm32f4-discovery": lambda: _chip(
         "cortex-m4", 0x08000000, 1024, 128, lambda: stm32f4_line(2, 3)
     ),
