@@ -388,7 +388,7 @@ def imports(path: Path) -> set[str]:
 # inside functions and for types. `__init__` is the public face.
 RUNTIME_LAYERS = (
     "errors support data engine graph tflite ops image float_ops reference importer exporter "
-    "inference training model sequential quantizer __init__"
+    "inference training model sequential estimators quantizer __init__"
 ).split()
 # The same of byteprop_host; `__main__` starts the command.
 HOST_LAYERS = (

@@ -77,10 +77,12 @@ class Dense:
 class Sequential(Model):
     """A network with random weights, a Model as soon as the ranges of its values are known.
 
-    input_range and output_range say which real values to expect; 0 is always among them. What is
-    not given is taken from the data of the first fit; until then the network cannot be run. A
-    network that ends in a softmax needs no output_range. Data of dtype uint8 are pixels: 0..255
-    stand for 0 .. 255/256. seed: of the initial weights; by default that of the first fit.
+    layers: `add` appends further ones. input_shape: of one sample; by default that of the data of
+    the first fit. input_range and output_range say which real values to expect; 0 is always among
+    them. What is not given is taken from the data of the first fit; until then the network cannot
+    be run. A network that ends in a softmax needs no output_range. Data of dtype uint8 are
+    pixels: 0..255 stand for 0 .. 255/256. seed: of the initial weights; by default that of the
+    first fit.
 
     normalization: what is done to inputs in float32 before they become integers. None: without an
     input_range, the first fit normalises each feature of other data than images by its mean and
@@ -91,8 +93,8 @@ class Sequential(Model):
 
     def __init__(
         self,
-        layers: Sequence[Dense],
-        input_shape: int | Sequence[int],
+        layers: Sequence[Dense] = (),
+        input_shape: int | Sequence[int] | None = None,
         *,
         input_range: Range | None = None,
         output_range: Range | None = None,
@@ -101,18 +103,44 @@ class Sequential(Model):
     ) -> None:
         if isinstance(layers, Dense):
             raise ArgumentError(f"layers: expected a list of byteprop.Dense, got {layers!r}")
-        self.specification = tuple(layers)
-        shape = _checked_shape(input_shape)
-        self._sample_shape = shape
-        self._normalize, self._inputs = _checked_inputs(input_range, normalization, shape)
+        self.specification: tuple[Dense, ...] = ()
+        self._sample_shape = None if input_shape is None else _checked_shape(input_shape)
+        self._declared = (input_range, normalization)
+        self._normalize: bool | None = None
+        self._inputs: Inputs | None = None
         self._output_range = _checked_range("output_range", output_range)
         self._seed = None if seed is None else integer("seed", seed, 0, MAX_SEED)
         self._limits: Range | None = None
         self._trained = False
         self._warned = False
-        _check_network(self.specification, shape)
-        if self._inputs is not None and (self._classifies or self._output_range is not None):
-            self._build(self._inputs, self._output_range, 0 if seed is None else seed)
+        if layers:
+            _check_last(layers)
+        self._specify(tuple(layers))
+
+    def add(self, layer: Dense) -> None:
+        """Appends a layer to a network that was not trained; it is built anew."""
+        if self._trained:
+            raise ArgumentError("add: expected a network that was not trained")
+        self._specify((*self.specification, layer))
+
+    def _specify(self, layers: tuple[Dense, ...]) -> None:
+        """Becomes a network of these layers, and is built if its ranges are known already."""
+        if layers:
+            _check_layers(layers)
+        self.specification = layers
+        for name in _WHEN_BUILT & self.__dict__.keys():
+            del self.__dict__[name]
+        shape = self._sample_shape
+        if shape is None:
+            _check_alone(*self._declared)
+            return
+        self._normalize, self._inputs = _checked_inputs(*self._declared, shape)
+        if not layers:
+            return
+        _check_size([math.prod(shape), *(layer.units for layer in layers)])
+        is_whole = self._classifies or self._output_range is not None
+        if self._inputs is not None and is_whole and layers[-1].kind != "relu":
+            self._build(self._inputs, self._output_range, self._seed or 0)
 
     def __getattr__(self, name: str) -> Any:
         if name not in _WHEN_BUILT:
@@ -153,7 +181,8 @@ class Sequential(Model):
         if self.built:
             return super().__repr__()
         units = "-".join(str(layer.units) for layer in self.specification)
-        return f"<byteprop.Sequential {self._sample_shape} -> {units}, not built>"
+        shape = "?" if self._sample_shape is None else self._sample_shape
+        return f"<byteprop.Sequential {shape} -> {units or '?'}, not built>"
 
     @property
     def built(self) -> bool:
@@ -166,6 +195,12 @@ class Sequential(Model):
         unless it has a seed of its own."""
         if self._trained:
             return
+        if not self.specification:
+            raise ArgumentError("layers: expected at least one Dense, got none; add appends one")
+        _check_last(self.specification)
+        if self._sample_shape is None:
+            self._sample_shape = _checked_shape(np.asarray(x).shape[1:] or 1)
+            self._specify(self.specification)
         inputs, output_range = self._inputs, self._output_range
         if inputs is None:
             inputs = inputs_of_samples(np.asarray(x), self._sample_shape, normalize=self._normalize)
@@ -211,6 +246,7 @@ class Sequential(Model):
 
     def _build(self, inputs: Inputs, output_range: Range | None, seed: int) -> None:
         """Changes the network only when all of it is well."""
+        assert self._sample_shape is not None
         made = _graph(self.specification, self._sample_shape, inputs, output_range, seed)
         try:
             encoded = image.encode(made)
@@ -246,16 +282,20 @@ def _checked_inputs(
     input_range: Range | None, normalization: Declared | bool | None, shape: tuple[int, ...]
 ) -> tuple[bool | None, Inputs | None]:
     """Whether to normalise, None for where it is needed; and what was declared."""
-    limits = _checked_range("input_range", input_range)
+    limits = _check_alone(input_range, normalization)
     if normalization is None or isinstance(normalization, bool):
-        if normalization and limits is not None:
-            raise ArgumentError("input_range: expected alone, or normalization without it")
         if limits is None:
             return normalization, None
         return normalization, inputs_of_declared_range(limits, shape, normalize=normalization)
-    if limits is not None:
-        raise ArgumentError("input_range: expected alone, or normalization without it")
     return True, inputs_declared(normalization, shape)
+
+
+def _check_alone(input_range: Range | None, normalization: Declared | bool | None) -> Range | None:
+    """The range, which cannot be declared together with a normalization."""
+    limits = _checked_range("input_range", input_range)
+    if limits is not None and normalization not in (None, False):
+        raise ArgumentError("input_range: expected alone, or normalization without it")
+    return limits
 
 
 def _words(limits: Range) -> str:
@@ -272,9 +312,7 @@ def _checked_shape(given: int | Sequence[int]) -> tuple[int, ...]:
     return shape
 
 
-def _check_network(layers: Sequence[Dense], shape: tuple[int, ...]) -> None:
-    if not layers:
-        raise ArgumentError("layers: expected at least one Dense, got none")
+def _check_layers(layers: Sequence[Dense]) -> None:
     if len(layers) > _raw_train.MAX_LAYERS:
         raise ArgumentError(f"layers: expected {_raw_train.MAX_LAYERS} at most, got {len(layers)}")
     for index, layer in enumerate(layers):
@@ -282,16 +320,20 @@ def _check_network(layers: Sequence[Dense], shape: tuple[int, ...]) -> None:
             raise ArgumentError(f"layers[{index}]: expected byteprop.Dense, got {layer!r}")
         if layer.kind == "softmax" and index != len(layers) - 1:
             raise ArgumentError(f"layers[{index}]: softmax is for the last layer only")
+    if any(layer.kind == "linear" for layer in layers[:-1]):
+        raise ArgumentError("layers: expected relu in hidden layers, got none, which adds nothing")
+
+
+def _check_last(layers: Sequence[Dense]) -> None:
     last = layers[-1]
+    if not isinstance(last, Dense):
+        raise ArgumentError(f"layers[{len(layers) - 1}]: expected byteprop.Dense, got {last!r}")
     if last.kind == "relu":
         raise ArgumentError(
             f"layers[{len(layers) - 1}]: expected a linear or softmax last layer, got relu"
         )
     if last.kind == "softmax" and last.units > MAX_CLASSES:
         raise ArgumentError(f"softmax: {last.units} classes; {MAX_CLASSES} are supported")
-    if any(layer.kind == "linear" for layer in layers[:-1]):
-        raise ArgumentError("layers: expected relu in hidden layers, got none, which adds nothing")
-    _check_size([math.prod(shape), *(layer.units for layer in layers)])
 
 
 def _check_size(widths: Sequence[int]) -> None:

@@ -19,11 +19,16 @@ from byteprop.inference.fast import fast_predict, fast_run
 from byteprop.inference.info import layer_info
 from byteprop.inference.port import Port
 from byteprop.inference.summary import summary
+from byteprop.ops import spec_of
 from byteprop.support import files
 
 Array = npt.NDArray[Any]
 Arrays = Array | Sequence[Array]
 PathLike = str | os.PathLike[str]
+_BIAS_BYTES = 4
+_MADE_ANEW = frozenset(
+    "_engine _ports _fast _fast_predict inputs outputs layers macs run_in_progress".split()
+)
 
 
 class BatchEngine(Protocol):
@@ -111,6 +116,30 @@ class BaseModel:
             columns.append(rows)
             outside += n
         return _run(engine, outs, columns, Port.to_reals), outside
+
+    def count_params(self) -> int:
+        """Weights and biases of all layers, as Keras counts them."""
+        total = 0
+        for op in self.graph.ops:
+            spec = spec_of(op)
+            weights = spec.weights(op)
+            total += weights + (spec.weight_bytes(op) - weights) // _BIAS_BYTES
+        return total
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copy.deepcopy: without what is made anew from the image."""
+        engine = self.__dict__.get("_engine")
+        if engine is not None and not isinstance(engine, _raw.Engine):
+            raise ArgumentError(
+                "model: expected one that this computer runs, got one that a board runs; "
+                "byteprop.load(model.image) makes a copy"
+            )
+        return {name: value for name, value in self.__dict__.items() if name not in _MADE_ANEW}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if "image" in state:
+            self._adopt(state["graph"], state["image"])
 
     def summary(self) -> str:
         """A table of the layers with their totals."""

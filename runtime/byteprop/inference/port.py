@@ -49,7 +49,13 @@ class Port:
 
     def from_reals(self, x: Any) -> tuple[Array, int]:
         """Rows of bytes, and how many values saturate."""
-        given = np.asarray(x)
+        try:
+            given = np.asarray(x)
+        except ValueError:
+            expected = self._expected()
+            raise ArgumentError(
+                f"{self.argument}: expected {expected}, got rows of different lengths"
+            ) from None
         if given.dtype.kind not in "fiub":
             raise ArgumentError(f"{self.argument}: expected real numbers, got dtype {given.dtype}")
         if given.ndim == 1 and self.info.shape == (1, 1):
