@@ -118,7 +118,7 @@ class Sequential(Model):
         self._specify(tuple(layers))
 
     def add(self, layer: Dense) -> None:
-        """Appends a layer to a network that was not trained; it is built anew."""
+        """Appends a layer to a network that was not trained, and builds it again."""
         if self._trained:
             raise ArgumentError("add: expected a network that was not trained")
         self._specify((*self.specification, layer))

@@ -26,7 +26,7 @@ Array = npt.NDArray[Any]
 Arrays = Array | Sequence[Array]
 PathLike = str | os.PathLike[str]
 _BIAS_BYTES = 4
-_MADE_ANEW = frozenset(
+_MADE_AGAIN = frozenset(
     "_engine _ports _fast _fast_predict inputs outputs layers macs run_in_progress".split()
 )
 
@@ -127,14 +127,14 @@ class BaseModel:
         return total
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickle and copy.deepcopy: without what is made anew from the image."""
+        """For pickle and copy.deepcopy: without what is made again from the image."""
         engine = self.__dict__.get("_engine")
         if engine is not None and not isinstance(engine, _raw.Engine):
             raise ArgumentError(
                 "model: expected one that this computer runs, got one that a board runs; "
                 "byteprop.load(model.image) makes a copy"
             )
-        return {name: value for name, value in self.__dict__.items() if name not in _MADE_ANEW}
+        return {name: value for name, value in self.__dict__.items() if name not in _MADE_AGAIN}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
