@@ -17,5 +17,8 @@ bool bp_planes_are_apart(const int8_t *y, const int8_t *x, const bp_conv_shape_t
 /* bp_depthwise_s8, given these two and the flag FAST; `bytes` of scratch memory. */
 void bp_depthwise_by_planes(int8_t *y, const int8_t *x, int8_t *scratch, uint32_t bytes,
                             const bp_conv_s8_t *p);
+/* Scratch memory of bp_depthwise_by_rows, and bp_depthwise_s8 of any geometry. */
+uint32_t bp_rows_scratch(const bp_conv_shape_t *shape);
+void bp_depthwise_by_rows(int8_t *y, const int8_t *x, int8_t *slots, const bp_conv_s8_t *p);
 
 #endif
