@@ -1,7 +1,7 @@
-"""Writes the table of supported ops into the README, from the files of byteprop.ops.
+"""Writes the table of supported ops into docs/ops.md, from the files of byteprop.ops.
 
     python3 scripts/op_table.py            writes
-    python3 scripts/op_table.py --check    exits with 1 when the README is out of date
+    python3 scripts/op_table.py --check    exits with 1 when the page is out of date
 
 The table is between the lines `<!-- ops: begin -->` and `<!-- ops: end -->`.
 """
@@ -17,7 +17,7 @@ from typing import Any
 from byteprop.ops import specs
 from byteprop.ops.spec import OpSpec
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs/ops.md"
 PLACE = re.compile(r"(<!-- ops: begin[^\n]*-->\n).*?(<!-- ops: end -->)", re.S)
 
 
@@ -37,18 +37,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--check", action="store_true", help="write nothing")
     arguments = parser.parse_args()
-    old = README.read_text(encoding="utf-8")
+    old = PAGE.read_text(encoding="utf-8")
     if PLACE.search(old) is None:
-        print("README.md has no place for the table of ops", file=sys.stderr)
+        print("docs/ops.md has no place for the table of ops", file=sys.stderr)
         return 1
     new = PLACE.sub(lambda place: place.group(1) + table() + place.group(2), old)
     if new == old:
         return 0
     if arguments.check:
-        print("README.md: is out of date; run scripts/op_table.py")
+        print("docs/ops.md: is out of date; run scripts/op_table.py")
         return 1
-    README.write_text(new, encoding="utf-8")
-    print("README.md: written")
+    PAGE.write_text(new, encoding="utf-8")
+    print("docs/ops.md: written")
     return 0
 
 
