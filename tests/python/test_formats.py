@@ -53,12 +53,16 @@ TORCH = zipped("net/data.pkl", "net/version", "net/data/0")
 FILES = {
     "lfs": (LFS, "a Git LFS pointer", "git lfs pull"),
     "page": (b"\n<!DOCTYPE html>\n<html>", "a web page", "download the file itself"),
-    "keras": (KERAS, "a Keras model", "from_keras_model .* byteprop.quantize"),
-    "h5": (b"\x89HDF\r\n\x1a\n" + bytes(99), "an HDF5 file, as Keras", "from_keras_model"),
+    "keras": (KERAS, "a Keras model", "byteprop quantize FILE --data"),
+    "h5": (
+        b"\x89HDF\r\n\x1a\n" + bytes(99),
+        "an HDF5 file, as Keras",
+        "byteprop quantize FILE --data",
+    ),
     "torch": (TORCH, "a PyTorch file", r"litert-torch, .* transposed to \[n_in, n_out\]"),
     "pickle": (pickle.dumps([1, 2], protocol=2), "a pickle, as PyTorch", "litert-torch"),
     "onnx": (ONNX, "an ONNX model", "onnx2tf"),
-    "graph": (GRAPH, "a TensorFlow graph", "from_saved_model"),
+    "graph": (GRAPH, "a TensorFlow graph", "byteprop quantize FOLDER --data"),
     "npz": (arrays(), "an .npz of arrays", "byteprop.quantize"),
     "npy": (array(), "an .npy array", "--data"),
     "zip": (zipped("model.tflite"), "a zip archive", "unpack it"),
@@ -119,10 +123,9 @@ def test_folders(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="got a folder: name a file in it"):
         byteprop.load(tmp_path)
     (tmp_path / "saved_model.pb").write_bytes(GRAPH)
-    with pytest.raises(ModelError, match="got a SavedModel folder: .*from_saved_model"):
+    with pytest.raises(ModelError, match="got a SavedModel folder: .*byteprop quantize FOLDER"):
         byteprop.load(tmp_path)
-    with pytest.raises(ModelError, match="got a SavedModel folder"):
-        byteprop.quantize(tmp_path, np.ones((1, 4)))
+
 
 
 @pytest.mark.parametrize("name", ["lfs", "keras", "torch", "onnx"])

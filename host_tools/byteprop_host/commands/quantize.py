@@ -30,7 +30,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "file",
         type=Path,
         metavar="FILE",
-        help="float model: .tflite in float32 or float16, or .npz with weights of dense layers",
+        help="float model: .tflite in float32 or float16; .keras, .h5 or a SavedModel, where "
+        "TensorFlow is installed; or .npz with weights of dense layers",
     )
     add_samples(parser, required=True)
     add_labels(parser)

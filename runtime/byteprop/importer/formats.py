@@ -13,17 +13,15 @@ from byteprop.errors import ModelError
 # Enough to see the first names in a zip archive.
 HEAD_BYTES = 1 << 16
 
-_TO_TFLITE = (
-    "convert it to an int8 .tflite with tf.lite.TFLiteConverter.{} and a representative_dataset"
-)
 _WEIGHTS = "or to a float32 .tflite, or take its weights, for byteprop.quantize"
-_KERAS = f"{_TO_TFLITE.format('from_keras_model')}, {_WEIGHTS}"
+_QUANTIZE = "make an int8 model of it: byteprop quantize {} --data SAMPLES (docs/quantization.md)"
+_KERAS = _QUANTIZE.format("FILE")
 _TORCH = (
     "convert it with litert-torch, to an int8 .tflite or to a float32 one for byteprop.quantize, "
     "which also takes weights alone, transposed to [n_in, n_out]"
 )
 _ONNX = f"convert it to an int8 .tflite with onnx2tf, {_WEIGHTS}"
-_SAVED_MODEL = _TO_TFLITE.format("from_saved_model")
+_SAVED_MODEL = _QUANTIZE.format("FOLDER")
 
 
 TFLITE, IMAGE = ".tflite", ".bpm"

@@ -37,10 +37,12 @@ def quantize(
 ) -> Model:
     """An int8 model of a float network.
 
-    network: a float .tflite (path or bytes; weights may be float16), or a list of layers:
-    FloatConv, FloatPool and FloatLayer of byteprop.quantizer. For dense layers alone also a list of
-    (weights [n_in, n_out], bias [n_out]), a flat list as Keras' get_weights gives it, or a
-    mapping or an .npz file whose arrays are such a list in their order.
+    network: a float .tflite (path or bytes; weights may be float16); a Keras model or its file
+    (.keras, .h5, a SavedModel), where TensorFlow is installed; a fitted MLPClassifier or
+    MLPRegressor of scikit-learn; or a list of layers: FloatConv, FloatPool and FloatLayer of
+    byteprop.quantizer. For dense layers alone also a list of (weights [n_in, n_out], bias [n_out]),
+    a flat list as Keras' get_weights gives it, or a mapping or an .npz file whose arrays are such a
+    list in their order.
     representative_data: real inputs, batch first; the pixels of images (uint8) stand for 0 .. 1.
     A list of arrays where the network has several inputs.
     activations: one per dense layer, by default relu and at the end softmax (linear with one

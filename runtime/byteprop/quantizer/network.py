@@ -15,7 +15,14 @@ from byteprop.errors import ArgumentError, ModelError
 from byteprop.float_ops import run
 from byteprop.graph.float_graph import Array, FloatGraph
 from byteprop.importer import formats
+from byteprop.quantizer.keras import (
+    is_keras_file,
+    is_keras_model,
+    tflite_of_file,
+    tflite_of_model,
+)
 from byteprop.quantizer.layers import FloatConv, FloatLayer, FloatPool, graph_of_layers
+from byteprop.quantizer.perceptron import is_perceptron, layers_of_perceptron
 
 # Weights hardly compress: beyond this a file that unpacks to more than its size is refused.
 _SMALL_ARRAYS = 4_000_000
@@ -54,13 +61,18 @@ def float_network(
         return _from_tflite(bytes(network), activations)
     if isinstance(network, (str, os.PathLike)):
         return _from_file(Path(network), activations)
+    if is_keras_model(network):
+        return _from_tflite(tflite_of_model(network), activations)
+    if is_perceptron(network):
+        return _from_arrays(list(layers_of_perceptron(network)), activations, None)
     if isinstance(network, Mapping):
         return _from_arrays(list(network.values()), activations, None)
     if isinstance(network, Sequence):
         return _from_arrays(list(network), activations, input_shape)
     raise ArgumentError(
-        f"network: expected weights, a mapping, or an .npz or .tflite file, got "
-        f"{type(network).__name__}"
+        f"network: expected a float model file, a model of Keras or scikit-learn, or weights, got "
+        f"{type(network).__name__}; models of PyTorch become one by litert-torch, those of ONNX by "
+        "onnx2tf (docs/quantization.md)"
     )
 
 
@@ -68,7 +80,8 @@ def _from_file(path: Path, activations: Sequence[str] | None) -> FloatNetwork:
     if path.suffix == ".npz" or formats.is_npz(path):
         limit = path.stat().st_size + _SMALL_ARRAYS
         return _from_arrays(list(read_npz(path, limit=limit).values()), activations, None)
-    data = formats.read_model(path, formats.TFLITE)
+    is_keras = is_keras_file(path)
+    data = tflite_of_file(path) if is_keras else formats.read_model(path, formats.TFLITE)
     try:
         return _from_tflite(data, activations)
     except ModelError as error:
