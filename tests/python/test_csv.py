@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import time
 from collections.abc import Callable, Sequence
@@ -398,3 +399,21 @@ def test_damaged_tables_are_read_or_refused(
                 assert str(path) in str(error)
             except ArgumentError as error:  # no text any more
                 assert header is not None and "expected a .csv" in str(error)
+
+
+def test_a_compressed_table_is_the_same_table(tmp_path: Path) -> None:
+    rows = "".join(f"{i},{i / 2},{('even', 'odd')[i % 2]}\n" for i in range(50))
+    text = f"a,b,label\n{rows}"
+    plain, packed = tmp_path / "t.csv", tmp_path / "t.csv.gz"
+    plain.write_text(text, encoding="utf-8")
+    packed.write_bytes(gzip.compress(text.encode()))
+    one, other = load_samples(plain), load_samples(packed)
+    assert np.array_equal(one.x, other.x) and np.array_equal(one.y, other.y)
+    assert one.classes == other.classes == ("even", "odd")
+
+
+def test_a_compressed_table_that_is_cut_off_is_named(tmp_path: Path) -> None:
+    packed = tmp_path / "t.csv.gz"
+    packed.write_bytes(gzip.compress(b"1,2\n" * 5000)[:-20])
+    with pytest.raises(DataError, match=r"t\.csv\.gz: is damaged"):
+        load_samples(packed)

@@ -127,7 +127,6 @@ def test_folders(tmp_path: Path) -> None:
         byteprop.load(tmp_path)
 
 
-
 @pytest.mark.parametrize("name", ["lfs", "keras", "torch", "onnx"])
 def test_quantize_recognises_them_too(tmp_path: Path, name: str) -> None:
     path = tmp_path / "net.bin"

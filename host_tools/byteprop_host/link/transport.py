@@ -1,4 +1,5 @@
-"""Byte streams to a board: a serial port, or a TCP socket (`socket://host:port`)."""
+"""Byte streams to a board: a serial port, one behind a server (`rfc2217://host:port`), or a TCP
+socket (`socket://host:port`)."""
 
 from __future__ import annotations
 
@@ -104,14 +105,17 @@ class SerialTransport:
             TypeError,
             ValueError,
         )
+        is_remote = "://" in port
+        local: dict[str, Any] = {"exclusive": True, "write_timeout": timeout}
         try:
-            self._serial: Any = serial.Serial(
-                port, baudrate=baud, timeout=0, write_timeout=timeout, exclusive=True
+            self._serial: Any = serial.serial_for_url(
+                port, baudrate=baud, timeout=0, **({} if is_remote else local)
             )
             self._serial.reset_input_buffer()
         except (OSError, ValueError) as error:
             raise _port_error(port, error) from error
-        self._readable = None if sys.platform == "win32" else _Readable(self._serial.fileno())
+        polls = is_remote or sys.platform == "win32"
+        self._readable = None if polls else _Readable(self._serial.fileno())
 
     def read(self, wait: float) -> bytes:
         try:

@@ -1,4 +1,4 @@
-"""Samples and labels from files: .npy, .npz, IDX (also .gz) and text (.csv).
+"""Samples and labels from files: .npy, .npz, IDX and text (.csv), the last two also as .gz.
 
 Nothing is unpickled, and memory follows what a file really holds, not what it claims; docs/data.md
 has the formats and the limits. What a file is, is recognised by its first bytes; text by its name.
@@ -163,12 +163,14 @@ def kind_of(path: PathLike) -> str:
         return "npy"
     if head.startswith(_ZIP_MAGIC):
         return "npz"
-    if head.startswith(_GZIP_MAGIC) or _looks_like_idx(head):
-        return "idx"
-    if source.suffix.lower() in _TEXT_SUFFIXES:
+    is_gzip = head.startswith(_GZIP_MAGIC)
+    named = source.with_suffix("") if is_gzip else source
+    if named.suffix.lower() in _TEXT_SUFFIXES:
         return "csv"
+    if is_gzip or _looks_like_idx(head):
+        return "idx"
     raise DataError(
-        f"{source}: expected .npy, .npz, IDX (.gz) or .csv, got a file that begins with {head!r}"
+        f"{source}: expected .npy, .npz, or IDX or .csv (.gz), got a file that begins with {head!r}"
     )
 
 

@@ -8,7 +8,9 @@ numbers, not the objects that Python makes of text: rows are turned into arrays 
 from __future__ import annotations
 
 import csv
+import gzip
 import re
+import zlib
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -64,11 +66,13 @@ def read_csv(
     file is for labels, so that its only column is that of the labels. DataError names the line and
     the column of what cannot be read."""
     separator = _separator(path)
-    with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+    with _opened(path) as file:
         try:
             return _Reader(path, separator, limit, header, only_labels).read(file)
         except csv.Error as error:
             raise DataError(f"{path}: expected a table in text, got {error}") from None
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise DataError(f"{path}: is damaged: {error}") from None
 
 
 class _Lines:
@@ -100,9 +104,17 @@ class _Lines:
         return line
 
 
+def _opened(path: Path) -> IO[str]:
+    """Text, which a file whose name ends in .gz holds compressed. It is read line by line, so that
+    memory follows the numbers and not what the file unpacks to."""
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path, "rt", newline="", encoding="utf-8-sig", errors="surrogateescape")
+    return path.open(newline="", encoding="utf-8-sig", errors="surrogateescape")
+
+
 def _separator(path: Path) -> str:
     """The first separator that cuts the first lines into equally many columns, two or more."""
-    with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+    with _opened(path) as file:
         lines: list[str] = []
         size = 0
         while len(lines) < _SNIFFED_LINES and size < _SNIFFED_CHARACTERS:
