@@ -38,8 +38,8 @@ class _Line:
 
 
 def _serve(server: socket.socket, port: str, stop: threading.Event) -> None:
-    """One client: bytes between it and the port, escaped as RFC 2217 has them. A pseudo-terminal has
-    no modem lines, so settings go to a loop of pyserial's."""
+    """One client: bytes between it and the port, escaped as RFC 2217 has them. A pseudo-terminal
+    has no modem lines, so settings go to a loop of pyserial's."""
     connection, _ = server.accept()
     settings = serial.serial_for_url("loop://")
     with connection, serial.Serial(port, timeout=0) as line:
