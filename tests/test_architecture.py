@@ -392,8 +392,9 @@ RUNTIME_LAYERS = (
 ).split()
 # The same of byteprop_host; `__main__` starts the command.
 HOST_LAYERS = (
-    "errors console stopwatch boards target firmware flash toolchains link deployment data report "
-    "verify training info inventory quantization pytest_plugin commands cli __main__ __init__"
+    "errors activity colours console stopwatch boards target firmware flash toolchains link "
+    "deployment data report verify training info inventory quantization pytest_plugin commands "
+    "completion recording parser cli __main__ __init__"
 ).split()
 
 

@@ -13,111 +13,165 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from byteprop.errors import BytepropError
-from byteprop_host.commands import EXIT_CODES, EXIT_ERROR, EXIT_INTERRUPTED, NAMES, Verb
+from byteprop_host.commands import (
+    EXIT_CODES,
+    EXIT_ERROR,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    NAMES,
+    Verb,
+)
+from byteprop_host.completion import SHELLS
 from byteprop_host.console import Console, OutputError, write
-from byteprop_host.errors import did_you_mean, error_text
+from byteprop_host.errors import error_text
+from byteprop_host.parser import Parser, UsageError
+from byteprop_host.recording import recording
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
-    console = Console()
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    console = Console(json_mode="--json" in arguments)
     args = argparse.Namespace(debug=False)
     try:
-        args = _parse(argv)
-        console = Console(json_mode=getattr(args, "json", False), quiet=args.quiet)
-        with _signals_raise(), _warnings_are_notes(console):
-            return int(args.verb.run(args, console))
+        args = _parse(arguments)
+        console = Console(json_mode=args.json, quiet=args.quiet)
+        with recording(args, arguments, console), _signals_raise(), _warnings_are_notes(console):
+            return _run(args, console)
     except OutputError as error:
         _give_up_stdout()
         return EXIT_ERROR if error.errno == errno.EPIPE else _failed(args, console, error)
+    except UsageError as error:
+        _print_error(console, str(error), "UsageError")
+        raise
     except Exception as error:
         # Exit code 1 means a difference and nothing else.
         return _failed(args, console, error)
+
+
+def _run(args: argparse.Namespace, console: Console) -> int:
+    """Runs the verb; errors become messages here too, so that a log has them."""
+    try:
+        return int(args.verb.run(args, console))
+    except OutputError:
+        raise
+    except Exception as error:
+        return _failed(args, console, error)
     except KeyboardInterrupt:
-        console.error("interrupted; the board was released")
+        text = "interrupted; the board was released"
+        console.error(text)
+        _print_error(console, text, "KeyboardInterrupt")
         return EXIT_INTERRUPTED
 
 
-class _Parser(argparse.ArgumentParser):
-    """Suggests the nearest names, and escapes arguments like all other output."""
+class _Completion(argparse.Action):
+    """Prints the script of a shell, and ends."""
 
-    def _check_value(self, action: argparse.Action, value: Any) -> None:
-        if action.choices is not None and value not in action.choices:
-            known = [str(choice) for choice in action.choices]
-            raise argparse.ArgumentError(
-                action,
-                f"expected {', '.join(known[:-1])} or {known[-1]}, got {value!r}"
-                + did_you_mean(str(value), known),
-            )
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: object, values: Any, option: Any = None
+    ) -> None:
+        from byteprop_host.completion import completion_script
 
-    def unknown(self, arguments: Sequence[str]) -> NoReturn:
-        """Ends the command with a message about unknown options and extra arguments."""
-        known = list(self._option_string_actions)
-        options = [a.partition("=")[0] for a in arguments if a.startswith("-")]
-        if options:
-            self.error(
-                "; ".join(f"{o!r} is not an option{did_you_mean(o, known)}" for o in options)
-            )
-        self.error(f"expected no more arguments, got {', '.join(map(repr, arguments))}")
-
-    def _print_message(self, message: str, file: Any = None) -> None:
-        if not message:
-            return
-        stream = file or sys.stderr
-        try:
-            write(stream, message)
-        except OSError as error:
-            if stream is sys.stdout:
-                raise OutputError(error) from None
+        Console().line(completion_script(make_parser(), values))
+        raise SystemExit(EXIT_OK)
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = make_parser()
-    args, unknown = parser.parse_known_args(argv)
+    parser.check_before_verb(arguments)
+    args, unknown = parser.parse_known_args(arguments)
     if unknown:
         getattr(args, "parser", parser).unknown(unknown)
     if args.verb is None:
         parser.print_help()
         raise SystemExit(EXIT_ERROR)
+    if args.json and not args.verb.has_json:
+        args.parser.error(f"--json: byteprop {args.verb.name} draws for people; it has no JSON")
     return args
 
 
-def make_parser() -> _Parser:
-    common = _Parser(add_help=False)
-    common.add_argument(
-        "--quiet", "-q", action="store_true", help="show no progress and no remarks"
-    )
-    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    parser = _Parser(
+def make_parser() -> Parser:
+    parser = Parser(
         prog="byteprop",
         description="Build, flash, run, train and verify int8 models on microcontrollers.",
-        epilog="Example:\n  byteprop verify model.tflite --board mps2-an386\n\n" + EXIT_CODES,
+        epilog="Examples:\n"
+        "  byteprop verify model.tflite --board mps2-an386\n"
+        "  byteprop watch model.tflite --data samples.npz\n\n"
+        f"{EXIT_CODES}\n\nDocumentation: docs/README.md",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"byteprop {_version()}")
+    parser.add_argument(
+        "--completion",
+        action=_Completion,
+        choices=SHELLS,
+        metavar="SHELL",
+        help=f"print the completion script of {', '.join(SHELLS[:-1])} or {SHELLS[-1]}, and exit",
+    )
+    _add_common(parser, with_defaults=True)
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(verb=None)
     verbs = parser.add_subparsers(title="verbs", metavar="VERB")
     for name in NAMES:
         verb: Verb = importlib.import_module(f"byteprop_host.commands.{name}").VERB
         sub = verbs.add_parser(
             verb.name,
-            parents=[common],
             help=verb.summary,
             description=verb.summary[0].upper() + verb.summary[1:] + ".",
-            epilog=f"Example:\n  {verb.example}\n\n{EXIT_CODES}",
+            epilog=f"Example:\n  {verb.example}\n\n{EXIT_CODES}\n\nDocumentation: {verb.docs}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+        _add_common(sub, with_defaults=False)
         verb.configure(sub)
         if verb.has_json:
             sub.add_argument(
-                "--json", action="store_true", help="the result, or the error, as JSON on stdout"
+                "--json",
+                action="store_true",
+                default=argparse.SUPPRESS,
+                help=verb.json_help,
             )
         sub.set_defaults(verb=verb, parser=sub)
     return parser
+
+
+def _add_common(parser: argparse.ArgumentParser, *, with_defaults: bool) -> None:
+    """Options that may be before the verb or after it."""
+
+    def default(value: object) -> Any:
+        return value if with_defaults else argparse.SUPPRESS
+
+    parser.add_argument(
+        "--quiet",
+        "-q",
+        action="store_true",
+        default=default(False),
+        help="show no progress and no remarks",
+    )
+    parser.add_argument(
+        "--verbose",
+        "-v",
+        action="count",
+        default=default(0),
+        help="show the commands that are run; -vv also the frames on the line",
+    )
+    parser.add_argument(
+        "--log",
+        type=Path,
+        metavar="FILE",
+        default=default(None),
+        help="write everything that is run and printed to FILE, with times",
+    )
+    parser.add_argument(
+        "--debug",
+        action="store_true",
+        default=default(False),
+        help="show the traceback of an error",
+    )
 
 
 def _failed(args: argparse.Namespace, console: Console, error: Exception) -> int:
@@ -127,11 +181,15 @@ def _failed(args: argparse.Namespace, console: Console, error: Exception) -> int
     if not isinstance(error, (BytepropError, OSError)) and not args.debug:
         text += "; --debug shows where it happened"
     console.error(text)
-    if console.json_mode:
-        # The message is on stderr already when stdout is what failed.
-        with suppress(OutputError):
-            console.result("", {"error": text, "kind": type(error).__name__})
+    _print_error(console, text, type(error).__name__)
     return EXIT_ERROR
+
+
+def _print_error(console: Console, text: str, kind: str) -> None:
+    """The error as JSON, with --json. The message is on stderr already."""
+    if console.json_mode:
+        with suppress(OutputError):  # stdout may be what failed
+            console.result("", {"error": text, "kind": kind})
 
 
 @contextmanager

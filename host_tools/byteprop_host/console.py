@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol, TextIO
 
+from byteprop_host import activity
+from byteprop_host.colours import DIM, painted, wants_colour
+
 
 class Progress(Protocol):
     """Shows the progress of a stage. total: 0 when the end is not known. note: a remark, which may
@@ -54,10 +57,16 @@ def printable_lines(text: str) -> str:
     return "\n".join(map(printable, text.expandtabs().split("\n")))
 
 
-def write(stream: TextIO, text: str) -> None:
-    """Writes any text; characters that the stream's encoding lacks become "?"."""
+def write(stream: TextIO, text: str, *, colour: str | None = None) -> None:
+    """Writes any text; characters that the stream's encoding lacks become "?".
+
+    colour: None: none at all; "": the deciding words; else of all the text, on a terminal.
+    """
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    stream.write(printable_lines(text).encode(encoding, "replace").decode(encoding))
+    text = printable_lines(text).encode(encoding, "replace").decode(encoding)
+    if colour is not None and wants_colour(stream):
+        text = painted(text, colour)
+    stream.write(text)
     stream.flush()
 
 
@@ -70,6 +79,7 @@ class Console:
         self.json_mode = json_mode
         self.quiet = quiet
         self._err = err or sys.stderr
+        self._bars: Any = None  # that are drawn now
 
     def result(self, text: str, value: object) -> None:
         """The command's result: `value` as JSON with --json, else `text`."""
@@ -77,57 +87,100 @@ class Console:
             text = json.dumps(value, indent=2, default=_plain)
         self.line(text.rstrip("\n"))
 
-    def line(self, text: str) -> None:
+    def line(self, text: str, *, colour: str = "") -> None:
         """Prints one line of a result that arrives line by line."""
+        activity.output(text)
         try:
-            write(sys.stdout, text + "\n")
+            write(sys.stdout, text + "\n", colour=None if self.json_mode else colour)
         except OSError as error:
             raise OutputError(error) from None
 
     def note(self, text: str) -> None:
         """Prints a remark that is not part of the result, unless quiet."""
+        activity.output(text)
         if not self.quiet:
             self._print_remark(text)
 
     def error(self, text: str) -> None:
         """Prints an error message, even when quiet."""
+        activity.output(f"byteprop: error: {text}")
         self._print_remark(f"byteprop: error: {text}")
 
-    def _print_remark(self, text: str) -> None:
+    def trace(self, text: str) -> None:
+        """Prints what is done meanwhile, for -v."""
+        self._print_remark(text, DIM)
+
+    def _print_remark(self, text: str, colour: str = "") -> None:
         # The work continues, and its exit code counts, when stderr is closed.
         with suppress(OSError):
-            write(self._err, text + "\n")
+            if self._bars is None:
+                write(self._err, text + "\n", colour=colour)
+            else:
+                self._print_above_bars(text, colour)
+
+    def _print_above_bars(self, text: str, colour: str) -> None:
+        from rich.text import Text
+
+        shown = printable_lines(text)
+        if wants_colour(self._err):
+            shown = painted(shown, colour)
+        self._bars.console.print(Text.from_ansi(shown), soft_wrap=True)
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:
         """A progress function, drawn as bars on a terminal."""
-        if self.quiet or not self._err.isatty():
+        bars = None if self.quiet or not self._err.isatty() else make_bars(self._err)
+        if bars is None:
             yield no_progress
             return
-        try:
-            from rich.console import Console as RichConsole
-            from rich.progress import (
-                BarColumn,
-                MofNCompleteColumn,
-                TextColumn,
-                TimeRemainingColumn,
-            )
-            from rich.progress import (
-                Progress as RichProgress,
-            )
-        except ImportError:
-            yield no_progress
-            return
-        bars = RichProgress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=RichConsole(file=self._err),
-            transient=True,
-        )
         with bars:
-            yield _Bars(bars)
+            self._bars = bars
+            try:
+                yield _Bars(bars)
+            finally:
+                self._bars = None
+
+
+def make_bars(stream: TextIO) -> Any:
+    """Bars with the rate and the time left; None without rich."""
+    try:
+        from rich.console import Console as RichConsole
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            ProgressColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+        from rich.progress import (
+            Progress as RichProgress,
+        )
+        from rich.text import Text
+    except ImportError:
+        return None
+
+    class RateColumn(ProgressColumn):
+        def render(self, task: Any) -> Text:
+            return Text(rate_text(task.finished_speed or task.speed))
+
+    return RichProgress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        RateColumn(),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        console=RichConsole(file=stream),
+        transient=True,
+    )
+
+
+def rate_text(per_second: float | None) -> str:
+    """Steps per second, with three digits: 1,234/s, 12.3/s."""
+    if per_second is None or per_second <= 0:
+        return ""
+    digits = 0 if per_second >= 100 else 1 if per_second >= 10 else 2
+    return f"{per_second:,.{digits}f}/s"
 
 
 class _Bars:

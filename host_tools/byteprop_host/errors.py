@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 from byteprop.errors import BytepropError
 
@@ -79,10 +80,22 @@ def error_text(error: Exception) -> str:
     """The text of an exception for the user, with the name of the file that failed."""
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror or error}"
+        return f"{where}{error.strerror or error}{_near_file(error)}"
     if isinstance(error, BytepropError):
         return str(error)
     return f"unexpected {type(error).__name__}: {error}"
+
+
+def _near_file(error: OSError) -> str:
+    """A file of a similar name in the same folder, for the end of a message."""
+    if not isinstance(error, FileNotFoundError) or not isinstance(error.filename, (str, Path)):
+        return ""
+    missing = Path(error.filename)
+    try:
+        names = [path.name for path in missing.parent.iterdir()]
+    except OSError:
+        return ""
+    return did_you_mean(missing.name, names)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

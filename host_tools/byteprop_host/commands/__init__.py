@@ -39,14 +39,16 @@ NAMES = (
 
 @dataclass(frozen=True)
 class Verb:
-    """One subcommand. `run` returns the exit code; errors are raised."""
+    """One subcommand. `run` returns the exit code; errors are raised. docs: the page about it."""
 
     name: str
     summary: str
     example: str
     configure: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace, Console], int]
+    docs: str
     has_json: bool = True
+    json_help: str = "the result, or the error, as JSON on stdout"
 
 
 class Reported(Protocol):

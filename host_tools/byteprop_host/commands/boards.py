@@ -37,4 +37,5 @@ VERB = Verb(
     example="byteprop boards",
     configure=_configure,
     run=_run,
+    docs="docs/porting.md",
 )

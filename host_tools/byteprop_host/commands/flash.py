@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from byteprop_host.commands import (
@@ -66,14 +67,17 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             )
             return EXIT_OK
         running = start_board(board, firmware, way=way, timeout=args.timeout, progress=progress)
+    waits = way is None and not args.no_wait
     with running:
-        if args.mlperf_tiny:
-            _print_runner(console, running, firmware, args.mlperf_tiny)
-        else:
-            info = _hello(running, firmware, args.timeout)
-            _print_board(console, running, firmware, info, image)
-        if way is None and not args.no_wait:
-            _wait(running, console)
+        info = None if args.mlperf_tiny else _hello(running, firmware, args.timeout)
+        # From here on Ctrl-C is the way to end it.
+        with suppress(KeyboardInterrupt) if waits else nullcontext():
+            if info is None:
+                _print_runner(console, running, firmware, args.mlperf_tiny)
+            else:
+                _print_board(console, running, firmware, info, image)
+            if waits:
+                _wait(running, console)
     return EXIT_OK
 
 
@@ -170,4 +174,5 @@ VERB = Verb(
     example="byteprop flash --board microbit --port /dev/ttyACM0 --model fashion.tflite",
     configure=_configure,
     run=_run,
+    docs="docs/porting.md",
 )

@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from byteprop.errors import ArgumentError
+from byteprop_host.colours import RED, YELLOW
 from byteprop_host.commands import EXIT_OK, Verb, positive_seconds
 from byteprop_host.console import Console
 
 if TYPE_CHECKING:
-    from byteprop_host.link import LoggedFrame
+    from byteprop_host.link import Frame, LoggedFrame
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -28,16 +30,15 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="show the frames of a log that --wire-log wrote",
     )
     parser.add_argument(
-        "--bytes", action="store_true", help="also show the payloads in hexadecimal"
+        "--bytes",
+        action="store_true",
+        help="also show ack and payload of each frame, in hexadecimal",
     )
     parser.add_argument(
         "--seconds",
         type=positive_seconds,
         metavar="S",
         help="how long to listen (default: until Ctrl-C)",
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print one JSON object per frame, one per line"
     )
 
 
@@ -50,7 +51,9 @@ def _run(args: argparse.Namespace, console: Console) -> int:
         for frame in replay(args.replay):
             _show(frame, args, console)
     else:
-        _listen(args, console)
+        # Without --seconds, Ctrl-C is the way to end it.
+        with suppress(KeyboardInterrupt) if args.seconds is None else nullcontext():
+            _listen(args, console)
     return EXIT_OK
 
 
@@ -61,7 +64,8 @@ def _listen(args: argparse.Namespace, console: Console) -> None:
     transport = open_transport(args.port, baud=args.baud)
     decoder = Decoder()
     began = time.monotonic()
-    console.note(f"listening at {args.port}, {args.baud} baud")
+    until = "press Ctrl-C to stop" if args.seconds is None else f"for {args.seconds:g} s"
+    console.note(f"listening at {args.port}, {args.baud} baud; {until}")
     try:
         while args.seconds is None or time.monotonic() - began < args.seconds:
             bad = decoder.bad_frames
@@ -78,6 +82,9 @@ def _listen(args: argparse.Namespace, console: Console) -> None:
 
 
 def _show(logged: LoggedFrame, args: argparse.Namespace, console: Console) -> None:
+    from byteprop_host.link import frame_line
+    from byteprop_host.link.meaning import meaning
+
     frame = logged.frame
     if args.json:
         entry = {
@@ -87,13 +94,23 @@ def _show(logged: LoggedFrame, args: argparse.Namespace, console: Console) -> No
             "seq": frame.seq,
             "ack": frame.ack,
             "text": logged.text,
+            "meaning": meaning(frame),
             "payload": frame.payload.hex(),
         }
         console.line(json.dumps(entry))
         return
-    arrow = "->" if logged.direction == "tx" else "<-"
-    payload = f"  {frame.payload.hex(' ')}" if args.bytes else ""
-    console.line(f"{logged.time:10.6f} {arrow} {logged.text}{payload}")
+    console.line(frame_line(logged), colour=_colour(frame))
+    if args.bytes:
+        console.line(f"{'':13} ack {frame.ack}, payload {frame.payload.hex(' ') or 'empty'}")
+
+
+def _colour(frame: Frame) -> str:
+    from byteprop_host.link.messages import Message, is_answer
+
+    if frame.type in (Message.FAULT, Message.NACK, Message.NO_SESSION):
+        return RED
+    is_refused = is_answer(frame) and frame.payload[:1] not in (b"", b"\0")
+    return YELLOW if is_refused else ""
 
 
 VERB = Verb(
@@ -102,5 +119,6 @@ VERB = Verb(
     example="byteprop monitor --replay wire.log",
     configure=_configure,
     run=_run,
-    has_json=False,
+    docs="docs/protocol.md",
+    json_help="print one JSON object per frame, one per line",
 )

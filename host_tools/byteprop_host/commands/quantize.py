@@ -102,4 +102,5 @@ VERB = Verb(
     example="byteprop quantize float.tflite --data train.npz -o int8.tflite",
     configure=_configure,
     run=_run,
+    docs="docs/quantization.md",
 )

@@ -69,4 +69,5 @@ VERB = Verb(
     example="byteprop verify fashion.tflite --board mps2-an386 --data t10k.npz",
     configure=_configure,
     run=_run,
+    docs="docs/testing.md",
 )

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from byteprop_host import activity
 from byteprop_host.errors import BuildError
 
 _SHOWN_COMMAND = 1500  # characters of a command that failed
@@ -51,8 +52,10 @@ def finish(
 ) -> subprocess.CompletedProcess[str]:
     """Runs a command until it ends, times out or is interrupted; then stops all that it started.
     Raises OSError when it cannot be started, and subprocess.TimeoutExpired."""
+    activity.command(command)
     with _started(command, cwd) as process:
         out, errors = process.communicate(timeout=timeout)
+    activity.command_output(out + errors)
     return subprocess.CompletedProcess(command, process.returncode, out, errors)
 
 

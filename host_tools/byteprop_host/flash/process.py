@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO
 
+from byteprop_host import activity
 from byteprop_host.errors import FlashError
 
 # Asks Linux for the death signal, then executes the program. Python code between fork and exec
@@ -113,6 +114,7 @@ class Child:
         self, command: Sequence[str], *, fds: Sequence[int] = (), one_cpu: bool = False
     ) -> None:
         self.command = tuple(command)
+        activity.command(command)
         self._err = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the child)
         try:
             self._process = _the_launcher().popen(command, fds, self._err, one_cpu)

@@ -7,6 +7,7 @@ import subprocess
 import zlib
 from pathlib import Path
 
+from byteprop_host import activity
 from byteprop_host.boards.board import Board, boards_root
 from byteprop_host.boards.runner import Simavr
 from byteprop_host.errors import ToolMissingError
@@ -30,6 +31,7 @@ def simulator() -> Path:
         raise ToolMissingError("cc is not installed")
     with placed_at_once(target) as made:
         command = [cc, "-std=c99", "-O2", str(source), "-lsimavr", "-o", str(made)]
+        activity.command(command)
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", timeout=60.0, check=False
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 
+from byteprop_host import activity
 from byteprop_host.boards.board import Board
 from byteprop_host.boards.runner import Uf2
 from byteprop_host.errors import FlashError
@@ -42,6 +43,8 @@ class Uf2Runner(CableRunner):
     def write(self, firmware: Firmware, way: Way, plan: FlashCommands, timeout: float) -> None:
         if firmware.uf2 is None:
             raise FlashError(f"{self.board.name}: build.uf2_family is missing in its board.toml")
+        for copy in plan.commands:
+            activity.command(copy)
         copy_to_drive(firmware.uf2, self._drive(way), self.board.name)
 
     def _drives(self) -> list[Drive]:

@@ -14,7 +14,14 @@ from byteprop_host.link.messages import Message
 from byteprop_host.link.session import BoardSession
 from byteprop_host.link.training import DeviceCheckpoint, TrainingSession, TrainSample
 from byteprop_host.link.transport import Transport, open_transport
-from byteprop_host.link.wirelog import LoggedFrame, ReplayTransport, WireLog, read_log, replay
+from byteprop_host.link.wirelog import (
+    LoggedFrame,
+    ReplayTransport,
+    WireLog,
+    frame_line,
+    read_log,
+    replay,
+)
 
 __all__ = [
     "BoardSession",
@@ -36,6 +43,7 @@ __all__ = [
     "Transport",
     "WireLog",
     "encode_frame",
+    "frame_line",
     "open_transport",
     "read_log",
     "replay",

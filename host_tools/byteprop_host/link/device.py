@@ -3,15 +3,17 @@ opened again, the model loaded again, and the interrupted action repeated."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from byteprop.engine._raw import const
+from byteprop_host import activity
 from byteprop_host.link.answers import DeviceInfo, InferAnswer, Selected, Stats
 from byteprop_host.link.inference import OUTPUTS, TENSOR, InferenceClient
 from byteprop_host.link.session import FLASH, RAM, BoardSession, ByteProgress
 from byteprop_host.link.transport import Transport, open_transport
-from byteprop_host.link.wirelog import WireLog
+from byteprop_host.link.wirelog import FrameTrace, WireLog
 
 _IMAGE = const("BP_OBJ_IMAGE")
 
@@ -48,6 +50,8 @@ class Device:
         """
         transport = open_transport(port, baud=baud, timeout=timeout)
         try:
+            if activity.FRAMES.isEnabledFor(logging.DEBUG):
+                transport = FrameTrace(transport)
             logged = transport if log is None else WireLog(transport, log)
             return cls(logged, baud=baud, timeout=timeout, board=board)
         except BaseException:

@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from byteprop.support import files
+from byteprop_host import activity
 from byteprop_host.errors import HostError, LinkError
 from byteprop_host.link.answers import requested_session
 from byteprop_host.link.frames import Decoder, Frame
+from byteprop_host.link.meaning import frame_text
 from byteprop_host.link.messages import Message, describe
 from byteprop_host.link.transport import Transport
 
@@ -81,6 +83,39 @@ class WireLog:
     def close(self) -> None:
         self._file.flush()
         self._transport.close()
+
+
+class FrameTrace:
+    """A transport that also passes every frame to `activity`, in words."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.name = transport.name
+        self._transport = transport
+        self._begin = time.monotonic()
+        self._decoders = {"tx": Decoder(), "rx": Decoder()}
+
+    def _show(self, direction: str, data: bytes) -> None:
+        now = time.monotonic() - self._begin
+        for frame in self._decoders[direction].feed(data):
+            activity.frame(frame_line(LoggedFrame(now, direction, frame, describe(frame))))
+
+    def read(self, wait: float) -> bytes:
+        data = self._transport.read(wait)
+        self._show("rx", data)
+        return data
+
+    def write(self, data: bytes) -> None:
+        self._show("tx", data)
+        self._transport.write(data)
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+def frame_line(logged: LoggedFrame) -> str:
+    """Time, direction and content of a frame: -> from the computer, <- from the board."""
+    arrow = "->" if logged.direction == "tx" else "<-"
+    return f"{logged.time:10.6f} {arrow} {frame_text(logged.frame)}"
 
 
 def read_log(path: Path) -> Iterator[LoggedBytes]:
