@@ -393,8 +393,8 @@ RUNTIME_LAYERS = (
 # The same of byteprop_host; `__main__` starts the command.
 HOST_LAYERS = (
     "errors activity colours console stopwatch boards target firmware flash toolchains link "
-    "deployment data report verify training info inventory quantization pytest_plugin commands "
-    "completion recording parser cli __main__ __init__"
+    "deployment data report verify training watch info inventory quantization pytest_plugin "
+    "commands completion recording parser cli __main__ __init__"
 ).split()
 
 

@@ -32,8 +32,8 @@ Exit codes:
   130  interrupted (129 and 143: ended by SIGHUP or SIGTERM)"""
 
 NAMES = (
-    "boards", "info", "build", "flash", "verify", "train", "run", "bench", "monitor", "convert",
-    "quantize",
+    "boards", "info", "build", "flash", "verify", "train", "run", "bench", "watch", "monitor",
+    "convert", "quantize",
 )  # fmt: skip
 
 
@@ -214,6 +214,15 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_classes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--classes",
+        type=Path,
+        metavar="FILE",
+        help="names of the classes, one per line (default: those in --data, else numbers)",
+    )
+
+
 def reading_from(args: argparse.Namespace) -> Reading:
     """How to read files, as the options of add_samples say."""
     from byteprop_host.data.reading import Reading
@@ -286,6 +295,15 @@ def positive_seconds(text: str) -> float:
     if not 0 < value < 1e6:
         raise argparse.ArgumentTypeError(
             f"expected a number of seconds above 0 and below 1,000,000, got {text}"
+        )
+    return value
+
+
+def positive_number(text: str) -> float:
+    value = _number(text)
+    if not 0 < value < 1e6:
+        raise argparse.ArgumentTypeError(
+            f"expected a number above 0 and below 1,000,000, got {text}"
         )
     return value
 

@@ -37,7 +37,8 @@ class SampleSet:
 
     `device` holds one array [n, elems] per input in the device's integers, `file` the same in the
     model file's own dtype. labels: class numbers [n]. expected: outputs [n, elems]
-    of the first output in device integers. Both may be None. warnings: about the values.
+    of the first output in device integers. Both may be None. warnings: about the values. classes:
+    their names, if the file has words.
     """
 
     source: str
@@ -46,6 +47,7 @@ class SampleSet:
     labels: npt.NDArray[np.int64] | None = None
     expected: Ints | None = None
     warnings: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:
@@ -136,6 +138,7 @@ def from_file(
         labels=known,
         expected=expected,
         warnings=tuple(_saturating(parts, tensors, data)),
+        classes=answers.classes or (),
     )
 
 

@@ -86,11 +86,13 @@ class Options:
 @dataclass(frozen=True)
 class TrainingListener:
     """Callbacks of a training. on_plan: gets its memory, before anything is built. on_epoch: gets
-    each epoch and how many there are. should_stop: called several times per second; True stops."""
+    each epoch and how many there are. on_logs: gets the figures of the epoch so far. should_stop:
+    called several times per second; True stops."""
 
     progress: Progress = no_progress
     on_plan: Callable[[TrainingNeeds], None] = lambda plan: None
     on_epoch: Callable[[Epoch, int], None] = lambda epoch, epochs: None
+    on_logs: Callable[[Logs], None] = lambda logs: None
     should_stop: Callable[[], bool] = lambda: False
 
 
@@ -234,6 +236,7 @@ class _ProgressCallback(Callback):
         self._listener = listener
 
     def on_progress(self, position: Position, logs: Logs) -> None:
+        self._listener.on_logs(logs)
         figures = ", ".join(f"{name} {value:.4g}" for name, value in logs.items())
         self._listener.progress(
             "train",

@@ -1,0 +1,1 @@
+"""A live view of a board that infers or learns, drawn in a terminal."""
