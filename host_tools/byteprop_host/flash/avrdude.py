@@ -8,12 +8,13 @@ from byteprop_host.boards.board import Board
 from byteprop_host.boards.runner import Avrdude
 from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash.base import Way
-from byteprop_host.flash.cable import CableRunner, Symptom, needs_port
+from byteprop_host.flash.cable import PortRunner, Symptom, needs_port
 
 
-class AvrdudeRunner(CableRunner):
+class AvrdudeRunner(PortRunner):
     program = "avrdude"
     done = r"bytes of flash verified"
+    seconds = 180.0  # it asks a silent port for a minute, and 250 KB take longer
     symptoms = (
         Symptom(
             r"Permission denied",

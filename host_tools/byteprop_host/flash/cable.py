@@ -23,7 +23,6 @@ from byteprop_host.flash.probes import data_port, find_probe
 from byteprop_host.flash.usb import can_list, usb_devices
 
 _LAST_LINES = 12  # of a tool that failed
-_FLASH_SECONDS = 60.0  # a flash tool may take at least
 _PORT_SECONDS = 10.0  # until the program's own USB port appears
 
 
@@ -65,6 +64,8 @@ class CableRunner:
     done = ""
     """Regular expression of what the tool says when the whole firmware was written."""
     symptoms: tuple[Symptom, ...] = ()
+    seconds = 60.0
+    """That a call may take at least."""
 
     def __init__(self, board: Board, runner: Runner) -> None:
         self.board = board
@@ -110,14 +111,14 @@ class CableRunner:
         *,
         write: bool = True,
         icount: bool = False,
-        timeout: float = _FLASH_SECONDS,
+        timeout: float = 60.0,
     ) -> CableBoard:
         if icount:
             raise FlashError(f"{self.board.name}: only an emulator counts instructions")
         exact = self.find_probe(way) if write else way
         plan = self.plan(firmware, exact)
         if write:
-            self.write(firmware, exact, plan, max(timeout, _FLASH_SECONDS))
+            self.write(firmware, exact, plan, max(timeout, self.seconds))
         port = data_port(self.board, exact, _PORT_SECONDS if write else 0.0)
         return CableBoard(self, plan, exact, port, timeout)
 
@@ -133,7 +134,7 @@ class CableRunner:
 
     def erase(self, way: Way, timeout: float) -> None:
         commands = self.erase_commands(self.find_probe(way))
-        self.run(self._commands(commands), max(timeout, _FLASH_SECONDS))
+        self.run(self._commands(commands), max(timeout, self.seconds))
 
     def run(self, plan: FlashCommands, timeout: float) -> str:
         """Runs the commands of a plan; each may take `timeout` seconds. Returns what they said."""
@@ -177,6 +178,14 @@ class CableRunner:
             if re.search(symptom.pattern, said):
                 return symptom.remedy
         return "is the board plugged in?"
+
+
+class PortRunner(CableRunner):
+    """Base of the runners that write through the board's serial port, which is found by its USB
+    ids: their tools would take the first port, or try every port of the computer."""
+
+    def find_probe(self, way: Way) -> Way:
+        return Way(data_port(self.board, way, 0.0), way.probe)
 
 
 def needs_port(runner: CableRunner, way: Way) -> str:

@@ -8,10 +8,10 @@ from byteprop_host.boards.board import Board
 from byteprop_host.boards.runner import Esptool
 from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash.base import Way
-from byteprop_host.flash.cable import CableRunner, Symptom, needs_port
+from byteprop_host.flash.cable import PortRunner, Symptom, needs_port
 
 
-class EsptoolRunner(CableRunner):
+class EsptoolRunner(PortRunner):
     program = "esptool"
     done = r"Hash of data verified"
     symptoms = (

@@ -3,10 +3,12 @@
     umockdev-wrapper /usr/bin/python3 -m models.stand SPEC.json RESULT.json
 
 SPEC: {"devices": [...], "commands": [[...]], "timeout": seconds}. A device
-has "kind" (cmsis-dap, st-link, dfu), "serial", and for probes "chip"; optional "powered",
+has "kind" (cmsis-dap, st-link, dfu, serial), "serial", and for probes "chip"; optional "powered",
 "forbidden" (its file cannot be opened), "unplugged_after" (transfers), "port" (name of its serial
-port, on which the chip's UART then is). RESULT has what the commands said, and what each device was
-left with.
+port, on which the chip's UART then is). One of kind serial has "usb" (its ids) and "program": what
+is at the other end of its port. It gets {fd} and {dump}, and writes what it holds to the latter at
+SIGTERM. Without a program nothing answers; "port_state" is "forbidden" or "busy". RESULT has what
+the commands said, and what each device was left with.
 
 Debian's Python runs this, because umockdev's bindings are there; Unicorn comes from PYTHONPATH."""
 
@@ -27,6 +29,7 @@ from .debug_port import DebugPort
 from .dfu_device import DfuDevice
 from .line import Line
 from .nrf5x import nrf51822, nrf52833, nrf52840
+from .serial_board import SerialBoard
 from .st_link import StLink
 from .stm32f4 import stm32f407, stm32f446
 from .usb_device import Testbed, UsbDevice
@@ -40,12 +43,15 @@ CHIPS: dict[str, Callable[[], DebugPort]] = {
 }
 _PROBES = {"cmsis-dap": CmsisDap, "st-link": StLink}
 _INSTRUCTIONS = 4000  # of the core between two looks at its line
-_PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 24, 1, 2
+_PR_CAPBSET_DROP = 24
+_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH, _CAP_SYS_ADMIN = 1, 2, 21
 
 
 def _device(number: int, spec: dict[str, Any]) -> UsbDevice:
     if spec["kind"] == "dfu":
         return DfuDevice(number, spec["serial"])
+    if spec["kind"] == "serial":
+        return SerialBoard(number, spec)
     dap = CHIPS[spec["chip"]]()
     device = _PROBES[spec["kind"]](number, spec["serial"], dap, powered=spec.get("powered", True))
     device.transfers_until_unplugged = spec.get("unplugged_after")
@@ -82,15 +88,17 @@ def _run_command(command: list[str], timeout: float) -> dict[str, Any]:
 
 
 def _obey_permissions() -> None:
-    """Files without permission are closed to root too: the two capabilities that open them are not
-    inherited. Other users have none."""
+    """Files without permission and ports in use are closed to root too: the capabilities that open
+    them are not inherited. Other users have none."""
     prctl = ctypes.CDLL(None).prctl
-    for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH):
+    for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH, _CAP_SYS_ADMIN):
         prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
 
 
 def _left(device: UsbDevice, folder: Path) -> dict[str, Any]:
     """What a device holds at the end."""
+    if isinstance(device, SerialBoard):
+        return device.stop(folder)
     if isinstance(device, DfuDevice):
         (folder / f"{device.strings[3]}.bin").write_bytes(device.image)
         return {"manifested": device.is_manifested}
@@ -114,7 +122,9 @@ def main(spec_file: str, result_file: str) -> None:
         device = _device(number, one)
         devices.append(device)
         testbed.add(device)
-        if one.get("port"):
+        if isinstance(device, SerialBoard):
+            device.start(testbed, Path(result_file).parent)
+        elif one.get("port"):
             line = Line(testbed.add_port(one["port"], device))
             arguments = (device.dap, line, end)  # type: ignore[attr-defined]
             threads.append(threading.Thread(target=_run_core, args=arguments))

@@ -17,6 +17,8 @@ from gi.repository import GLib, UMockdev  # noqa: E402
 _CONTROL = 2
 _GET_DESCRIPTOR = 6
 _SUBMIT, _DISCARD, _REAP, _REAP_NOW, _CAPABILITIES, _GET_DRIVER = 10, 11, 12, 13, 26, 8
+_GET_TERMIOS2, _SET_TERMIOS2, _TERMIOS2_BYTES = 0x802C542A, 0x402C542B, 44
+_GET_MODEM_LINES, _SET_MODEM_LINES = 0x5415, (0x5416, 0x5417, 0x5418)
 _ACCEPTED = (4, 5, 15, 16, 18, 20, 21, 27)  # set interface, claim, release, reset, ...
 
 
@@ -192,6 +194,20 @@ class UsbDevice:
             self._finish(urb, 0, len(data))
 
 
+def _handle_port(_: Any, client: Any) -> bool:
+    """What a serial port accepts and a pseudo-terminal does not: any baud rate, and the modem
+    lines."""
+    request = client.get_request() & 0xFFFFFFFF
+    if request == _GET_MODEM_LINES:
+        client.get_arg().resolve(0, 4).update(0, [0] * 4)
+    elif request == _GET_TERMIOS2:
+        client.get_arg().resolve(0, _TERMIOS2_BYTES).update(0, [0] * _TERMIOS2_BYTES)
+    elif request not in (_SET_TERMIOS2, *_SET_MODEM_LINES):
+        return False
+    client.complete(0, 0)
+    return True
+
+
 def endpoint(address: int, kind: int = 2, size: int = 64) -> bytes:
     """The descriptor of an endpoint; kind 2: bulk."""
     return struct.pack("<BBBBHB", 7, 5, address, kind, size, 0)
@@ -215,6 +231,7 @@ class Testbed:
 
     def __init__(self) -> None:
         self.umockdev = UMockdev.Testbed.new()
+        self._port_handlers: list[Any] = []
         self._loop = GLib.MainLoop()
         threading.Thread(target=self._loop.run, daemon=True).start()
 
@@ -229,8 +246,12 @@ class Testbed:
             "A: interface=Serial Port\\n\nA: bInterfaceNumber=01\\n\n\n"
             f"P: {device.syspath}/{device.syspath.rpartition('/')[2]}:1.1/tty/{name}\n"
             f"N: {name}\nE: SUBSYSTEM=tty\nE: DEVNAME=/dev/{name}\n"
-            "A: dev=166:0\\n\nL: device=../..\n"
+            "A: dev=4:64\\n\nL: device=../..\n"
         )
+        handler = UMockdev.IoctlBase()
+        handler.connect("handle-ioctl", _handle_port)
+        self.umockdev.attach_ioctl(f"/dev/{name}", handler)
+        self._port_handlers.append(handler)
         return int(self.umockdev.get_dev_fd(f"/dev/{name}"))
 
     def forbid(self, device: UsbDevice) -> None:
