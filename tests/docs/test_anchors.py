@@ -10,6 +10,7 @@ import pytest
 from docs_examples import ROOT
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS += sorted((ROOT / "docs/lessons").glob("*.md"))
 LINK = re.compile(r"\]\(([^)#\s]*)#([^)\s]+)\)")
 
 

@@ -24,6 +24,8 @@ from docs_examples import (
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 DOCUMENTS += sorted((ROOT / "examples").rglob("README.md"))
+# Run as notebooks, by test_lessons.py.
+LESSONS = sorted((ROOT / "docs/lessons").glob("*.md"))
 
 
 def name(document: Path) -> str:
@@ -55,7 +57,7 @@ def test_examples(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         pytest.skip(f"{name(document)}: {'; '.join(not_run)} (the other examples passed)")
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+@pytest.mark.parametrize("document", DOCUMENTS + LESSONS, ids=name)
 def test_links_lead_somewhere(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
