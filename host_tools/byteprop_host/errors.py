@@ -73,7 +73,7 @@ class FlashError(HostError):
 
 
 class BoardFileError(HostError):
-    """A board.toml is wrong; the message names the file and the key."""
+    """A board.toml or rig.toml is wrong; the message names the file and the key."""
 
 
 def error_text(error: Exception) -> str:

@@ -40,6 +40,10 @@ class Parser(argparse.ArgumentParser):
         self._print_message(f"{self.prog}: error: {message}\n", sys.stderr)
         raise UsageError(message)
 
+    def actions(self) -> list[argparse.Action]:
+        """The options and arguments of a verb."""
+        return list(self._actions)
+
     def unknown(self, arguments: Sequence[str]) -> NoReturn:
         """Ends the command with a message about unknown options and extra arguments."""
         known = list(self._option_string_actions)

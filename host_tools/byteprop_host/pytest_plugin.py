@@ -1,16 +1,20 @@
-"""pytest plugin: the fixture `byteprop_device`, and the options that choose the board."""
+"""pytest plugin: the fixture `byteprop_device`, and the options that choose the board or a rig."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+_BOARD_ID = re.compile(r"(?<=[\[-])\([\w.-]+\)(?=[]-])")  # a board of the rig in a test's id
+
 if TYPE_CHECKING:
     import byteprop
+    from byteprop_host.rig import Rig
     from byteprop_host.target import BoardTarget
     from byteprop_host.verify.board_model import BoardModel
     from byteprop_host.verify.verdict import Verdict
@@ -69,6 +73,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="board that byteprop_device runs on (default: host)",
     )
     group.addoption(
+        "--byteprop-rig",
+        default=None,
+        metavar="FILE",
+        help="rig.toml: run the tests of byteprop_device on each of its boards",
+    )
+    group.addoption(
         "--byteprop-port",
         default=None,
         metavar="PORT",
@@ -95,24 +105,88 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Checks the options of a rig before anything is collected."""
+    option = config.getoption
+    if option("--byteprop-rig") is None:
+        return
+    given = [o for o in _FOR_ONE_BOARD if option(o) != _FOR_ONE_BOARD[o]]
+    if given:
+        raise pytest.UsageError(f"{given[0]} is for one board; leave it out with --byteprop-rig")
+    _rig(config)
+
+
+def _rig(config: pytest.Config) -> Rig:
+    from byteprop_host.errors import HostError
+    from byteprop_host.rig import read_rig
+
+    file, timeout = (config.getoption(f"--byteprop-{o}") for o in ("rig", "timeout"))
+    try:
+        return read_rig(Path(file), timeout=timeout)
+    except HostError as error:
+        raise pytest.UsageError(f"--byteprop-rig: {error}") from None
+
+
+# Options that --byteprop-rig excludes, with their defaults.
+_FOR_ONE_BOARD = {
+    "--byteprop-board": "host",
+    "--byteprop-port": None,
+    "--byteprop-probe": None,
+    "--byteprop-emulated": False,
+}
+
+
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Has pytest-xdist give all tests of a board to one process: two must not use one board.
+
+    Marks of the kind xdist_group would not do: pytest 9.2 with pytest-xdist 3.8 ignores them.
+    """
+    if config.getoption("--byteprop-rig") is None:
+        return None
+    from xdist.scheduler import LoadGroupScheduling
+
+    class ByBoard(LoadGroupScheduling):  # type: ignore[misc, unused-ignore]
+        def _split_scope(self, nodeid: str) -> str:
+            board = _BOARD_ID.search(nodeid)
+            return board[0] if board else str(super()._split_scope(nodeid))
+
+    return ByBoard(config, log)
+
+
 def pytest_report_header(config: pytest.Config) -> str:
+    rig = config.getoption("--byteprop-rig")
+    if rig is not None:
+        return f"byteprop rig: {rig}"
     return f"byteprop board: {config.getoption('--byteprop-board')}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs each test that uses the board on every board of the rig."""
+    config = metafunc.config
+    if "byteprop_device" not in metafunc.fixturenames or not config.getoption("--byteprop-rig"):
+        return
+    boards = [pytest.param(b.target, id=f"({b.name})") for b in _rig(config).boards]
+    metafunc.parametrize("byteprop_device", boards, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
 def byteprop_device(request: pytest.FixtureRequest) -> Iterator[BoardUnderTest]:
-    """The board that the options name."""
-    from byteprop_host.target import BoardTarget
-
-    option = request.config.getoption
-    device = BoardUnderTest(
-        BoardTarget.of(
-            option("--byteprop-board"),
-            port=option("--byteprop-port"),
-            probe=option("--byteprop-probe"),
-            emulated=option("--byteprop-emulated"),
-            timeout=option("--byteprop-timeout"),
-        )
-    )
+    """The board that the options name, or each board of the rig."""
+    device = BoardUnderTest(getattr(request, "param", None) or _target(request.config))
     yield device
     device.close()
+
+
+def _target(config: pytest.Config) -> BoardTarget:
+    from byteprop_host.target import BoardTarget
+
+    option = config.getoption
+    return BoardTarget.of(
+        option("--byteprop-board"),
+        port=option("--byteprop-port"),
+        probe=option("--byteprop-probe"),
+        emulated=option("--byteprop-emulated"),
+        timeout=option("--byteprop-timeout"),
+    )

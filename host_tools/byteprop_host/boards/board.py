@@ -8,19 +8,17 @@ every key.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
 from byteprop.errors import ArgumentError
 from byteprop.image import all_ops
 from byteprop.support import paths
 from byteprop_host.boards.runner import Runner, read_runner
-from byteprop_host.boards.toml_table import Table, cut
-from byteprop_host.errors import INSTALL_HOST, BoardFileError, ToolMissingError, did_you_mean
+from byteprop_host.boards.toml_table import Table, read_toml
+from byteprop_host.errors import BoardFileError, did_you_mean
 
 SCHEMA = 1
 SERIAL_LIMITS = {
@@ -31,8 +29,6 @@ SERIAL_LIMITS = {
 }
 """Limits of `[serial]`, and of what a board reports in its answer to HELLO."""
 NATIVE = "native"  # the toolchain of a board that is a process of this computer
-
-_MAX_BYTES = 1 << 20  # of a board.toml; those that come with byteprop have 2,000
 
 
 class Tier(str, Enum):
@@ -279,7 +275,7 @@ def _emulator(t: Table) -> Emulator:
 
 def parse_board(file: Path) -> Board:
     """Reads and checks one board.toml. Raises BoardFileError naming file and key."""
-    root = Table(_read_toml(file), file, "")
+    root = Table(read_toml(file), file, "")
     root.integer("schema", SCHEMA, SCHEMA)
     t = root.table("board")
     board = Board(
@@ -308,32 +304,6 @@ def parse_board(file: Path) -> Board:
     if board.emulator is None and any(r.kind == "qemu" for r in board.runners):
         raise root.error("emulator", "is missing, but a runner has kind qemu")
     return board
-
-
-def _read_toml(file: Path) -> dict[str, Any]:
-    try:
-        if sys.version_info >= (3, 11):
-            import tomllib
-        else:
-            import tomli as tomllib
-    except ImportError:
-        raise ToolMissingError(
-            "tomli is not installed, and Python 3.10 needs it to read board descriptions: "
-            + INSTALL_HOST
-        ) from None
-    try:
-        with file.open("rb") as opened:
-            data = opened.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise BoardFileError(f"{file}: cannot be read: {error.strerror}") from None
-    if len(data) > _MAX_BYTES:
-        raise BoardFileError(f"{file}: expected at most {_MAX_BYTES:,} bytes, got more")
-    try:
-        return tomllib.loads(data.decode())
-    except RecursionError:
-        raise BoardFileError(f"{file}: is nested too deeply") from None
-    except ValueError as error:  # neither TOML nor UTF-8, and numbers of too many digits
-        raise BoardFileError(f"{file}: is not TOML: {cut(str(error))}") from None
 
 
 def _names(record: type) -> tuple[str, ...]:

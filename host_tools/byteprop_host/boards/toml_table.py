@@ -1,17 +1,46 @@
-"""A table of a board.toml, read and checked key by key."""
+"""A table of a board.toml or rig.toml, read and checked key by key."""
 
 from __future__ import annotations
 
 import re
 import reprlib
+import sys
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from byteprop_host.errors import BoardFileError, did_you_mean
+from byteprop_host.errors import INSTALL_HOST, BoardFileError, ToolMissingError, did_you_mean
 
 _E = TypeVar("_E", bound=Enum)
+_MAX_BYTES = 1 << 20  # of a file; the board.toml that come with byteprop have 2,000
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """The values of a TOML file. BoardFileError when it cannot be read."""
+    try:
+        if sys.version_info >= (3, 11):
+            import tomllib
+        else:
+            import tomli as tomllib
+    except ImportError:
+        raise ToolMissingError(
+            "tomli is not installed, and Python 3.10 needs it to read descriptions of boards: "
+            + INSTALL_HOST
+        ) from None
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise BoardFileError(f"{file}: cannot be read: {error.strerror}") from None
+    if len(data) > _MAX_BYTES:
+        raise BoardFileError(f"{file}: expected at most {_MAX_BYTES:,} bytes, got more")
+    try:
+        return tomllib.loads(data.decode())
+    except RecursionError:
+        raise BoardFileError(f"{file}: is nested too deeply") from None
+    except ValueError as error:  # neither TOML nor UTF-8, and numbers of too many digits
+        raise BoardFileError(f"{file}: is not TOML: {cut(str(error))}") from None
 
 
 class Table:
@@ -125,7 +154,7 @@ class Table:
 
     def finish(self, known: Sequence[str] = ()) -> None:
         for key in self._values:
-            raise self.error(key, f"is not a key of board.toml{did_you_mean(key, known)}")
+            raise self.error(key, f"is not a key of {self._file.name}{did_you_mean(key, known)}")
 
 
 def _is_text(value: object) -> bool:

@@ -16,7 +16,6 @@ from byteprop_host.errors import error_text
 
 if TYPE_CHECKING:
     import byteprop
-    from byteprop_host.boards.board import Board
     from byteprop_host.data.reading import Reading
     from byteprop_host.target import BoardTarget
 
@@ -52,10 +51,8 @@ class Verb:
 
 
 class Reported(Protocol):
-    """A comparison of a board with a reference, which has a report."""
+    """A comparison of one or more boards with a reference, which has a report."""
 
-    @property
-    def board(self) -> Board: ...
     @property
     def identical(self) -> bool: ...
     def text(self) -> str: ...
@@ -253,9 +250,15 @@ def check_outputs(*paths: Path | None) -> None:
 
 
 def print_result_and_report(
-    args: argparse.Namespace, console: Console, result: Reported, write: Callable[[Path], None]
+    args: argparse.Namespace,
+    console: Console,
+    result: Reported,
+    name: str,
+    write: Callable[[Path], None],
 ) -> int:
     """Prints the result and writes the report unless --no-report; returns the exit code.
+
+    name: of the board or boards, for the name of the report.
 
     Text is printed before the report is written. JSON is one value, so it is printed after.
     """
@@ -263,7 +266,7 @@ def print_result_and_report(
     if not console.json_mode:
         console.result(result.text(), figures)
     if not args.no_report:
-        path = args.report or Path(f"byteprop-{args.verb.name}-{result.board.name}.html")
+        path = args.report or Path(f"byteprop-{args.verb.name}-{name}.html")
         try:
             write(path)
         except Exception as error:

@@ -202,7 +202,9 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     except TrainingInterrupted as stopped:
         console.error(f"{stopped}; resume with: {_resume_command(args, stopped.path)}")
         return EXIT_INTERRUPTED
-    code = print_result_and_report(args, console, result, lambda path: write_report(result, path))
+    code = print_result_and_report(
+        args, console, result, result.board.name, lambda path: write_report(result, path)
+    )
     for reason in result.unsaved:
         console.error(reason)
     return EXIT_ERROR if result.unsaved else code
