@@ -317,7 +317,7 @@ def pytest_on(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     return project.runpytest_subprocess(*rig, *arguments, timeout=120)
 
 
-@pytest.mark.parametrize("parallel", [(), ("-n", "2"), ("-n", "3", "--dist", "load")])
+@pytest.mark.parametrize("parallel", [(), ("-n", "2")])
 def test_a_test_runs_on_every_board(project: pytest.Pytester, parallel: tuple[str, ...]) -> None:
     """In parallel, all tests of a board run in one process."""
     result = pytest_on(project, *parallel)
