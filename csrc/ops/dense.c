@@ -53,13 +53,11 @@ static bp_status_t check_parts(const bp_reader_t *reader, const bp_op_t *op,
     return BP_OK;
 }
 
-static bool has_layout(uint8_t layout) {
-    return layout == BP_LAYOUT_ROWS ||
-           (layout == BP_LAYOUT_HALFWORDS && (BP_LAYOUTS & 1 << BP_LAYOUT_HALFWORDS) != 0);
-}
+/* Asked for outside of functions: where these are not inlined, the code of HALFWORDS would be linked. */
+enum { WITH_HALFWORDS = (BP_LAYOUTS & 1 << BP_LAYOUT_HALFWORDS) != 0 };
 
 static bool has_halfwords(const bp_op_t *op) {
-    return (BP_LAYOUTS & 1 << BP_LAYOUT_HALFWORDS) != 0 && BP_ROM_U8(op->params) == BP_LAYOUT_HALFWORDS;
+    return BP_ROM_U8(op->params) == BP_LAYOUT_HALFWORDS;
 }
 
 static bp_status_t check_weights(const bp_reader_t *reader, const bp_op_t *op,
@@ -67,7 +65,7 @@ static bp_status_t check_weights(const bp_reader_t *reader, const bp_op_t *op,
     const uint32_t weights = bp_dense_part(op, 0);
     bp_rows_t rows = {bp_dense_part_bytes(record, 0), record->n_in, record->n_out,
                       channels_of(record)};
-    if (has_halfwords(op)) {
+    if (WITH_HALFWORDS && has_halfwords(op)) {
         rows.weight_bytes = 0; /* they are checked here, and bytes are no weights */
         BP_TRY(bp_check_halfwords(reader, weights, record->n_in, record->n_out));
     } else {
@@ -85,8 +83,9 @@ bp_status_t bp_op_dense_check(const bp_reader_t *reader, const bp_op_t *op) {
         record.n_in * record.rows != bp_record_elems(bp_operand_record(model, op, 0))) {
         return BP_E_SHAPE;
     }
-    const uint8_t layout = BP_ROM_U8(op->params);
-    if (!has_layout(layout) || (layout == BP_LAYOUT_HALFWORDS && (record.flags & BP_OP_FAST) == 0) ||
+    const bool halfwords = WITH_HALFWORDS && has_halfwords(op);
+    if ((!halfwords && BP_ROM_U8(op->params) != BP_LAYOUT_ROWS) ||
+        (halfwords && (record.flags & BP_OP_FAST) == 0) ||
         (record.flags & ~(BP_OP_PER_CHANNEL | BP_OP_HAS_BIAS | BP_OP_FAST)) != 0) {
         return BP_E_PARAM;
     }
@@ -123,7 +122,7 @@ void bp_op_dense_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op)
         .fast = BP_FAST_OPS && (BP_ROM_U8(p + BP_DENSE_FLAGS) & BP_OP_FAST) != 0,
     };
     for (; rows != 0; --rows) {
-        (has_halfwords(op) ? bp_dense_halfwords_s8 : bp_dense_s8)(y, x, &dense);
+        (WITH_HALFWORDS && has_halfwords(op) ? bp_dense_halfwords_s8 : bp_dense_s8)(y, x, &dense);
         y += n_out;
         x += n_in;
     }

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from byteprop.engine._raw import const
-from byteprop_host.boards.board import Board, all_boards
+from byteprop_host.boards.board import Board, all_boards, load_board
 from byteprop_host.errors import ToolMissingError
 from byteprop_host.firmware.build import build, compiler
 from byteprop_host.firmware.firmware import Firmware
@@ -30,6 +30,9 @@ def _emulations(board: Board) -> list[str]:
 
 EMULATED = [name for b in all_boards() if b.emulator is not None for name in _emulations(b)]
 
+# Every board that there is a cross compiler for, whether something runs its firmware or not.
+COMPILED = [b.name for b in all_boards() if b.build.toolchain != "native"]
+
 FLASH = const("BP_SOURCE_FLASH")
 
 Vectors = tuple[Any, list[bytes], list[bytes]]
@@ -40,6 +43,16 @@ def require(board: Board) -> Board:
     try:
         compiler(board)
         choose(board)
+    except ToolMissingError as missing:
+        pytest.skip(str(missing))
+    return board
+
+
+def compilable(name: str) -> Board:
+    """The board, or a skip when its compiler is missing."""
+    board = load_board(name)
+    try:
+        compiler(board)
     except ToolMissingError as missing:
         pytest.skip(str(missing))
     return board

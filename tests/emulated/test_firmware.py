@@ -12,7 +12,7 @@ from byteprop_host.boards.board import Board, Tick, load_board
 from byteprop_host.errors import DoesNotFitError
 from byteprop_host.firmware.build import build
 from byteprop_host.firmware.capacity import check_memory, memory_needs
-from emulation import FLASH, MODELS, Vectors, opened, require, strict
+from emulation import COMPILED, FLASH, MODELS, Vectors, compilable, opened, require, strict
 
 N = 16
 Load = Callable[[str, int], Vectors]
@@ -93,7 +93,9 @@ def test_counted_ticks_repeat_exactly(board: Board, name: str, vectors: Load) ->
     assert first > 2 * model.macs
 
 
-def test_base_needs_of_board_toml_cover_what_is_built(board: Board) -> None:
+@pytest.mark.parametrize("name", COMPILED)
+def test_base_needs_of_board_toml_cover_what_is_built(name: str) -> None:
+    board = compilable(name)
     empty = strict(board)
     assert empty.flash_bytes <= board.memory.firmware_flash_bytes
     assert empty.ram_bytes - empty.sizes["pool"] <= board.memory.firmware_ram_bytes
