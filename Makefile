@@ -16,13 +16,14 @@ WORKERS ?= auto
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint docs clean
 
 help:
 	@echo "make demo    build firmware, stream images to a board, compare every byte with TensorFlow Lite"
 	@echo "             BOARD=$(BOARD) MODEL=FILE.tflite DATA=full|FILE"
 	@echo "make test    all tests on all cores; TESTS=FOLDER WORKERS=1 ARGS='pytest arguments'"
 	@echo "make lint    ruff and mypy"
+	@echo "make docs    the documentation as a web site in build/site"
 	@echo "make clean   remove what the others made"
 
 demo:
@@ -37,6 +38,10 @@ lint:
 	@scripts/setup lint
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs:
+	@scripts/setup docs
+	$(BIN)/python scripts/docs_site/build.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
