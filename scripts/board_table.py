@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PLACE = re.compile(r"(<!-- boards: begin[^\n]*-->\n).*?(<!-- boards: end -->)", re.S)
 
 
+_EMULATORS = {"qemu": "QEMU"}
+
 # What a board is asked to train, the largest first.
 NETWORKS = {"784-20-10": (784, 20, 10), "64-32-10": (64, 32, 10), "one neuron": (1, 1)}
 
@@ -58,17 +60,16 @@ def size(n_bytes: int) -> str:
     return f"{n_bytes:,} B"
 
 
-def proof(board: Board) -> str:
-    """How the board is run by the tests."""
+def proofs(board: Board) -> str:
+    """Cells: CPU and addresses, set-up, flash tool, hardware."""
     if board.tier is Tier.HOST:
-        return "the device program as a process of this computer"
-    if board.tier is Tier.HARDWARE:
-        return "the board itself"
-    if board.emulator is None:
-        return "compiled only"
-    same = "this board" if board.emulator.same is Same.BOARD else "this CPU"
-    also = " and simavr" if any(r.kind == "simavr" for r in board.runners) else ""
-    return f"{board.emulator.program}{also}, emulates {same}"
+        return "a process of this computer | | | "
+    shown = board.proofs
+    cpu = ", ".join(_EMULATORS.get(name, name) for name in shown.cpu)
+    if board.emulator is not None and board.emulator.same is Same.CPU:
+        cpu += " (the CPU alone)"
+    cells = (cpu, "yes" if shown.set_up else "", ", ".join(shown.flash_tools), shown.hardware)
+    return " | ".join(cell or "no" for cell in cells)
 
 
 def memory(board: Board) -> str:
@@ -79,14 +80,15 @@ def memory(board: Board) -> str:
 
 def table() -> str:
     lines = [
-        "| board | what | CPU | flash | RAM | learns | run by the tests on |",
-        "|---" * 7 + "|",
+        "| board | what | CPU | flash | RAM | learns | CPU and addresses | set-up | flash tool "
+        "| hardware |",
+        "|---" * 10 + "|",
     ]
     for board in all_boards():
         title = f"[{board.title}]({board.url})" if board.url else board.title
         lines.append(
             f"| `{board.name}` | {title} | {board.cpu} {memory(board)}| {learns(board)} "
-            f"| {proof(board)} |"
+            f"| {proofs(board)} |"
         )
     return "\n".join(lines) + "\n"
 

@@ -34,6 +34,7 @@ class BoardEntry:
             "ram_bytes": b.memory.ram_bytes,
             "flash_bytes": b.memory.flash_bytes,
             "tier": b.tier.value,
+            "proofs": asdict(b.proofs),
             "trains": self.trains,
             "saves_what_it_learnt": self.saves,
             "ready": self.ready,
@@ -47,7 +48,7 @@ class BoardEntry:
             b.cpu,
             f"{b.memory.ram_bytes:,}",
             f"{b.memory.flash_bytes:,}",
-            b.tier.value,
+            ", ".join(b.proofs.names()) or "built",
             ("yes, saves" if self.saves else "yes") if self.trains else "no",
             self.ready,
         ]
@@ -65,7 +66,7 @@ class Inventory:
 
     def text(self) -> str:
         """Tables for people."""
-        header = ["board", "title", "CPU", "RAM", "flash", "proven on", "trains", "ready for"]
+        header = ["board", "title", "CPU", "RAM", "flash", "proven by tests", "trains", "ready for"]
         boards = table([b.row() for b in self.boards], header=header, right=frozenset({3, 4}))
         return f"{boards}\n\nPlugged in:\n{self._plugged_table()}\n\nTools:\n{self._tool_table()}"
 

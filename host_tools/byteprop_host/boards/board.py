@@ -136,6 +136,29 @@ class Emulator:
 
 
 @dataclass(frozen=True)
+class Proofs:
+    """`[proofs]`: what the tests show of a board; tests/hardware/test_proofs.py compares."""
+
+    cpu: tuple[str, ...] = ()  # emulators that run the CPU's code at the chip's addresses
+    set_up: bool = False  # a strict model of the chip refuses a set-up that lacks a statement
+    flash_tools: tuple[str, ...] = ()  # runners whose real tool wrote to an emulated device
+    hardware: str = ""  # the real board that was used, and when
+
+    def names(self) -> list[str]:
+        """The proofs in short."""
+        return [
+            name
+            for name, holds in (
+                ("CPU", self.cpu),
+                ("set-up", self.set_up),
+                ("flash tool", self.flash_tools),
+                ("hardware", self.hardware),
+            )
+            if holds
+        ]
+
+
+@dataclass(frozen=True)
 class Board:
     """A board as its board.toml describes it."""
 
@@ -153,6 +176,7 @@ class Board:
     build: BuildSettings
     runners: tuple[Runner, ...]
     emulator: Emulator | None
+    proofs: Proofs
     folder: Path = field(compare=False)
 
     def instructions(self, ticks: int) -> float | None:
@@ -273,6 +297,17 @@ def _emulator(t: Table) -> Emulator:
     return emulator
 
 
+def _proofs(t: Table) -> Proofs:
+    proofs = Proofs(
+        cpu=t.texts("cpu", []),
+        set_up=t.boolean("set_up", False),
+        flash_tools=t.texts("flash_tools", []),
+        hardware=t.text("hardware", ""),
+    )
+    t.finish(_names(Proofs))
+    return proofs
+
+
 def parse_board(file: Path) -> Board:
     """Reads and checks one board.toml. Raises BoardFileError naming file and key."""
     root = Table(read_toml(file), file, "")
@@ -293,10 +328,13 @@ def parse_board(file: Path) -> Board:
         build=_build(root.table("build")),
         runners=tuple(read_runner(r) for r in root.tables("runner")),
         emulator=_emulator(root.table("emulator")) if root.has("emulator") else None,
+        proofs=_proofs(root.table("proofs", {})),
         folder=file.resolve().parent,
     )
     t.finish(_names(Board))
-    root.finish(("schema", "board", "memory", "clock", "serial", "build", "runner", "emulator"))
+    root.finish(
+        ("schema", "board", "memory", "clock", "serial", "build", "runner", "emulator", "proofs")
+    )
     if board.name != board.folder.name:
         raise t.wrong("name", f"the name of its folder, {board.folder.name!r}", board.name)
     if not board.runners:

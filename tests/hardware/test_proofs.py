@@ -1,0 +1,40 @@
+"""`[proofs]` of every board.toml says exactly what the tests show."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("unicorn", reason="emulates the chips")
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import test_avrdude
+import test_debug_probes
+import test_pico
+from byteprop_host.boards.board import Board, all_boards
+from models.plain import BOARDS as STRICT_MODELS
+
+EMULATORS = ("qemu", "simavr")
+TOOLS = {
+    *test_debug_probes.TOOLS,
+    *((board, "avrdude") for board in test_avrdude.BOARDS),
+    *((board, "uf2") for board in test_pico.BOARDS),
+}
+
+
+@pytest.mark.parametrize("board", all_boards(), ids=lambda board: board.name)
+def test_proofs_are_those_of_the_tests(board: Board) -> None:
+    cpu = {r.kind for r in board.runners if r.kind in EMULATORS}
+    cpu |= {"rp2040js"} if board.name in test_pico.BOARDS else set()
+    assert set(board.proofs.cpu) == cpu
+    assert board.proofs.set_up == (board.name in STRICT_MODELS)
+    assert {(board.name, tool) for tool in board.proofs.flash_tools} == {
+        pair for pair in TOOLS if pair[0] == board.name
+    }
+    assert board.proofs.hardware == ""  # no test uses a real board
+
+
+def test_tested_boards_are_described() -> None:
+    names = {board.name for board in all_boards()}
+    assert {*STRICT_MODELS, *(board for board, _ in TOOLS), *test_pico.BOARDS} <= names
