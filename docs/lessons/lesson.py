@@ -90,4 +90,7 @@ def _board_process() -> int:
         for pid in tasks.read_text().split():
             if _BOARD_PROGRAM in Path(f"/proc/{pid}/cmdline").read_text():
                 return int(pid)
-    raise RuntimeError("no board is running: call this while a board learns")
+    raise RuntimeError(
+        "the board `host` is not running: expected a call while it learns; with a real board, "
+        "press its button or pull its cable yourself"
+    )

@@ -134,5 +134,5 @@ class TestExplore:
 @pytest.mark.parametrize("press", [lesson.press_reset, lesson.pull_the_cable])
 def test_buttons_without_a_board_say_so(press: object) -> None:
     assert callable(press)
-    with pytest.raises(RuntimeError, match="no board is running"):
+    with pytest.raises(RuntimeError, match="`host` is not running"):
         press()
