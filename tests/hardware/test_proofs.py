@@ -16,6 +16,7 @@ from byteprop_host.boards.board import Board, all_boards
 from models.plain import BOARDS as STRICT_MODELS
 
 EMULATORS = ("qemu", "simavr")
+STRICT = {*STRICT_MODELS, *test_pico.STRICT_HOST}
 TOOLS = {
     *test_debug_probes.TOOLS,
     *((board, "avrdude") for board in test_avrdude.BOARDS),
@@ -28,7 +29,7 @@ def test_proofs_are_those_of_the_tests(board: Board) -> None:
     cpu = {r.kind for r in board.runners if r.kind in EMULATORS}
     cpu |= {"rp2040js"} if board.name in test_pico.BOARDS else set()
     assert set(board.proofs.cpu) == cpu
-    assert board.proofs.set_up == (board.name in STRICT_MODELS)
+    assert board.proofs.set_up == (board.name in STRICT)
     assert {(board.name, tool) for tool in board.proofs.flash_tools} == {
         pair for pair in TOOLS if pair[0] == board.name
     }
@@ -37,4 +38,4 @@ def test_proofs_are_those_of_the_tests(board: Board) -> None:
 
 def test_tested_boards_are_described() -> None:
     names = {board.name for board in all_boards()}
-    assert {*STRICT_MODELS, *(board for board, _ in TOOLS), *test_pico.BOARDS} <= names
+    assert {*STRICT, *(board for board, _ in TOOLS), *test_pico.BOARDS} <= names

@@ -29,6 +29,7 @@ from .debug_port import DebugPort
 from .dfu_device import DfuDevice
 from .line import Line
 from .nrf5x import nrf51822, nrf52833, nrf52840
+from .pico_device import Pico
 from .serial_board import SerialBoard
 from .st_link import StLink
 from .stm32f4 import stm32f407, stm32f446
@@ -95,10 +96,14 @@ def _obey_permissions() -> None:
         prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
 
 
-def _left(device: UsbDevice, folder: Path) -> dict[str, Any]:
+def _left(device: UsbDevice | Pico, folder: Path) -> dict[str, Any]:
     """What a device holds at the end."""
     if isinstance(device, SerialBoard):
         return device.stop(folder)
+    if isinstance(device, Pico):
+        device.close()
+        (folder / f"{device.serial}.bin").write_bytes(device.flash)
+        return device.state
     if isinstance(device, DfuDevice):
         (folder / f"{device.strings[3]}.bin").write_bytes(device.image)
         return {"manifested": device.is_manifested}
@@ -117,8 +122,11 @@ def main(spec_file: str, result_file: str) -> None:
     testbed = Testbed()
     end = threading.Event()
     threads = []
-    devices = []
+    devices: list[UsbDevice | Pico] = []
     for number, one in enumerate(spec["devices"], start=2):
+        if one["kind"] == "pico":
+            devices.append(Pico(testbed, one))
+            continue
         device = _device(number, one)
         devices.append(device)
         testbed.add(device)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import struct
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ _GET_DESCRIPTOR = 6
 _SUBMIT, _DISCARD, _REAP, _REAP_NOW, _CAPABILITIES, _GET_DRIVER = 10, 11, 12, 13, 26, 8
 _GET_TERMIOS2, _SET_TERMIOS2, _TERMIOS2_BYTES = 0x802C542A, 0x402C542B, 44
 _GET_MODEM_LINES, _SET_MODEM_LINES = 0x5415, (0x5416, 0x5417, 0x5418)
+_RAISE_LINES, _DTR = 0x5416, 2
 _ACCEPTED = (4, 5, 15, 16, 18, 20, 21, 27)  # set interface, claim, release, reset, ...
 
 
@@ -194,7 +196,11 @@ class UsbDevice:
             self._finish(urb, 0, len(data))
 
 
-def _handle_port(_: Any, client: Any) -> bool:
+def _names_dtr(client: Any) -> bool:
+    return bool(bytes(client.get_arg().resolve(0, 4).retrieve())[0] & _DTR)
+
+
+def _handle_port(_: Any, client: Any, on_dtr: Callable[[bool], None] | None) -> bool:
     """What a serial port accepts and a pseudo-terminal does not: any baud rate, and the modem
     lines."""
     request = client.get_request() & 0xFFFFFFFF
@@ -204,6 +210,8 @@ def _handle_port(_: Any, client: Any) -> bool:
         client.get_arg().resolve(0, _TERMIOS2_BYTES).update(0, [0] * _TERMIOS2_BYTES)
     elif request not in (_SET_TERMIOS2, *_SET_MODEM_LINES):
         return False
+    elif on_dtr is not None and request in _SET_MODEM_LINES and _names_dtr(client):
+        on_dtr(request == _RAISE_LINES)
     client.complete(0, 0)
     return True
 
@@ -238,21 +246,34 @@ class Testbed:
     def add(self, device: UsbDevice) -> None:
         device.plug_in(self.umockdev)
 
-    def add_port(self, name: str, device: UsbDevice) -> int:
-        """A serial port of the device. Returns the other end of the line."""
+    def add_port(
+        self, name: str, device: UsbDevice, on_dtr: Callable[[bool], None] | None = None
+    ) -> int:
+        """A serial port of the device. Returns the other end of the line. on_dtr: gets the modem
+        line when a program sets it."""
         self.umockdev.add_from_string(
             f"P: {device.syspath}/{device.syspath.rpartition('/')[2]}:1.1\n"
             "E: DEVTYPE=usb_interface\nE: SUBSYSTEM=usb\n"
             "A: interface=Serial Port\\n\nA: bInterfaceNumber=01\\n\n\n"
             f"P: {device.syspath}/{device.syspath.rpartition('/')[2]}:1.1/tty/{name}\n"
             f"N: {name}\nE: SUBSYSTEM=tty\nE: DEVNAME=/dev/{name}\n"
-            "A: dev=4:64\\n\nL: device=../..\n"
+            f"A: dev=4:{64 + len(self._port_handlers)}\\n\nL: device=../..\n"
         )
         handler = UMockdev.IoctlBase()
-        handler.connect("handle-ioctl", _handle_port)
+        handler.connect("handle-ioctl", _handle_port, on_dtr)
         self.umockdev.attach_ioctl(f"/dev/{name}", handler)
         self._port_handlers.append(handler)
         return int(self.umockdev.get_dev_fd(f"/dev/{name}"))
+
+    def remove(self, device: UsbDevice) -> None:
+        """The device is unplugged, and its serial port goes with it."""
+        name = device.syspath.rpartition("/")[2]
+        root = Path(self.umockdev.get_root_dir())
+        for port in sorted((root / f"sys{device.syspath}/{name}:1.1/tty").glob("*")):
+            self.umockdev.remove_device(f"/sys{device.syspath}/{name}:1.1/tty/{port.name}")
+            (root / "dev" / port.name).unlink(missing_ok=True)
+        self.umockdev.remove_device(f"/sys{device.syspath}/{name}:1.1")
+        self.umockdev.remove_device(f"/sys{device.syspath}")
 
     def forbid(self, device: UsbDevice) -> None:
         """The device can no longer be opened."""

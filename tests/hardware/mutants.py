@@ -1,0 +1,52 @@
+"""Boards whose set-up lacks one statement."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from byteprop_host.boards.board import Board, boards_root
+
+
+def soc_files(board: Board) -> list[Path]:
+    folders = [boards_root() / part for part in board.build.parts if part.startswith("soc/")]
+    return sorted(f for folder in folders for f in folder.glob("*.c"))
+
+
+def _function_bodies(text: str) -> Iterator[tuple[int, int]]:
+    """Beginning and end of each body, comments blanked out by the caller."""
+    for found in re.finditer(r"^[a-z][^;{}()]*\([^;{}]*\) \{$", text, re.MULTILINE):
+        end = text.index("\n}\n", found.end())
+        if "bp_soc_irq" not in found.group() and "ticks" not in found.group():
+            yield found.end(), end
+
+
+def statements(text: str) -> Iterator[tuple[int, int]]:
+    """Assignments to registers in the functions that set up and send."""
+    blank = re.sub(r"/\*.*?\*/", lambda m: " " * len(m.group()), text, flags=re.DOTALL)
+    for begin, end in _function_bodies(blank):
+        for found in re.finditer(r"^ +([A-Z*][^;{}=]*? [|&]?= [^;]+;)$", blank[begin:end], re.M):
+            yield begin + found.start(1), begin + found.end(1)
+        for found in re.finditer(r"^ +((?:set_field|give_pin)\([^;]+;)$", blank[begin:end], re.M):
+            yield begin + found.start(1), begin + found.end(1)
+        for found in re.finditer(r"^ +(while \((?!n--)[^\n]*\) \{\n +\})$", blank[begin:end], re.M):
+            yield begin + found.start(1), begin + found.end(1)
+
+
+def with_mutant(board: Board, folder: Path, file: str, begin: int, end: int) -> Board:
+    """The board with its chip's files beside its board.toml, one of them without a statement."""
+    home = folder / board.name
+    home.mkdir()
+    for part in (p for p in board.build.parts if p.startswith("soc/")):
+        for source in (boards_root() / part).glob("*.[chS]"):
+            shutil.copy(source, home)
+    mutated = home / Path(file).name
+    text = mutated.read_text(encoding="utf-8")
+    mutated.write_text(text[:begin] + ";" + text[end:], encoding="utf-8")
+    parts = tuple(p for p in board.build.parts if not p.startswith("soc/"))
+    flags = (*board.build.flags, "-Wno-unused")
+    settings = replace(board.build, parts=parts, flags=flags)
+    return replace(board, build=settings, folder=home)
