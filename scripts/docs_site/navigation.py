@@ -22,6 +22,8 @@ NAVIGATION: dict[str, list[str]] = {
         "docs/data.md",
         "docs/testing.md",
         "docs/ci.md",
+        "docs/rig.md",
+        "docs/watch.md",
         "docs/mlperf-tiny.md",
         "examples/link_library/README.md",
         "docs/porting.md",
