@@ -34,6 +34,7 @@ EXCEPTIONS = {
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
     *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs" / "boards").glob("*.md")),
     *sorted((ROOT / "docs/lessons").glob("*.md")),
     *sorted((ROOT / "examples").rglob("README.md")),
 ]

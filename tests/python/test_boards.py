@@ -6,13 +6,25 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from byteprop.engine._raw import const
 from byteprop.errors import ArgumentError
-from byteprop_host.boards.board import Board, Tick, all_boards, boards_root, load_board, parse_board
+from byteprop_host.boards.board import (
+    Board,
+    Proofs,
+    Tick,
+    Tier,
+    all_boards,
+    boards_root,
+    load_board,
+    parse_board,
+)
+from byteprop_host.boards.new_board import write_new_board
+from byteprop_host.cli import main
 from byteprop_host.errors import BoardFileError
 
 COMMAND = 'kind = "command"\nprogram = "tool"\ninstall = "x"\nflash = ["{}"]'
@@ -222,3 +234,46 @@ sys.exit(main(sys.argv[1:]))
 def test_an_unreadable_file(tmp_path: Path) -> None:
     with pytest.raises(BoardFileError, match="cannot be read"):
         parse_board(tmp_path / "board.toml")
+
+
+# --- byteprop boards --new ---
+
+
+@pytest.mark.parametrize("source", [b.name for b in all_boards() if b.name != "host"])
+def test_a_new_board_is_like_its_source(source: str, tmp_path: Path) -> None:
+    write_new_board("my-board", source, tmp_path)
+    new, old = load_board(tmp_path / "my-board"), load_board(source)
+    assert new.name == "my-board" and new.proofs == Proofs() and new.tier is Tier.DESCRIBED
+    same = replace(new, name=old.name, title=old.title, tier=old.tier, proofs=old.proofs)
+    assert same == old
+
+
+def test_a_new_board_is_found_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    into = tmp_path / "more"
+    arguments = ["boards", "--new", "my-board", "--from", "nucleo-f446re", "--into", str(into)]
+    assert main(arguments) == 0
+    assert f"export BYTEPROP_BOARDS={into}" in capsys.readouterr().out
+    monkeypatch.setenv("BYTEPROP_BOARDS", str(into))
+    assert load_board("my-board").cpu == "Cortex-M4"
+    assert main(arguments) == 2
+    assert "is there already; choose another name" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--new", "My Board", "--from", "microbit"], "--new: expected small letters"),
+        (["--new", "../up", "--from", "microbit"], "--new: expected small letters"),
+        (["--new", "b", "--from", "microbitt"], "did you mean microbit"),
+        (["--new", "b"], "expected --from BOARD with --new"),
+        (["--from", "microbit"], "expected --new NAME with --from"),
+    ],
+)
+def test_what_a_new_board_needs(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["boards", *arguments, "--into", str(tmp_path)]) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
