@@ -7,8 +7,9 @@ from functools import cached_property
 
 from byteprop.engine import _raw_train
 from byteprop.engine._raw import Engine, const
-from byteprop.image import without_names
+from byteprop.image import features, without_names
 from byteprop_host.boards.board import NATIVE, Board
+from byteprop_host.boards.op_flash import op_flash_bytes
 from byteprop_host.errors import DoesNotFitError
 
 # Instruction sets whose kernels take rows of halfwords in dense layers (docs/format.md).
@@ -70,6 +71,11 @@ class ModelSizes:
     def arena_bytes(self) -> int:
         return arena_bytes(self.image)
 
+    @cached_property
+    def ops(self) -> tuple[str, ...]:
+        """Names of the ops that firmware must have for it."""
+        return tuple(features(self.image))
+
 
 def memory_needs(
     board: Board,
@@ -92,7 +98,7 @@ def memory_needs(
     if sizes is None:
         ram += memory.pool_bytes
     elif bake:
-        flash += sizes.baked_bytes
+        flash += sizes.baked_bytes + op_flash_bytes(board, sizes.ops)
         ram += round_up(sizes.arena_bytes, 4)
     else:
         ram += round_up(pool_needs(len(sizes.image), sizes.arena_bytes), 4)
@@ -127,7 +133,10 @@ def training_needs(board: Board, image: bytes, config: _raw_train.Config) -> Tra
     memory, opened = board.memory, Engine(image)
     plan = _raw_train.plan(opened, config)
     in_ram = opened.arena_bytes if config.in_flash else pool_needs(len(image), opened.arena_bytes)
-    flash = len(image) + memory.firmware_flash_bytes if config.in_flash else 0
+    flash = 0
+    if config.in_flash:
+        ops = op_flash_bytes(board, ModelSizes(image).ops)
+        flash = len(image) + memory.firmware_flash_bytes + ops
     needs = compare(
         board,
         memory.train_ram_bytes + round_up(in_ram, 4) + plan.memory_bytes,
