@@ -6,7 +6,7 @@
 
 /* Constants of a vector's channels. */
 typedef struct {
-    vec_t bias, rshift, rounding;
+    vec_t bias, rshift;
     sum_mult_t mult;
     range_t range;
 } scaling_t;
@@ -15,15 +15,13 @@ PACKED_INLINE scaling_t load_scaling(const bp_packed_scaling_t *s, uint32_t firs
     return (scaling_t){
         .bias = load_sums(s->bias + first),
         .rshift = load_sums(s->rshift + first),
-        .rounding = load_sums(s->rounding + first),
-        .mult = sum_mult_of(load_sums(s->mult_q31 + first)),
+        .mult = sum_mult_of(load_sums(s->mult_q31 + first), load_sums(s->rounding + first)),
         .range = range_of(s->y_min, s->y_max),
     };
 }
 
 PACKED_INLINE vec_t scaled(vec_t sum, const scaling_t *s) {
-    const vec_t high = mul_high_sum(sum, &s->mult);
-    return shift_right(add(add(high, sign(high)), s->rounding), s->rshift);
+    return shift_right(mul_high_sum(sum, &s->mult), s->rshift);
 }
 
 #endif

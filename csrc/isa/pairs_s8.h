@@ -20,15 +20,14 @@ PACKED_INLINE rescale_t rescale_of(int32_t mult_q31, int8_t lshift) {
     };
 }
 
-/* As bp_requant, of 2 * x. |x| < 2^29: what is added for the rounding does not overflow. shifts: the
- * shift is not by 0. */
-PACKED_INLINE vec_t rescaled_twice(vec_t twice, const rescale_t *r, int shifts) {
-    const vec_t below = shifts ? sign(twice) : both(sign(twice), r->has_shift);
+/* As bp_requant, of 2 * x. |x| < 2^29: what is added for the rounding does not overflow. */
+PACKED_INLINE vec_t rescaled_twice(vec_t twice, const rescale_t *r) {
+    const vec_t below = both(sign(twice), r->has_shift);
     return shift_right(add(mul_high_twice(twice, r->mult), add(below, r->rounding)), r->rshift);
 }
 
-PACKED_INLINE vec_t rescaled(vec_t x, const rescale_t *r, int shifts) {
-    return rescaled_twice(add(x, x), r, shifts);
+PACKED_INLINE vec_t rescaled(vec_t x, const rescale_t *r) {
+    return rescaled_twice(add(x, x), r);
 }
 
 /* ---- add ---- */
@@ -39,50 +38,19 @@ typedef struct {
     range_t range;
 } add_t;
 
-/* The input with the larger scale is multiplied by 1/2, which needs no rounding; then the other one
- * is shifted, by one bit at least. */
-PACKED_INLINE vec_t term(const int8_t *x, const add_t *a, int operand, int halves) {
-    const vec_t value = sub(widened(x), a->x_zp[operand]);
-    return halves >> operand & 1
-               ? shift_left(value, 19)
-               : rescaled_twice(shift_left(value, 21), &a->input[operand], halves != 0);
+PACKED_INLINE vec_t term(const int8_t *x, const add_t *a, int operand) {
+    return rescaled_twice(shift_left(sub(widened(x), a->x_zp[operand]), 21), &a->input[operand]);
 }
 
-PACKED_INLINE vec_t sum_of(const int8_t *x1, const int8_t *x2, const add_t *a, int halves,
-                           int subtract) {
-    const vec_t first = term(x1, a, 0, halves), second = term(x2, a, 1, halves);
+PACKED_INLINE vec_t sum_of(const int8_t *x1, const int8_t *x2, const add_t *a, int subtract) {
+    const vec_t first = term(x1, a, 0), second = term(x2, a, 1);
     const vec_t sum = subtract ? sub(first, second) : add(first, second);
-    const vec_t y = rescaled(sum, &a->output, halves != 0);
-    return halves != 0 ? y : add(y, a->y_zp);
+    return add(rescaled(sum, &a->output), a->y_zp);
 }
 
 PACKED_INLINE void add_vectors(int8_t *y, const int8_t *x1, const int8_t *x2, uint32_t n,
-                               const add_t *a, int halves, int subtract) {
-    for (uint32_t i = 0; i < n; i += 4 * LANES, x1 += 4 * LANES, x2 += 4 * LANES) {
-        put_4(y + i, sum_of(x1, x2, a, halves, subtract),
-              sum_of(x1 + LANES, x2 + LANES, a, halves, subtract),
-              sum_of(x1 + 2 * LANES, x2 + 2 * LANES, a, halves, subtract),
-              sum_of(x1 + 3 * LANES, x2 + 3 * LANES, a, halves, subtract), a->range);
-    }
-}
-
-/* Which input is multiplied by 1/2, as 1 or 2, if the other and the sum are shifted, the sum by few
- * enough bits to add the zero point before; 0: none of it. */
-static int halves_of(const bp_add_t *p) {
-    for (int i = 0; i < 2; ++i) {
-        if (p->mult_q31[i] == (int32_t)1 << 30 && p->lshift[i] == 0 && p->lshift[1 - i] < 0 &&
-            p->lshift[2] < 0 && p->lshift[2] >= -22) {
-            return 1 << i;
-        }
-    }
-    return 0;
-}
-
-static PACKED_TARGET void add_s8(int8_t *y, const int8_t *x1, const int8_t *x2, uint32_t n,
-                                 const bp_add_t *p) {
-    const uint32_t whole = n & ~(uint32_t)(4 * LANES - 1);
-    const int halves = p->subtract ? 0 : halves_of(p);
-    add_t a = {
+                               const bp_add_t *p, int subtract) {
+    const add_t a = {
         .input = {rescale_of(p->mult_q31[0], p->lshift[0]),
                   rescale_of(p->mult_q31[1], p->lshift[1])},
         .output = rescale_of(p->mult_q31[2], p->lshift[2]),
@@ -90,17 +58,75 @@ static PACKED_TARGET void add_s8(int8_t *y, const int8_t *x1, const int8_t *x2, 
         .y_zp = set_all(p->y_zp),
         .range = range_of(p->y_min, p->y_max),
     };
-    if (halves != 0) {
-        a.output.rounding = set_all(bp_short_rounding(p->y_zp, (uint8_t)-p->lshift[2]));
+    for (uint32_t i = 0; i < n; i += 4 * LANES, x1 += 4 * LANES, x2 += 4 * LANES) {
+        put_4(y + i, sum_of(x1, x2, &a, subtract), sum_of(x1 + LANES, x2 + LANES, &a, subtract),
+              sum_of(x1 + 2 * LANES, x2 + 2 * LANES, &a, subtract),
+              sum_of(x1 + 3 * LANES, x2 + 3 * LANES, &a, subtract), a.range);
     }
-    if (p->subtract) {
-        add_vectors(y, x1, x2, whole, &a, 0, 1);
-    } else if (halves == 1) {
-        add_vectors(y, x1, x2, whole, &a, 1, 0);
-    } else if (halves == 2) {
-        add_vectors(y, x1, x2, whole, &a, 2, 0);
+}
+
+/* The usual addition: the input with the larger scale, here x1, is multiplied by 1/2, which needs no
+ * rounding; the other one and the sum are shifted. Zero points are in the constants. */
+typedef struct {
+    zero_mult_t input;
+    sum_mult_t output;
+    vec_t input_rshift, sum_zero, rshift;
+    range_t range;
+} half_add_t;
+
+PACKED_INLINE half_add_t half_add_of(const bp_add_t *p, int half) {
+    const int32_t zero = p->x_zp[1 - half] * ((int32_t)1 << 21);
+    const int32_t rshift = -p->lshift[1 - half];
+    return (half_add_t){
+        .input = zero_mult_of(p->mult_q31[1 - half], zero, (int32_t)1 << (rshift - 1)),
+        .output = sum_mult_of(set_all(p->mult_q31[2]),
+                              set_all(bp_short_rounding(p->y_zp, (uint8_t)-p->lshift[2]))),
+        .input_rshift = set_all(rshift),
+        .sum_zero = set_all(SUM_OFFSET - p->x_zp[half] * ((int32_t)1 << 19)),
+        .rshift = set_all(-p->lshift[2]),
+        .range = range_of(p->y_min, p->y_max),
+    };
+}
+
+PACKED_INLINE vec_t half_sum_of(const int8_t *x1, const int8_t *x2, const half_add_t *a) {
+    const vec_t first = add(shift_left(widened(x1), 19), a->sum_zero);
+    const vec_t twice = shift_left(widened(x2), 21);
+    const vec_t second = shift_right(mul_high_from_zero(twice, &a->input), a->input_rshift);
+    return shift_right(mul_high_sum(add(first, second), &a->output), a->rshift);
+}
+
+PACKED_INLINE void half_add_vectors(int8_t *y, const int8_t *x1, const int8_t *x2, uint32_t n,
+                                    const half_add_t *a) {
+    for (uint32_t i = 0; i < n; i += 4 * LANES, x1 += 4 * LANES, x2 += 4 * LANES) {
+        put_4(y + i, half_sum_of(x1, x2, a), half_sum_of(x1 + LANES, x2 + LANES, a),
+              half_sum_of(x1 + 2 * LANES, x2 + 2 * LANES, a),
+              half_sum_of(x1 + 3 * LANES, x2 + 3 * LANES, a), a->range);
+    }
+}
+
+/* Which input is multiplied by 1/2, if it is the usual addition, with the sum shifted by few enough
+ * bits to add the zero point before; else -1. */
+static int half_of(const bp_add_t *p) {
+    for (int i = 0; i < 2; ++i) {
+        if (!p->subtract && p->mult_q31[i] == (int32_t)1 << 30 && p->lshift[i] == 0 &&
+            p->lshift[1 - i] < 0 && p->lshift[2] < 0 && p->lshift[2] >= -22) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static PACKED_TARGET void add_s8(int8_t *y, const int8_t *x1, const int8_t *x2, uint32_t n,
+                                 const bp_add_t *p) {
+    const uint32_t whole = n & ~(uint32_t)(4 * LANES - 1);
+    const int half = half_of(p);
+    if (half >= 0) {
+        const half_add_t a = half_add_of(p, half);
+        half_add_vectors(y, half == 0 ? x1 : x2, half == 0 ? x2 : x1, whole, &a);
+    } else if (p->subtract) {
+        add_vectors(y, x1, x2, whole, p, 1);
     } else {
-        add_vectors(y, x1, x2, whole, &a, 0, 0);
+        add_vectors(y, x1, x2, whole, p, 0);
     }
     bp_add_elements_s8(y + whole, x1 + whole, x2 + whole, n - whole, p);
 }
@@ -116,7 +142,7 @@ typedef struct {
 PACKED_INLINE vec_t product_of(const int8_t *x1, const int8_t *x2, const mul_t *m) {
     const vec_t product =
         mul(sub(widened(x1), m->x_zp[0]), sub(widened(x2), m->x_zp[1]));
-    return add(rescaled(product, &m->output, 0), m->y_zp);
+    return add(rescaled(product, &m->output), m->y_zp);
 }
 
 static PACKED_TARGET void mul_s8(int8_t *y, const int8_t *x1, const int8_t *x2, uint32_t n,

@@ -17,6 +17,7 @@ typedef struct {
     uint32_t x_offset;
     uint32_t y_offset;
     uint32_t groups;
+    const uint32_t *row; /* where windows of a row of y begin, from where the first does */
     bp_packed_conv_t packed[]; /* of each group */
 } conv_t;
 
@@ -32,17 +33,24 @@ static void run_pixels(int8_t *y, const uint8_t *image, const uint32_t *pixels, 
     }
 }
 
+static void begin_windows(uint32_t *pixels, uint32_t at, const uint32_t *row, uint32_t n) {
+    for (uint32_t i = 0; i < n; ++i) {
+        pixels[i] = at + row[i];
+    }
+}
+
 /* Where the windows of all pixels of y begin, a block at a time. */
 static void run_images(int8_t *y, const uint8_t *work, const conv_t *c) {
     const bp_conv_shape_t *s = &c->shape;
     const uint32_t pitch = bp_canvas_pitch(&c->canvas);
-    const uint32_t x_step = s->window[1].stride * s->x_channels * c->canvas.element_bytes;
     uint32_t pixels[PIXELS_AT_ONCE], n = 0;
     for (uint32_t image = 0; image < s->batch; ++image) {
         for (uint32_t oy = 0; oy < s->y_height; ++oy) {
-            uint32_t at = (image * c->canvas.height + oy * s->window[0].stride) * pitch;
-            for (uint32_t ox = 0; ox < s->y_width; ++ox, at += x_step) {
-                pixels[n++] = at;
+            const uint32_t at = (image * c->canvas.height + oy * s->window[0].stride) * pitch;
+            for (uint32_t left = s->y_width, most; left != 0; left -= most) {
+                most = left < PIXELS_AT_ONCE - n ? left : PIXELS_AT_ONCE - n;
+                begin_windows(pixels + n, at, c->row + (s->y_width - left), most);
+                n += most;
                 if (n == PIXELS_AT_ONCE) {
                     run_pixels(y, work, pixels, n, c);
                     y += (size_t)n * s->y_channels;
@@ -108,6 +116,16 @@ static const uint32_t *pack_words(bp_store_t *store, const conv_t *c, const runs
                 kx * c->shape.window[1].dilation * pixel + 4 * (i % runs->words);
     }
     return at;
+}
+
+static const uint32_t *pack_row(bp_store_t *store, const conv_t *c) {
+    const uint32_t n = c->shape.y_width;
+    uint32_t *row = (uint32_t *)(void *)bp_store_take(store, 4 * (size_t)n);
+    const uint32_t step = c->shape.window[1].stride * c->shape.x_channels * c->canvas.element_bytes;
+    for (uint32_t i = 0; row != NULL && i < n; ++i) {
+        row[i] = i * step;
+    }
+    return row;
 }
 
 /* One word of weights of one channel. */
@@ -194,6 +212,7 @@ void bp_prepare_packed_conv(bp_step_t *step, bp_store_t *store, const bp_packed_
     }
     conv_t *to = (conv_t *)(void *)bp_store_take(
         store, sizeof conv + op->groups * sizeof(bp_packed_conv_t));
+    conv.row = pack_row(store, &conv);
     if (to != NULL) {
         *to = conv;
     }

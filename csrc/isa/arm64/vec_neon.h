@@ -67,15 +67,32 @@ PACKED_INLINE vec_t mul_high_twice(vec_t twice, mult_t mult) {
     return mul_high(vshrq_n_s32(twice, 1), mult);
 }
 
+/* mul_high(x) + sign(x) + something. */
 #define SUM_OFFSET 0
-typedef vec_t sum_mult_t;
+typedef struct {
+    vec_t mult, added;
+} sum_mult_t;
 
-PACKED_INLINE sum_mult_t sum_mult_of(vec_t mult_q31) {
-    return mult_q31;
+PACKED_INLINE sum_mult_t sum_mult_of(vec_t mult_q31, vec_t added) {
+    return (sum_mult_t){mult_q31, added};
 }
 
 PACKED_INLINE vec_t mul_high_sum(vec_t sum, const sum_mult_t *mult) {
-    return mul_high(sum, *mult);
+    return vaddq_s32(mul_high(sum, mult->mult), vsraq_n_s32(mult->added, sum, 31));
+}
+
+/* The same from 2 * x + zero. */
+typedef struct {
+    sum_mult_t sum;
+    vec_t zero;
+} zero_mult_t;
+
+PACKED_INLINE zero_mult_t zero_mult_of(int32_t mult_q31, int32_t zero, int32_t added) {
+    return (zero_mult_t){sum_mult_of(set_all(mult_q31), set_all(added)), set_all(zero)};
+}
+
+PACKED_INLINE vec_t mul_high_from_zero(vec_t twice, const zero_mult_t *mult) {
+    return mul_high_sum(vshrq_n_s32(vsubq_s32(twice, mult->zero), 1), &mult->sum);
 }
 
 /* -1 for what is below 0. */

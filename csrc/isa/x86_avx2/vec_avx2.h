@@ -62,37 +62,61 @@ PACKED_INLINE vec_t mul_high_twice(vec_t twice, mult_t mult) {
     const __m256i half = _mm256_set1_epi64x((int64_t)1 << 31);
     const __m256i even = _mm256_add_epi64(_mm256_mul_epi32(twice, mult.even), half);
     const __m256i odd =
-        _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(twice, 32), mult.odd), half);
-    return _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
+        _mm256_add_epi64(_mm256_mul_epi32(_mm256_shuffle_epi32(twice, 0xF5), mult.odd), half);
+    return _mm256_blend_epi32(_mm256_shuffle_epi32(even, 0xF5), odd, 0xAA);
 }
 
 PACKED_INLINE vec_t mul_high(vec_t x, mult_t mult) {
     return mul_high_twice(add(x, x), mult);
 }
 
-/* The same for x + SUM_OFFSET, which is not below 0: what that adds to the product is in the halves. */
-#define SUM_OFFSET ((int32_t)1 << 28)
+/* mul_high(x) + sign(x) + something, from x + SUM_OFFSET, which is not below 0: what is added, and
+ * what the offset adds to the product, are in the halves. Bit 28 says that x is not below 0. */
+enum { SUM_OFFSET_BIT = 28 };
+#define SUM_OFFSET ((int32_t)1 << SUM_OFFSET_BIT)
 typedef struct {
     vec_t even, odd, even_half, odd_half;
 } sum_mult_t;
 
-PACKED_INLINE sum_mult_t sum_mult_of(vec_t mult_q31) {
-    const __m256i half = _mm256_set1_epi64x((int64_t)1 << 31);
+PACKED_INLINE sum_mult_t sum_mult_of(vec_t mult_q31, vec_t added) {
+    const __m256i half = _mm256_set1_epi64x((int64_t)1 << 31), less = sub(added, set_all(1));
     const __m256i even = _mm256_srli_epi64(_mm256_slli_epi64(mult_q31, 32), 32);
     const __m256i odd = _mm256_srli_epi64(mult_q31, 32);
+    const __m256i even_less = _mm256_add_epi64(_mm256_slli_epi64(less, 32), half);
+    const __m256i odd_less =
+        _mm256_add_epi64(_mm256_slli_epi64(_mm256_srli_epi64(less, 32), 32), half);
     return (sum_mult_t){
         .even = _mm256_slli_epi64(even, 1),
         .odd = _mm256_slli_epi64(odd, 1),
-        .even_half = _mm256_sub_epi64(half, _mm256_slli_epi64(even, 29)),
-        .odd_half = _mm256_sub_epi64(half, _mm256_slli_epi64(odd, 29)),
+        .even_half = _mm256_sub_epi64(even_less, _mm256_slli_epi64(even, SUM_OFFSET_BIT + 1)),
+        .odd_half = _mm256_sub_epi64(odd_less, _mm256_slli_epi64(odd, SUM_OFFSET_BIT + 1)),
     };
 }
 
 PACKED_INLINE vec_t mul_high_sum(vec_t sum, const sum_mult_t *mult) {
-    const __m256i high_lanes = _mm256_srli_epi64(sum, 32);
+    const __m256i high_lanes = _mm256_shuffle_epi32(sum, 0xF5);
     const __m256i even = _mm256_add_epi64(_mm256_mul_epu32(sum, mult->even), mult->even_half);
     const __m256i odd = _mm256_add_epi64(_mm256_mul_epu32(high_lanes, mult->odd), mult->odd_half);
-    return _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
+    const __m256i high = _mm256_blend_epi32(_mm256_shuffle_epi32(even, 0xF5), odd, 0xAA);
+    return add(high, _mm256_srli_epi32(sum, SUM_OFFSET_BIT));
+}
+
+/* The same from 2 * x + zero. */
+typedef struct {
+    vec_t mult, half, zero;
+} zero_mult_t;
+
+PACKED_INLINE zero_mult_t zero_mult_of(int32_t mult_q31, int32_t zero, int32_t added) {
+    const int64_t half = ((int64_t)1 << 31) + ((int64_t)added << 32) - (int64_t)zero * mult_q31;
+    return (zero_mult_t){set_all(mult_q31), _mm256_set1_epi64x(half), set_all(zero)};
+}
+
+PACKED_INLINE vec_t mul_high_from_zero(vec_t twice, const zero_mult_t *mult) {
+    const __m256i high_lanes = _mm256_shuffle_epi32(twice, 0xF5);
+    const __m256i even = _mm256_add_epi64(_mm256_mul_epi32(twice, mult->mult), mult->half);
+    const __m256i odd = _mm256_add_epi64(_mm256_mul_epi32(high_lanes, mult->mult), mult->half);
+    const __m256i high = _mm256_blend_epi32(_mm256_shuffle_epi32(even, 0xF5), odd, 0xAA);
+    return _mm256_add_epi32(high, _mm256_cmpgt_epi32(mult->zero, twice));
 }
 
 /* -1 for what is below 0. */

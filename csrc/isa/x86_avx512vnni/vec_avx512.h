@@ -56,9 +56,9 @@ PACKED_INLINE mult_t mult_of(vec_t mult_q31) {
 /* (x * mult + 2^30) >> 31, the upper word of 2 * x * mult + 2^31, from 2 * x. |x| < 2^30. */
 PACKED_INLINE vec_t mul_high_twice(vec_t twice, mult_t mult) {
     const __m512i half = _mm512_set1_epi64((int64_t)1 << 31);
+    const __m512i high_lanes = _mm512_shuffle_epi32(twice, _MM_PERM_DDBB);
     const __m512i even = _mm512_add_epi64(_mm512_mul_epi32(twice, mult.even), half);
-    const __m512i odd =
-        _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(twice, 32), mult.odd), half);
+    const __m512i odd = _mm512_add_epi64(_mm512_mul_epi32(high_lanes, mult.odd), half);
     return _mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
 }
 
@@ -66,29 +66,54 @@ PACKED_INLINE vec_t mul_high(vec_t x, mult_t mult) {
     return mul_high_twice(add(x, x), mult);
 }
 
-/* The same for x + SUM_OFFSET, which is not below 0: what that adds to the product is in the halves. */
-#define SUM_OFFSET ((int32_t)1 << 28)
+/* mul_high(x) + sign(x) + something, from x + SUM_OFFSET, which is not below 0: what is added, and
+ * what the offset adds to the product, are in the halves. Bit 28 says that x is not below 0. */
+enum { SUM_OFFSET_BIT = 28 };
+#define SUM_OFFSET ((int32_t)1 << SUM_OFFSET_BIT)
 typedef struct {
     vec_t even, odd, even_half, odd_half;
 } sum_mult_t;
 
-PACKED_INLINE sum_mult_t sum_mult_of(vec_t mult_q31) {
-    const __m512i half = _mm512_set1_epi64((int64_t)1 << 31);
+PACKED_INLINE sum_mult_t sum_mult_of(vec_t mult_q31, vec_t added) {
+    const __m512i half = _mm512_set1_epi64((int64_t)1 << 31), less = sub(added, set_all(1));
     const __m512i even = _mm512_srli_epi64(_mm512_slli_epi64(mult_q31, 32), 32);
     const __m512i odd = _mm512_srli_epi64(mult_q31, 32);
+    const __m512i even_less = _mm512_add_epi64(_mm512_slli_epi64(less, 32), half);
+    const __m512i odd_less =
+        _mm512_add_epi64(_mm512_slli_epi64(_mm512_srli_epi64(less, 32), 32), half);
     return (sum_mult_t){
         .even = _mm512_slli_epi64(even, 1),
         .odd = _mm512_slli_epi64(odd, 1),
-        .even_half = _mm512_sub_epi64(half, _mm512_slli_epi64(even, 29)),
-        .odd_half = _mm512_sub_epi64(half, _mm512_slli_epi64(odd, 29)),
+        .even_half = _mm512_sub_epi64(even_less, _mm512_slli_epi64(even, SUM_OFFSET_BIT + 1)),
+        .odd_half = _mm512_sub_epi64(odd_less, _mm512_slli_epi64(odd, SUM_OFFSET_BIT + 1)),
     };
 }
 
 PACKED_INLINE vec_t mul_high_sum(vec_t sum, const sum_mult_t *mult) {
-    const __m512i high_lanes = _mm512_srli_epi64(sum, 32);
+    const __m512i high_lanes = _mm512_shuffle_epi32(sum, _MM_PERM_DDBB);
     const __m512i even = _mm512_add_epi64(_mm512_mul_epu32(sum, mult->even), mult->even_half);
     const __m512i odd = _mm512_add_epi64(_mm512_mul_epu32(high_lanes, mult->odd), mult->odd_half);
-    return _mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
+    const __m512i high = _mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
+    return add(high, _mm512_srli_epi32(sum, SUM_OFFSET_BIT));
+}
+
+/* The same from 2 * x + zero. */
+typedef struct {
+    vec_t mult, half, zero;
+} zero_mult_t;
+
+PACKED_INLINE zero_mult_t zero_mult_of(int32_t mult_q31, int32_t zero, int32_t added) {
+    const int64_t half = ((int64_t)1 << 31) + ((int64_t)added << 32) - (int64_t)zero * mult_q31;
+    return (zero_mult_t){set_all(mult_q31), _mm512_set1_epi64(half), set_all(zero)};
+}
+
+PACKED_INLINE vec_t mul_high_from_zero(vec_t twice, const zero_mult_t *mult) {
+    const __m512i high_lanes = _mm512_shuffle_epi32(twice, _MM_PERM_DDBB);
+    const __m512i even = _mm512_add_epi64(_mm512_mul_epi32(twice, mult->mult), mult->half);
+    const __m512i odd = _mm512_add_epi64(_mm512_mul_epi32(high_lanes, mult->mult), mult->half);
+    const __m512i high = _mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
+    const __mmask16 below = _mm512_cmplt_epi32_mask(twice, mult->zero);
+    return _mm512_mask_sub_epi32(high, below, high, set_all(1));
 }
 
 /* -1 for what is below 0. */

@@ -379,6 +379,7 @@ class Engine:
         if prod(x_tail) != self.input_bytes or prod(y_tail) != self.output_bytes:
             raise ArgumentError("x_tail, y_tail: expected the sizes of the input and of the output")
         prepared, arenas, from_buffer = self._prepared, self._arenas, _from_buffer
+        one_x, one_y = (1, *x_tail), (1, *y_tail)
 
         # One sample takes a microsecond, so what it looks up is in local variables. The engine is
         # among them because C points into its image and its copies.
@@ -386,11 +387,18 @@ class Engine:
             if type(x) is not np.ndarray or x.dtype is not x_dtype:
                 return None
             shape = x.shape
-            if shape[1:] != x_tail or not shape or not x.flags.c_contiguous:
+            if shape == one_x:
+                n, y = 1, _empty(one_y, y_dtype)
+            elif shape and shape[1:] == x_tail:
+                n = shape[0]
+                y = _empty((n, *y_tail), y_dtype)
+            else:
                 return None
-            n = shape[0]
-            y = _empty((n, *y_tail), y_dtype)
-            _infer_batch(from_buffer(_BYTES, y), from_buffer(_BYTES, x), n, prepared, arenas.arena)
+            try:
+                data = from_buffer(_BYTES, x)
+            except (ValueError, BufferError):  # not C-contiguous
+                return None
+            _infer_batch(from_buffer(_BYTES, y), data, n, prepared, arenas.arena)
             return y
 
         return run
