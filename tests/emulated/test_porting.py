@@ -21,7 +21,7 @@ def _block(label: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "files"), [("mps2-an500", {}), ("netduinoplus2", {"uart.c": "file=uart.c"})]
+    ("name", "files"), [("mps2-an500", {}), ("my-nucleo", {"uart.c": "file=uart.c"})]
 )
 def test_a_new_board_runs(
     name: str,
