@@ -60,6 +60,7 @@ class BootBlock(str, Enum):
     """The boot ROM whose demands on the beginning of flash are checked."""
 
     RP2040 = "rp2040"
+    RP2350 = "rp2350"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping
 from byteprop_host.boards.board import BootBlock
 from byteprop_host.errors import BuildError
 
+_RP2350_SEARCHED = 4096
+_RP2350_BEGIN = 0xFFFFDED3
+_RP2350_REST = (0x10210142, 0x000001FF, 0, 0xAB123579)
 _RP2040_BYTES = 256  # the last four are the CRC of the others
 
 
@@ -35,8 +38,22 @@ def _check_rp2040(image: bytes) -> str:
     return ""
 
 
+def _check_rp2350(image: bytes) -> str:
+    """RP2350 Datasheet, 5.9: a block within the first 4 KB, whose items end in their own length,
+    then a link to the next block (itself) and an end mark."""
+    at = image[:_RP2350_SEARCHED].find(struct.pack("<I", _RP2350_BEGIN))
+    if at < 0 or at % 4:
+        return f"expected an image definition within the first {_RP2350_SEARCHED} bytes, got none"
+    words = struct.unpack_from("<5I", image.ljust(at + 20, b"\0"), at)
+    if words != (_RP2350_BEGIN, *_RP2350_REST):
+        got = " ".join(f"{word:08x}" for word in words)
+        return f"expected an image definition for Arm, secure, RP2350 at {at:#x}, got {got}"
+    return ""
+
+
 _CHECKS: Mapping[BootBlock, Callable[[bytes], str]] = {
     BootBlock.RP2040: _check_rp2040,
+    BootBlock.RP2350: _check_rp2350,
 }
 
 
