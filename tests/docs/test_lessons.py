@@ -120,6 +120,20 @@ class TestExplore:
         assert drawn == [(0.5, 3)]
         assert "draw(w=0.5, n=3)" in capsys.readouterr().out
 
+    def test_a_slider_that_moves_draws_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        pytest.importorskip("ipywidgets")
+        drawn, shown = [], []
+        monkeypatch.setattr("IPython.display.display", shown.append)
+
+        def draw(w: float, n: float) -> None:
+            drawn.append((w, n))
+
+        lesson.explore(draw, **self.RANGES)
+        assert drawn == [(0.5, 3)]
+        [box] = shown
+        box.children[1].value = 7
+        assert drawn == [(0.5, 3), (0.5, 7)]
+
     def test_a_slider_has_the_range_and_its_kind_of_number(self) -> None:
         widgets: ModuleType = pytest.importorskip("ipywidgets")
         sliders = {key: lesson._slider(widgets, key, r) for key, r in self.RANGES.items()}
