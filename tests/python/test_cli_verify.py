@@ -194,7 +194,7 @@ def test_reference_is_the_reference_kernels_of_tflite(
         return made(**arguments)
 
     monkeypatch.setattr(tflite, "Interpreter", spy)
-    code, result = verify([DIGITS, "--samples", "4"], capsys)
+    code, result = verify([DIGITS, "--samples", "4", "--no-other-kernels"], capsys)
     assert code == 0
     assert "BUILTIN_REF" in result["reference"]["name"]
     assert [g["experimental_op_resolver_type"] for g in given] == [

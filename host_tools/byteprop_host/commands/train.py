@@ -18,6 +18,7 @@ from byteprop_host.commands import (
     EXIT_ERROR,
     EXIT_INTERRUPTED,
     Verb,
+    add_classes,
     add_dead_channels,
     add_labels,
     add_report,
@@ -60,6 +61,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _add_parts(parser: argparse.ArgumentParser) -> None:
     add_labels(parser)
+    add_classes(parser)
     for name in ("validation", "test"):
         parser.add_argument(
             f"--{name}-data", type=Path, metavar="FILE", help=f"separate file of {name} samples"
@@ -251,6 +253,7 @@ def _options(args: argparse.Namespace) -> Options:
         save_on_device=args.save_on_device,
         checkpoint=args.checkpoint,
         resume=args.resume,
+        classes=args.classes,
     )
 
 

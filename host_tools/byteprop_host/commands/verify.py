@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from byteprop_host.commands import (
     EXIT_ERROR,
     Verb,
+    add_classes,
     add_file,
     add_labels,
     add_report,
@@ -51,6 +52,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     )
     add_samples(parser)
     add_labels(parser)
+    add_classes(parser)
     parser.add_argument(
         "--reference",
         choices=("auto", "tflite", "numpy"),
@@ -63,6 +65,11 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="MODEL",
         help="file that the reference runs instead of FILE, for instance the .tflite of a .bpm",
+    )
+    parser.add_argument(
+        "--no-other-kernels",
+        action="store_true",
+        help="do not compare with the default kernels of LiteRT and tflite-runtime as well",
     )
     add_report(parser, "verify")
 
@@ -89,6 +96,8 @@ def _verify_one(args: argparse.Namespace, console: Console) -> int:
             reference=ReferenceKind(args.reference),
             against=args.against,
             keep_dead_channels=args.keep_dead_channels,
+            classes=args.classes,
+            other_kernels=not args.no_other_kernels,
             progress=progress,
         )
     return print_result_and_report(

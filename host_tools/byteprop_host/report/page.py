@@ -104,8 +104,9 @@ def facts(lines: Iterable[tuple[str, str]]) -> str:
     return card("How", f'<table class="facts">{rows}</table>')
 
 
-def confusion_table(counts: Ints) -> str:
-    """[true, predicted] counts, coloured by their share of the row; nothing for many classes."""
+def confusion_table(counts: Ints, names: Sequence[str] = ()) -> str:
+    """[true, predicted] counts, coloured by their share of the row; nothing for many classes.
+    names: of the classes, at the rows; the columns have their numbers."""
     n = len(counts)
     if n > CLASS_LIMIT:
         return ""
@@ -117,15 +118,27 @@ def confusion_table(counts: Ints) -> str:
         for j in range(n):
             share = float(shares[i, j])
             # The square root keeps rare confusions visible.
-            colour = f"rgba({'20,140,95' if i == j else '205,60,60'},{math.sqrt(share):.3f})"
-            dark = " class=dark" if share > 0.3 else ""
+            full, strength = _RIGHT if i == j else _WRONG, math.sqrt(share)
+            colour = f"rgba({full[0]},{full[1]},{full[2]},{strength:.3f})"
+            dark = " class=dark" if _needs_white(full, strength) else ""
             count = int(counts[i, j])
             cells.append(f'<td{dark} style="background:{colour}">{count or ""}</td>')
-        lines.append(f"<tr><th>{i}</th>{''.join(cells)}</tr>")
+        name = f"{i} {escape(names[i])}" if i < len(names) else str(i)
+        lines.append(f'<tr><th class="class">{name}</th>{"".join(cells)}</tr>')
     return (
         f'<div class="scroll"><table class="confusion"><tr>{head}</tr>{"".join(lines)}</table>'
         "</div>"
     )
+
+
+_RIGHT, _WRONG = (11, 110, 75), (160, 40, 40)  # cells of the confusion table, at full strength
+
+
+def _needs_white(colour: tuple[int, int, int], strength: float) -> bool:
+    """Whether white letters stand out more than black ones from the colour over white paper."""
+    mixed = [(strength * c + (1 - strength) * 255) / 255 for c in colour]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in mixed)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.179
 
 
 def figure(pixels: Pixels, alt: str, caption: str, *, kind: str = "") -> str:
@@ -156,8 +169,8 @@ font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif
 main{max-width:1180px;margin:0 auto;padding:28px 20px 48px;display:grid;gap:20px;
 grid-template-columns:minmax(0,1fr)}
 header{display:flex;gap:22px;align-items:center;border-radius:14px;padding:24px 28px;color:#fff}
-header.good{background:linear-gradient(120deg,#0b6e4b,#16a673)}
-header.bad{background:linear-gradient(120deg,#8d2323,#d24a4a)}
+header.good{background:linear-gradient(120deg,#0a5f41,#0c7a54)}
+header.bad{background:linear-gradient(120deg,#8d2323,#b53636)}
 header h1{margin:0;font-size:28px;line-height:1.2}
 header p{margin:6px 0 0;opacity:.95}
 .mark{font-size:52px;line-height:1;font-weight:700}
@@ -186,6 +199,8 @@ tr.wrong td{background:#fdecec;color:var(--bad);font-weight:600}
 .confusion{width:auto}
 .confusion td,.confusion th{padding:0;width:36px;height:32px;text-align:center;
 border:1px solid var(--paper);font-size:13px}
+.confusion th.class{width:auto;padding:0 8px;text-align:right;white-space:nowrap}
+.confusion td{color:#000}
 .confusion td.dark{color:#fff;font-weight:600}
 .histogram{width:100%;max-width:620px;height:auto}
 .histogram rect{fill:var(--accent)}
@@ -196,6 +211,13 @@ border:1px solid var(--paper);font-size:13px}
 .arena .scratch{fill:var(--second);stroke:var(--second)}
 .arena line{stroke:var(--line)}
 .arena text{font-size:12px;fill:var(--soft)}
+.graph{max-width:100%;height:auto;display:block;margin:0 auto}
+.graph rect{fill:var(--ground);stroke:var(--accent)}
+.graph path{fill:none;stroke:var(--soft)}
+.graph text{font-size:11px;fill:var(--soft)}
+.graph .name{font-size:13px;font-weight:600;fill:var(--ink);text-anchor:middle}
+.graph .detail{text-anchor:middle}
+.graph .wrong rect{stroke:var(--bad);stroke-width:3}
 .chart{width:100%;height:auto}
 .chart text{font-size:12px;fill:var(--soft)}
 .chart .grid{stroke:var(--line)}
@@ -227,6 +249,13 @@ header h1{font-size:23px}.mark{font-size:36px}.card{padding:14px}.maps{grid-temp
 .tiles{grid-template-columns:repeat(auto-fit,minmax(150px,1fr))}.tile b{font-size:19px}}
 @media (prefers-color-scheme:dark){:root{--ink:#e6ebf0;--soft:#98a6b3;--line:#2b3540;
 --paper:#1a2129;--ground:#11161b}.bar{background:#26303a}.bar i{background:#2f568f}
-tr.wrong td{background:#3a2224}}
-@media print{body{background:#fff}.card,.tile{break-inside:avoid}}
+.confusion td{color:#fff}
+tr.wrong td{background:#3a2224;color:#ffb4b4}}
+@media print{:root{--ink:#000;--soft:#444;--line:#bbb;--paper:#fff;--ground:#fff;--good:#0b6e4b;
+--bad:#a02020;--accent:#2f6fd6}@page{margin:14mm}
+body{background:#fff;font-size:11pt}main{max-width:none;padding:0;display:block}
+main>*{margin-bottom:12px}.tile,figure,tr{break-inside:avoid}h2{break-after:avoid}
+header,.confusion td,.bar,.bar i{-webkit-print-color-adjust:exact;print-color-adjust:exact}
+.scroll{overflow:visible}.arena{min-width:0}.bar{background:#eef2f7}.bar i{background:#a9c6f5}
+tr.wrong td{background:#fdecec}}
 """

@@ -26,6 +26,7 @@ from byteprop.training.samples import has_classes, n_outputs
 from byteprop.training.schedules import ONE_Q24
 from byteprop_host.boards.board import Board
 from byteprop_host.console import Progress, no_progress
+from byteprop_host.data.classes import read_classes
 from byteprop_host.data.samples import Ints
 from byteprop_host.deployment import Deployment, connect
 from byteprop_host.errors import HostError, LinkError, PortError, error_text
@@ -67,7 +68,7 @@ _MOST_PARAMETERS = 32
 
 @dataclass(frozen=True)
 class Options:
-    """What to train, on which samples, and what to save."""
+    """What to train, on which samples, and what to save. classes: a file with their names."""
 
     subject: Subject
     sources: Sources
@@ -76,6 +77,7 @@ class Options:
     save_on_device: bool = False
     checkpoint: Path | None = None
     resume: bool = False
+    classes: Path | None = None
 
     def training_on(self, board: Board) -> TrainOptions:
         """The options for a board: one that trains a single layer keeps its scales fixed."""
@@ -170,6 +172,7 @@ class _Job:
     plan: TrainingNeeds
     base: bytes | None
     at_start: dict[str, Score]
+    classes: tuple[str, ...] = ()
 
     @staticmethod
     def prepare(options: Options, board: Board) -> _Job:
@@ -183,6 +186,10 @@ class _Job:
             options.training_on(board),
         )
         before = model.graph
+        if options.classes is not None:
+            classes = read_classes(options.classes, n_outputs(before))
+        else:
+            classes = parts.classes or ()
         names = strip_names(model)
         plan = plan_training(board, model.image, settings.config)
         check_plan(plan, settings.config)
@@ -202,6 +209,7 @@ class _Job:
             plan=plan,
             base=baked_image(model.image) if plan.in_flash else None,
             at_start={name: score(model, part) for name, part in encoded.items()},
+            classes=classes,
         )
 
     @property
@@ -414,6 +422,7 @@ def _result(
         saved=done.saved,
         files=files,
         unsaved=unsaved,
+        classes=job.classes,
     )
 
 

@@ -10,9 +10,11 @@ import numpy as np
 
 from byteprop.ops import Dense
 from byteprop.training.diagnosis import Kind, describe
+from byteprop_host.data.classes import class_name
 from byteprop_host.report import page
 from byteprop_host.report.images import square_side
 from byteprop_host.report.page import Tile
+from byteprop_host.training.judgement import Outcome
 from byteprop_host.training.result import (
     Final,
     TrainingResult,
@@ -32,6 +34,14 @@ _WORDS = {
     Kind.UNKNOWN: "Overfitting cannot be detected",
 }
 
+_OUTCOMES = {
+    Outcome.BETTER: "The model is better than before",
+    Outcome.WORSE: "The model is worse than before",
+    Outcome.SAME: "The model is about as good as before",
+    Outcome.FEW: "Too few samples to judge",
+    Outcome.UNKNOWN: "Not judged",
+}
+
 Points = Sequence[tuple[float, float]]
 
 
@@ -47,6 +57,7 @@ def render(r: TrainingResult) -> str:
         [
             _banner(r),
             _tiles(r),
+            _judgement(r),
             _verdict(r),
             page.columns(*_curves(r.epochs)),
             page.columns(_confusion(r), _parts(r)),
@@ -85,10 +96,9 @@ def _tiles(r: TrainingResult) -> str:
             f"beyond {r.plan.image_bytes:,} of model",
         )
     )
-    if f.ram_bytes is not None:
-        shown.append(
-            Tile("bytes of RAM", f"{f.ram_bytes:,}", f"board has {r.board.memory.ram_bytes:,}")
-        )
+    shown.append(
+        Tile("bytes of RAM needed", f"{r.plan.ram_needed:,}", f"board has {r.plan.ram_available:,}")
+    )
     if f.flash_bytes is not None:
         shown.append(
             Tile(
@@ -112,6 +122,15 @@ def _measure(score: Score) -> str:
 
 def _figure(score: Score) -> str:
     return f"{score.accuracy:.2%}" if score.accuracy is not None else f"{score.rmse:.4g}"
+
+
+def _judgement(r: TrainingResult) -> str:
+    found = r.judgement
+    return page.card(
+        _OUTCOMES[found.outcome],
+        f'<p class="finding">{escape(found.text[0].upper() + found.text[1:])}.</p>',
+        is_bad=found.is_warning,
+    )
 
 
 def _verdict(r: TrainingResult) -> str:
@@ -213,7 +232,7 @@ def _confusion(r: TrainingResult) -> str:
         "Confusion",
         f"<p>{right:,} of {n:,} {escape(r.confusion_of)} samples are right. Rows are the true "
         "class, columns the class that the board predicts.</p>",
-        page.confusion_table(r.confusion),
+        page.confusion_table(r.confusion, r.classes),
     )
 
 
@@ -228,7 +247,10 @@ def _class_table(r: TrainingResult) -> str:
     n = max(len(p.classes) for p in r.parts)
     if not 0 < n <= page.CLASS_LIMIT:
         return ""
-    rows = [[str(c), *(str(p.classes[c]) for p in r.parts if p.classes)] for c in range(n)]
+    rows = [
+        [class_name(r.classes, c), *(str(p.classes[c]) for p in r.parts if p.classes)]
+        for c in range(n)
+    ]
     return page.table(["class", *(p.name for p in r.parts if p.classes)], rows)
 
 
@@ -333,8 +355,9 @@ def _pictures(r: TrainingResult) -> str:
     figures = []
     for i in page.pictured(p.given == p.true):
         right = p.given[i] == p.true[i]
-        true = "" if right else f" <small>true {int(p.true[i])}</small>"
-        caption = f"<b>{int(p.given[i])}</b>{true}"
+        given, label = (escape(class_name(r.classes, int(c))) for c in (p.given[i], p.true[i]))
+        true = "" if right else f" <small>true {label}</small>"
+        caption = f"<b>{given}</b>{true}"
         figures.append(
             page.figure(p.images[i], f"sample {i}", caption, kind="right" if right else "missed")
         )
@@ -395,5 +418,6 @@ def _facts(r: TrainingResult) -> str:
             f"{f.seconds:.2f} s",
         ),
         ("files", ", ".join(map(str, r.files)) or "none"),
+        ("read more", "docs/training.md: how it learns, its limits; docs/numerics.md; docs/faq.md"),
     ]
     return page.facts(lines)

@@ -19,6 +19,7 @@ from byteprop_host.console import printable
 from byteprop_host.data.samples import Ints
 from byteprop_host.firmware.capacity import TrainingNeeds
 from byteprop_host.training.compare import LockstepComparison
+from byteprop_host.training.judgement import Judgement, judge
 from byteprop_host.training.scores import Epoch, Score
 
 
@@ -137,10 +138,16 @@ class TrainingResult:
     saved: SaveCheck | None
     files: tuple[Path, ...]
     unsaved: tuple[str, ...]  # errors of files of --save that could not be written
+    classes: tuple[str, ...] = ()  # names, as far as they are known
 
     @property
     def identical(self) -> bool:
         return self.comparison.identical and (self.saved is None or self.saved.identical)
+
+    @property
+    def judgement(self) -> Judgement:
+        """Whether the model became better."""
+        return judge([(f.part, f.score, f.before) for f in self.finals])
 
     def text(self) -> str:
         """The result as text, the decisive line first."""
@@ -177,6 +184,10 @@ class TrainingResult:
                 "numbers": dict(self.diagnosis.numbers),
                 "learning_rate": self.diagnosis.rate.value,
             },
+            "judgement": {
+                "outcome": self.judgement.outcome.value,
+                "text": self.judgement.text,
+            },
             "counters": asdict(self.counters),
             "remarks": [asdict(r) for r in self.remarks],
             "warnings": list(self.warnings),
@@ -186,6 +197,7 @@ class TrainingResult:
             "confusion": None
             if self.confusion is None
             else {"part": self.confusion_of, "counts": self.confusion.tolist()},
+            "classes": list(self.classes),
             "parameters": [asdict(p) for p in self.parameters],
             "saved_on_board": None if self.saved is None else asdict(self.saved),
             "files": [str(f) for f in self.files],
@@ -210,6 +222,7 @@ def _text(r: TrainingResult) -> str:
     lines = [
         headline(r),
         f"verdict    {describe(r.diagnosis)}",
+        f"{'warning' if r.judgement.is_warning else 'judged':<11}{r.judgement.text}",
         *(f"{f.part:<11}{f.score} ({f.by}){_before(f)}" for f in r.finals),
         f"model      {printable(r.model)}: {r.layers}, {r.loss}",
         *([f"inputs     {inputs_text(r)}"] if inputs_text(r) else []),

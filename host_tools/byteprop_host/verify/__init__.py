@@ -17,6 +17,7 @@ from byteprop.importer import graph_of_file
 from byteprop.importer.formats import TFLITE, model_kind
 from byteprop.training.metrics import confusion
 from byteprop_host.console import Progress, no_progress
+from byteprop_host.data.classes import read_classes
 from byteprop_host.data.reading import Reading
 from byteprop_host.data.samples import Ints, SampleSet, choose
 from byteprop_host.deployment import Deployment, deploy
@@ -32,6 +33,7 @@ from byteprop_host.verify.compare import (
     first_different_layer,
 )
 from byteprop_host.verify.layers import MeasuredLayer, measured_layers
+from byteprop_host.verify.other_kernels import OtherKernels, compare_with_others
 from byteprop_host.verify.references import Reference, ReferenceKind, choose_reference
 from byteprop_host.verify.verdict import Accuracy, Figures, Verdict
 
@@ -49,6 +51,8 @@ def verify(
     reference: ReferenceKind = ReferenceKind.AUTO,
     against: Path | None = None,
     keep_dead_channels: bool = False,
+    classes: Path | None = None,
+    other_kernels: bool = False,
     progress: Progress = no_progress,
 ) -> Verdict:
     """Runs `model` on a board and compares it with a reference.
@@ -56,19 +60,26 @@ def verify(
     on: the board; None: `host`. data: samples (`byteprop.data` names the formats), with labels or
     expected outputs if the file has them; None: generated samples. against: the model file that the
     reference runs, when `model` is another form of it (a .bpm made from a .tflite).
-    keep_dead_channels: as byteprop.load.
+    keep_dead_channels: as byteprop.load. classes: a file with their names. other_kernels: also
+    compare with the default kernels of LiteRT and tflite-runtime, where they are installed.
     """
     whole = Stopwatch()
     target = on or BoardTarget.of()
     source = partial(choose, data=data, n=samples, labels=labels, reading=reading)
     load = partial(byteprop.load, keep_dead_channels=keep_dead_channels)
     task = _prepare(load, model, against, source, reference, progress)
+    names = _class_names(task, classes)
     with deploy(target, task.model.image, progress=progress) as deployment:
         run = _run_samples(deployment.device, task, progress)
         comparison = compare_outputs(task.truth, run.outputs, task.expected)
         from_file = _compare_with_file(task, run)
         layer, note = _locate(deployment.device, task, comparison, from_file)
         layers, figures = _measure(deployment, task, run, whole)
+    others: tuple[OtherKernels, ...] = ()
+    if other_kernels:
+        others = compare_with_others(
+            task.content, task.whole, task.samples, run.outputs, progress=progress
+        )
     return Verdict(
         model=str(model),
         model_crc32=deployment.model_crc32,
@@ -90,7 +101,16 @@ def verify(
         figures=figures,
         outputs=run.outputs,
         graph=task.truth,
+        expected_outputs=task.expected,
+        others=others,
+        classes=names,
     )
+
+
+def _class_names(task: _Task, classes: Path | None) -> tuple[str, ...]:
+    if classes is None:
+        return task.samples.classes
+    return read_classes(classes, task.truth.tensors[task.truth.outputs[0]].elems)
 
 
 # --- what is run, and what is expected of it ---
@@ -99,7 +119,7 @@ def verify(
 @dataclass(frozen=True)
 class _Task:
     """truth: the graph that layers are compared with; expected: the reference's outputs
-    [n, elems]."""
+    [n, elems]. content: the file that the reference runs, and whole: all that it has."""
 
     model: byteprop.Model
     truth: Graph
@@ -107,6 +127,8 @@ class _Task:
     reference: Reference
     expected: tuple[Ints, ...]
     reference_seconds: float
+    content: bytes
+    whole: Graph
 
 
 def _prepare(
@@ -125,8 +147,9 @@ def _prepare(
     content = file.read_bytes()
     reference = choose_reference(content, kind=kind)
     with Stopwatch() as watch:
-        expected = reference.run(_whole(content, truth), samples, progress=progress)
-    return _Task(subject, truth, samples, reference, expected, watch.seconds)
+        whole = _whole(content, truth)
+        expected = reference.run(whole, samples, progress=progress)
+    return _Task(subject, truth, samples, reference, expected, watch.seconds, content, whole)
 
 
 def _whole(content: bytes, graph: Graph) -> Graph:

@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from byteprop.inference.info import describe_inputs
+from byteprop_host.data.classes import class_name
 from byteprop_host.report import page
-from byteprop_host.report.images import Pixels, pictures_of
 from byteprop_host.report.page import Tile
+from byteprop_host.verify.model_graph import model_graph
+from byteprop_host.verify.report_differences import different_pictures, input_pictures
+from byteprop_host.verify.report_kernels import other_kernels
 from byteprop_host.verify.report_layers import arena_map, feature_maps, layer_table
 from byteprop_host.verify.verdict import Verdict
 
@@ -30,6 +33,9 @@ def render(verdict: Verdict) -> str:
             _banner(verdict),
             _tiles(verdict),
             _differences(verdict),
+            different_pictures(verdict),
+            other_kernels(verdict),
+            model_graph(verdict),
             layer_table(verdict),
             arena_map(verdict),
             page.columns(_accuracy(verdict), _histogram(verdict)),
@@ -122,7 +128,7 @@ def _accuracy(v: Verdict) -> str:
         "Confusion",
         f"<p>{a.board:.2%} of {v.samples.n:,} labelled samples are right. Rows are the true class, "
         "columns the class that the board predicts.</p>",
-        page.confusion_table(a.confusion),
+        page.confusion_table(a.confusion, v.classes),
     )
 
 
@@ -153,7 +159,7 @@ def _histogram(v: Verdict) -> str:
 
 
 def _pictures(v: Verdict) -> str:
-    images = _images(v)
+    images = input_pictures(v)
     if images is None:
         return ""
     tensor = v.graph.tensors[v.graph.outputs[0]]
@@ -161,23 +167,17 @@ def _pictures(v: Verdict) -> str:
     for i in _shown_samples(v):
         answer = int(v.outputs[0][i].argmax())
         score = float(tensor.scale) * (int(v.outputs[0][i, answer]) - tensor.zero_point)
-        label = "" if v.samples.labels is None else str(int(v.samples.labels[i]))
-        kind = "" if not label else ("right" if int(label) == answer else "missed")
-        true = f", true {label}" if kind == "missed" else ""
-        caption = f"#{i}: <b>{answer}</b> <small>{score:.2f}{true}</small>"
+        label = None if v.samples.labels is None else int(v.samples.labels[i])
+        kind = "" if label is None else ("right" if label == answer else "missed")
+        true = f", true {escape(class_name(v.classes, label or 0))}" if kind == "missed" else ""
+        name = escape(class_name(v.classes, answer))
+        caption = f"#{i}: <b>{name}</b> <small>{score:.2f}{true}</small>"
         figures.append(page.figure(images[i], f"sample {i}", caption, kind=kind))
     about = "The class that the board predicts, and its score, below each input."
     if v.samples.labels is not None:
         about += " Wrong classes are framed, and are half of those shown where there are enough."
     wide = "wide" if images.shape[2] > 2 * images.shape[1] else ""
     return page.card("Samples", f"<p>{about}</p>", page.pictures(figures, kind=wide))
-
-
-def _images(v: Verdict) -> Pixels | None:
-    """The inputs, if they are pictures that get a class."""
-    if len(v.graph.inputs) != 1 or v.outputs[0].shape[1] == 1:
-        return None
-    return pictures_of(v.samples.device[0], v.graph.tensors[v.graph.inputs[0]].shape)
 
 
 def _shown_samples(v: Verdict) -> list[int]:
@@ -193,6 +193,7 @@ def _facts(v: Verdict) -> str:
         ("compared with", v.against or v.model),
         ("reference", f"{v.reference.name}: {v.reference.why}"),
         ("samples", v.samples.source),
+        ("read more", "docs/testing.md: verdicts; docs/numerics.md: the arithmetic; docs/faq.md"),
         *(("warning", warning) for warning in v.samples.warnings),
         ("inputs normalized", describe_inputs(v.graph) or "no"),
         ("bytes", _how_compared(v)),

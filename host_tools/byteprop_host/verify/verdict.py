@@ -14,6 +14,7 @@ from byteprop_host.data.samples import Ints, SampleSet
 from byteprop_host.verify.arena import Occupied
 from byteprop_host.verify.compare import Comparison, LayerDifference
 from byteprop_host.verify.layers import MeasuredLayer
+from byteprop_host.verify.other_kernels import OtherKernels
 from byteprop_host.verify.references import Reference
 
 
@@ -50,7 +51,8 @@ class Accuracy:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Verdict:
-    """The whole result of a verification."""
+    """The whole result of a verification. expected_outputs: the reference's. others: comparisons
+    with default kernels. classes: names, as far as they are known."""
 
     model: str
     model_crc32: int
@@ -72,6 +74,9 @@ class Verdict:
     figures: Figures
     outputs: tuple[Ints, ...]
     graph: Graph
+    expected_outputs: tuple[Ints, ...] = ()
+    others: tuple[OtherKernels, ...] = ()
+    classes: tuple[str, ...] = ()
 
     @property
     def identical(self) -> bool:
@@ -118,6 +123,8 @@ class Verdict:
                 "reference": self.accuracy.reference,
                 "confusion": self.accuracy.confusion.tolist(),
             },
+            "default_kernels": [vars(o) for o in self.others],
+            "classes": list(self.classes),
             "figures": vars(self.figures),
             "layers": [layer.to_json() for layer in self.layers],
         }
@@ -163,6 +170,7 @@ def _text(verdict: Verdict) -> str:
             f"accuracy   {verdict.accuracy.board:.4f} on the board, "
             f"{verdict.accuracy.reference:.4f} by the reference"
         )
+    lines += [f"{o.name:<11}{o.text}" for o in verdict.others]
     if f.ram_bytes is not None:
         lines.append(f"RAM        {f.ram_bytes:,} bytes (arena {f.arena_bytes:,})")
     if f.flash_bytes is not None:
