@@ -28,7 +28,12 @@ def _emulations(board: Board) -> list[str]:
     return [board.name] if len(kinds) < 2 else [f"{board.name}:{kind}" for kind in kinds]
 
 
-EMULATED = [name for b in all_boards() if b.emulator is not None for name in _emulations(b)]
+EMULATED = [
+    name
+    for b in all_boards()
+    if any(runner.kind in EMULATORS for runner in b.runners)
+    for name in _emulations(b)
+]
 
 # Every board that there is a cross compiler for, whether something runs its firmware or not.
 COMPILED = [b.name for b in all_boards() if b.build.toolchain != "native"]

@@ -115,6 +115,13 @@ def test_verify_alone_finds_the_port_and_writes(board: str, avr_board: str, tmp_
     assert result.devices[0].memory[: len(firmware)] == firmware
 
 
+def test_another_board_of_the_family(avr_board: str, tmp_path: Path) -> None:
+    """Its boot loader speaks the other protocol."""
+    device = plugged("arduino-uno", avr_board)
+    result = run_with([device], write("arduino-mega", "/dev/ttyACM0"), folder=tmp_path)
+    assert "no boot loader answers: is --board right?" in failed(result)
+
+
 def test_the_chosen_board_of_two_is_written(avr_board: str, tmp_path: Path) -> None:
     two = [
         plugged("arduino-uno", avr_board),

@@ -30,9 +30,16 @@ ISR(BADISR_vect) {
     bp_app_fault(BP_FAULT_HARD, 0, 0);
 }
 
+/* gcc knows two of the three bytes of a return address on chips with more than 128 KB of flash. */
+#if defined(__AVR_3_BYTE_PC__)
+#define CALLER 0
+#else
+#define CALLER ((uint32_t)(uintptr_t)__builtin_return_address(0) * 2u)
+#endif
+
 /* This CPU has no trap instruction: gcc calls abort where it knows that the program went wrong. */
 void abort(void) {
-    bp_app_fault(BP_FAULT_HARD, (uint32_t)(uintptr_t)__builtin_return_address(0) * 2u, 0);
+    bp_app_fault(BP_FAULT_HARD, CALLER, 0);
     bp_port_reset();
     __builtin_unreachable();
 }

@@ -1,8 +1,14 @@
-/* USART0 of the ATmega48/88/168/328 family. */
+/* USART0 of the ATmega48/88/168/328 family, which has no other, and of the ATmega640/1280/2560. */
 #include <byteprop/port.h>
 
 #include "bp_arch.h"
 #include "bp_board.h"
+
+#if defined(USART0_RX_vect)
+#define RECEIVED_VECTOR USART0_RX_vect
+#else
+#define RECEIVED_VECTOR USART_RX_vect
+#endif
 
 /* Double speed: the divider is 8, so the error of the usual rates is smaller. */
 #define UBRR_VALUE ((BP_CLOCK_HZ + 4UL * BP_BAUD) / (8UL * BP_BAUD) - 1UL)
@@ -18,7 +24,7 @@ void bp_soc_irq(void) {
     bp_ring_put(UDR0);
 }
 
-ISR(USART_RX_vect) {
+ISR(RECEIVED_VECTOR) {
     bp_soc_irq();
 }
 

@@ -43,10 +43,26 @@ void bp_assert_failed(const char *file, int line);
 #if defined(__AVR__) && !BP_ROM_IS_RAM
 #include <avr/pgmspace.h>
 #define BP_ROM_IS_APART 1
+#if defined(__AVR_HAVE_ELPM__)
+/* Flash of more than 64 KB: pointers have the low 16 bits of an address. Model bytes are those of
+ * the one image in flash, which has at most 64 KB: what is below its first byte by these bits is in
+ * the 64 KB after those where it begins. */
+extern const uint8_t bp_model_image[] __attribute__((weak));
+static inline uint_farptr_t bp_rom_far(const uint8_t *p) {
+    uint8_t high;
+    __asm__("ldi %0, hh8(bp_model_image)" : "=d"(high));
+    high = (uint8_t)(high + ((uintptr_t)p < (uintptr_t)bp_model_image ? 1 : 0));
+    return (uint_farptr_t)high << 16 | (uintptr_t)p;
+}
+#define BP_ROM_U8(p) pgm_read_byte_far(bp_rom_far(p))
+#define BP_ROM_U16(p) pgm_read_word_far(bp_rom_far(p))
+#define BP_ROM_I32(p) ((int32_t)pgm_read_dword_far(bp_rom_far(p)))
+#else
 #define BP_ROM_U8(p) pgm_read_byte(p)
 #define BP_ROM_U16(p) pgm_read_word(p)
 #define BP_ROM_I32(p) ((int32_t)pgm_read_dword(p))
 #define BP_ROM_DATA PROGMEM
+#endif
 #else
 #define BP_ROM_IS_APART 0
 #define BP_ROM_U8(p) (*(const uint8_t *)(p))

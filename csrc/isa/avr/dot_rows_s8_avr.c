@@ -5,11 +5,19 @@
 #ifdef BP_ISA_AVR
 #include <byteprop/config.h>
 
+#if defined(__AVR_HAVE_ELPM__) && !BP_ROM_IS_RAM
+#define LOADS_FAR 1
+#else
+#define LOADS_FAR 0
+#endif
+
 /* A multiple of 8 whose sum fits 24 bits: 504 * 128 * 128 < 2^23. */
 enum { MAX_COLUMNS = 504 };
 
 #if BP_ROM_IS_RAM
 #define LOAD_WEIGHT "ld %[w], Z+\n\t"
+#elif LOADS_FAR
+#define LOAD_WEIGHT "elpm %[w], Z+\n\t" /* RAMPZ counts too */
 #else
 #define LOAD_WEIGHT "lpm %[w], Z+\n\t"
 #endif
@@ -43,6 +51,9 @@ static __attribute__((noinline)) int32_t dot_columns(const int8_t *x, const uint
     int8_t x_byte;
     int8_t w_byte;
     uint16_t product;
+#if LOADS_FAR
+    RAMPZ = (uint8_t)(bp_rom_far(row) >> 16);
+#endif
     /* clang-format off */
     __asm__ volatile("tst %[eights]\n\t"
                      "breq 2f\n"

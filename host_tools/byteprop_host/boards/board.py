@@ -79,6 +79,7 @@ class Memory:
     train_flash_bytes: int  # the same of firmware that trains; 0: it does not fit the board
     train_ram_bytes: int
     train_stack_bytes: int  # reserved for the stack of firmware that trains
+    model_bytes: int  # the largest model in flash that the CPU reaches; 0: all of flash
     save_slot_bytes: int  # of each of the two save slots at the end of flash; 0: none
 
 
@@ -203,6 +204,7 @@ def _memory(t: Table) -> Memory:
         train_flash_bytes=t.integer("train_flash_bytes", default=0),
         train_ram_bytes=t.integer("train_ram_bytes", default=0),
         train_stack_bytes=t.integer("train_stack_bytes", default=0),
+        model_bytes=t.integer("model_bytes", default=0),
         save_slot_bytes=t.integer("save_slot_bytes", default=0),
     )
     if memory.firmware_ram_bytes + memory.pool_bytes > memory.ram_bytes:

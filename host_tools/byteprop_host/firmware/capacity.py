@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from byteprop.engine import _raw_train
@@ -103,7 +103,14 @@ def memory_needs(
     else:
         ram += round_up(pool_needs(len(sizes.image), sizes.arena_bytes), 4)
         ram_available = memory.firmware_ram_bytes + memory.pool_bytes
-    return compare(board, ram, ram_available, flash, memory.flash_bytes)
+    needs = compare(board, ram, ram_available, flash, memory.flash_bytes)
+    if bake and sizes is not None and 0 < memory.model_bytes < sizes.baked_bytes:
+        text = (
+            f"{board.name}: expected a model of at most {memory.model_bytes:,} bytes, which the "
+            f"CPU's pointers reach, got {sizes.baked_bytes:,}"
+        )
+        return replace(needs, ok=False, text=text)
+    return needs
 
 
 def check_memory(

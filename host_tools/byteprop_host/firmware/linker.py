@@ -99,8 +99,11 @@ def _link_once(plan: BuildPlan, objects: Sequence[Path], folder: Path, elf: Path
     run_tool(plan.compiler, args, folder)
 
 
+# Behind the program where pointers to code and tables reach the first part of flash only.
 _IMAGE_SOURCE = """\
-#ifdef __AVR__
+#if defined(__AVR_HAVE_ELPM__)
+    .section .text.bp_model, "ax", %progbits
+#elif defined(__AVR__)
     .section .progmem.data.bp_model, "a", %progbits
 #else
     .section .bp_model, "a", %progbits

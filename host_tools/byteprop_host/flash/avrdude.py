@@ -23,7 +23,7 @@ class AvrdudeRunner(PortRunner):
         Symptom(r"Device or resource busy", "another program uses the port: close serial monitors"),
         Symptom(r"[Nn]o such file or directory", "the port is not there: see `byteprop boards`"),
         Symptom(
-            r"not in sync|stk500.*(recv|getsync|timeout)",
+            r"not in sync|stk500.*(recv|getsync|timeout)|timeout communicating",
             "no boot loader answers: is --board right? press reset and try again; clones with an "
             "old boot loader need 57600 baud",
         ),
