@@ -12,6 +12,8 @@ import pytest
 
 from docs_examples import ROOT, Block, find_blocks
 
+pytestmark = pytest.mark.timeout(600)  # of the first test, with the fixture that builds a package
+
 DOCUMENT = ROOT / "docs/adding-an-op.md"
 COPIED = ("boards", "csrc", "docs", "host_tools", "runtime", "tests", "setup.py", "pyproject.toml")
 MADE = shutil.ignore_patterns("__pycache__", "*.so", "_bin", "*.egg-info", "build")
