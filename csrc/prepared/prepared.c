@@ -47,14 +47,19 @@ static void prepare_step(bp_step_t *step, bp_store_t *store, const bp_packed_isa
     }
 }
 
+/* Once copies take more bytes than twice the image, and so many, the other ops run from the image. */
+enum { MOST_FREE_BYTES = 1 << 20 };
+
 static uint32_t prepare_steps(bp_store_t *store, const bp_model_t *model) {
     const bp_packed_isa_t *isa = packed_isa();
     bp_step_t *steps =
         (bp_step_t *)(void *)bp_store_take(store, model->n_ops * sizeof(bp_step_t));
+    /* Ops may share their weights; copies are of each op. */
+    const size_t most = 2 * (size_t)model->image_bytes + MOST_FREE_BYTES;
     uint32_t n_prepared = 0;
     for (uint16_t i = 0; i < model->n_ops; ++i) {
         bp_step_t step = {NULL, NULL};
-        if (isa != NULL) {
+        if (isa != NULL && store->used <= most) {
             prepare_step(&step, store, isa, model, i);
         }
         n_prepared += step.run != NULL;

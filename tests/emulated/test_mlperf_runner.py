@@ -63,7 +63,7 @@ def check_classes(runner: Runner, model: byteprop.Model, x: np.ndarray, sent: by
         results, passed = runner.infer(n, warmups)
         assert results == values_line(y, output_of(model))
         assert codes_of(results, output_of(model)).tobytes() == y.tobytes()
-        assert passed > 0
+        assert passed >= 0  # emulated chips can be done within a microsecond
     assert runner.ask("results") == [results]
 
 

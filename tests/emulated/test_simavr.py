@@ -117,8 +117,8 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     runner = SimavrRunner(board, board.runners[0])
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert runner.probe().available is False
-    assert runner.probe().detail == "cc is not installed"
+    assert runner.availability().available is False
+    assert runner.availability().detail == "cc is not installed"
     cc = tmp_path / "cc"
     cc.write_text("#!/bin/sh\necho 'fatal error: simavr/avr_uart.h: No such file' >&2\nexit 1\n")
     cc.chmod(0o755)

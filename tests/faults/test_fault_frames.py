@@ -22,7 +22,11 @@ from test_lossy_line import needed_tools
 
 CSRC = Path(__file__).parents[2] / "csrc"
 DEFINES = {"BP_APP_TEST_FAULTS": "1", "BP_ASSERTIONS": "1"}
-ALL = [board.name for board in all_boards()]
+ALL = [
+    board.name
+    for board in all_boards()
+    if any(r.kind in ("qemu", "simavr", "native") for r in board.runners)
+]
 
 
 @pytest.fixture(scope="module", params=ALL)

@@ -11,8 +11,9 @@ import pytest
 
 import byteprop
 from byteprop.errors import ArgumentError
-from byteprop.image import without_names
+from byteprop.image import features, without_names
 from byteprop_host.boards.board import Board, load_board
+from byteprop_host.boards.op_flash import op_flash_bytes
 from byteprop_host.boards.runner import Command
 from byteprop_host.errors import BuildError, DoesNotFitError, FlashError, ToolMissingError
 from byteprop_host.firmware import build as build_module
@@ -44,7 +45,8 @@ def test_fit_is_told_without_a_toolchain(fashion: bytes, monkeypatch: pytest.Mon
     monkeypatch.setenv("PATH", "")
     assert memory_needs(load_board("microbit"), fashion).ok
     uno = load_board("arduino-uno")
-    needed = uno.memory.firmware_flash_bytes + len(without_names(fashion))
+    program = uno.memory.firmware_flash_bytes + op_flash_bytes(uno, features(fashion))
+    needed = program + len(without_names(fashion))
     with pytest.raises(DoesNotFitError, match=f"needs {needed} bytes of flash, board has 32256"):
         check_memory(uno, fashion)
     with pytest.raises(DoesNotFitError):

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 # Options that hold for each of several boards.
 FOR_EACH = frozenset(
-    "data samples pixel_scale integers split header labels reference against keep_dead_channels"
-    .split()
+    "data samples pixel_scale integers split header labels classes reference against "
+    "keep_dead_channels no_other_kernels".split()
 )  # fmt: skip
 
 
