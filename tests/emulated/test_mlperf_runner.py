@@ -59,11 +59,14 @@ def check_classes(runner: Runner, model: byteprop.Model, x: np.ndarray, sent: by
     """Results of a board, of single inferences and of several, are the host's byte for byte."""
     y = model.run(x)
     runner.load(sent)
+    passed = []
     for n, warmups in ((1, 0), (3, 2)):
-        results, passed = runner.infer(n, warmups)
+        results, microseconds = runner.infer(n, warmups)
+        passed.append(microseconds)
         assert results == values_line(y, output_of(model))
         assert codes_of(results, output_of(model)).tobytes() == y.tobytes()
-        assert passed >= 0  # emulated chips can be done within a microsecond
+    # An emulator's counter may step back once, which the clock takes for no time.
+    assert sum(passed) > 0
     assert runner.ask("results") == [results]
 
 

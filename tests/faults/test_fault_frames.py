@@ -16,16 +16,14 @@ from byteprop.engine._raw import const
 from byteprop_host.boards.board import all_boards, load_board
 from byteprop_host.errors import DeviceFaultError
 from byteprop_host.firmware.build import build
-from byteprop_host.flash import RunningBoard, start
+from byteprop_host.flash import RunningBoard, runners, start
 from byteprop_host.link import Device, Message
 from test_lossy_line import needed_tools
 
 CSRC = Path(__file__).parents[2] / "csrc"
 DEFINES = {"BP_APP_TEST_FAULTS": "1", "BP_ASSERTIONS": "1"}
 ALL = [
-    board.name
-    for board in all_boards()
-    if any(r.kind in ("qemu", "simavr", "native") for r in board.runners)
+    board.name for board in all_boards() if not all(runner.is_cable for runner in runners(board))
 ]
 
 

@@ -40,3 +40,8 @@ def find_ports(boards: Iterable[Board]) -> tuple[SerialPort, ...]:
             )
         )
     return tuple(found)
+
+
+def ports_of(board: Board) -> tuple[SerialPort, ...]:
+    """The ports with the board's USB ids."""
+    return tuple(port for port in find_ports([board]) if port.boards)

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 from byteprop_host.boards.board import Board
 from byteprop_host.errors import FlashError, ToolMissingError
 from byteprop_host.firmware.firmware import Firmware
-from byteprop_host.flash.avrdude import AvrdudeRunner
 from byteprop_host.flash.base import Availability, FlashCommands, FlashRunner, RunningBoard, Way
 from byteprop_host.flash.cable import CableBoard, CableRunner
 from byteprop_host.flash.command import CommandRunner
-from byteprop_host.flash.daplink import DaplinkRunner
-from byteprop_host.flash.dfu_util import DfuUtilRunner
-from byteprop_host.flash.esptool import EsptoolRunner
 from byteprop_host.flash.find import find_board, is_plugged_in, open_port
+from byteprop_host.flash.kinds import runners
 from byteprop_host.flash.native import NativeBoard, NativeRunner
-from byteprop_host.flash.openocd import OpenocdRunner
-from byteprop_host.flash.pyocd import PyocdRunner
 from byteprop_host.flash.qemu import QemuBoard, QemuRunner
 from byteprop_host.flash.simavr import SimavrBoard, SimavrRunner
-from byteprop_host.flash.st_flash import StFlashRunner
-from byteprop_host.flash.uf2 import Uf2Runner
 
 __all__ = [
     "Availability",
@@ -47,27 +37,6 @@ __all__ = [
     "runners",
     "start",
 ]
-
-# By kind, as boards/runner.py reads them.
-_RUNNERS: Mapping[str, Callable[[Board, Any], FlashRunner]] = {
-    "qemu": lambda board, _: QemuRunner(board),
-    "native": lambda board, _: NativeRunner(board),
-    "simavr": SimavrRunner,
-    "command": CommandRunner,
-    "openocd": OpenocdRunner,
-    "pyocd": PyocdRunner,
-    "st-flash": StFlashRunner,
-    "dfu-util": DfuUtilRunner,
-    "avrdude": AvrdudeRunner,
-    "esptool": EsptoolRunner,
-    "uf2": Uf2Runner,
-    "daplink": DaplinkRunner,
-}
-
-
-def runners(board: Board) -> tuple[FlashRunner, ...]:
-    """The board's runners in the order of board.toml."""
-    return tuple(_RUNNERS[r.kind](board, r) for r in board.runners)
 
 
 def _candidates(board: Board, way: Way | None, name: str | None) -> list[FlashRunner]:

@@ -8,7 +8,13 @@ from byteprop_host.boards.board import Board
 from byteprop_host.boards.runner import Avrdude
 from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash.base import Way
-from byteprop_host.flash.cable import PortRunner, Symptom, needs_port
+from byteprop_host.flash.cable import (
+    ANOTHER_CHIP,
+    NO_SERIAL_PERMISSION,
+    PortRunner,
+    Symptom,
+    needs_port,
+)
 
 
 class AvrdudeRunner(PortRunner):
@@ -18,7 +24,7 @@ class AvrdudeRunner(PortRunner):
     symptoms = (
         Symptom(
             r"Permission denied",
-            "no permission for the port: sudo usermod -aG dialout $USER, then log in again",
+            NO_SERIAL_PERMISSION,
         ),
         Symptom(r"Device or resource busy", "another program uses the port: close serial monitors"),
         Symptom(r"[Nn]o such file or directory", "the port is not there: see `byteprop boards`"),
@@ -29,7 +35,7 @@ class AvrdudeRunner(PortRunner):
         ),
         Symptom(
             r"[Dd]evice signature .*(not|does)|Expected signature",
-            "this is another chip than expected: is --board right?",
+            ANOTHER_CHIP,
         ),
         Symptom(r"verification error|content mismatch", "the chip did not keep the data"),
     )

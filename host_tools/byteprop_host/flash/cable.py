@@ -26,6 +26,14 @@ _LAST_LINES = 12  # of a tool that failed
 _PORT_SECONDS = 10.0  # until the program's own USB port appears
 
 
+# Remedies that several tools share.
+ANOTHER_CHIP = "this is another chip than expected: is --board right?"
+NO_SERIAL_PERMISSION = (
+    "no permission for the port: sudo usermod -aG dialout $USER, then log in again"
+)
+NO_USB_PERMISSION = "no permission: `byteprop boards --udev` mends it"
+
+
 @dataclass(frozen=True)
 class Symptom:
     """A failure as a tool reports it: a regular expression, what it means, and what to do."""

@@ -8,7 +8,7 @@ from byteprop_host.boards.board import Board
 from byteprop_host.boards.runner import DfuUtil
 from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash.base import Way
-from byteprop_host.flash.cable import CableRunner, Symptom
+from byteprop_host.flash.cable import NO_USB_PERMISSION, CableRunner, Symptom
 from byteprop_host.flash.probes import wait_for_probe
 from byteprop_host.flash.touch import restart_into_boot_loader
 from byteprop_host.flash.usb import usb_devices
@@ -27,7 +27,7 @@ class DfuUtilRunner(CableRunner):
         ),
         Symptom(
             r"Cannot open DFU device|LIBUSB_ERROR_ACCESS",
-            "no permission: `byteprop boards --udev` mends it",
+            NO_USB_PERMISSION,
         ),
         Symptom(r"Last page at .* is not writeable|errADDRESS|errTARGET", "is --board right?"),
         Symptom(r"LIBUSB_ERROR_(NO_DEVICE|IO|PIPE)", "the board was unplugged: write again"),

@@ -8,7 +8,13 @@ from byteprop_host.boards.board import Board
 from byteprop_host.boards.runner import Esptool
 from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash.base import Way
-from byteprop_host.flash.cable import PortRunner, Symptom, needs_port
+from byteprop_host.flash.cable import (
+    ANOTHER_CHIP,
+    NO_SERIAL_PERMISSION,
+    PortRunner,
+    Symptom,
+    needs_port,
+)
 
 
 class EsptoolRunner(PortRunner):
@@ -17,7 +23,7 @@ class EsptoolRunner(PortRunner):
     symptoms = (
         Symptom(
             r"Permission denied",
-            "no permission for the port: sudo usermod -aG dialout $USER, then log in again",
+            NO_SERIAL_PERMISSION,
         ),
         Symptom(
             r"port is busy or doesn't exist|Could not open",
@@ -25,7 +31,7 @@ class EsptoolRunner(PortRunner):
         ),
         Symptom(
             r"This chip is|Wrong chip|chip_id|is not \S+\. Wrong --chip",
-            "this is another chip than expected: is --board right?",
+            ANOTHER_CHIP,
         ),
         Symptom(
             r"No serial data received|Failed to connect",

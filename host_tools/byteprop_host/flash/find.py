@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from byteprop_host.boards.board import NATIVE, Board
-from byteprop_host.boards.ports import find_ports
+from byteprop_host.boards.ports import ports_of
 from byteprop_host.boards.runner import Uf2
 from byteprop_host.errors import ToolMissingError
 from byteprop_host.flash.base import Way
 from byteprop_host.flash.drives import drives
+from byteprop_host.flash.kinds import runners
 from byteprop_host.flash.usb import usb_devices
-
-_PROCESSES = ("qemu", "simavr", "native")
 
 
 def find_board(
@@ -21,11 +20,10 @@ def find_board(
     Without port and probe, a board that is plugged in comes before the emulator."""
     if port is not None or probe is not None:
         return Way(port, probe)
-    has_process = any(r.kind in _PROCESSES for r in board.runners)
-    has_cable = any(r.kind not in _PROCESSES for r in board.runners)
-    if board.build.toolchain == NATIVE or emulated or not has_cable:
+    on_cable = [r.is_cable for r in runners(board)]
+    if board.build.toolchain == NATIVE or emulated or not any(on_cable):
         return None
-    return None if has_process and not is_plugged_in(board) else Way()
+    return Way() if all(on_cable) or is_plugged_in(board) else None
 
 
 def is_plugged_in(board: Board) -> bool:
@@ -48,6 +46,6 @@ def open_port(board: Board, way: Way) -> str | None:
 
 def _ports(board: Board) -> list[str]:
     try:
-        return [p.device for p in find_ports([board]) if p.boards]
+        return [port.device for port in ports_of(board)]
     except ToolMissingError:  # no pyserial: an emulator needs it too, and says so
         return []

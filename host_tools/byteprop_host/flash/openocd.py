@@ -8,7 +8,7 @@ from byteprop_host.boards.board import Board
 from byteprop_host.boards.runner import Openocd
 from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash.base import Way
-from byteprop_host.flash.cable import CableRunner, Symptom
+from byteprop_host.flash.cable import ANOTHER_CHIP, CableRunner, Symptom
 
 # Two calls at a time would want the same TCP ports.
 _NO_SERVERS = "gdb_port disabled; tcl_port disabled; telnet_port disabled"
@@ -28,7 +28,7 @@ class OpenocdRunner(CableRunner):
         Symptom(
             r"Could not find MEM-AP|Unknown target|UNEXPECTED|no flash bank found|[Uu]nknown device"
             r"|Bank is invalid|IDCODE .*expected|Cannot identify target",
-            "this is another chip than expected: is --board right?",
+            ANOTHER_CHIP,
         ),
         Symptom(
             r"open failed|unable to find a matching|No J-Link device found|unable to open",

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from byteprop_host.boards.board import Board
-from byteprop_host.boards.ports import SerialPort, find_ports
+from byteprop_host.boards.ports import SerialPort, find_ports, ports_of
 from byteprop_host.boards.runner import Runner
 from byteprop_host.errors import FlashError
 from byteprop_host.flash.base import Way
@@ -87,7 +87,7 @@ def data_port(board: Board, way: Way, seconds: float) -> str:
 
 def _ports_of(board: Board, probe: str | None) -> list[SerialPort]:
     """Ports with the board's USB ids; of several, those of the same device as the probe."""
-    ports = [p for p in find_ports([board]) if p.boards]
+    ports = list(ports_of(board))
     same = [p for p in ports if probe is not None and p.serial_number == probe]
     return same or ports
 

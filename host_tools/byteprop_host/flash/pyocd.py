@@ -9,7 +9,7 @@ from byteprop_host.boards.board import Board
 from byteprop_host.boards.runner import Pyocd
 from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash.base import Way
-from byteprop_host.flash.cable import CableRunner, Symptom
+from byteprop_host.flash.cable import NO_USB_PERMISSION, CableRunner, Symptom
 
 
 class PyocdRunner(CableRunner):
@@ -31,9 +31,7 @@ class PyocdRunner(CableRunner):
             r"No ACK|SWD/JTAG communication failure|Memory transfer fault",
             "the probe does not reach the chip: is the board powered?",
         ),
-        Symptom(
-            r"[Aa]ccess denied|[Pp]ermission", "no permission: `byteprop boards --udev` mends it"
-        ),
+        Symptom(r"[Aa]ccess denied|[Pp]ermission", NO_USB_PERMISSION),
     )
 
     def __init__(self, board: Board, runner: Pyocd) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash.base import Way
-from byteprop_host.flash.cable import CableRunner, Symptom
+from byteprop_host.flash.cable import ANOTHER_CHIP, CableRunner, Symptom
 
 
 class StFlashRunner(CableRunner):
@@ -24,7 +24,7 @@ class StFlashRunner(CableRunner):
         ),
         Symptom(
             r"unknown chip|Unknown memory region|addr too (low|high)|[Ff]lash.*exceed",
-            "this is another chip than expected: is --board right?",
+            ANOTHER_CHIP,
         ),
     )
 

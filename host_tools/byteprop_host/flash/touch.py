@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from byteprop_host.boards.board import Board
-from byteprop_host.boards.ports import find_ports
+from byteprop_host.boards.ports import ports_of
 from byteprop_host.errors import FlashError
 from byteprop_host.flash.base import Way
 
@@ -15,8 +15,8 @@ _GONE = (errno.EIO, errno.EPIPE, errno.ENODEV, errno.ENXIO)
 
 def restart_into_boot_loader(board: Board, way: Way) -> bool:
     """Touches the board's port. False when there is no port of it, or more than one."""
-    ports = _ports(board)
-    port = way.port or (ports[0] if len(ports) == 1 else None)
+    ports = ports_of(board)
+    port = way.port or (ports[0].device if len(ports) == 1 else None)
     if port is None:
         return False
     touch(port)
@@ -25,11 +25,7 @@ def restart_into_boot_loader(board: Board, way: Way) -> bool:
 
 def has_port(board: Board) -> bool:
     """Whether a program of ours may answer on the board's own USB port."""
-    return bool(_ports(board))
-
-
-def _ports(board: Board) -> list[str]:
-    return [p.device for p in find_ports([board]) if p.boards]
+    return bool(ports_of(board))
 
 
 def touch(port: str) -> None:
