@@ -60,6 +60,16 @@ static bool is_always(void) {
     return true;
 }
 
+/* What instruction sets of one family share. */
+#define AVX2_PRIMITIVES                                                                            \
+    .dot_rows = bp_dot_rows_s8_avx2, .dot_row = bp_dot_row_s8, .sgd_row = bp_sgd_row_s16_avx2,     \
+    .backward = bp_dense_backward_s8_avx2, .patch_sums = bp_patch_sums_s8_avx2
+#define AVX2_ELEMENTS .add = bp_add_elements_s8_avx2, .mul = bp_mul_elements_s8_avx2
+#define NEON_PRIMITIVES                                                                            \
+    .dot_row = bp_dot_row_s8, .sgd_row = bp_sgd_row_s16, .backward = bp_dense_backward_s8,         \
+    .add = bp_add_elements_s8_neon, .mul = bp_mul_elements_s8_neon,                                \
+    .patch_sums = bp_patch_sums_s8_neon
+
 /* All there are, best first, and whether this CPU can run them. */
 static const struct {
     bp_isa_t isa;
@@ -68,13 +78,9 @@ static const struct {
 #if BP_ISA_HAS_AVX512VNNI
     {{
          .name = "avx512vnni",
-         .dot_rows = bp_dot_rows_s8_avx2,
-         .dot_row = bp_dot_row_s8,
-         .sgd_row = bp_sgd_row_s16_avx2,
-         .backward = bp_dense_backward_s8_avx2,
+         AVX2_PRIMITIVES,
          .add = bp_add_elements_s8_avx512,
          .mul = bp_mul_elements_s8_avx512,
-         .patch_sums = bp_patch_sums_s8_avx2,
          .packed = &bp_packed_avx512vnni,
      },
      has_avx512vnni},
@@ -82,13 +88,8 @@ static const struct {
 #if BP_ISA_HAS_AVXVNNI
     {{
          .name = "avxvnni",
-         .dot_rows = bp_dot_rows_s8_avx2,
-         .dot_row = bp_dot_row_s8,
-         .sgd_row = bp_sgd_row_s16_avx2,
-         .backward = bp_dense_backward_s8_avx2,
-         .add = bp_add_elements_s8_avx2,
-         .mul = bp_mul_elements_s8_avx2,
-         .patch_sums = bp_patch_sums_s8_avx2,
+         AVX2_PRIMITIVES,
+         AVX2_ELEMENTS,
          .packed = &bp_packed_avxvnni,
      },
      has_avxvnni},
@@ -96,13 +97,8 @@ static const struct {
 #if BP_ISA_X86_64
     {{
          .name = "avx2",
-         .dot_rows = bp_dot_rows_s8_avx2,
-         .dot_row = bp_dot_row_s8,
-         .sgd_row = bp_sgd_row_s16_avx2,
-         .backward = bp_dense_backward_s8_avx2,
-         .add = bp_add_elements_s8_avx2,
-         .mul = bp_mul_elements_s8_avx2,
-         .patch_sums = bp_patch_sums_s8_avx2,
+         AVX2_PRIMITIVES,
+         AVX2_ELEMENTS,
          .packed = &bp_packed_avx2,
      },
      has_avx2},
@@ -111,24 +107,14 @@ static const struct {
     {{
          .name = "dotprod",
          .dot_rows = bp_dot_rows_s8_dotprod,
-         .dot_row = bp_dot_row_s8,
-         .sgd_row = bp_sgd_row_s16,
-         .backward = bp_dense_backward_s8,
-         .add = bp_add_elements_s8_neon,
-         .mul = bp_mul_elements_s8_neon,
-         .patch_sums = bp_patch_sums_s8_neon,
+         NEON_PRIMITIVES,
          .packed = &bp_packed_dotprod,
      },
      has_dotprod},
     {{
          .name = "neon",
          .dot_rows = bp_dot_rows_s8_neon,
-         .dot_row = bp_dot_row_s8,
-         .sgd_row = bp_sgd_row_s16,
-         .backward = bp_dense_backward_s8,
-         .add = bp_add_elements_s8_neon,
-         .mul = bp_mul_elements_s8_neon,
-         .patch_sums = bp_patch_sums_s8_neon,
+         NEON_PRIMITIVES,
          .packed = &bp_packed_neon,
      },
      is_always},
