@@ -71,7 +71,9 @@ def test_images_divided_by_256(tmp_path: Path) -> None:
     net.fit(x[:100].astype(np.float32), y[:100])
     net.save(tmp_path / "net.tflite")
     # The trainer claims no short requantization for layers that it changes; encoding does.
-    assert byteprop.load(tmp_path / "net.tflite").image == image.encode(byteprop.load(net.image).graph)
+    assert byteprop.load(tmp_path / "net.tflite").image == image.encode(
+        byteprop.load(net.image).graph
+    )
     same_as_tensorflow_lite((tmp_path / "net.tflite").read_bytes(), x[:50])
 
 
