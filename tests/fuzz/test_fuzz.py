@@ -27,6 +27,7 @@ def test_fuzz(name: str, tmp_path: Path) -> None:
     done = fuzz(target, program, tmp_path, SECONDS, tmp_path / "corpus")
     # The seeds alone are more than one input; a target that stops at once would pass otherwise.
     assert done.executions > 100
-    # A target whose seeds do not get through covers far less. Of all edges most belong to the
-    # sanitizers' checks, which never fail.
-    assert done.edges[0] > done.edges[1] // 4
+    # Without seeds that get through, model, train and app cover below 2 % of all edges, with them
+    # about 20 %. Most edges belong to the sanitizers' checks, which never fail, and to kernels for
+    # CPUs that this one is not.
+    assert done.edges[0] > done.edges[1] // 8
