@@ -23,11 +23,14 @@ from byteprop.ops import Dense as DenseOp
 from byteprop.ops import Reshape, Softmax
 from byteprop.support.arguments import MAX_SEED, integer
 from byteprop.support.warn import warn
-from byteprop.training.initial import initial_weights, output_scale
+from byteprop.training import keras_layers
+from byteprop.training.given import GivenLayer, GivenNetwork, quantized
+from byteprop.training.initial import initial_weights, input_scale, output_scale
 from byteprop.training.masters import Masters
 from byteprop.training.normalization import (
     Declared,
     Inputs,
+    check_samples,
     inputs_declared,
     inputs_of_declared_range,
     inputs_of_samples,
@@ -113,14 +116,48 @@ class Sequential(Model):
         self._limits: Range | None = None
         self._trained = False
         self._warned = False
+        self._given: tuple[GivenLayer, ...] = ()
         if layers:
             _check_last(layers)
         self._specify(tuple(layers))
 
+    @classmethod
+    def from_keras(
+        cls,
+        keras_model: Any,
+        *,
+        input_range: Range | None = None,
+        output_range: Range | None = None,
+        normalization: Declared | bool | None = None,
+    ) -> Sequential:
+        """A network that begins with the weights of a Keras model, to be trained further.
+
+        keras_model: a model of dense layers, or its .keras or .h5 file, which needs Keras to be
+        read. relu inside, softmax or nothing at the end; Flatten, Dropout, Rescaling and
+        Normalization may be there. The first fit or calibrate gets samples as the Keras model
+        takes them, and builds the network: scales are those of its activations on these samples.
+        Weights keep 16 bits. input_range, output_range, normalization: as in the class.
+
+        ArgumentError names a layer that cannot be taken; ModelError says why a file cannot be read.
+        """
+        network = keras_layers.network_of(keras_model)
+        layers = [
+            Dense(len(layer.bias), activation, name)
+            for layer, activation, name in zip(
+                network.layers, network.activations, network.names, strict=True
+            )
+        ]
+        made = cls(input_range=input_range, output_range=output_range, normalization=normalization)
+        _check_last(layers)
+        made._given = tuple(network.layers)
+        made._sample_shape = _checked_shape(network.sample_shape)
+        made._specify(tuple(layers))
+        return made
+
     def add(self, layer: Dense) -> None:
         """Appends a layer to a network that was not trained, and builds it again."""
-        if self._trained:
-            raise ArgumentError("add: expected a network that was not trained")
+        if self._trained or self._given:
+            raise ArgumentError("add: expected a network that was not trained, of random weights")
         self._specify((*self.specification, layer))
 
     def _specify(self, layers: tuple[Dense, ...]) -> None:
@@ -139,14 +176,16 @@ class Sequential(Model):
             return
         _check_size([math.prod(shape), *(layer.units for layer in layers)])
         is_whole = self._classifies or self._output_range is not None
+        if self._given:  # their activations are measured on samples
+            return
         if self._inputs is not None and is_whole and layers[-1].kind != "relu":
-            self._build(self._inputs, self._output_range, self._seed or 0)
+            self._build(self._inputs, self._output_range, _Random(self._seed or 0))
 
     def __getattr__(self, name: str) -> Any:
         if name not in _WHEN_BUILT:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         raise NotBuiltError(
-            "this network has no scales yet; fit takes them from the data, "
+            "this network has no scales yet; fit or calibrate takes them from the data, "
             "input_range= or normalization= (and output_range= without a softmax) declares them"
         )
 
@@ -204,14 +243,27 @@ class Sequential(Model):
         inputs, output_range = self._inputs, self._output_range
         if inputs is None:
             inputs = inputs_of_samples(np.asarray(x), self._sample_shape, normalize=self._normalize)
+        given = self._given_for(np.asarray(x), inputs) if self._given else None
         if output_range is None and not self._classifies:
-            if y is None:
-                raise ArgumentError("y: expected target values, to take the range of outputs from")
-            reals = reals_of(y, self.specification[-1].units)
-            output_range = (float(reals.min()), float(reals.max()))
+            output_range = self._range_of_answers(y, given)
         if self._classifies and y is not None:
             labels_of(y, self.specification[-1].units)
-        self._build(inputs, output_range, seed if self._seed is None else self._seed)
+        seed = seed if self._seed is None else self._seed
+        self._build(inputs, output_range, given or _Random(seed))
+
+    def _given_for(self, x: npt.NDArray[Any], inputs: Inputs) -> _Given:
+        assert self._sample_shape is not None
+        check_samples(x, self._sample_shape)
+        network = GivenNetwork.of(self._given, inputs, x)
+        return _Given(network.layers, network.limits(x))
+
+    def _range_of_answers(self, y: Any, given: _Given | None) -> Range:
+        if y is None and given is not None:
+            return given.limits[-1]
+        if y is None:
+            raise ArgumentError("y: expected target values, to take the range of outputs from")
+        reals = reals_of(y, self.specification[-1].units)
+        return float(reals.min()), float(reals.max())
 
     default_window = DEFAULT_WINDOW
 
@@ -244,10 +296,12 @@ class Sequential(Model):
         """Why inputs are taken as they are, or normalised; empty until that is known."""
         return "" if self._inputs is None else self._inputs.reason
 
-    def _build(self, inputs: Inputs, output_range: Range | None, seed: int) -> None:
+    def _build(self, inputs: Inputs, output_range: Range | None, initial: _Initial) -> None:
         """Changes the network only when all of it is well."""
         assert self._sample_shape is not None
-        made = _graph(self.specification, self._sample_shape, inputs, output_range, seed)
+        made, masters = _graph(
+            self.specification, self._sample_shape, inputs, output_range, initial
+        )
         try:
             encoded = image.encode(made)
             opened = _raw.Engine(encoded)
@@ -259,7 +313,47 @@ class Sequential(Model):
             ) from error
         self._inputs, self._output_range, self._limits = inputs, output_range, None
         self._adopt(made, encoded, opened)
-        self.masters = None
+        self.masters = masters
+
+
+@dataclass(frozen=True)
+class _Random:
+    """Random initial weights, and scales for activations that are not known."""
+
+    seed: int
+
+    def layer(self, index: int, n_in: int, units: int, input_step: float, name: str) -> _Layer:
+        weights, scale = initial_weights(n_in, units, seed=self.seed, layer=index)
+        return weights, scale, np.zeros(units, np.int32), None
+
+    def hidden_scale(self, index: int) -> np.float32:
+        return _HIDDEN_SCALE
+
+    def logit_scale(self) -> np.float32:
+        return _LOGIT_SCALE
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Weights that were given, and what their layers give for the samples."""
+
+    layers: tuple[GivenLayer, ...]
+    limits: list[Range]
+
+    def layer(self, index: int, n_in: int, units: int, input_step: float, name: str) -> _Layer:
+        made = quantized(self.layers[index], input_step, f"layer {name!r}")
+        return made.weights, made.scale, made.bias, made.masters
+
+    def hidden_scale(self, index: int) -> np.float32:
+        return input_scale(0.0, self.limits[index][1])[0]
+
+    def logit_scale(self) -> np.float32:
+        return output_scale(*self.limits[-1])
+
+
+_Initial = _Random | _Given
+# int8 weights, their scale, int32 bias, and what training keeps of them in addition.
+_Layer = tuple[npt.NDArray[np.int8], np.float32, npt.NDArray[np.int32], Masters | None]
 
 
 class NotBuiltError(ArgumentError, AttributeError):
@@ -350,8 +444,8 @@ def _graph(
     shape: tuple[int, ...],
     inputs: Inputs,
     output_range: Range | None,
-    seed: int,
-) -> Graph:
+    initial: _Initial,
+) -> tuple[Graph, tuple[Masters, ...] | None]:
     scale, zero_point = inputs.scale, inputs.zero_point
     tensors = [
         Tensor(
@@ -360,21 +454,25 @@ def _graph(
         )
     ]  # fmt: skip
     ops: list[Op] = []
+    kept: list[Masters] = []
     if len(shape) > 1:
         flat = (1, math.prod(shape))
         tensors.append(Tensor("flatten", flat, DType.INT8, scale, zero_point))
         ops.append(Reshape(0, 1))
     for index, layer in enumerate(layers):
         last = index == len(layers) - 1
-        tensors.append(_output_tensor(layer, index, last, output_range))
-        n_in = tensors[-2].elems
-        weights, weight_scale = initial_weights(n_in, layer.units, seed=seed, layer=index)
+        before = tensors[-1]
+        tensors.append(_output_tensor(layer, index, last, output_range, initial))
+        weights, weight_scale, bias, masters = initial.layer(
+            index, before.elems, layer.units, float(before.scale), tensors[-1].name
+        )
+        kept += [] if masters is None else [masters]
         ops.append(
             DenseOp(
                 input=len(tensors) - 2,
                 output=len(tensors) - 1,
                 weights=weights,
-                bias=np.zeros(layer.units, np.int32),
+                bias=bias,
                 weight_scales=np.array([weight_scale], np.float32),
                 activation=Activation.NONE if last else _HIDDEN[layer.kind],
             )
@@ -385,15 +483,17 @@ def _graph(
         )
         tensors.append(probabilities)
         ops.append(Softmax(len(tensors) - 2, len(tensors) - 1))
-    return Graph(tuple(tensors), tuple(ops), (0,), (len(tensors) - 1,))
+    return Graph(tuple(tensors), tuple(ops), (0,), (len(tensors) - 1,)), tuple(kept) or None
 
 
-def _output_tensor(layer: Dense, index: int, last: bool, output_range: Range | None) -> Tensor:
+def _output_tensor(
+    layer: Dense, index: int, last: bool, output_range: Range | None, initial: _Initial
+) -> Tensor:
     name = layer.name or ("dense" if index == 0 else f"dense_{index}")
     shape = (1, layer.units)
     if not last:
-        return Tensor(name, shape, DType.INT8, _HIDDEN_SCALE, -128)
+        return Tensor(name, shape, DType.INT8, initial.hidden_scale(index), -128)
     if layer.kind == "softmax":
-        return Tensor(name, shape, DType.INT8, _LOGIT_SCALE, 0)
+        return Tensor(name, shape, DType.INT8, initial.logit_scale(), 0)
     assert output_range is not None
     return Tensor(name, shape, DType.INT8, output_scale(*output_range), 0)

@@ -87,12 +87,7 @@ def inputs_of_samples(
 ) -> Inputs:
     """From x [N, *shape]. normalize: None for where it is needed. ArgumentError for samples that
     are not finite real numbers of that shape."""
-    if x.dtype.kind not in "fiub":
-        raise ArgumentError(f"x: expected real numbers, got dtype {x.dtype}")
-    one_feature = x.ndim == 1 and shape == (1,)
-    if not (one_feature or x.shape[1:] == shape) or len(x) == 0:
-        sizes = ", ".join(["N", *map(str, shape)])
-        raise ArgumentError(f"x: expected shape ({sizes}), N at least 1, got {x.shape}")
+    check_samples(x, shape)
     if x.dtype == np.uint8 and not normalize:
         return inputs_of_range((0.0, 1.0), "uint8 are pixels")
     low, high = _finite_range(x)
@@ -105,6 +100,16 @@ def inputs_of_samples(
     rows = x.reshape(len(x), -1)
     measured = _measured(rows, f"values are in {low:g} .. {high:g}")
     return inputs_of_range((low, high), "no feature varies") if measured is None else measured
+
+
+def check_samples(x: npt.NDArray[Any], shape: tuple[int, ...]) -> None:
+    """ArgumentError for what is not real numbers [N, *shape]."""
+    if x.dtype.kind not in "fiub":
+        raise ArgumentError(f"x: expected real numbers, got dtype {x.dtype}")
+    one_feature = x.ndim == 1 and shape == (1,)
+    if not (one_feature or x.shape[1:] == shape) or len(x) == 0:
+        sizes = ", ".join(["N", *map(str, shape)])
+        raise ArgumentError(f"x: expected shape ({sizes}), N at least 1, got {x.shape}")
 
 
 def inputs_declared(declared: Declared, shape: tuple[int, ...]) -> Inputs:
