@@ -45,9 +45,8 @@ static void mask_inactive(const bp_train_t *t, const bp_train_layer_t *below, in
         return;
     }
     const int8_t *y = bp_train_i8(t, below->y);
-    int bounded_above = below->activation != BP_ACT_RELU;
     for (uint16_t i = 0; i < below->n_out; ++i) {
-        if (y[i] == below->y_min || (bounded_above && y[i] == below->y_max)) {
+        if (y[i] == below->y_min || y[i] == below->y_max) {
             delta[i] = 0;
         }
     }

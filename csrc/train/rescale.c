@@ -12,8 +12,8 @@ enum { MIN_LSHIFT = -31, MAX_LSHIFT = 30 };
 /* If the largest value used stays below this, the scale is halved (full range: 255 hidden, 127
  * logits). */
 enum { HIDDEN_TOO_LITTLE = 120, LOGITS_TOO_LITTLE = 60 };
-/* More than one output in 1024 saturated is too many. */
-enum { TOLERATED_SATURATIONS = 1024 };
+/* More than one output in 16384 saturated is too many. */
+enum { TOLERATED_SATURATIONS = 16384 };
 /* Largest master weight from which the scale of the weights is doubled. */
 enum { WEIGHTS_TOO_LARGE = 30720 };
 

@@ -244,10 +244,26 @@ def hidden_scale_after(graph: Graph, config: Config) -> float:
 
 
 @pytest.mark.parametrize(("saturated", "factor"), [(1, 1), (2, 2)])
-def test_one_saturation_in_1024_is_allowed(saturated: int, factor: int) -> None:
-    bias = np.zeros(1024)
+def test_one_saturation_in_16384_is_allowed(saturated: int, factor: int) -> None:
+    bias = np.zeros(16384)
     bias[:saturated] = 1 << 22
-    assert hidden_scale_after(still(1024, bias), Config(1, window=1)) == factor
+    assert hidden_scale_after(still(16384, bias), Config(1, window=1)) == factor
+
+
+@pytest.mark.parametrize("activation", TRAINABLE)
+def test_no_error_passes_a_saturated_output(activation: Activation) -> None:
+    """The first layer's outputs are all at y_max, so it learns only without an activation."""
+    graph = one_hidden(sizes=(4, 3, 2), activation=activation)
+    op = graph.ops[0]
+    assert isinstance(op, Dense)
+    bias = np.full(3, 1 << 22, np.int32)
+    graph = changed(graph, 0, weights=np.zeros_like(op.weights), bias=bias)
+    pair = Pair(graph, Config(1))
+    before = pair.python.masters[0].bias
+    for _ in range(5):
+        pair.sample(*sample_of(graph, np.random.default_rng(0)), 1 << 23)
+    learns = bool((pair.python.masters[0].bias != before).any())
+    assert learns == (activation is Activation.NONE)
 
 
 @pytest.mark.parametrize(("largest", "factor"), [(0, 1), (1, 0.5), (119, 0.5), (120, 1), (254, 1)])

@@ -371,9 +371,7 @@ class ReferenceTrainer:
         y_min, y_max = fixed.output_range(activation, self._tensors[lower.y])
         passes = np.ones(len(h), bool)
         if activation is not Activation.NONE:
-            passes &= lower.q != y_min
-        if activation not in (Activation.NONE, Activation.RELU):
-            passes &= lower.q != y_max
+            passes = (lower.q != y_min) & (lower.q != y_max)
         return np.where(passes, h, 0)
 
     def _learn(self, number: int, k: _Layer, delta: Ints, s_step: Real) -> None:
@@ -458,7 +456,7 @@ class ReferenceTrainer:
         self._window_samples = 0
 
     def _revise_activation(self, number: int, k: _Layer, little: int) -> None:
-        if (k.saturated & _UINT32) * 1024 > self._window_samples * len(k.B):
+        if (k.saturated & _UINT32) * 16384 > self._window_samples * len(k.B):
             change = 1
         elif 0 < k.largest < little:
             change = -1
