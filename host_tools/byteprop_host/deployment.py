@@ -113,7 +113,12 @@ def connect(
         log = stack.enter_context(wire_log.open("wb", buffering=0)) if wire_log else None
         device = stack.enter_context(
             Device.open(
-                running.port, baud=board.serial.baud, timeout=on.timeout, log=log, board=board.name
+                running.port,
+                baud=board.serial.baud,
+                timeout=on.timeout,
+                log=log,
+                board=board.name,
+                quiet=running.quiet,
             )
         )
         check_build(device, board, firmware)
@@ -168,7 +173,8 @@ def _is_emulated(board: Board, way: Way | None) -> bool:
 def _has_firmware(port: str, board: Board, firmware: Firmware) -> bool:
     """True if the board already runs this build; False also if it does not respond."""
     try:
-        device = Device.open(port, baud=board.serial.baud, timeout=_PEEK_SECONDS)
+        quiet = board.serial.quiet_ms / 1000
+        device = Device.open(port, baud=board.serial.baud, timeout=_PEEK_SECONDS, quiet=quiet)
     except LinkError:
         return False
     with device:

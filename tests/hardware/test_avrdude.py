@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from byteprop_host.boards.board import load_board
+from byteprop_host.boards.board import boards_root, load_board
 from byteprop_host.firmware.build import build
 from stand import BYTEPROP, Result, need, run_with
 
@@ -23,6 +23,7 @@ BOOT_LOADERS = Path("/usr/share/arduino/hardware/arduino/avr/bootloaders")
 # By board: the USB ids of its serial port, the chip, and the address of its boot loader.
 BOARDS = {
     "arduino-uno": ("2341:0043", "atmega328p", 0x7E00),
+    "arduino-mega": ("2341:0042", "atmega2560", 0x3E000),
 }
 # Debian compiles Optiboot into more than the 512 bytes that it has; without flashes of the LED it
 # fits there.
@@ -43,7 +44,8 @@ def avr_board(tmp_path_factory: pytest.TempPathFactory) -> str:
     cc = shutil.which("cc")
     made = tmp_path_factory.mktemp("avr") / "avr_board"
     source = HERE / "models" / "avr_board.c"
-    command = [str(cc), "-std=c99", "-O2", str(source), "-lsimavr", "-o", str(made)]
+    line = f"-I{boards_root() / 'simulators'}"
+    command = [str(cc), "-std=c99", "-O2", line, str(source), "-lsimavr", "-o", str(made)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if "simavr" in done.stderr and "No such file" in done.stderr:
         pytest.skip("not installed: libsimavr-dev")
@@ -57,6 +59,9 @@ def make_boot_loaders(folder: Path) -> None:
     subprocess.run([*OPTIBOOT, "-o", elf], check=True, capture_output=True)
     copy = ["avr-objcopy", "-O", "binary", "-j", ".text", "-j", ".version"]
     subprocess.run([*copy, elf, str(folder / "arduino-uno.bin")], check=True)
+    stk500 = str(BOOT_LOADERS / "stk500v2" / "stk500boot_v2_mega2560.hex")
+    read = ["avr-objcopy", "-I", "ihex", "-O", "binary"]
+    subprocess.run([*read, stk500, str(folder / "arduino-mega.bin")], check=True)
 
 
 def plugged(board: str, program: str | None, **changes: Any) -> dict[str, Any]:
@@ -115,6 +120,16 @@ def test_verify_alone_finds_the_port_and_writes(board: str, avr_board: str, tmp_
     assert result.devices[0].memory[: len(firmware)] == firmware
 
 
+def test_a_pulse_of_dtr_resets(avr_board: str, tmp_path: Path) -> None:
+    result = run_with(
+        [plugged("arduino-uno", avr_board)],
+        [BYTEPROP, "flash", "--board", "arduino-uno", "--port", "/dev/ttyACM0", "--reset"],
+        folder=tmp_path,
+    )
+    assert result.runs[0].out == "arduino-uno: reset\n", result.runs[0].text
+    assert result.devices[0].state["resets"] == 1
+
+
 def test_another_board_of_the_family(avr_board: str, tmp_path: Path) -> None:
     """Its boot loader speaks the other protocol."""
     device = plugged("arduino-uno", avr_board)
@@ -140,7 +155,7 @@ def test_the_chosen_board_of_two_is_written(avr_board: str, tmp_path: Path) -> N
 # byteprop itself looks first whether the board answers; here the tool meets the fault.
 WRITE = """
 import sys
-from byteprop_host.boards.board import load_board
+from byteprop_host.boards.board import boards_root, load_board
 from byteprop_host.errors import FlashError
 from byteprop_host.firmware.build import build
 from byteprop_host.flash import Way, start

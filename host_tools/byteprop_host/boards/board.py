@@ -102,6 +102,7 @@ class Serial:
     slots: int  # answers kept for repeated requests
     slot_bytes: int  # payload of a kept answer
     usb: tuple[str, ...]  # "vvvv:pppp" in hexadecimal
+    quiet_ms: int  # without a byte, in which a boot loader that would take it starts the program
 
 
 @dataclass(frozen=True)
@@ -245,6 +246,7 @@ def _serial(t: Table) -> Serial:
         slots=t.integer("slots", *SERIAL_LIMITS["slots"]),
         slot_bytes=t.integer("slot_bytes", *SERIAL_LIMITS["slot_bytes"]),
         usb=t.usb_ids("usb", []),
+        quiet_ms=t.integer("quiet_ms", 0, 60_000, default=0),
     )
     if serial.rx_window & (serial.rx_window - 1):
         raise t.wrong("rx_window", "a power of two", serial.rx_window)

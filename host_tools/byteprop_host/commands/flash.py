@@ -105,7 +105,11 @@ def _hello(running: RunningBoard, firmware: Firmware, timeout: float) -> DeviceI
 
     board = running.board
     with Device.open(
-        running.port, baud=board.serial.baud, timeout=timeout, board=board.name
+        running.port,
+        baud=board.serial.baud,
+        timeout=timeout,
+        board=board.name,
+        quiet=running.quiet,
     ) as device:
         check_build(device, board, firmware)
         return device.info

@@ -10,11 +10,12 @@ from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash.base import Way
 from byteprop_host.flash.cable import (
     ANOTHER_CHIP,
-    NO_SERIAL_PERMISSION,
     PortRunner,
     Symptom,
     needs_port,
 )
+from byteprop_host.flash.probes import data_port
+from byteprop_host.flash.signals import BUSY, NO_PERMISSION, NOT_THERE, pulse_dtr
 
 
 class AvrdudeRunner(PortRunner):
@@ -22,12 +23,9 @@ class AvrdudeRunner(PortRunner):
     done = r"bytes of flash verified"
     seconds = 180.0  # it asks a silent port for a minute, and 250 KB take longer
     symptoms = (
-        Symptom(
-            r"Permission denied",
-            NO_SERIAL_PERMISSION,
-        ),
-        Symptom(r"Device or resource busy", "another program uses the port: close serial monitors"),
-        Symptom(r"[Nn]o such file or directory", "the port is not there: see `byteprop boards`"),
+        Symptom(r"Permission denied", NO_PERMISSION),
+        Symptom(r"Device or resource busy", BUSY),
+        Symptom(r"[Nn]o such file or directory", NOT_THERE),
         Symptom(
             r"not in sync|stk500.*(recv|getsync|timeout)|timeout communicating",
             "no boot loader answers: is --board right? press reset and try again; clones with an "
@@ -48,3 +46,6 @@ class AvrdudeRunner(PortRunner):
         s = self._settings
         call = ["-p", s.part, "-c", s.programmer, "-P", needs_port(self, way), "-b", str(s.baud)]
         return ([*call, "-D", "-U", f"flash:w:{firmware.hex}:i"],)
+
+    def reset(self, way: Way, timeout: float) -> None:
+        pulse_dtr(data_port(self.board, way, 0.0), self._settings.baud)

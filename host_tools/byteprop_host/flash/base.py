@@ -68,6 +68,11 @@ class RunningBoard(Protocol):
         """Whether its clock counts CPU cycles: on a real board and in an exact emulator."""
         ...
 
+    @property
+    def quiet(self) -> float:
+        """Seconds without a byte in which its boot loader gives way to the program."""
+        ...
+
     def reset(self) -> None:
         """Resets the board as its button does; the session is lost."""
         ...
@@ -110,6 +115,8 @@ class FlashRunner(Protocol):
 
 class StartedBoard:
     """Base of all running boards."""
+
+    quiet = 0.0
 
     def __init__(self, board: Board, plan: FlashCommands, port: str) -> None:
         self.board = board

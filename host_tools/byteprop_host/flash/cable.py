@@ -28,9 +28,6 @@ _PORT_SECONDS = 10.0  # until the program's own USB port appears
 
 # Remedies that several tools share.
 ANOTHER_CHIP = "this is another chip than expected: is --board right?"
-NO_SERIAL_PERMISSION = (
-    "no permission for the port: sudo usermod -aG dialout $USER, then log in again"
-)
 NO_USB_PERMISSION = "no permission: `byteprop boards --udev` mends it"
 
 
@@ -51,6 +48,7 @@ class CableBoard(StartedBoard):
         self, runner: CableRunner, plan: FlashCommands, way: Way, port: str, timeout: float
     ) -> None:
         super().__init__(runner.board, plan, port)
+        self.quiet = runner.board.serial.quiet_ms / 1000
         self._runner = runner
         self._way = way
         self._timeout = timeout

@@ -7,9 +7,10 @@ from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash.base import Availability, FlashCommands, Way
 from byteprop_host.flash.cable import CableRunner
 from byteprop_host.flash.drives import Drive, copy_to_drive, drives, wait_for_verdict
+from byteprop_host.flash.probes import data_port
+from byteprop_host.flash.signals import send_break
 
 _PROGRAM_SECONDS = 30.0
-BREAK_SECONDS = 0.1
 
 
 class DaplinkRunner(CableRunner):
@@ -36,14 +37,7 @@ class DaplinkRunner(CableRunner):
         wait_for_verdict(drive, self.board.name, _PROGRAM_SECONDS)
 
     def reset(self, way: Way, timeout: float) -> None:
-        """A break on the serial line resets the chip: DAPLink's user guide has it."""
-        import serial
-
-        if way.port is None:
-            super().reset(way, timeout)
-            return
-        with serial.Serial(way.port, self.board.serial.baud) as line:
-            line.send_break(BREAK_SECONDS)
+        send_break(data_port(self.board, self.find_probe(way), 0.0), self.board.serial.baud)
 
     def _drives(self, way: Way) -> list[Drive]:
         """Drives of DAPLink probes; with a serial number, that probe's alone."""

@@ -10,11 +10,11 @@ from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash.base import Way
 from byteprop_host.flash.cable import (
     ANOTHER_CHIP,
-    NO_SERIAL_PERMISSION,
     PortRunner,
     Symptom,
     needs_port,
 )
+from byteprop_host.flash.signals import NO_PERMISSION
 
 
 class EsptoolRunner(PortRunner):
@@ -23,7 +23,7 @@ class EsptoolRunner(PortRunner):
     symptoms = (
         Symptom(
             r"Permission denied",
-            NO_SERIAL_PERMISSION,
+            NO_PERMISSION,
         ),
         Symptom(
             r"port is busy or doesn't exist|Could not open",

@@ -22,15 +22,16 @@ _MISSING_HEADER = "simavr/"
 
 def simulator() -> Path:
     """The program around libsimavr, compiled when it is first used. Raises ToolMissingError."""
-    source = boards_root() / "simulators" / "simavr.c"
-    target = cache_dir() / "native" / f"{zlib.crc32(source.read_bytes()):08x}" / _NAME
+    folder = boards_root() / "simulators"
+    text = b"".join(file.read_bytes() for file in sorted(folder.glob("*.[ch]")))
+    target = cache_dir() / "native" / f"{zlib.crc32(text):08x}" / _NAME
     if target.is_file() and _can_start(target):
         return target
     cc = shutil.which("cc") or shutil.which("gcc")
     if cc is None:
         raise ToolMissingError("cc is not installed")
     with placed_at_once(target) as made:
-        command = [cc, "-std=c99", "-O2", str(source), "-lsimavr", "-o", str(made)]
+        command = [cc, "-std=c99", "-O2", str(folder / "simavr.c"), "-lsimavr", "-o", str(made)]
         activity.command(command)
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", timeout=60.0, check=False

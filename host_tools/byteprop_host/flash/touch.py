@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import errno
-
 from byteprop_host.boards.board import Board
 from byteprop_host.boards.ports import ports_of
-from byteprop_host.errors import FlashError
 from byteprop_host.flash.base import Way
-
-TOUCH_BAUD = 1200
-_GONE = (errno.EIO, errno.EPIPE, errno.ENODEV, errno.ENXIO)
+from byteprop_host.flash.signals import touch
 
 
 def restart_into_boot_loader(board: Board, way: Way) -> bool:
@@ -26,16 +21,3 @@ def restart_into_boot_loader(board: Board, way: Way) -> bool:
 def has_port(board: Board) -> bool:
     """Whether a program of ours may answer on the board's own USB port."""
     return bool(ports_of(board))
-
-
-def touch(port: str) -> None:
-    """Opens the port at 1200 baud and closes it. The device may vanish while it is open."""
-    import serial
-
-    try:
-        line = serial.Serial(port, TOUCH_BAUD, timeout=1.0)
-        line.dtr = False
-        line.close()
-    except OSError as error:  # serial's own errors among them
-        if error.errno not in _GONE:
-            raise FlashError(f"{port}: cannot be opened: {error.strerror or error}") from None

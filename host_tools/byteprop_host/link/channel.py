@@ -136,8 +136,11 @@ class Channel:
         *,
         baud: int,
         timeout: float,
+        quiet: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """quiet: seconds without a byte in which the board's boot loader gives way to its program;
+        0: it has none that would take what is sent."""
         self.info: DeviceInfo | None = None
         self.epoch = 0
         self.established = False
@@ -145,6 +148,7 @@ class Channel:
         self.retransmissions = 0
         self._transport = transport
         self._timeout = timeout
+        self._quiet = quiet
         self._clock = clock
         self._baud = baud
         self._decoder = Decoder()
@@ -178,16 +182,18 @@ class Channel:
         request = encode_frame(
             Frame(Message.HELLO, payload=struct.pack("<BI", PROTOCOL_VERSION, session))
         )
-        deadline = self._clock() + self._timeout
         self._raw, self._raw_bytes, self._last_frame = b"", 0, None
-        every = _HELLO_EVERY
+        if self._quiet:
+            self._await_hello(session, self._clock() + self._quiet)
+        deadline = self._clock() + self._timeout
+        every = max(_HELLO_EVERY, 2 * self._quiet)
         while self._clock() < deadline:
             self._write(request)
             info = self._await_hello(session, min(self._clock() + every, deadline))
             if info is not None:
                 self._begin(info)
                 return info
-            every = min(every * 1.5, _HELLO_AT_LEAST_EVERY)
+            every = every * 1.5 if self._quiet else min(every * 1.5, _HELLO_AT_LEAST_EVERY)
         raise LinkError(self._why_no_answer())
 
     def _new_session_id(self) -> int:

@@ -28,8 +28,9 @@ class Device:
         baud: int = 115_200,
         timeout: float = 10.0,
         board: str | None = None,
+        quiet: float = 0.0,
     ) -> None:
-        self.session = BoardSession(transport, baud=baud, timeout=timeout, board=board)
+        self.session = BoardSession(transport, baud=baud, timeout=timeout, board=board, quiet=quiet)
         self._inference = InferenceClient(self.session)
 
     @classmethod
@@ -41,19 +42,21 @@ class Device:
         timeout: float = 10.0,
         log: BinaryIO | None = None,
         board: str | None = None,
+        quiet: float = 0.0,
     ) -> Device:
         """Opens a serial port or `socket://host:port` and sends HELLO until the board answers.
 
         timeout: seconds without a sign of life until LinkError; ten times as long while the board
         shows signs of life but does not answer. log: file for a wire log. board: the name that the
-        board must report.
+        board must report. quiet: seconds of silence in which the board's boot loader starts the
+        program.
         """
         transport = open_transport(port, baud=baud, timeout=timeout)
         try:
             if activity.FRAMES.isEnabledFor(logging.DEBUG):
                 transport = FrameTrace(transport)
             logged = transport if log is None else WireLog(transport, log)
-            return cls(logged, baud=baud, timeout=timeout, board=board)
+            return cls(logged, baud=baud, timeout=timeout, board=board, quiet=quiet)
         except BaseException:
             transport.close()
             raise

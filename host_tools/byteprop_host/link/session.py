@@ -60,9 +60,10 @@ class BoardSession:
         baud: int = 115_200,
         timeout: float = 10.0,
         board: str | None = None,
+        quiet: float = 0.0,
     ) -> None:
-        """board: the name that the board must report."""
-        self.channel = Channel(transport, baud=baud, timeout=timeout)
+        """board: the name that the board must report. quiet: see Channel."""
+        self.channel = Channel(transport, baud=baud, timeout=timeout, quiet=quiet)
         self.sessions_lost = 0
         self._transport = transport
         self._board = board

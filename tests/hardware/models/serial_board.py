@@ -23,6 +23,8 @@ class SerialBoard(UsbDevice):
         self._spec = spec
         self._program: subprocess.Popen[bytes] | None = None
         self._holder = -1
+        self._dtr_is_low = False
+        self._resets = 0
 
     def configuration(self) -> bytes:
         return configuration(b"")
@@ -30,13 +32,20 @@ class SerialBoard(UsbDevice):
     def start(self, testbed: Testbed, folder: Path) -> None:
         """Plugs in the port and starts the program behind it."""
         name = self._spec["port"]
-        master = testbed.add_port(name, self)
+        master = testbed.add_port(name, self, self._on_dtr)
         port = Path(testbed.umockdev.get_root_dir()) / "dev" / name
         self._set_state(port)
         if "program" in self._spec:
             known = {"fd": str(master), "dump": str(self._dump(folder))}
             command = [part.format(**known) for part in self._spec["program"]]
             self._program = subprocess.Popen(command, pass_fds=[master])
+
+    def _on_dtr(self, is_raised: bool) -> None:
+        """A board restarts when the line is raised."""
+        if is_raised and self._dtr_is_low and self._program is not None:
+            self._resets += 1
+            self._program.send_signal(signal.SIGHUP)
+        self._dtr_is_low = not is_raised
 
     def _set_state(self, port: Path) -> None:
         state = self._spec.get("port_state")
@@ -55,4 +64,4 @@ class SerialBoard(UsbDevice):
             self._dump(folder).write_bytes(b"")
             return {"code": None}
         self._program.send_signal(signal.SIGTERM)
-        return {"code": self._program.wait(_END_SECONDS)}
+        return {"code": self._program.wait(_END_SECONDS), "resets": self._resets}
