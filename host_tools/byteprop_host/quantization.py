@@ -118,11 +118,11 @@ def _samples(
     network: FloatNetwork, data: Path, n: int | None, labels: Path | None, reading: Reading
 ) -> Samples:
     reading.check_used(data, labels)
-    loaded = reading.samples(data, n)
+    inputs = [network.graph.tensors[t] for t in network.graph.inputs]
+    loaded = reading.samples(data, n, inputs[0].shape[1:] if len(inputs) == 1 else None)
     answers = loaded if labels is None else reading.labels(labels, n)
     if answers.y is not None:
         check_lengths(data, len(loaded), labels or data, len(answers.y))
-    inputs = [network.graph.tensors[t] for t in network.graph.inputs]
     shapes = [(t.name, t.shape) for t in inputs]
     columns, notes = [], list(loaded.notes)
     for x, t in zip(inputs_of(shapes, loaded.x, data), inputs, strict=True):

@@ -281,7 +281,10 @@ WRONG = {
         gzip.compress(idx_bytes(np.zeros((50_000, 1000), np.uint8))),
         r"expected at most 16000000 bytes unpacked from \d+, got 50000000",
     ),
-    "unknown.bin": (b"hello", r"expected .npy, .npz, or IDX or .csv \(.gz\), got .* b'hello'"),
+    "unknown.bin": (
+        b"hello",
+        r"expected .npy, .npz, IDX or .csv \(.gz\), an image or .wav, got .* b'hello'",
+    ),
 }
 
 

@@ -336,7 +336,7 @@ def test_words_of_another_part_get_the_numbers_of_the_training(folder: Path) -> 
     ("options", "message"),
     [
         ("--data x.npy --header yes", "--header: expected a .csv, got x.npy"),
-        ("--data x.npy --split test", "--split: expected an .npz, got x.npy"),
+        ("--data x.npy --split test", "--split: expected an .npz or a folder, got x.npy"),
         ("--pixel-scale 1/255", "--pixel-scale: expected samples from a file, got no --data"),
         ("--integers real", "--integers: expected samples from a file, got no --data"),
         ("--labels x.npy", "--labels: expected --data with it"),

@@ -171,8 +171,9 @@ def add_samples(parser: argparse.ArgumentParser, *, required: bool = False) -> N
         "-d",
         type=Path,
         required=required,
-        metavar="FILE",
-        help="samples: .npy, .npz (x and y), IDX (.gz too) or .csv; docs/data.md has the rules"
+        metavar="PATH",
+        help="samples: .npy, .npz (x and y), IDX (.gz too), .csv, .txt, or a file or folder of "
+        "images or .wav, with a subfolder per class; docs/data.md has the rules"
         + ("" if required else " (default: generated ones)"),
     )
     parser.add_argument(
@@ -193,12 +194,31 @@ def add_samples(parser: argparse.ArgumentParser, *, required: bool = False) -> N
     parser.add_argument(
         "--split",
         choices=("train", "test", "val"),
-        help="part of an .npz that has several, such as x_train and x_test",
+        help="part of an .npz or folder that has several, such as x_train and x_test",
     )
     parser.add_argument(
         "--header",
         choices=("yes", "no"),
         help="whether the first line of a .csv has titles (default: inferred from the columns)",
+    )
+    parser.add_argument(
+        "--resize",
+        type=image_size,
+        metavar="HxW",
+        help="height and width to scale images to, for instance 28x28 (default: they must have the "
+        "model's)",
+    )
+    parser.add_argument(
+        "--window",
+        type=positive_int,
+        metavar="N",
+        help="values per sample of .wav files (default: as many as the model takes)",
+    )
+    parser.add_argument(
+        "--hop",
+        type=positive_int,
+        metavar="N",
+        help="values from one window of a .wav file to the next (default: the window)",
     )
 
 
@@ -229,6 +249,9 @@ def reading_from(args: argparse.Namespace) -> Reading:
         split=args.split,
         integers=args.integers,
         pixel_scale=args.pixel_scale,
+        resize=args.resize,
+        window=args.window,
+        hop=args.hop,
     )
 
 
@@ -291,6 +314,15 @@ def _fraction(text: str) -> float:
             f"expected a number above 0 and up to 1,000,000, such as 1/255, got {text}"
         )
     return value
+
+
+def image_size(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([1-9][0-9]{0,4})[xX*]([1-9][0-9]{0,4})", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(
+            f"expected height and width as 28x28, both from 1 to 99,999, got {text}"
+        )
+    return int(found[1]), int(found[2])
 
 
 def positive_seconds(text: str) -> float:

@@ -17,6 +17,7 @@ from byteprop.graph.boundary import Boundary
 from byteprop.graph.quantization import limits
 
 Array = npt.NDArray[Any]
+Shape = tuple[int, ...]
 
 PIXEL_SCALE = 1 / 255
 INTEGERS = ("codes", "pixels", "real")
@@ -30,16 +31,31 @@ class Reading:
 
     header: whether the first line of a .csv has titles. split: "train", "test" or "val" of an
     .npz with several parts. integers: "codes" of the model's input, "pixels" or "real" values.
-    pixel_scale: real value of 1 in the data; None: 1/255 for pixels.
+    pixel_scale: real value of 1 in the data; None: 1/255 for pixels. resize: (height, width) of
+    images. window, hop: of .wav files, in values per channel.
     """
 
     header: bool | None = None
     split: str | None = None
     integers: str | None = None
     pixel_scale: float | None = None
+    resize: tuple[int, int] | None = None
+    window: int | None = None
+    hop: int | None = None
 
-    def samples(self, path: Path, limit: int | None = None) -> Samples:
-        return load_samples(path, limit=limit, **self._options(path))
+    def samples(self, path: Path, limit: int | None = None, shape: Shape | None = None) -> Samples:
+        """shape: of the input of a model, which images and sound are read for."""
+        kind = kind_of(path)
+        images, wav = kind == "images", kind == "wav"
+        return load_samples(
+            path,
+            limit=limit,
+            sample_shape=shape if images or wav else None,
+            resize=self.resize if images else None,
+            window=self.window if wav else None,
+            hop=self.hop if wav else None,
+            **self._options(path),
+        )
 
     def labels(self, path: Path, limit: int | None = None) -> Labels:
         return load_labels(path, limit=limit, **self._options(path))
@@ -53,14 +69,20 @@ class Reading:
             raise ArgumentError(f"{option}: expected samples from a file, got no --data")
         if self.header is not None and "csv" not in kinds:
             raise ArgumentError(f"--header: expected a .csv, got {given}")
-        if self.split is not None and "npz" not in kinds:
-            raise ArgumentError(f"--split: expected an .npz, got {given}")
+        has_folder = any(p is not None and p.is_dir() for p in paths)
+        if self.split is not None and "npz" not in kinds and not has_folder:
+            raise ArgumentError(f"--split: expected an .npz or a folder, got {given}")
+        if self.resize is not None and "images" not in kinds:
+            raise ArgumentError(f"--resize: expected images, got {given}")
+        for option, value in (("--window", self.window), ("--hop", self.hop)):
+            if value is not None and "wav" not in kinds:
+                raise ArgumentError(f"{option}: expected .wav files, got {given}")
 
     def _options(self, path: Path) -> dict[str, Any]:
         kind = kind_of(path)
         return {
             "header": self.header if kind == "csv" else None,
-            "split": self.split if kind == "npz" else None,
+            "split": self.split if kind == "npz" or path.is_dir() else None,
         }
 
 

@@ -109,7 +109,8 @@ def from_file(
     """The first `n` samples of a data file (all when None)."""
     reading = reading or Reading()
     reading.check_used(data, labels)
-    loaded = reading.samples(data, n)
+    shapes = [graph.tensors[i].shape[1:] for i in graph.inputs]
+    loaded = reading.samples(data, n, shapes[0] if len(shapes) == 1 else None)
     answers = loaded if labels is None else reading.labels(labels, n)
     if answers.y is not None:
         check_lengths(data, len(loaded), labels or data, len(answers.y))

@@ -15,7 +15,7 @@ from byteprop.data import has_split
 from byteprop.data.words import mapping_text, shown
 from byteprop.errors import ArgumentError
 from byteprop.training.draws import SPLIT_STREAM, permutation
-from byteprop_host.data.reading import Reading, labels_note
+from byteprop_host.data.reading import Reading, Shape, labels_note
 from byteprop_host.data.samples import check_lengths
 
 Array = npt.NDArray[Any]
@@ -26,8 +26,8 @@ _ENOUGH_TO_SPLIT = 100
 _USUAL_SHARE = 0.1
 
 _NO_LABELS = (
-    "give an .npz with x and y, a .csv with a column titled label, y, class or target, or --labels "
-    "FILE"
+    "give an .npz with x and y, a .csv with a column titled label, y, class or target, a folder "
+    "with a subfolder per class, or --labels FILE"
 )
 
 
@@ -84,14 +84,15 @@ class Sources:
     reading: Reading = field(default_factory=Reading)
 
 
-def load_parts(sources: Sources, *, seed: int) -> Parts:
-    """Reads the files and divides the samples, at random by `seed`."""
+def load_parts(sources: Sources, *, seed: int, shape: Shape | None = None) -> Parts:
+    """Reads the files and divides the samples, at random by `seed`. shape: of the input of the
+    model, which images and sound are read for."""
     reading = sources.reading
     reading.check_used(sources.data, sources.labels, sources.validation, sources.test)
-    x, y, classes, notes = _load(sources.data, sources.labels, sources.limit, reading)
+    x, y, classes, notes = _load(sources.data, sources.labels, sources.limit, reading, shape)
     given = [
-        _from_file("validation", sources.validation, reading, "val", classes),
-        _from_file("test", sources.test, reading, "test", classes),
+        _from_file("validation", sources.validation, reading, "val", classes, shape),
+        _from_file("test", sources.test, reading, "test", classes, shape),
     ]
     for part in given:
         if part is not None and part.x.shape[1] != x.shape[1]:
@@ -129,9 +130,9 @@ def load_parts(sources: Sources, *, seed: int) -> Parts:
 
 
 def _load(
-    data: Path, labels: Path | None, limit: int | None, reading: Reading
+    data: Path, labels: Path | None, limit: int | None, reading: Reading, shape: Shape | None
 ) -> tuple[Array, Array, Classes, tuple[str, ...]]:
-    samples = reading.samples(data, limit)
+    samples = reading.samples(data, limit, shape)
     answers = samples if labels is None else reading.labels(labels, limit)
     x, y = samples.x, answers.y
     if y is None:
@@ -146,14 +147,19 @@ def _load(
 
 
 def _from_file(
-    name: str, path: Path | None, reading: Reading, split: str, classes: Classes
+    name: str,
+    path: Path | None,
+    reading: Reading,
+    split: str,
+    classes: Classes,
+    shape: Shape | None,
 ) -> RawPart | None:
     """A part from a separate file: of an .npz with several parts, the one of that name; words are
     numbered as those of the training set."""
     if path is None:
         return None
     its_own = replace(reading, split=split) if has_split(path, split) else reading
-    x, y, names, _ = _load(path, None, None, its_own)
+    x, y, names, _ = _load(path, None, None, its_own, shape)
     if names != classes:
         y = _renumbered(y, names, classes, path)
     return RawPart(name, x, y, str(path))

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import byteprop
+from byteprop.data import FOLDER_KINDS, kind_of
 from byteprop.errors import ArgumentError
 from byteprop.graph import Graph
 from byteprop.training import checkpoint
@@ -177,7 +178,9 @@ class _Job:
     @staticmethod
     def prepare(options: Options, board: Board) -> _Job:
         seed = options.training.seed
-        parts = load_parts(options.sources, seed=seed)
+        takes_shape = kind_of(options.sources.data) in FOLDER_KINDS
+        shape = options.subject.sample_shape() if takes_shape else None
+        parts = load_parts(options.sources, seed=seed, shape=shape)
         model, parts = make_model(options.subject, parts, options.sources.reading, seed=seed)
         encoded = {p.name: encode_part(model, p) for p in parts.all}
         settings = fitting.settings_of(

@@ -49,6 +49,14 @@ class Subject:
     def name(self) -> str:
         return str(self.file) if self.file is not None else f"{self.net} from random weights"
 
+    def sample_shape(self) -> tuple[int, ...] | None:
+        """Of the input; None where it is not one, or not known."""
+        if self.file is not None:
+            graph = byteprop.load(self.file, keep_dead_channels=self.keep_dead_channels).graph
+            return graph.tensors[graph.inputs[0]].shape[1:] if len(graph.inputs) == 1 else None
+        first = re.match(r"\d{1,9}(?=-)", self.net or "")
+        return None if first is None else (int(first[0]),)
+
 
 @dataclass(frozen=True)
 class Encoded:

@@ -1,4 +1,5 @@
-"""Samples and labels from files: .npy, .npz, IDX and text (.csv), the last two also as .gz.
+"""Samples and labels from files: .npy, .npz, IDX and text (.csv), the last two also as .gz; images
+and .wav files, alone or in folders with a subfolder per class.
 
 Nothing is unpickled, and memory follows what a file really holds, not what it claims; docs/data.md
 has the formats and the limits. What a file is, is recognised by its first bytes; text by its name.
@@ -21,7 +22,9 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from byteprop.data import images, wav
 from byteprop.data.csv import Table, read_csv
+from byteprop.data.folders import first_suffix, parts_of
 from byteprop.data.npz import (
     MAX_BYTES,
     NUMBERS,
@@ -33,13 +36,12 @@ from byteprop.data.npz import (
     read_exactly,
     read_npy,
 )
+from byteprop.data.splits import SPLIT_WORDS, SPLITS, choice_text
 from byteprop.data.words import numbered
 from byteprop.errors import ArgumentError, DataError
 
 PathLike = str | os.PathLike[str]
 Array = npt.NDArray[Any]
-
-SPLITS = ("train", "test", "val")
 
 _NPY_MAGIC = b"\x93NUMPY"
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -49,16 +51,10 @@ _SAMPLE_WORDS = frozenset(
     ("x", "image", "images", "data", "input", "inputs", "feature", "features", "sample", "samples")
 )
 _LABEL_WORDS = frozenset(("y", "label", "labels", "target", "targets", "class", "classes"))
-_SPLIT_WORDS = {
-    "train": "train",
-    "training": "train",
-    "test": "test",
-    "testing": "test",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-}
 _KEYS_WANTED = "x and y, images and labels, or data and target, each also with _train, _test, _val"
+# Of single files too.
+FOLDER_KINDS = ("images", "wav")
+_KIND_TEXTS = {"images": "images", "wav": ".wav files"}
 _IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _MAX_IDX_DIMS = 8
 _PIXELS_OF_AN_IMAGE = 64  # the least that is taken for one
@@ -95,8 +91,12 @@ def load_samples(
     limit: int | None = None,
     header: bool | None = None,
     split: str | None = None,
+    sample_shape: tuple[int, ...] | None = None,
+    resize: tuple[int, int] | None = None,
+    window: int | None = None,
+    hop: int | None = None,
 ) -> Samples:
-    """The first `limit` samples of a file (all when None).
+    """The first `limit` samples of a file or folder (all when None).
 
     .npy: samples. .npz: arrays by name: x and y, images and labels, or data and target, also as
     x_train and y_train and so on; split: "train", "test" or "val" chooses. IDX: `...images...`
@@ -104,11 +104,25 @@ def load_samples(
     target has the labels, or else the only column of words. header: whether the first line of a
     .csv holds titles; None: judged by the columns.
 
+    Images (.png, .jpg, .bmp, .gif, .ppm, .webp) and .wav files: one file, or a folder. Its
+    subfolders are classes, in sorted order; samples are of one class in turn after the other, so
+    that the first ones are of all classes. Subfolders train, test and val are parts, for `split`.
+    Images: uint8, [N, height, width] if all are grey, else [N, height, width, 3]; resize: (height,
+    width), where sizes differ. Sound: PCM of 16 bits as float32 in -1..1, [N, window], or [N,
+    window, channels]; window, hop: values per window, and from window to window. sample_shape: what
+    a model takes of images and sound, instead: it decides between grey and colour, and the window.
+
     dtype of x: as in the file; of a .csv, float32, or where every value is written as an integer,
     an integer dtype: uint8 for images (64 values or more in 0..255, some above 127), else int32 or
     int64. DataError says what is wrong with a file, and where.
     """
     source, kind = _checked(path, limit, header, split)
+    _check_options(source, kind, resize, window, hop)
+    if kind in FOLDER_KINDS:
+        return _load_folder(
+            source, kind, limit=limit, split=split, sample_shape=sample_shape, resize=resize,
+            window=window, hop=hop,
+        )  # fmt: skip
     if kind == "csv":
         samples = _samples_of_table(source, read_csv(source, limit=limit, header=header))
     elif kind == "npz":
@@ -138,6 +152,8 @@ def load_labels(
     of numbers per sample. .npz: the only array, or the one with such a name.
     """
     source, kind = _checked(path, limit, header, split)
+    if kind in FOLDER_KINDS:
+        raise DataError(f"{source}: expected a file of labels, got {_KIND_TEXTS[kind]}")
     if kind == "csv":
         table = read_csv(source, limit=limit, header=header, only_labels=True)
         if table.y is None:
@@ -155,10 +171,13 @@ def load_labels(
 
 
 def kind_of(path: PathLike) -> str:
-    """ "npy", "npz", "idx" or "csv"; DataError for anything else."""
+    """ "npy", "npz", "idx", "csv", "images" or "wav"; DataError for anything else. That of a folder
+    is the kind of its first file."""
     source = Path(path)
+    if source.is_dir():
+        return _kind_of_folder(source)
     with source.open("rb") as file:
-        head = file.read(8)
+        head = file.read(12)
     if head.startswith(_NPY_MAGIC):
         return "npy"
     if head.startswith(_ZIP_MAGIC):
@@ -167,15 +186,33 @@ def kind_of(path: PathLike) -> str:
     named = source.with_suffix("") if is_gzip else source
     if named.suffix.lower() in _TEXT_SUFFIXES:
         return "csv"
+    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
+        return "wav"
+    if head.startswith(images.MAGIC) or (head[:4] == b"RIFF" and head[8:] == b"WEBP"):
+        return "images"
     if is_gzip or _looks_like_idx(head):
         return "idx"
     raise DataError(
-        f"{source}: expected .npy, .npz, or IDX or .csv (.gz), got a file that begins with {head!r}"
+        f"{source}: expected .npy, .npz, IDX or .csv (.gz), an image or .wav, got a file that "
+        f"begins with {head[:8]!r}"
     )
 
 
+def _kind_of_folder(folder: Path) -> str:
+    suffix = first_suffix(folder, images.SUFFIXES + wav.SUFFIXES)
+    if suffix is None:
+        raise DataError(
+            f"{folder}: expected a folder of images ({', '.join(images.SUFFIXES)}) or of .wav "
+            "files, got none of them"
+        )
+    return "wav" if suffix in wav.SUFFIXES else "images"
+
+
 def has_split(path: PathLike, split: str) -> bool:
-    """Whether a file is an .npz with several parts, one of them this."""
+    """Whether a path is an .npz or a folder with several parts, one of them this."""
+    if Path(path).is_dir():
+        folders = parts_of(Path(path))
+        return len(folders) > 1 and split in folders
     if kind_of(path) != "npz":
         return False
     with open_npz(path) as file:
@@ -202,9 +239,39 @@ def _checked(
     kind = kind_of(source)
     if header is not None and kind != "csv":
         raise ArgumentError(f"header: expected a .csv, got {source}")
-    if split is not None and kind != "npz":
-        raise ArgumentError(f"split: expected an .npz with parts, got {source}")
+    if split is not None and not (kind == "npz" or source.is_dir()):
+        raise ArgumentError(f"split: expected an .npz or a folder with parts, got {source}")
     return source, kind
+
+
+def _check_options(
+    source: Path, kind: str, resize: tuple[int, int] | None, window: int | None, hop: int | None
+) -> None:
+    given = [("resize", resize, "images"), ("window", window, "wav"), ("hop", hop, "wav")]
+    for name, option, its_kind in given:
+        if option is not None and kind != its_kind:
+            raise ArgumentError(f"{name}: expected {_KIND_TEXTS[its_kind]}, got {source}")
+        sizes = option if isinstance(option, tuple) else () if option is None else (option,)
+        if any(not isinstance(n, int) or not 1 <= n < 1 << 31 for n in sizes):
+            raise ArgumentError(f"{name}: expected numbers of at least 1, got {option}")
+    if resize is not None and len(resize) != 2:
+        raise ArgumentError(f"resize: expected (height, width), got {resize}")
+
+
+def _load_folder(
+    source: Path,
+    kind: str,
+    *,
+    resize: tuple[int, int] | None,
+    window: int | None,
+    hop: int | None,
+    **options: Any,
+) -> Samples:
+    if kind == "images":
+        found: images.Images | wav.Sounds = images.read_images(source, resize=resize, **options)
+    else:
+        found = wav.read_wavs(source, window=window, hop=hop, **options)
+    return Samples(found.x, found.y, found.classes, found.notes)
 
 
 def _samples_of_table(source: Path, table: Table) -> Samples:
@@ -301,11 +368,9 @@ def _choose_split(
             raise DataError(f"{path}: expected arrays of the part {split!r}, got {keys_text(keys)}")
         return split
     if len(parts) > 1:
-        *first, last = (p for p in SPLITS if p in parts)
-        names = f"{', '.join(first)} or {last}" if first else last
         raise DataError(
-            f"{path}: expected one set of samples, got {keys_text(keys)}; --split {names} chooses "
-            "(split= in Python)"
+            f"{path}: expected one set of samples, got {keys_text(keys)}; {choice_text(parts)} "
+            "chooses (split= in Python)"
         )
     return parts[0]
 
@@ -323,10 +388,10 @@ def _by_split(keys: Sequence[str], role: str) -> dict[str, list[str]]:
 def _role(key: str) -> tuple[str, str]:
     """("x" or "y", part) as in `x_train`, `testImages`, `ytest`; ("", "") for other names."""
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key)
-    parted = re.sub(rf"^([xy])({'|'.join(_SPLIT_WORDS)})$", r"\1_\2", parted, flags=re.I)
+    parted = re.sub(rf"^([xy])({'|'.join(SPLIT_WORDS)})$", r"\1_\2", parted, flags=re.I)
     words = [w for w in re.split(r"[^a-z0-9]+", parted.lower()) if w]
-    parts = [_SPLIT_WORDS[w] for w in words if w in _SPLIT_WORDS]
-    names = [w for w in words if w not in _SPLIT_WORDS]
+    parts = [SPLIT_WORDS[w] for w in words if w in SPLIT_WORDS]
+    names = [w for w in words if w not in SPLIT_WORDS]
     if len(names) != 1 or len(parts) > 1:
         return "", ""
     role = "x" if names[0] in _SAMPLE_WORDS else "y" if names[0] in _LABEL_WORDS else ""
