@@ -11,6 +11,7 @@ pytest.importorskip("unicorn", reason="emulates the chips")
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import test_avrdude
 import test_debug_probes
+import test_dfu
 import test_pico
 from byteprop_host.boards.board import Board, all_boards
 from models.plain import BOARDS as STRICT_MODELS
@@ -19,6 +20,7 @@ EMULATORS = ("qemu", "simavr")
 STRICT = {*STRICT_MODELS, *test_pico.STRICT_HOST}
 TOOLS = {
     *test_debug_probes.TOOLS,
+    (test_dfu.BOARD, "dfu-util"),
     *((board, "avrdude") for board in test_avrdude.BOARDS),
     *((board, "uf2") for board in test_pico.BOARDS),
 }

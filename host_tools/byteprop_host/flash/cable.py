@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from byteprop_host.boards.board import Board
 from byteprop_host.boards.runner import Runner
@@ -28,6 +29,8 @@ _PORT_SECONDS = 10.0  # until the program's own USB port appears
 
 # Remedies that several tools share.
 ANOTHER_CHIP = "this is another chip than expected: is --board right?"
+UNPLUGGED = "the board was unplugged: plug it in and write again"
+TIMED_OUT = "unplug the board, plug it in and try again; --timeout gives it longer"
 NO_USB_PERMISSION = "no permission: `byteprop boards --udev` mends it"
 
 
@@ -103,7 +106,8 @@ class CableRunner:
     def check_written(self, said: str, firmware: Firmware) -> None:
         """Raises FlashError unless the tool said that it wrote the firmware."""
         if not re.search(self.done, said):
-            raise self._failed("ended without saying that it wrote the firmware", said)
+            what = "ended without saying that it wrote the firmware"
+            raise self._failed(what, self._remedy(said), said)
 
     # ---- the interface ----
 
@@ -133,17 +137,25 @@ class CableRunner:
         return find_probe(self.board, self.runner, way)
 
     def write(self, firmware: Firmware, way: Way, plan: FlashCommands, timeout: float) -> None:
-        self.check_written(self.run(plan, timeout), firmware)
+        self.check_written(self.run(plan, way, timeout), firmware)
 
     def reset(self, way: Way, timeout: float) -> None:
-        self.run(self._commands(self.reset_commands(self.find_probe(way))), timeout)
+        exact = self.find_probe(way)
+        self.run(self._commands(self.reset_commands(exact)), exact, timeout)
 
     def erase(self, way: Way, timeout: float) -> None:
-        commands = self.erase_commands(self.find_probe(way))
-        self.run(self._commands(commands), max(timeout, self.seconds))
+        exact = self.find_probe(way)
+        commands = self.erase_commands(exact)
+        self.run(self._commands(commands), exact, max(timeout, self.seconds))
 
-    def run(self, plan: FlashCommands, timeout: float) -> str:
+    def is_there(self, way: Way) -> bool:
+        """Whether the device that it writes through is plugged in, as far as that can be seen."""
+        devices = usb_devices(self.runner.probes)
+        return any(way.probe in (None, device.serial) for device in devices)
+
+    def run(self, plan: FlashCommands, way: Way, timeout: float) -> str:
         """Runs the commands of a plan; each may take `timeout` seconds. Returns what they said."""
+        was_there = self.is_there(way)
         said = []
         for command in plan.commands:
             try:
@@ -151,13 +163,18 @@ class CableRunner:
             except FileNotFoundError:
                 raise self._missing() from None
             except OSError as error:
-                raise self._failed(f"cannot be started: {error.strerror}", "", plan) from None
+                what = f"cannot be started: {error.strerror}"
+                raise self._failed(what, self.runner.install, "", plan) from None
             except subprocess.TimeoutExpired:
-                raise self._failed(f"timed out after {timeout:g} s", "", plan) from None
+                what = f"timed out after {timeout:g} s"
+                remedy = UNPLUGGED if was_there and not self.is_there(way) else TIMED_OUT
+                raise self._failed(what, remedy, "", plan) from None
             output = done.stdout + done.stderr
             if done.returncode:
+                is_gone = was_there and not self.is_there(way)
+                remedy = UNPLUGGED if is_gone else self._remedy(output)
                 quoted = done.stderr if done.stderr.strip() else done.stdout
-                raise self._failed(f"ended with code {done.returncode}", quoted, plan, output)
+                raise self._failed(f"ended with code {done.returncode}", remedy, quoted, plan)
             said.append(output)
         return "".join(said)
 
@@ -170,11 +187,11 @@ class CableRunner:
         )
 
     def _failed(
-        self, what: str, said: str, plan: FlashCommands | None = None, searched: str = ""
+        self, what: str, remedy: str, said: str, plan: FlashCommands | None = None
     ) -> FlashError:
         last = "\n".join(said.strip().splitlines()[-_LAST_LINES:])
         return FlashError(
-            f"{self.board.name}: {self.name} {what}; {self._remedy(searched or said)}"
+            f"{self.board.name}: {self.name} {what}; {remedy}"
             + (f"\n{last}" if last else "")
             + (f"\nthe command was: {plan.text()}" if plan else "")
         )
@@ -192,6 +209,9 @@ class PortRunner(CableRunner):
 
     def find_probe(self, way: Way) -> Way:
         return Way(data_port(self.board, way, 0.0), way.probe)
+
+    def is_there(self, way: Way) -> bool:
+        return way.port is not None and Path(way.port).exists()
 
 
 def needs_port(runner: CableRunner, way: Way) -> str:

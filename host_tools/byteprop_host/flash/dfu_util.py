@@ -8,7 +8,13 @@ from byteprop_host.boards.board import Board
 from byteprop_host.boards.runner import DfuUtil
 from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash.base import Way
-from byteprop_host.flash.cable import NO_USB_PERMISSION, CableRunner, Symptom
+from byteprop_host.flash.cable import (
+    ANOTHER_CHIP,
+    NO_USB_PERMISSION,
+    UNPLUGGED,
+    CableRunner,
+    Symptom,
+)
 from byteprop_host.flash.probes import wait_for_probe
 from byteprop_host.flash.touch import restart_into_boot_loader
 from byteprop_host.flash.usb import usb_devices
@@ -25,12 +31,9 @@ class DfuUtilRunner(CableRunner):
             "no boot loader found: press reset twice, or hold the board's BOOT button while you "
             "plug it in",
         ),
-        Symptom(
-            r"Cannot open DFU device|LIBUSB_ERROR_ACCESS",
-            NO_USB_PERMISSION,
-        ),
-        Symptom(r"Last page at .* is not writeable|errADDRESS|errTARGET", "is --board right?"),
-        Symptom(r"LIBUSB_ERROR_(NO_DEVICE|IO|PIPE)", "the board was unplugged: write again"),
+        Symptom(r"Cannot open DFU device|LIBUSB_ERROR_ACCESS", NO_USB_PERMISSION),
+        Symptom(r"Last page at .* is not writeable|errADDRESS|errTARGET", ANOTHER_CHIP),
+        Symptom(r"LIBUSB_ERROR_(NO_DEVICE|IO|PIPE)", UNPLUGGED),
     )
 
     def __init__(self, board: Board, runner: DfuUtil) -> None:

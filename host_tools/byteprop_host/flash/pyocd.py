@@ -9,7 +9,7 @@ from byteprop_host.boards.board import Board
 from byteprop_host.boards.runner import Pyocd
 from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash.base import Way
-from byteprop_host.flash.cable import NO_USB_PERMISSION, CableRunner, Symptom
+from byteprop_host.flash.cable import ANOTHER_CHIP, NO_USB_PERMISSION, CableRunner, Symptom
 
 
 class PyocdRunner(CableRunner):
@@ -53,9 +53,7 @@ class PyocdRunner(CableRunner):
         written = sum(map(int, found.groups())) if found else 0
         if written < firmware.flash_bytes:
             raise self._failed(
-                f"wrote {written:,} of {firmware.flash_bytes:,} bytes; the firmware does not suit "
-                "the chip",
-                said,
+                f"wrote {written:,} of {firmware.flash_bytes:,} bytes", ANOTHER_CHIP, said
             )
 
     def _call(self, verb: str, way: Way, *args: str) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from .chip import Chip, FlashController, rom_table
 from .debug_port import DebugPort
-from .peripheral import Fixed
-from .stm32_usart import stm32f4_line
+from .peripheral import Fixed, Peripheral
+from .stm32_usart import stm32f4_line, stm32f4_line_1
+from .uart import StrictUart
 
 _SECTORS = (16,) * 4 + (64,) + (128,) * 7  # KB
 _LOCK, _START = 0x80000000, 0x00010000
@@ -46,14 +47,27 @@ class FlashF4(FlashController):
         if value & 4:
             self.erase_all()
         elif value & 2:
-            number = value >> 3 & 0xF
-            begin = self.flash_base + 1024 * sum(_SECTORS[:number])
-            self.erase(begin, 1024 * _SECTORS[number])
+            self.erase(*self._sector(value >> 3 & 0xF))
+
+    def _sector(self, number: int) -> tuple[int, int]:
+        return self.flash_base + 1024 * sum(_SECTORS[:number]), 1024 * _SECTORS[number]
+
+    def sector(self, address: int) -> tuple[int, int]:
+        """Beginning and size of the sector that has the address."""
+        numbers = range(len(_SECTORS))
+        return next(s for n in numbers if address < sum(s := self._sector(n)))
+
+    def unlock(self) -> None:
+        """As a program does it with the keys."""
+        self.registers[self.CR] = 1
 
 
-def _stm32f4(idcode: int, flash_kb: int, ram_kb: int, tx: int, rx: int) -> DebugPort:
+_Line = tuple[StrictUart, list[Peripheral]]
+
+
+def _stm32f4(idcode: int, flash_kb: int, ram_kb: int, on: _Line) -> DebugPort:
     flash = FlashF4(flash_kb * 1024)
-    uart, line = stm32f4_line(tx, rx)
+    uart, line = on
     chip = Chip(
         "cortex-m4",
         flash,
@@ -71,8 +85,13 @@ def _stm32f4(idcode: int, flash_kb: int, ram_kb: int, tx: int, rx: int) -> Debug
 
 
 def stm32f446() -> DebugPort:
-    return _stm32f4(0x10006421, 512, 128, 2, 3)
+    return _stm32f4(0x10006421, 512, 128, stm32f4_line(2, 3))
 
 
 def stm32f407() -> DebugPort:
-    return _stm32f4(0x10076413, 1024, 128, 2, 3)
+    return _stm32f4(0x10076413, 1024, 128, stm32f4_line(2, 3))
+
+
+def stm32f405() -> DebugPort:
+    """With USART1 at PA9 and PA10."""
+    return _stm32f4(0x10076413, 1024, 128, stm32f4_line_1())

@@ -38,6 +38,7 @@ class UsbDevice:
         self.number = number
         self.strings = ("", *names, *more)
         self.is_plugged = True
+        self.on_unplugged: Callable[[], None] = lambda: None
         self.transfers_until_unplugged: int | None = None
         self._done: list[Any] = []
         self._waiting: list[tuple[Any, Any, int]] = []
@@ -142,6 +143,7 @@ class UsbDevice:
             self.transfers_until_unplugged -= 1
             if self.transfers_until_unplugged <= 0:
                 self.is_plugged = False
+                self.on_unplugged()
                 client.complete(-1, errno.ENODEV)
                 return
         urb = client.get_arg().resolve(0, 56)
