@@ -30,6 +30,7 @@ typedef struct {
     total_t copies;  /* end of the copies taken so far */
     total_t scratch; /* end of the scratch taken so far */
     uint16_t widest; /* outputs of a layer */
+    uint16_t n_features; /* inputs of the first layer */
 } walk_t;
 
 typedef struct {
@@ -171,7 +172,8 @@ static bp_status_t check_config(const bp_train_config_t *config) {
     const int in_flash = (config->flags & BP_TRAIN_IN_FLASH) != 0;
     if ((in_flash && (!BP_TRAIN_HAS_FROZEN_PART || config->window != 0)) ||
         (!BP_TRAIN_HAS_BATCHES && (config->batch > 1 || config->momentum_shift != 0)) ||
-        (!BP_TRAIN_HAS_RESCALING && config->window != 0)) {
+        (!BP_TRAIN_HAS_RESCALING && config->window != 0) ||
+        (config->kept != 0 && (!BP_TRAIN_HAS_KEPT || config->window != 0))) {
         return BP_E_UNSUPPORTED;
     }
     return config->batch >= 1 && (config->flags & ~known) == 0 &&
@@ -245,6 +247,7 @@ static bp_status_t walk_layer(bp_train_t *t, walk_t *walk, bp_train_layer_t *lay
     place_copy(walk, layer);
     place_scratch(&walk->scratch, layer);
     walk->widest = layer->n_out > walk->widest ? layer->n_out : walk->widest;
+    walk->n_features = index == 0 ? layer->n_in : walk->n_features;
     ++walk->n_layers;
     return BP_OK;
 }
@@ -263,9 +266,14 @@ static bp_status_t walk_layers(bp_train_t *t, walk_t *walk, bp_train_layer_t *la
     return BP_OK;
 }
 
-static void place_shared_scratch(bp_train_t *t, walk_t *walk) {
+static void place_shared(bp_train_t *t, walk_t *walk) {
     if (walk->n_layers > 1) {
         t->backward = take(&walk->scratch, (total_t)4 * walk->widest);
+    }
+    t->kept = 0;
+    if (BP_TRAIN_HAS_KEPT && walk->config->kept != 0) {
+        t->kept = take(&walk->state, (total_t)bp_train_kept_bytes(walk->config, walk->n_features));
+        t->means = take(&walk->scratch, (total_t)2 * sizeof(int32_t) * walk->n_features);
     }
 }
 
@@ -283,7 +291,7 @@ static bp_status_t lay_out(bp_train_t *t, walk_t *walk, const bp_model_t *model,
     t->lowest = BP_TRAIN_NONE;
     t->softmax_op = BP_TRAIN_NONE;
     BP_TRY(walk_layers(t, walk, layers));
-    place_shared_scratch(t, walk);
+    place_shared(t, walk);
     return BP_OK;
 }
 
@@ -303,6 +311,10 @@ bp_status_t bp_train_plan_memory(bp_train_t *t, uint16_t *op, const bp_model_t *
     const bp_status_t status = lay_out(t, &walk, model, config, &none, NULL);
     *op = walk.op;
     BP_TRY(status);
+    if (config->kept != 0 && !bp_train_has_classes(t)) {
+        *op = (uint16_t)(model->n_ops - 1);
+        return BP_E_UNSUPPORTED;
+    }
     BP_TRY(check_image(t, model, config));
     const uint32_t records = walk.n_layers * (uint32_t)sizeof(bp_train_layer_t);
     const total_t state = walk.state + walk.copies;

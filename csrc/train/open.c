@@ -85,6 +85,9 @@ bp_status_t bp_train_resume(bp_train_t *t) {
         (head->window_steps != 0 && head->window_steps >= t->config.window)) {
         return BP_E_ARG;
     }
+    if (BP_TRAIN_HAS_KEPT && t->kept != 0 && !bp_train_kept_is_valid(t)) {
+        return BP_E_ARG;
+    }
     for (uint16_t l = 0; l < t->n_layers; ++l) {
         const bp_train_layer_t *layer = bp_train_layer(t, l);
         BP_TRY(check_state(t, layer));

@@ -114,11 +114,11 @@ static void learn_layers(const bp_train_t *t, const int8_t *x, bp_real_t unit, b
     }
 }
 
-bp_status_t bp_train_sample(bp_train_t *t, bp_train_result_t *result, const uint8_t *x,
-                            uint16_t label, const int32_t *target, uint32_t lr_q24) {
+bp_status_t bp_train_learn_features(bp_train_t *t, bp_train_result_t *result,
+                                    const int8_t *features, uint16_t label, const int32_t *target,
+                                    uint32_t lr_q24) {
     bp_train_head_t *head = bp_train_head(t);
     bp_real_t unit;
-    const int8_t *features = bp_train_features(t, x);
     BP_TRY(forward_and_loss(t, result, &unit, features, label, target, 1));
     if (t->config.momentum_shift != 0 && head->batch_fill == 0) {
         decay_velocities(t);
@@ -130,6 +130,11 @@ bp_status_t bp_train_sample(bp_train_t *t, bp_train_result_t *result, const uint
         finish_step(t);
     }
     return BP_OK;
+}
+
+bp_status_t bp_train_sample(bp_train_t *t, bp_train_result_t *result, const uint8_t *x,
+                            uint16_t label, const int32_t *target, uint32_t lr_q24) {
+    return bp_train_learn_features(t, result, bp_train_features(t, x), label, target, lr_q24);
 }
 
 void bp_train_flush(bp_train_t *t) {

@@ -19,7 +19,8 @@ enum {
     BP_TRAIN_HAS_FROZEN_PART = !BP_TRAIN_ONE_LAYER,
     BP_TRAIN_HAS_QUANTIZE = !BP_TRAIN_ONE_LAYER, /* of the model's output */
     BP_TRAIN_HAS_BATCHES = !BP_TRAIN_ONE_LAYER,  /* and momentum */
-    BP_TRAIN_HAS_RESCALING = !BP_TRAIN_ONE_LAYER
+    BP_TRAIN_HAS_RESCALING = !BP_TRAIN_ONE_LAYER,
+    BP_TRAIN_HAS_KEPT = !BP_TRAIN_ONE_LAYER /* features, to learn from them again */
 };
 
 #define BP_TRAIN_NONE 0xFFFF /* an int of 16 bits could not be an enumerator of it */
@@ -92,6 +93,8 @@ struct bp_train {
     uint32_t layers;   /* in memory: bp_train_layer_t [n_layers] */
     uint32_t backward; /* in memory: int32 [widest layer], scaled errors; 0: one layer needs none */
     uint32_t memory_bytes;
+    uint32_t kept;  /* in memory, state: features that are kept; 0: none */
+    uint32_t means; /* in memory: int32 [2][n_in], to imprint a row; there when features are kept */
     uint32_t copies;
     uint32_t state_bytes; /* with the copies at its end */
     uint16_t first_op;    /* the ops before it are the frozen part */
@@ -174,6 +177,24 @@ bp_status_t bp_train_find_frozen(bp_train_t *t, uint16_t *op, const bp_model_t *
 /* What the first layer reads, for a sample; x as in bp_train_sample. */
 const int8_t *bp_train_features(const bp_train_t *t, const uint8_t *x);
 
+/* ---- classes.c ---- */
+
+/* The bias, in 1/256, of a row that is not in use; its weights are 0. */
+#define BP_UNUSED_BIAS (-BP_MASTER_LIMIT)
+/* Row j of the last layer is a class. */
+int bp_train_is_used(const bp_train_t *t, uint16_t j);
+
+/* ---- kept.c: features that are kept ---- */
+
+/* Bytes of state for them. */
+uint64_t bp_train_kept_bytes(const bp_train_config_t *config, uint16_t n_in);
+/* Whether labels that may come from outside are those of classes. */
+int bp_train_kept_is_valid(const bp_train_t *t);
+/* The features of an entry, and its label; NULL if it is free. */
+const int8_t *bp_train_kept(const bp_train_t *t, uint32_t entry, uint16_t *label);
+/* Drops all that is kept of a class. */
+void bp_train_forget(const bp_train_t *t, uint16_t label);
+
 /* ---- flash.c: the image stays in flash ---- */
 
 /* Fills the copies of weights and biases from the image. */
@@ -213,6 +234,11 @@ bp_real_t bp_tensor_scale(const bp_train_t *t, uint16_t tensor);
 bp_real_t bp_weight_scale(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j);
 
 /* ---- the steps of one sample, in order. training: 0 changes no state ---- */
+
+/* sample.c: learns from what the first trained layer reads of a sample. */
+bp_status_t bp_train_learn_features(bp_train_t *t, bp_train_result_t *result,
+                                    const int8_t *features, uint16_t label, const int32_t *target,
+                                    uint32_t lr_q24);
 
 /* sample.c: a layer as inference computes it. */
 void bp_train_run_layer(const bp_train_t *t, const bp_train_layer_t *layer, int8_t *y,

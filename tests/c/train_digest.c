@@ -6,6 +6,11 @@
 #include "train/state.h"
 #include "train_image.h"
 
+/* 0 leaves out what keeps features: QEMU's AVR does not run programs of more than 64 KB. */
+#ifndef DIGEST_KEPT
+#define DIGEST_KEPT 1
+#endif
+
 enum { SAMPLES = 24, PATTERNS = 6, MAX_INPUTS = 64, MAX_OUTPUTS = 10 };
 
 typedef struct {
@@ -19,34 +24,46 @@ typedef struct {
     { {13, 7, 5}, 2, BP_ACT_RELU, 1, 0, 0, -128, -128 }
 #define RATE 2000000u
 
-/* seed, frozen, batch, window, flags, momentum_shift */
+/* seed, frozen, batch, window, flags, momentum_shift, kept */
 static const case_t cases[] = {
-    {"neuron", {{1, 1}, 1, 0, 0, 0, 0, -3, 0}, {1, 0, 1, 0, 0, 0}, 1000000},
-    {"neuron nearest", {{1, 1}, 1, 0, 0, 0, 0, 0, 0}, {1, 0, 1, 0, BP_TRAIN_NEAREST, 0}, 1000000},
-    {"classes", CE_NET, {2, 0, 1, 0, 0, 0}, RATE},
-    {"nearest", CE_NET, {2, 0, 1, 0, BP_TRAIN_NEAREST, 0}, RATE},
-    {"no residual", CE_NET, {2, 0, 1, 0, BP_TRAIN_NO_RESIDUAL, 0}, RATE},
-    {"no residual nearest", CE_NET, {2, 0, 1, 0, BP_TRAIN_NO_RESIDUAL | BP_TRAIN_NEAREST, 0}, RATE},
-    {"window", CE_NET, {3, 0, 1, 5, 0, 0}, RATE},
-    {"batch", CE_NET, {4, 0, 5, 0, 0, 0}, RATE},
-    {"batch no residual", CE_NET, {4, 0, 5, 0, BP_TRAIN_NO_RESIDUAL, 0}, RATE},
-    {"momentum", CE_NET, {5, 0, 1, 0, 0, 3}, RATE / 8},
-    {"momentum batch window", CE_NET, {5, 0, 2, 3, 0, 2}, RATE / 8},
-    {"first frozen", CE_NET, {6, 1, 1, 0, 0, 0}, RATE},
-    {"last frozen", CE_NET, {6, 2, 1, 0, 0, 0}, RATE},
-    {"all frozen", CE_NET, {6, 3, 1, 0, 0, 0}, RATE},
-    {"huge steps", CE_NET, {7, 0, 1, 0, 0, 0}, 0xFFFFFFFFu},
-    {"huge steps batch", CE_NET, {7, 0, 3, 0, 0, 0}, 0xFFFFFFFFu},
-    {"per channel", {{13, 7, 5}, 2, BP_ACT_RELU, 1, 1, 0, -5, -20}, {8, 0, 1, 0, 0, 0}, RATE},
-    {"relu6 squares", {{9, 8, 6, 2}, 3, BP_ACT_RELU6, 0, 0, 0, 4, -90}, {9, 0, 1, 0, 0, 0}, RATE},
+    {"neuron", {{1, 1}, 1, 0, 0, 0, 0, -3, 0}, {1, 0, 1, 0, 0, 0, 0}, 1000000},
+    {"neuron nearest",
+     {{1, 1}, 1, 0, 0, 0, 0, 0, 0},
+     {1, 0, 1, 0, BP_TRAIN_NEAREST, 0, 0},
+     1000000},
+    {"classes", CE_NET, {2, 0, 1, 0, 0, 0, 0}, RATE},
+    {"nearest", CE_NET, {2, 0, 1, 0, BP_TRAIN_NEAREST, 0, 0}, RATE},
+    {"no residual", CE_NET, {2, 0, 1, 0, BP_TRAIN_NO_RESIDUAL, 0, 0}, RATE},
+    {"no residual nearest",
+     CE_NET,
+     {2, 0, 1, 0, BP_TRAIN_NO_RESIDUAL | BP_TRAIN_NEAREST, 0, 0},
+     RATE},
+    {"window", CE_NET, {3, 0, 1, 5, 0, 0, 0}, RATE},
+    {"batch", CE_NET, {4, 0, 5, 0, 0, 0, 0}, RATE},
+    {"batch no residual", CE_NET, {4, 0, 5, 0, BP_TRAIN_NO_RESIDUAL, 0, 0}, RATE},
+    {"momentum", CE_NET, {5, 0, 1, 0, 0, 3, 0}, RATE / 8},
+    {"momentum batch window", CE_NET, {5, 0, 2, 3, 0, 2, 0}, RATE / 8},
+    {"first frozen", CE_NET, {6, 1, 1, 0, 0, 0, 0}, RATE},
+    {"last frozen", CE_NET, {6, 2, 1, 0, 0, 0, 0}, RATE},
+    {"all frozen", CE_NET, {6, 3, 1, 0, 0, 0, 0}, RATE},
+    {"huge steps", CE_NET, {7, 0, 1, 0, 0, 0, 0}, 0xFFFFFFFFu},
+    {"huge steps batch", CE_NET, {7, 0, 3, 0, 0, 0, 0}, 0xFFFFFFFFu},
+    {"per channel", {{13, 7, 5}, 2, BP_ACT_RELU, 1, 1, 0, -5, -20}, {8, 0, 1, 0, 0, 0, 0}, RATE},
+    {"relu6 squares",
+     {{9, 8, 6, 2}, 3, BP_ACT_RELU6, 0, 0, 0, 4, -90},
+     {9, 0, 1, 0, 0, 0, 0},
+     RATE},
     {"relu_n1 rows",
      {{9, 8, 6, 2}, 3, BP_ACT_RELU_N1_TO_1, 0, 1, 0, 4, 9},
-     {9, 0, 2, 0, 0, 0},
+     {9, 0, 2, 0, 0, 0, 0},
      RATE},
-    {"no activation", {{9, 8, 4}, 2, BP_ACT_NONE, 1, 0, 0, 4, 3}, {9, 0, 1, 0, 0, 0}, RATE},
-    {"bytes", {{13, 7, 5}, 2, BP_ACT_RELU, 1, 0, 1, -128, -128}, {10, 0, 1, 7, 0, 0}, RATE},
-    {"64-32-10", {{64, 32, 10}, 2, BP_ACT_RELU, 1, 0, 0, -128, -128}, {11, 0, 1, 6, 0, 0}, RATE},
-    {"61-33-10", {{61, 33, 10}, 2, BP_ACT_RELU, 1, 0, 0, 17, -128}, {11, 0, 1, 0, 0, 0}, RATE},
+    {"no activation", {{9, 8, 4}, 2, BP_ACT_NONE, 1, 0, 0, 4, 3}, {9, 0, 1, 0, 0, 0, 0}, RATE},
+    {"bytes", {{13, 7, 5}, 2, BP_ACT_RELU, 1, 0, 1, -128, -128}, {10, 0, 1, 7, 0, 0, 0}, RATE},
+    {"64-32-10", {{64, 32, 10}, 2, BP_ACT_RELU, 1, 0, 0, -128, -128}, {11, 0, 1, 6, 0, 0, 0}, RATE},
+    {"61-33-10", {{61, 33, 10}, 2, BP_ACT_RELU, 1, 0, 0, 17, -128}, {11, 0, 1, 0, 0, 0, 0}, RATE},
+    {"head", {{61, 6}, 1, 0, 1, 0, 0, 17, 0}, {12, 0, 1, 0, 0, 0, 7}, RATE},
+    {"head rows", {{13, 6}, 1, 0, 1, 1, 1, -5, 0}, {13, 0, 2, 0, BP_TRAIN_NO_RESIDUAL, 0, 5}, RATE},
+    {"last layer kept", CE_NET, {14, 1, 1, 0, 0, 2, 4}, RATE / 8},
 };
 
 static uint32_t add_to_digest(uint32_t digest, const uint8_t *bytes, uint32_t n) {
@@ -89,7 +106,7 @@ static int plan(run_t *run, train_space_t space) {
     bp_model_t model;
     run->image = space.bytes;
     run->image_bytes = make_train_image(NULL, &run->c->net);
-    if (run->image_bytes > space.n) {
+    if (run->image_bytes > space.n || (!DIGEST_KEPT && run->c->config.kept != 0)) {
         return BP_E_SPACE;
     }
     make_train_image(run->image, &run->c->net);
@@ -124,6 +141,24 @@ static int go_on_from_copy(run_t *run, uint8_t *copy, uint32_t room) {
     return status == BP_OK ? (int)bp_train_resume(&run->train) : status;
 }
 
+/* A sample is learnt from, or kept with a class of its own imprinted now and then, and one that is
+ * kept is learnt from. */
+static int step(run_t *run, bp_train_result_t *result, const uint8_t *x, uint32_t k, uint16_t label,
+                const int32_t *target) {
+    const uint32_t rate = run->c->lr_q24 / (1 + k / 8);
+    if (!DIGEST_KEPT || run->c->config.kept == 0 || k % 2 == 0) {
+        return bp_train_sample(&run->train, result, x, label, target, rate);
+    }
+    int status = bp_train_remember(&run->train, x, label);
+    if (status == BP_OK && k % 8 == 5) {
+        status = bp_train_remove(&run->train, (uint16_t)(k / 8));
+    }
+    if (status == BP_OK && k % 8 == 7) {
+        status = bp_train_imprint(&run->train, label);
+    }
+    return status == BP_OK ? (int)bp_train_rehearse(&run->train, result, rate) : status;
+}
+
 static int train(run_t *run, uint32_t *digest, uint32_t first, uint32_t end) {
     uint8_t x[MAX_INPUTS];
     int32_t target[MAX_OUTPUTS];
@@ -132,8 +167,7 @@ static int train(run_t *run, uint32_t *digest, uint32_t first, uint32_t end) {
         uint32_t pattern = k % PATTERNS;
         make_sample(x, target, run->c, pattern);
         uint16_t label = (uint16_t)(pattern % run->c->net.dims[run->c->net.n_layers]);
-        int status =
-            bp_train_sample(&run->train, &result, x, label, target, run->c->lr_q24 / (1 + k / 8));
+        int status = step(run, &result, x, k, label, target);
         if (status != BP_OK) {
             return status;
         }

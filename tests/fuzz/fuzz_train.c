@@ -1,6 +1,6 @@
 /* Training of any image, with any configuration, from any state:
  *
- *     configuration 14 bytes, samples u8, rate u32, state bytes u16, state, image
+ *     configuration 14 bytes, samples u8 (and features kept), rate u32, state bytes u16, state, image
  *
  * What may be trained at all must stay inside image, memory and arena, all allocated to the byte, and
  * must leave a model that the reader accepts. The same input then runs again: with the portable code,
@@ -107,6 +107,22 @@ static void draw_targets(int32_t *target, uint32_t n, uint32_t draw) {
     }
 }
 
+/* Classes come and go, as far as the training has any. */
+static void edit_head(run_t *run, const case_t *input, const uint8_t *x, uint16_t label,
+                      uint8_t i) {
+    bp_train_result_t result = {0, 0, 0};
+    bp_status_t status = bp_train_remember(run->train, x, label);
+    check(status == (input->config.kept == 0 ? BP_E_UNSUPPORTED : BP_OK));
+    if (i % 3 == 1) {
+        status = bp_train_imprint(run->train, label);
+    } else if (i % 3 == 2) {
+        status = bp_train_remove(run->train, (uint16_t)(label / 2));
+    }
+    run->loss = run->loss * 31 + (uint64_t)status;
+    status = bp_train_rehearse(run->train, &result, input->rate);
+    run->loss = run->loss * 31 + (uint64_t)status + result.loss;
+}
+
 static void learn(run_t *run, const case_t *input, const bp_model_t *model, uint8_t from,
                   uint8_t to) {
     const uint32_t x_bytes = bp_infer_input_bytes(model);
@@ -124,6 +140,7 @@ static void learn(run_t *run, const case_t *input, const bp_model_t *model, uint
         run->loss = run->loss * 31 + result.loss + result.predicted + result.correct;
         check(bp_train_run(run->train, &result, x, &label, target, NULL, NULL, 1) == BP_OK);
         run->loss = run->loss * 31 + result.loss;
+        edit_head(run, input, x, label, i);
     }
     free(target);
     free(x);
@@ -221,6 +238,7 @@ static int parse(case_t *input, const uint8_t *data, size_t size) {
     input->config.flags = data[12];
     input->config.momentum_shift = data[13];
     input->samples = (uint8_t)(data[SAMPLES_AT] % (MAX_SAMPLES + 1));
+    input->config.kept = data[SAMPLES_AT] / (MAX_SAMPLES + 1);
     input->rate = get_u32(data + RATE_AT);
     input->state_bytes = get_u16(data + STATE_BYTES_AT);
     input->state = data + HEAD_BYTES;

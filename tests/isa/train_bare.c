@@ -5,7 +5,8 @@
 #include "bare.h"
 #include "train_digest.h"
 
-static uint32_t space[SPACE_BYTES / 4];
+/* AVR would not align it, and images are. */
+static uint32_t space[SPACE_BYTES / 4] __attribute__((aligned(4)));
 
 static void print(const train_digest_t *digest) {
     bare_text(digest->name);

@@ -34,6 +34,8 @@ typedef struct {
     uint16_t window; /* updates between revisions of the scales; 0: scales stay as they are */
     uint8_t flags;
     uint8_t momentum_shift; /* 0: none; k: velocity decays by 2^-k per update, 4 bytes per weight */
+    uint16_t kept; /* samples whose features are kept, to learn from them again: labels and int8
+                    * features in the state. Only of classes, and not with a window */
 } bp_train_config_t;
 
 /* Counters of a training. */
@@ -95,6 +97,22 @@ void bp_train_seal(bp_train_t *train);
 void bp_train_counters(bp_train_counters_t *counters, const bp_train_t *train);
 /* 1 when samples have labels, for cross-entropy; 0 when they have targets. */
 int bp_train_is_classifier(const bp_train_t *train);
+
+/* Keeps the features of a sample, what the first trained layer reads of it, under its label; x as in
+ * bp_train_sample. When config.kept are there, one of the class that has the most makes room.
+ * E_UNSUPPORTED when the configuration keeps none. */
+BP_MUST_CHECK bp_status_t bp_train_remember(bp_train_t *train, const uint8_t *x, uint16_t label);
+/* Learns from one that is kept: all classes in use that have some are as likely, and so are all that
+ * are kept of a class. E_STATE when there is none. */
+BP_MUST_CHECK bp_status_t bp_train_rehearse(bp_train_t *train, bp_train_result_t *result,
+                                            uint32_t lr_q24);
+/* Writes row j of the last layer from what is kept of class j and of the others, without training;
+ * the class is in use from then on. E_STATE when nothing is kept of it or no other class is in use,
+ * E_UNSUPPORTED unless the last layer alone is trained and features are kept. */
+BP_MUST_CHECK bp_status_t bp_train_imprint(bp_train_t *train, uint16_t j);
+/* Takes class j out of use and forgets what is kept of it. E_STATE if it is not in use, or is the
+ * only one. */
+BP_MUST_CHECK bp_status_t bp_train_remove(bp_train_t *train, uint16_t j);
 
 /* n samples: those of x, labels or targets that order names, or the first n when order is NULL.
  * lr_q24 has one rate per sample; NULL evaluates without learning. results: [n]. Stops at the first

@@ -37,7 +37,8 @@ RESULT = np.dtype(
 class Config:
     """bp_train_config_t. frozen: bit l stands for dense layer l; whatever is before the first layer
     that is trained is frozen with it. in_flash: the image stays where it is, and the layers that
-    are trained are copied to the end of the state."""
+    are trained are copied to the end of the state. kept: samples whose features are kept, to learn
+    from them again."""
 
     seed: int
     frozen: int = 0
@@ -47,6 +48,7 @@ class Config:
     residual: bool = True
     momentum_shift: int = 0
     in_flash: bool = False
+    kept: int = 0
 
     def pack(self) -> bytes:
         """The configuration as it crosses the wire."""
@@ -91,6 +93,7 @@ def _config(config: Config) -> Any:
         "window": _raw._check("window", config.window, 0, 65535),
         "flags": flags,
         "momentum_shift": _raw._check("momentum_shift", config.momentum_shift, 0, 15),
+        "kept": _raw._check("kept", config.kept, 0, 65535),
     }
     return ffi.new("bp_train_config_t *", fields)
 
@@ -215,6 +218,28 @@ class Trainer:
         )
         _raise(status)
         return results
+
+    def remember(self, x: UInt8s, label: int) -> None:
+        """Keeps the features of one sample uint8 [input_bytes] under its label."""
+        _wanted("x", x, np.uint8, (self.input_bytes,))
+        label = _raw._check("label", label, 0, 65535)
+        _raise(lib.bp_train_remember(self._t, ffi.from_buffer(_BYTES, x), label))
+
+    def rehearse(self, lr_q24: npt.NDArray[np.uint32]) -> npt.NDArray[Any]:
+        """Learns from as many kept samples as there are rates; results [n]."""
+        results = np.zeros(len(lr_q24), RESULT)
+        pointer = ffi.cast("bp_train_result_t *", ffi.from_buffer(results))
+        for i, rate in enumerate(lr_q24.tolist()):
+            _raise(lib.bp_train_rehearse(self._t, pointer + i, rate))
+        return results
+
+    def imprint(self, label: int) -> None:
+        """Begins a class from what is kept of it and of the others."""
+        _raise(lib.bp_train_imprint(self._t, _raw._check("label", label, 0, 65535)))
+
+    def remove(self, label: int) -> None:
+        """Takes a class out of use."""
+        _raise(lib.bp_train_remove(self._t, _raw._check("label", label, 0, 65535)))
 
     def flush(self) -> None:
         """Does the update of a batch that is not full."""

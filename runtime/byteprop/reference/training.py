@@ -230,10 +230,12 @@ class ReferenceTrainer:
         self, x: npt.NDArray[np.generic], label_or_target: int | npt.ArrayLike, lr_q24: int
     ) -> Result:
         """Learns from one sample. Cross-entropy: a label; MSE: targets [n_out] in s_y * 2^-16."""
-        wanted = self._wanted(label_or_target)
+        return self._sample_of(self._dense_input(x), self._wanted(label_or_target), lr_q24)
+
+    def _sample_of(self, features: Ints, wanted: Ints, lr_q24: int) -> Result:
         if self._fill == 0 and self.config.momentum_shift:
             self._decay()
-        result, delta, s_delta = self._forward(x, wanted, learns=True)
+        result, delta, s_delta = self._forward(features, wanted, learns=True)
         rate = _div(_real_of_integer(lr_q24).scaled(-24), _real_of_integer(self.config.batch))
         self._backward(delta, s_delta, rate)
         self._count(samples=1)
@@ -245,7 +247,8 @@ class ReferenceTrainer:
 
     def evaluate(self, x: npt.NDArray[np.generic], label_or_target: int | npt.ArrayLike) -> Result:
         """The loss of one sample, from which nothing is learned."""
-        return self._forward(x, self._wanted(label_or_target), learns=False)[0]
+        wanted = self._wanted(label_or_target)
+        return self._forward(self._dense_input(x), wanted, learns=False)[0]
 
     def flush(self) -> None:
         """The update of a batch that is not full."""
@@ -269,12 +272,10 @@ class ReferenceTrainer:
 
     # Forward.
 
-    def _forward(
-        self, x: npt.NDArray[np.generic], wanted: Ints, *, learns: bool
-    ) -> tuple[Result, Ints, Real]:
+    def _forward(self, features: Ints, wanted: Ints, *, learns: bool) -> tuple[Result, Ints, Real]:
         """Result, deltas of the last layer and what one of them stands for."""
         counts = learns and self.config.window > 0
-        q = self._dense_input(x)
+        q = features
         for k in self._layers[:-1]:
             k.u = q - self._tensors[k.x].zero_point
             q = k.q = self._dense(k)
