@@ -392,9 +392,9 @@ RUNTIME_LAYERS = (
 ).split()
 # The same of byteprop_host; `__main__` starts the command.
 HOST_LAYERS = (
-    "errors activity colours console stopwatch boards target firmware flash toolchains rig link "
-    "deployment data report verify training watch info inventory quantization pytest_plugin "
-    "commands completion recording parser cli __main__ __init__"
+    "errors remedies activity colours console stopwatch boards target firmware flash toolchains "
+    "rig link deployment data report verify training watch info inventory quantization "
+    "pytest_plugin commands completion recording parser cli __main__ __init__"
 ).split()
 
 

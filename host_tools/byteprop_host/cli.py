@@ -31,6 +31,7 @@ from byteprop_host.console import Console, OutputError, write
 from byteprop_host.errors import error_text
 from byteprop_host.parser import Parser, UsageError
 from byteprop_host.recording import recording
+from byteprop_host.remedies import remedy_of
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _give_up_stdout()
         return EXIT_ERROR if error.errno == errno.EPIPE else _failed(args, console, error)
     except UsageError as error:
-        _print_error(console, str(error), "UsageError")
+        _print_error(console, str(error), error)
         raise
     except Exception as error:
         # Exit code 1 means a difference and nothing else.
@@ -62,10 +63,10 @@ def _run(args: argparse.Namespace, console: Console) -> int:
         raise
     except Exception as error:
         return _failed(args, console, error)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         text = "interrupted; the board was released"
         console.error(text)
-        _print_error(console, text, "KeyboardInterrupt")
+        _print_error(console, text, error)
         return EXIT_INTERRUPTED
 
 
@@ -181,15 +182,19 @@ def _failed(args: argparse.Namespace, console: Console, error: Exception) -> int
     if not isinstance(error, (BytepropError, OSError)) and not args.debug:
         text += "; --debug shows where it happened"
     console.error(text)
-    _print_error(console, text, type(error).__name__)
+    remedy = remedy_of(error)
+    if remedy and getattr(args, "verbose", False):
+        console.note(f"byteprop: {type(error).__name__}: {remedy}")
+    _print_error(console, text, error)
     return EXIT_ERROR
 
 
-def _print_error(console: Console, text: str, kind: str) -> None:
+def _print_error(console: Console, text: str, error: BaseException) -> None:
     """The error as JSON, with --json. The message is on stderr already."""
     if console.json_mode:
+        found = {"error": text, "kind": type(error).__name__, "remedy": remedy_of(error)}
         with suppress(OutputError):  # stdout may be what failed
-            console.result("", {"error": text, "kind": kind})
+            console.result("", found)
 
 
 @contextmanager

@@ -13,10 +13,10 @@ from byteprop_host.errors import did_you_mean
 
 
 class UsageError(SystemExit):
-    """Wrong arguments. The message is on stderr already."""
+    """An option or an argument of the command is wrong."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(EXIT_ERROR)
+        super().__init__(EXIT_ERROR)  # the message is on stderr already
         self._text = text
 
     def __str__(self) -> str:

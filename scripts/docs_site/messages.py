@@ -3,7 +3,6 @@ raised with, status codes of the C library, and failures of flash tools that byt
 
 from __future__ import annotations
 
-import ast
 import importlib
 import inspect
 import pkgutil
@@ -11,28 +10,46 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
-from remedies import ERRORS, STATUSES
+from raised import Source
 
 import byteprop
 import byteprop_host
 from byteprop.errors import BytepropError
 from byteprop_host.flash.cable import CableRunner
+from byteprop_host.parser import UsageError
+from byteprop_host.remedies import ERRORS, INSIDE, STATUSES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = "reference/messages.md"
 STATUS = re.compile(r'X\((\w+), "([^"]*)"\)')
+FOLDERS = ("runtime/byteprop", "host_tools/byteprop_host")
+# Templates of expressions and functions whose text comes from elsewhere, or does not matter.
+KNOWN = {
+    "_shown": "…",
+    "a.detail": "… is not installed",
+    "answer['error'].get('desc')": "what QEMU says",
+    "described": "op …",
+    "done.stderr.strip()": "what the compiler or linker says",
+    "exact.text": "…: needs … bytes of RAM, board has …; needs … bytes of flash, board has …",
+    "needs.text": "…: needs … bytes of RAM, board has …; needs … bytes of flash, board has …",
+    "self._path(key)": "…",
+    "status_text": "the text of a status code (below)",
+    "type_name": "…",
+}
 INTRODUCTION = """# What a message means
 
-Errors say what happened, where, and what to do next. This page has the messages of byteprop's
+Errors say what happened, where, and what to do next. This page has all messages of byteprop's
 Python code, by the class of the error; search it for some words of yours. `…` stands for a name or
-a number. `--debug` shows where an error happened, and `--json` prints its class as `kind`.
+a number. `-v` prints the class of an error and what to do, and `--json` has both as `kind` and
+`remedy`; `--debug` shows where an error happened.
 
 Not on this page: messages of compilers, linkers and flash tools, which byteprop prints below its
-own; warnings and the remarks of a verdict; messages whose text is put together elsewhere; and
-errors of NumPy or the operating system, such as a file that does not exist.
-[Questions and answers](../docs/faq.md) has problems without a message."""
+own; warnings and the remarks of a verdict; and errors of Python, NumPy or the operating system,
+such as a file that does not exist. [Questions and answers](../docs/faq.md) has problems without a
+message."""
 
 
 def pages() -> dict[str, str]:
@@ -61,7 +78,7 @@ def error_classes() -> dict[str, type]:
 
     # A class without a docstring is turned into another one before users see it.
     ours = (c for c in below(BytepropError) if c.__module__.startswith("byteprop") and c.__doc__)
-    return {c.__name__: c for c in ours}
+    return {c.__name__: c for c in (*ours, UsageError)}
 
 
 def below(base: type) -> Iterator[type]:
@@ -71,30 +88,19 @@ def below(base: type) -> Iterator[type]:
         yield from below(child)
 
 
+@cache
+def source() -> Source:
+    return Source(ROOT, FOLDERS, {*error_classes(), *INSIDE}, KNOWN)
+
+
+@cache
 def messages() -> dict[str, set[str]]:
-    """The messages of each class of errors, as Markdown, from the calls in the source."""
+    """The messages of each class of errors, as Markdown."""
     found: dict[str, set[str]] = defaultdict(set)
-    names = set(error_classes())
-    for folder in ("runtime/byteprop", "host_tools/byteprop_host"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                    text = template(node.args[0]) if node.args else ""
-                    text = re.sub(r"…[…. ]*…", "…", text)
-                    if node.func.id in names and re.search("[a-z]{3}", text):
-                        found[node.func.id].add(prose(text))
+    for place in source().raised():
+        texts = {prose(text) for text in place.texts if re.search("[a-z]{2}", text)}
+        found[INSIDE.get(place.kind, place.kind)] |= texts
     return found
-
-
-def template(node: ast.expr) -> str:
-    """The text of an expression, with "…" for what is known only at run time."""
-    if isinstance(node, ast.Constant):
-        return str(node.value)
-    if isinstance(node, ast.JoinedStr):
-        return "".join(map(template, node.values))
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return template(node.left) + template(node.right)
-    return "…"
 
 
 def statuses() -> dict[str, str]:

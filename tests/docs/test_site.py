@@ -19,12 +19,13 @@ sys.path.insert(0, str(ROOT / "scripts/docs_site"))
 import c_api
 import messages
 import python_api
-import remedies
+import raised
 import staging
 import verbs
 from navigation import navigation
 
 import byteprop
+from byteprop_host import remedies
 from byteprop_host.commands import NAMES
 
 pytestmark = pytest.mark.xdist_group("docs-site")
@@ -150,9 +151,54 @@ def test_every_function_of_the_headers_is_described() -> None:
 
 
 def test_every_error_and_status_has_a_remedy() -> None:
-    """Add what to do to scripts/docs_site/remedies.py."""
+    """Add what to do to host_tools/byteprop_host/remedies.py."""
     assert set(remedies.ERRORS) == set(messages.error_classes())
     assert set(remedies.STATUSES) == set(messages.statuses())
+
+
+def test_the_page_has_every_error_that_the_code_makes() -> None:
+    """A place whose words are not found needs a text that `raised.py` can follow: put it into the
+    call, into a variable, or into a function of the same module."""
+    assert [str(place) for place in messages.source().raised() if not place.is_found] == []
+    assert messages.source().used == set(messages.KNOWN)
+
+
+CODE = """
+LIMIT = "too many"
+class Bad(Exception): pass
+class Inner(Exception): pass
+def direct(n): raise Bad(f"got {n}" + (", too few" if n < 3 else f", {LIMIT}"))
+def made(key, text): return Bad(f"{key}: {text}")
+def uses(key): raise made(key, "is missing")
+def refuse(what): raise Bad(f"here: {what}")
+def asks(): refuse("no good")
+def local(n):
+    parts = [f"{n} apples", "no pears"]
+    raise Bad("; ".join(part for part in parts if part))
+def wraps():
+    try: direct(1)
+    except Bad as error: raise Bad(f"file: {error}") from error
+def hidden(reasons): raise Bad(reasons[3].text)
+def inside(): raise Inner("within")
+"""
+
+
+def test_words_are_followed_through_variables_and_functions(tmp_path: Path) -> None:
+    (tmp_path / "code.py").write_text(CODE)
+    source = raised.Source(tmp_path, ["."], {"Bad", "Inner"}, {})
+    by_line = {int(p.where.rpartition(":")[2]): p for p in source.raised()}
+    texts = {line: sorted(place.texts) for line, place in by_line.items()}
+    assert texts == {
+        5: ["got …, too few", "got …, too many"],
+        7: ["…: is missing"],
+        9: ["here: no good"],
+        12: ["no pears", "… apples"],
+        15: ["file: …"],
+        16: ["…"],
+        17: ["within"],
+    }
+    assert [line for line, place in by_line.items() if not place.is_found] == [16]
+    assert by_line[17].kind == "Inner"
 
 
 def test_messages_are_found_in_the_code() -> None:

@@ -184,7 +184,7 @@ def test_errors_of_every_verb_are_json(
         monkeypatch.setattr("byteprop_host.inventory.inventory", lambda: 1 / 0)
     assert main([name, *arguments, "--json"]) == 2
     shown = capsys.readouterr()
-    assert set(json.loads(shown.out)) == {"error", "kind"}
+    assert set(json.loads(shown.out)) == {"error", "kind", "remedy"}
     assert shown.err.startswith("byteprop: error: ")
 
 

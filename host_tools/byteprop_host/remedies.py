@@ -1,5 +1,6 @@
 """What to do about errors: one table for the classes of errors, one for the status codes of the
-C library. A test checks that both are complete."""
+C library. The command shows it with -v and --json, and the page of messages is made of it; a test
+checks that both tables are complete."""
 
 from __future__ import annotations
 
@@ -35,6 +36,8 @@ ERRORS = {
     "on from the checkpoint.",
     "TrainingError": "Change the setting or the network that the message names; docs/training.md "
     "has what can be trained.",
+    "UsageError": "Change the option that the message names; `byteprop VERB --help` shows all "
+    "of them.",
     "UnsupportedOpError": "docs/ops.md has the ops that run. `byteprop quantize` makes an int8 "
     "model of a float one.",
 }
@@ -69,3 +72,20 @@ STATUSES = {
     "E_ORDER": _DAMAGED,
     "E_KIND": _DAMAGED,
 }
+
+# Classes that never reach a user: the one that they become.
+INSIDE = {
+    "ArgumentTypeError": "UsageError",
+    "CommandFailed": "BuildError",
+    "_NoIntegerFormError": "ModelError",
+    "_Wrong": "ModelError",
+}
+
+
+def remedy_of(error: BaseException) -> str:
+    """What to do about an error; empty for one that is not byteprop's own."""
+    status = getattr(error, "status", "")
+    if status in STATUSES:
+        return STATUSES[status]
+    names = (kind.__name__ for kind in type(error).__mro__)
+    return next((ERRORS[name] for name in names if name in ERRORS), "")
