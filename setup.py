@@ -19,8 +19,8 @@ from setuptools.command.editable_wheel import editable_wheel
 ROOT = Path(__file__).resolve().parent
 # Folder of the checkout -> where the wheel carries it, so that `pip install` is enough to build
 # firmware. An editable install finds the checkout's instead (byteprop.support.paths).
-BUNDLED = {"csrc": "byteprop/_csrc", "boards": "byteprop/_boards"}
-NOT_BUNDLED = shutil.ignore_patterns("__pycache__", "*.o", "*.elf", "*.so", ".*")
+BUNDLED = {"csrc": "byteprop/_csrc", "boards": "byteprop/_boards", "docs": "byteprop/_docs"}
+NOT_BUNDLED = shutil.ignore_patterns("__pycache__", "*.o", "*.elf", "*.so", "*.ipynb", ".*")
 
 
 def build_device(folder: Path) -> None:

@@ -103,7 +103,7 @@ def make_parser() -> Parser:
         epilog="Examples:\n"
         "  byteprop verify model.tflite --board mps2-an386\n"
         "  byteprop watch model.tflite --data samples.npz\n\n"
-        f"{EXIT_CODES}\n\nDocumentation: docs/README.md",
+        f"{EXIT_CODES}\n\nDocumentation: byteprop help",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"byteprop {_version()}")
@@ -124,7 +124,8 @@ def make_parser() -> Parser:
             verb.name,
             help=verb.summary,
             description=verb.summary[0].upper() + verb.summary[1:] + ".",
-            epilog=f"Example:\n  {verb.example}\n\n{EXIT_CODES}\n\nDocumentation: {verb.docs}",
+            epilog=f"Example:\n  {verb.example}\n\n{EXIT_CODES}\n\n"
+            f"Documentation: byteprop help {verb.docs}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         _add_common(sub, with_defaults=False)

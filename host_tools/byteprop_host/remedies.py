@@ -9,14 +9,14 @@ ERRORS = {
     "record the line with --wire-log and look at it with `byteprop monitor --replay`.",
     "ArgumentError": "Change the argument that the message names; it says what was expected "
     "and what it got.",
-    "BoardFileError": "Change the key that the message names in this board.toml; docs/porting.md "
-    "describes all of them.",
+    "BoardFileError": "Change the key that the message names in this board.toml; `byteprop help "
+    "porting` describes all of them.",
     "BuildError": "Read the lines of the compiler or linker below the message. `byteprop boards` "
     "shows which compilers are installed.",
     "BytepropError": "The base of all errors: `except byteprop.errors.BytepropError` catches every "
     "one of them.",
-    "DataError": "The message names the file, and the line and column or the array. docs/data.md "
-    "has the formats.",
+    "DataError": "The message names the file, and the line and column or the array. `byteprop help "
+    "data` has the formats.",
     "DeviceFaultError": "The firmware stopped. Is the board the one that --board names? Otherwise "
     "please report it with the message: it has the place.",
     "DoesNotFitError": "Use a board with more memory, a smaller model, or fewer layers that learn "
@@ -34,12 +34,12 @@ ERRORS = {
     "ToolMissingError": "Install the program as the message says.",
     "TrainingInterrupted": "Nothing is wrong: you stopped the training. The message says how to go "
     "on from the checkpoint.",
-    "TrainingError": "Change the setting or the network that the message names; docs/training.md "
-    "has what can be trained.",
+    "TrainingError": "Change the setting or the network that the message names; `byteprop help "
+    "training` has what can be trained.",
     "UsageError": "Change the option that the message names; `byteprop VERB --help` shows all "
     "of them.",
-    "UnsupportedOpError": "docs/ops.md has the ops that run. `byteprop quantize` makes an int8 "
-    "model of a float one.",
+    "UnsupportedOpError": "`byteprop help ops` has the ops that run. `byteprop quantize` makes an "
+    "int8 model of a float one.",
 }
 
 _DAMAGED = "The image is damaged, or was made by another program: convert the model again."
@@ -62,7 +62,8 @@ STATUSES = {
     "E_ARENA": "Give the arena the bytes that the model needs (BP_MODEL_ARENA_BYTES of the .h "
     "file), or use a board with more RAM.",
     "E_NO_MODEL": "Load or select a model first.",
-    "E_STATE": "Send requests in the order of docs/protocol.md. Was the board reset in between?",
+    "E_STATE": "Send requests in the order that `byteprop help protocol` has. Was the board reset "
+    "in between?",
     "E_RANGE": "Ask for a part that is inside the object.",
     "E_UNKNOWN": "The firmware is older than the tools: build and flash it again.",
     "E_LENGTH": "The firmware is of another version than the tools: build and flash it again.",

@@ -22,10 +22,15 @@ NAMES = {
     "byteprop_host.verify.board_model": ["BoardModel"],
 }
 MODULES = (byteprop, byteprop.data, byteprop.quantizer, estimators, pytest_plugin, board_model)
+# Members that other parts of byteprop, or scikit-learn, call.
+INTERNAL = frozenset(
+    "adopt before_fit check class_rate get_metadata_routing input_bytes_of opened "
+    "reals_of_bytes recall restore set_score_request snapshot".split()
+)
 INTRODUCTION = """# Python API
 
 All public names, with their signatures and docstrings. [Use from Python](../docs/python.md) has
-examples. Members without a docstring are for byteprop itself and are not listed."""
+examples. Members that are not listed are for byteprop itself and may change at any time."""
 
 
 def pages() -> dict[str, str]:
@@ -67,14 +72,18 @@ def entry(name: str, value: Any, module: str) -> str:
 
 
 def members(owner: str, value: type) -> list[str]:
-    """Public methods and properties with a docstring, without those that builtins have."""
+    """Public methods and properties with a docstring, without those that builtins have. Those of a
+    class on this page are not repeated."""
     if issubclass(value, (Exception, Warning)):
         return []
-    found = []
+    bases = [base for base in value.__mro__[1:] if base in (byteprop.Model, byteprop.Callback)]
+    found = [f"It has all members of {base.__name__}, too." for base in bases]
     for name in dir(value):
         member = inspect.getattr_static(value, name)
         text = inspect.getdoc(member)
-        if name.startswith("_") or not text:
+        if name.startswith("_") or name in INTERNAL or not text:
+            continue
+        if any(inspect.getattr_static(base, name, None) is member for base in bases):
             continue
         if isinstance(member, property):
             found.append(f"#### {owner}.{name}\n\n{prose(text)}")

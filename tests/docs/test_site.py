@@ -141,6 +141,19 @@ def test_every_public_name_of_python_is_described() -> None:
     assert {"load_samples", "BytepropClassifier", "BoardUnderTest"} <= headings
 
 
+def test_members_for_byteprop_itself_are_not_described() -> None:
+    shown = set(re.findall(r"^#### (\w+)\.(\w+)$", python_api.page(), re.M))
+    assert {name for _, name in shown} & python_api.INTERNAL == set()
+    of_model = {name for owner, name in shown if owner == "Model"}
+    assert {"fit", "predict", "run", "save", "summary", "count_params"} <= of_model
+    assert {name for owner, name in shown if owner == "Sequential"} >= {"add", "from_keras"}
+    assert ("Sequential", "summary") not in shown
+    classes = [byteprop.Model, byteprop.EarlyStopping, python_api.estimators.BytepropClassifier]
+    assert [
+        name for name in python_api.INTERNAL if not any(hasattr(c, name) for c in classes)
+    ] == []
+
+
 def test_every_function_of_the_headers_is_described() -> None:
     page = c_api.page()
     for path in c_api.headers():

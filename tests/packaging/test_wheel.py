@@ -40,11 +40,12 @@ def test_sdist_holds_all_that_a_build_needs(sdist: Path, tree: Path) -> None:
     assert not [name for name in names if name.endswith((".so", ".o", ".pyc"))]
 
 
-def test_wheel_holds_sources_and_boards(wheel: Path, tree: Path) -> None:
+def test_wheel_holds_sources_boards_and_documents(wheel: Path, tree: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    for folder in ("csrc", "boards"):
-        wanted = {f"byteprop/_{folder}/{name}" for name in files_below(tree / folder)}
+    for folder in ("csrc", "boards", "docs"):
+        files = [name for name in files_below(tree / folder) if not str(name).endswith(".ipynb")]
+        wanted = {f"byteprop/_{folder}/{name}" for name in files}
         found = {name for name in names if name.startswith(f"byteprop/_{folder}/")}
         assert found == wanted
 

@@ -193,9 +193,34 @@ def test_help_names_a_page_that_exists(name: str, capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit):
         main([name, "--help"])
     text = capsys.readouterr().out
-    found = re.search(r"^Documentation: (docs/\S+\.md)$", text, re.MULTILINE)
-    assert found is not None and (ROOT / found[1]).is_file()
+    found = re.search(r"^Documentation: byteprop help (\S+)$", text, re.MULTILINE)
+    assert found is not None and (ROOT / "docs" / f"{found[1]}.md").is_file()
     assert "Exit codes:\n" in text and "Example:\n" in text
+
+
+def test_help_shows_the_documents(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help"]) == 0
+    topics = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    pages = {p.relative_to(ROOT / "docs") for p in (ROOT / "docs").rglob("*.md")}
+    assert set(topics) == {page.with_suffix("").as_posix() for page in pages}
+    assert topics["data"] == "Data files"
+    for topic in ("data", "docs/data.md", "run"):
+        assert main(["help", topic]) == 0
+        assert capsys.readouterr().out.startswith("# Data files\n")
+    assert main(["help", "dta"]) == 2
+    assert "did you mean data?" in capsys.readouterr().err
+    assert main(["help", "watch", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["text"].startswith("# Watching a board")
+
+
+def test_every_topic_in_the_texts_exists() -> None:
+    """`byteprop help TOPIC` in help, messages and reports."""
+    code = [p.read_text(encoding="utf-8") for f in ("runtime", "host_tools") for p in
+            sorted((ROOT / f).rglob("*.py"))]  # fmt: skip
+    joined = [re.sub(r'"\s*f?"', "", text) for text in code]
+    named = {name for text in joined for name in re.findall(r"byteprop help ([a-z][\w/-]*)", text)}
+    assert {"data", "faq", "porting"} <= named
+    assert [n for n in named - {"lists"} if not (ROOT / "docs" / f"{n}.md").is_file()] == []
 
 
 # --- completion ---

@@ -91,7 +91,7 @@ def test_the_line_says_why_bytes_differ() -> None:
     found = OtherKernels("LiteRT", "ai-edge-litert 2", 1000, 10_000, 9970, 1, 1000)
     assert found.text == (
         "9,970 of 10,000 bytes equal the default kernels', others differ by at most 1 step "
-        "(ai-edge-litert 2): they round in another way (docs/faq.md)"
+        "(ai-edge-litert 2): they round in another way (byteprop help faq)"
     )
     equal = dataclasses.replace(found, bytes_equal=10_000, most=0)
     assert equal.text == "10,000 of 10,000 bytes equal the default kernels' (ai-edge-litert 2)"

@@ -32,13 +32,14 @@ Exit codes:
 
 NAMES = (
     "boards", "info", "build", "flash", "verify", "train", "run", "bench", "watch", "monitor",
-    "convert", "quantize",
+    "convert", "quantize", "help",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Verb:
-    """One subcommand. `run` returns the exit code; errors are raised. docs: the page about it."""
+    """One subcommand. `run` returns the exit code; errors are raised. docs: a topic of the verb
+    help."""
 
     name: str
     summary: str
@@ -96,7 +97,7 @@ def add_mlperf(parser: argparse.ArgumentParser) -> None:
         "--mlperf-tiny",
         metavar="BENCHMARK",
         help="firmware for the runner of MLPerf Tiny, instead of byteprop's own protocol: kws01, "
-        "vww01, ic01 or ad01, with --model (docs/mlperf-tiny.md)",
+        "vww01, ic01 or ad01, with --model (byteprop help mlperf-tiny)",
     )
 
 
@@ -173,8 +174,8 @@ def add_samples(parser: argparse.ArgumentParser, *, required: bool = False) -> N
         required=required,
         metavar="PATH",
         help="samples: .npy, .npz (x and y), IDX (.gz too), .csv, .txt, or a file or folder of "
-        "images or .wav, with a subfolder per class; docs/data.md has the rules"
-        + ("" if required else " (default: generated ones)"),
+        "images or .wav, with a subfolder per class; `byteprop help data` has the "
+        "rules" + ("" if required else " (default: generated ones)"),
     )
     parser.add_argument(
         "--samples", "-n", type=positive_int, metavar="N", help="use only the first N samples"

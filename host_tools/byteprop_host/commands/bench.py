@@ -87,5 +87,5 @@ VERB = Verb(
     example="byteprop bench fashion.tflite --board mps2-an386",
     configure=_configure,
     run=_run,
-    docs="docs/testing.md",
+    docs="testing",
 )

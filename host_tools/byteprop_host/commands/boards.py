@@ -19,7 +19,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--new",
         metavar="NAME",
-        help="write the files of a new board, with --from (docs/porting.md)",
+        help="write the files of a new board, with --from (byteprop help porting)",
     )
     parser.add_argument(
         "--from", dest="source", metavar="BOARD", help="the board that a --new one is like"
@@ -55,7 +55,7 @@ def _write_new(args: argparse.Namespace, console: Console) -> int:
 
     if not (args.new and args.source):
         missing, given = ("--from BOARD", "--new") if args.new else ("--new NAME", "--from, --into")
-        raise ArgumentError(f"expected {missing} with {given}: see docs/porting.md")
+        raise ArgumentError(f"expected {missing} with {given}: see byteprop help porting")
     into = args.into or Path()
     written = write_new_board(args.new, args.source, into)
     lines = [f"written: {path}" for path in written]
@@ -74,5 +74,5 @@ VERB = Verb(
     example="byteprop boards",
     configure=_configure,
     run=_run,
-    docs="docs/porting.md",
+    docs="porting",
 )

@@ -67,5 +67,5 @@ VERB = Verb(
     example="byteprop build --board microbit --model fashion.tflite",
     configure=_configure,
     run=_run,
-    docs="docs/porting.md",
+    docs="porting",
 )

@@ -48,5 +48,5 @@ VERB = Verb(
     example="byteprop convert fashion.tflite -o fashion.h",
     configure=_configure,
     run=_run,
-    docs="docs/format.md",
+    docs="format",
 )

@@ -178,5 +178,5 @@ VERB = Verb(
     example="byteprop flash --board microbit --port /dev/ttyACM0 --model fashion.tflite",
     configure=_configure,
     run=_run,
-    docs="docs/porting.md",
+    docs="porting",
 )

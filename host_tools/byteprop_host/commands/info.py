@@ -28,5 +28,5 @@ VERB = Verb(
     example="byteprop info fashion.tflite",
     configure=_configure,
     run=_run,
-    docs="docs/glossary.md",
+    docs="glossary",
 )

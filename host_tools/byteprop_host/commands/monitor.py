@@ -119,6 +119,6 @@ VERB = Verb(
     example="byteprop monitor --replay wire.log",
     configure=_configure,
     run=_run,
-    docs="docs/protocol.md",
+    docs="protocol",
     json_help="print one JSON object per frame, one per line",
 )

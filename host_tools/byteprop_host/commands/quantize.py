@@ -47,7 +47,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         choices=_RANGES,
         default="auto",
         help="how ranges of activations are chosen (default: minmax or mse, what is closer to the "
-        "float model; docs/quantization.md)",
+        "float model; byteprop help quantization)",
     )
     parser.add_argument(
         "--bias-correction",
@@ -102,5 +102,5 @@ VERB = Verb(
     example="byteprop quantize float.tflite --data train.npz -o int8.tflite",
     configure=_configure,
     run=_run,
-    docs="docs/quantization.md",
+    docs="quantization",
 )

@@ -80,5 +80,5 @@ VERB = Verb(
     example="byteprop run fashion.tflite --board microbit --data t10k.npz -o answers.npy",
     configure=_configure,
     run=_run,
-    docs="docs/data.md",
+    docs="data",
 )

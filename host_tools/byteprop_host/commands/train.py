@@ -338,5 +338,5 @@ VERB = Verb(
     "--save tuned.tflite",
     configure=_configure,
     run=_run,
-    docs="docs/training.md",
+    docs="training",
 )

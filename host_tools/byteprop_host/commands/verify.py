@@ -40,8 +40,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--rig",
         type=Path,
         metavar="FILE",
-        help="verify on every board of a rig.toml (docs/rig.md); --board also takes several names "
-        "with commas, and 'all': those that are plugged in or whose emulator is installed",
+        help="verify on every board of a rig.toml (byteprop help rig); --board also takes several "
+        "names with commas, and 'all': those that are plugged in or whose emulator is installed",
     )
     parser.add_argument(
         "--jobs",
@@ -173,5 +173,5 @@ VERB = Verb(
     example="byteprop verify fashion.tflite --board mps2-an386 --data t10k.npz",
     configure=_configure,
     run=_run,
-    docs="docs/testing.md",
+    docs="testing",
 )

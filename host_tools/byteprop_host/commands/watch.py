@@ -156,6 +156,6 @@ VERB = Verb(
     example="byteprop watch fashion.tflite --board mps2-an386 --data t10k.npz",
     configure=_configure,
     run=_run,
-    docs="docs/watch.md",
+    docs="watch",
     has_json=False,
 )

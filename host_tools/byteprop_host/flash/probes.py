@@ -99,7 +99,7 @@ def _no_port(board: Board, ports: Sequence[SerialPort]) -> str:
     if not board.serial.usb:
         return (
             f"{board.name}: its probe has no serial port: connect a USB-to-serial adapter as its "
-            "page in docs/boards shows, and name its port with --port"
+            "page shows (byteprop help), and name its port with --port"
         )
     return (
         f"{board.name}: the board has no serial port on this computer: expected a USB device "

@@ -418,6 +418,9 @@ def _facts(r: TrainingResult) -> str:
             f"{f.seconds:.2f} s",
         ),
         ("files", ", ".join(map(str, r.files)) or "none"),
-        ("read more", "docs/training.md: how it learns, its limits; docs/numerics.md; docs/faq.md"),
+        (
+            "read more",
+            "byteprop help training: how it learns, its limits; byteprop help numerics, faq",
+        ),
     ]
     return page.facts(lines)

@@ -24,7 +24,7 @@ from byteprop_host.console import Progress, no_progress
 from byteprop_host.data.samples import Ints, SampleSet, to_codes
 
 MAX_SAMPLES = 1000
-WHY = "they round in another way (docs/faq.md)"
+WHY = "they round in another way (byteprop help faq)"
 _RUNTIMES = (
     ("LiteRT", "ai-edge-litert", "ai_edge_litert.interpreter"),
     ("tflite", "tflite-runtime", "tflite_runtime.interpreter"),

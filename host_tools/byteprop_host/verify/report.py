@@ -193,7 +193,10 @@ def _facts(v: Verdict) -> str:
         ("compared with", v.against or v.model),
         ("reference", f"{v.reference.name}: {v.reference.why}"),
         ("samples", v.samples.source),
-        ("read more", "docs/testing.md: verdicts; docs/numerics.md: the arithmetic; docs/faq.md"),
+        (
+            "read more",
+            "byteprop help testing: verdicts; byteprop help numerics; byteprop help faq",
+        ),
         *(("warning", warning) for warning in v.samples.warnings),
         ("inputs normalized", describe_inputs(v.graph) or "no"),
         ("bytes", _how_compared(v)),

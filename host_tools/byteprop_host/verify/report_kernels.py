@@ -19,6 +19,6 @@ def other_kernels(v: Verdict) -> str:
         "<p>They are no reference. Where a layer turns its 32-bit sum into 8 bits, the reference "
         "kernels round twice, XNNPACK rounds once, and some kernels of LiteRT compute in float32. "
         "A sum close to a half becomes one more or one less. "
-        "More: docs/faq.md, “Why does LiteRT differ by one?”</p>",
+        "More: byteprop help faq, “Why does LiteRT differ by one?”</p>",
         page.table(["runtime", "output bytes equal", "steps at most", "same class"], rows),
     )

@@ -14,7 +14,9 @@ from byteprop.errors import ModelError
 HEAD_BYTES = 1 << 16
 
 _WEIGHTS = "or to a float32 .tflite, or take its weights, for byteprop.quantize"
-_QUANTIZE = "make an int8 model of it: byteprop quantize {} --data SAMPLES (docs/quantization.md)"
+_QUANTIZE = (
+    "make an int8 model of it: byteprop quantize {} --data SAMPLES (byteprop help quantization)"
+)
 _KERAS = _QUANTIZE.format("FILE")
 _TORCH = (
     "convert it with litert-torch, to an int8 .tflite or to a float32 one for byteprop.quantize, "

@@ -72,7 +72,7 @@ def float_network(
     raise ArgumentError(
         f"network: expected a float model file, a model of Keras or scikit-learn, or weights, got "
         f"{type(network).__name__}; models of PyTorch become one by litert-torch, those of ONNX by "
-        "onnx2tf (docs/quantization.md)"
+        "onnx2tf (byteprop help quantization)"
     )
 
 

@@ -1,4 +1,4 @@
-"""Where the C sources and the board descriptions are: in the wheel, else in the checkout."""
+"""Where C sources, board descriptions and documents are: in the wheel, else in the checkout."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ def csrc() -> Path:
 def boards() -> Path:
     """The folder of the board descriptions."""
     return _find("_boards", "boards", "arch")
+
+
+def docs() -> Path:
+    """The folder of the documents."""
+    return _find("_docs", "docs", "faq.md")
 
 
 def _find(bundled: str, in_checkout: str, landmark: str) -> Path:
