@@ -11,8 +11,12 @@ from pathlib import Path
 from byteprop_host.boards.board import Board, boards_root
 
 
+def _is_set_up(part: str) -> bool:
+    return part.startswith("soc/") or part == "arch/plic"
+
+
 def soc_files(board: Board) -> list[Path]:
-    folders = [boards_root() / part for part in board.build.parts if part.startswith("soc/")]
+    folders = [boards_root() / part for part in board.build.parts if _is_set_up(part)]
     return sorted(f for folder in folders for f in folder.glob("*.c"))
 
 
@@ -20,7 +24,7 @@ def _function_bodies(text: str) -> Iterator[tuple[int, int]]:
     """Beginning and end of each body, comments blanked out by the caller."""
     for found in re.finditer(r"^[a-z][^;{}()]*\([^;{}]*\) \{$", text, re.MULTILINE):
         end = text.index("\n}\n", found.end())
-        if "bp_soc_irq" not in found.group() and "ticks" not in found.group():
+        if not re.search(r"bp_soc_irq|bp_port_reset|ticks", found.group()):
             yield found.end(), end
 
 
@@ -37,16 +41,17 @@ def statements(text: str) -> Iterator[tuple[int, int]]:
 
 
 def with_mutant(board: Board, folder: Path, file: str, begin: int, end: int) -> Board:
-    """The board with its chip's files beside its board.toml, one of them without a statement."""
+    """The board with its chip's parts in its own folder, a file of them without a statement."""
     home = folder / board.name
-    home.mkdir()
-    for part in (p for p in board.build.parts if p.startswith("soc/")):
-        for source in (boards_root() / part).glob("*.[chS]"):
-            shutil.copy(source, home)
-    mutated = home / Path(file).name
+    parts = []
+    for part in board.build.parts:
+        if _is_set_up(part):
+            shutil.copytree(boards_root() / part, home / part)
+            part = str(home / part)
+        parts.append(part)
+    mutated = home / file
     text = mutated.read_text(encoding="utf-8")
     mutated.write_text(text[:begin] + ";" + text[end:], encoding="utf-8")
-    parts = tuple(p for p in board.build.parts if not p.startswith("soc/"))
     flags = (*board.build.flags, "-Wno-unused")
-    settings = replace(board.build, parts=parts, flags=flags)
+    settings = replace(board.build, parts=tuple(parts), flags=flags)
     return replace(board, build=settings, folder=home)

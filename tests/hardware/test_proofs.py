@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import test_avrdude
 import test_debug_probes
 import test_dfu
+import test_esptool
 import test_pico
 from byteprop_host.boards.board import Board, all_boards
 from models.plain import BOARDS as STRICT_MODELS
@@ -22,6 +23,7 @@ TOOLS = {
     *test_debug_probes.TOOLS,
     (test_dfu.BOARD, "dfu-util"),
     *((board, "avrdude") for board in test_avrdude.BOARDS),
+    *((board, "esptool") for board in test_esptool.BOARDS),
     *((board, "uf2") for board in test_pico.BOARDS),
 }
 

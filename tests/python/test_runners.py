@@ -64,7 +64,7 @@ def fake_tool(folder: Path, name: str, said: str, code: int, patch: pytest.Monke
         (ST_FLASH, Way(probe="S1"), "st-flash --serial S1 --reset write "),
         (DFU, Way(probe="S1"), "dfu-util -d 0483:df11 -a 0 -S S1 -s 0x08000000:leave -D "),
         (AVRDUDE, Way("/dev/x"), "avrdude -p m328p -c arduino -P /dev/x -b 115200 -D -U flash:w:"),
-        (ESPTOOL, Way("/dev/x"), "esptool --chip esp32c3 --port /dev/x --baud 460800 write-flash"),
+        (ESPTOOL, Way("/dev/x"), "esptool --chip esp32c3 --port /dev/x --baud 460800 --no-stub "),
     ],
 )
 def test_plans(runner: Runner, way: Way, words: str, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@
 #include "bp_board.h"
 #include "bp_plic.h"
 
-#define PRCI_HFROSCCFG BP_REG32(0x10008000)
 #define PRCI_HFXOSCCFG BP_REG32(0x10008004)
 #define PRCI_PLLCFG BP_REG32(0x10008008)
 #define OSC_ENABLE (1u << 30)
@@ -33,7 +32,6 @@ static void start_crystal(void) {
     }
     PRCI_PLLCFG = PLL_BYPASS | PLL_REFERENCE_CRYSTAL;
     PRCI_PLLCFG = PLL_BYPASS | PLL_REFERENCE_CRYSTAL | PLL_SELECT;
-    PRCI_HFROSCCFG = 0;
 }
 
 void bp_uart_receive(void) {

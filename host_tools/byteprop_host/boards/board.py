@@ -61,6 +61,7 @@ class BootBlock(str, Enum):
 
     RP2040 = "rp2040"
     RP2350 = "rp2350"
+    ESP32C3 = "esp32c3"
 
 
 @dataclass(frozen=True)

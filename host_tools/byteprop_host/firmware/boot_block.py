@@ -12,6 +12,7 @@ from byteprop_host.errors import BuildError
 _RP2350_SEARCHED = 4096
 _RP2350_BEGIN = 0xFFFFDED3
 _RP2350_REST = (0x10210142, 0x000001FF, 0, 0xAB123579)
+_ESP32C3_DIRECT_BOOT = 2 * struct.pack("<I", 0xAEDB041D)  # code follows at once
 _RP2040_BYTES = 256  # the last four are the CRC of the others
 
 
@@ -51,9 +52,19 @@ def _check_rp2350(image: bytes) -> str:
     return ""
 
 
+def _check_esp32c3(image: bytes) -> str:
+    """Direct boot: README of github.com/espressif/esp32c3-direct-boot-example. Anything else has to
+    be in the format of Espressif's boot loader."""
+    got = image[: len(_ESP32C3_DIRECT_BOOT)]
+    if got != _ESP32C3_DIRECT_BOOT:
+        return f"expected {_ESP32C3_DIRECT_BOOT.hex(' ')} at the beginning, got {got.hex(' ')}"
+    return "" if len(image) > len(got) else "expected code after the header, got none"
+
+
 _CHECKS: Mapping[BootBlock, Callable[[bytes], str]] = {
     BootBlock.RP2040: _check_rp2040,
     BootBlock.RP2350: _check_rp2350,
+    BootBlock.ESP32C3: _check_esp32c3,
 }
 
 

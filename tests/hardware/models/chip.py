@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from unicorn import UC_HOOK_MEM_WRITE, Uc
 
+from .bus import Bus
 from .core import Core
 from .peripheral import Fixed, Peripheral
 from .uart import StrictUart
@@ -53,7 +54,7 @@ class FlashController(Peripheral):
         self.erase(self.flash_base, len(self.cells))
 
 
-class Chip:
+class Chip(Bus):
     def __init__(
         self,
         cpu: str,
@@ -72,13 +73,9 @@ class Chip:
         self.ram_bytes = ram_bytes
         self.core = Core(cpu, lambda a: self.read(a, 4) or 0, flash.flash_base)
         self.core.system.cpuid = cpuid
-        self.peripherals = [
-            *peripherals,
-            flash,
-            self.core.debug,
-            self.core.system,
-            *rom_table,
-        ]
+        super().__init__(
+            [*peripherals, flash, self.core.debug, self.core.system, *rom_table],
+        )
         self._dirty: list[tuple[int, int]] = []
         self._map()
         self.reset()
@@ -99,33 +96,7 @@ class Chip:
         for p in self.peripherals:
             if not any(base <= p.base < base + size for base, size in regions):
                 regions.append((p.base & ~0xFFF, 0x1000))
-        for base, size in regions:
-            uc.mmio_map(base, size, self._reader(base), None, self._writer(base), None)
-
-    def _reader(self, base: int):  # type: ignore[no-untyped-def]
-        def read(uc: Uc, offset: int, size: int, data: object) -> int:
-            return self._register(base + offset, size)
-
-        return read
-
-    def _writer(self, base: int):  # type: ignore[no-untyped-def]
-        def write(uc: Uc, offset: int, size: int, value: int, data: object) -> None:
-            self._set_register(base + offset, value)
-
-        return write
-
-    def _at(self, address: int) -> Peripheral | None:
-        return next((p for p in self.peripherals if p.base <= address < p.base + p.size), None)
-
-    def _register(self, address: int, size: int) -> int:
-        p = self._at(address & ~3)
-        word = 0 if p is None else p.read((address & ~3) - p.base)
-        return word >> 8 * (address & 3) & (1 << 8 * size) - 1
-
-    def _set_register(self, address: int, value: int) -> None:
-        p = self._at(address & ~3)
-        if p is not None:
-            p.write((address & ~3) - p.base, value)
+        self.map_registers(uc, regions)
 
     def _core_wrote_flash(
         self, uc: Uc, access: int, address: int, size: int, value: int, data: object
@@ -169,7 +140,7 @@ class Chip:
             return int.from_bytes(self.flash.cells[at : at + size], "little")
         if RAM_BASE <= address < RAM_BASE + self.ram_bytes:
             return int.from_bytes(self.core.uc.mem_read(address, size), "little")
-        return self._register(address, size)
+        return self.register(address, size)
 
     def write(self, address: int, size: int, value: int) -> None:
         data = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
@@ -180,7 +151,7 @@ class Chip:
             self.core.uc.mem_write(address, data)
             self.core.stale = True
         else:
-            self._set_register(address, value)
+            self.set_register(address, value)
         if self.core.system.wants_reset:
             self.reset()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .rp2040js import Rp2040Js
-from .usb_device import Testbed, UsbDevice
+from .usb_device import DTR, Testbed, UsbDevice
 
 _FLASH, _BLOCK = 0x10000000, 512
 _INFO = "UF2 Bootloader v3.0\nModel: Raspberry Pi RP2\nBoard-ID: RPI-RP2\n"
@@ -90,14 +90,14 @@ class Pico:
         program.write_bytes(self.flash)
         self._port = SerialPort(number)
         self._testbed.add(self._port)
-        master = self._testbed.add_port(f"ttyACM{number}", self._port, self._set_dtr)
+        master = self._testbed.add_port(f"ttyACM{number}", self._port, self._set_lines)
         npm, rom = self._spec["npm"], self._spec["rom"]
         self._chip = Rp2040Js(npm, rom, str(program), "usb", master)
         self.state["starts"] += 1
 
-    def _set_dtr(self, is_set: bool) -> None:
-        if self._chip is not None:
-            self._chip.set_dtr(is_set)
+    def _set_lines(self, which: int, values: int) -> None:
+        if self._chip is not None and which & DTR:
+            self._chip.set_dtr(bool(values & DTR))
 
     def _unplug(self) -> None:
         assert self._chip is not None and self._port is not None

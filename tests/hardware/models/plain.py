@@ -6,10 +6,13 @@ from collections.abc import Callable
 
 from .chip import Chip, FlashController, rom_table
 from .cmsdk_uart import cmsdk_line
+from .esp32c3 import Esp32c3
+from .fe310 import fe310
 from .nrf5x import nrf52833, nrf52840
 from .nrf5x_uart import nrf5x_line
 from .peripheral import Peripheral
 from .pl011_uart import lm3s_line
+from .riscv import RiscvChip
 from .rp2040 import Rp2040
 from .stm32_usart import (
     stm32f1_line,
@@ -44,9 +47,11 @@ def _chip(cpu: str, flash_base: int, flash_kb: int, ram_kb: int, line: _Line) ->
 
 
 # By the name of the board that has it.
-BOARDS: dict[str, Callable[[], Chip]] = {
+BOARDS: dict[str, Callable[[], Chip | RiscvChip]] = {
     "arduino-nano-33-ble": lambda: nrf52840(35, 42).chip,
     "bluepill": lambda: _chip("cortex-m3", 0x08000000, 64, 20, stm32f1_line),
+    "esp32-c3-devkit": Esp32c3,
+    "hifive1-revb": lambda: fe310(0x20010000, 1 << 20),
     "lm3s6965evb": lambda: _chip("cortex-m3", 0, 256, 64, lm3s_line),
     "microbit": lambda: _chip("cortex-m0", 0, 256, 16, lambda: nrf5x_line(24, 25, 1)),
     "microbit-v2": lambda: nrf52833().chip,
@@ -59,6 +64,7 @@ BOARDS: dict[str, Callable[[], Chip]] = {
     "nucleo-g071rb": lambda: _chip("cortex-m0", 0x08000000, 128, 36, stm32g0_line),
     "nucleo-l432kc": lambda: _chip("cortex-m4", 0x08000000, 256, 64, stm32l4_line),
     "pico-uart": Rp2040,
+    "sifive_e": lambda: fe310(0x20400000, 1 << 20),
     "stm32f4-discovery": lambda: _chip(
         "cortex-m4", 0x08000000, 1024, 128, lambda: stm32f4_line(2, 3)
     ),
@@ -66,7 +72,7 @@ BOARDS: dict[str, Callable[[], Chip]] = {
 }
 
 
-def load(chip: Chip, program: bytes, origin: int) -> None:
+def load(chip: Chip | RiscvChip, program: bytes, origin: int) -> None:
     """Puts the program into flash, as if a tool had, and starts it. A program that is not at the
     beginning of flash is started by a boot loader."""
     at = origin - chip.flash.flash_base

@@ -11,7 +11,7 @@ import termios
 from pathlib import Path
 from typing import Any
 
-from .usb_device import Testbed, UsbDevice, configuration
+from .usb_device import DTR, Testbed, UsbDevice, configuration
 
 _END_SECONDS = 10.0
 
@@ -32,7 +32,7 @@ class SerialBoard(UsbDevice):
     def start(self, testbed: Testbed, folder: Path) -> None:
         """Plugs in the port and starts the program behind it."""
         name = self._spec["port"]
-        master = testbed.add_port(name, self, self._on_dtr)
+        master = testbed.add_port(name, self, self._on_lines)
         port = Path(testbed.umockdev.get_root_dir()) / "dev" / name
         self._set_state(port)
         if "program" in self._spec:
@@ -40,8 +40,11 @@ class SerialBoard(UsbDevice):
             command = [part.format(**known) for part in self._spec["program"]]
             self._program = subprocess.Popen(command, pass_fds=[master])
 
-    def _on_dtr(self, is_raised: bool) -> None:
-        """A board restarts when the line is raised."""
+    def _on_lines(self, which: int, values: int) -> None:
+        """A board restarts when DTR is raised."""
+        if not which & DTR:
+            return
+        is_raised = bool(values & DTR)
         if is_raised and self._dtr_is_low and self._program is not None:
             self._resets += 1
             self._program.send_signal(signal.SIGHUP)

@@ -8,7 +8,8 @@ optional "powered", "forbidden" (its file cannot be opened), "unplugged_after" (
 (name of its serial port, or of the adapter's, on which the chip's UART then is). One of kind serial
 has "usb" (its ids) and "program": what is at the other end of its port. It gets {fd} and {dump},
 and writes what it holds to the latter at SIGTERM. Without a program nothing answers; "port_state"
-is "forbidden" or "busy". RESULT has what the commands said, and what each device was left with.
+is "forbidden" or "busy". The kind esp is described in esp_board.py. RESULT has what the commands
+said, and what each device was left with.
 
 Debian's Python runs this, because umockdev's bindings are there; Unicorn comes from PYTHONPATH."""
 
@@ -29,6 +30,7 @@ from .cmsis_dap import CmsisDap
 from .debug_port import DebugPort
 from .dfu_device import DfuDevice
 from .dfuse_device import DfuSeDevice
+from .esp_board import EspBoard
 from .line import Line
 from .nrf5x import nrf51822, nrf52833, nrf52840
 from .pico_device import Pico
@@ -57,6 +59,8 @@ _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH, _CAP_SYS_ADMIN = 1, 2, 21
 def _device(number: int, spec: dict[str, Any]) -> UsbDevice:
     if spec["kind"] == "dfu":
         return DfuDevice(number, spec["serial"])
+    if spec["kind"] == "esp":
+        return EspBoard(number, spec)
     if spec["kind"] == "serial":
         return SerialBoard(number, spec)
     dap = CHIPS[spec["chip"]]()

@@ -3,8 +3,12 @@ libusb. Interface: Linux's usbdevice_fs.h."""
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import os
+import platform
 import struct
+import termios
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +24,9 @@ _GET_DESCRIPTOR = 6
 _SUBMIT, _DISCARD, _REAP, _REAP_NOW, _CAPABILITIES, _GET_DRIVER = 10, 11, 12, 13, 26, 8
 _GET_TERMIOS2, _SET_TERMIOS2, _TERMIOS2_BYTES = 0x802C542A, 0x402C542B, 44
 _GET_MODEM_LINES, _SET_MODEM_LINES = 0x5415, (0x5416, 0x5417, 0x5418)
-_RAISE_LINES, _DTR = 0x5416, 2
+_RAISE_LINES, _DROP_LINES = 0x5416, 0x5417
+DTR, RTS = 2, 4  # modem lines
+_IOCTL = 16 if platform.machine() == "x86_64" else 29  # number of the system call
 _ACCEPTED = (4, 5, 15, 16, 18, 20, 21, 27)  # set interface, claim, release, reset, ...
 
 
@@ -198,22 +204,43 @@ class UsbDevice:
             self._finish(urb, 0, len(data))
 
 
-def _names_dtr(client: Any) -> bool:
-    return bool(bytes(client.get_arg().resolve(0, 4).retrieve())[0] & _DTR)
+def _lines_of(client: Any) -> int:
+    return int.from_bytes(bytes(client.get_arg().resolve(0, 4).retrieve()), "little")
 
 
-def _handle_port(_: Any, client: Any, on_dtr: Callable[[bool], None] | None) -> bool:
+def _waiting(port: Path) -> bytes:
+    """How many bytes wait on a port, as an int of C. The C library's ioctl is umockdev's, which
+    would ask the handler that wants to know."""
+    count = ctypes.c_int()
+    fd = os.open(port.resolve(), os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    ctypes.CDLL(None).syscall(_IOCTL, fd, termios.FIONREAD, ctypes.byref(count))
+    os.close(fd)
+    return bytes(count)
+
+
+def _handle_port(
+    _: Any, client: Any, port: Path, on_lines: Callable[[int, int], None] | None
+) -> bool:
     """What a serial port accepts and a pseudo-terminal does not: any baud rate, and the modem
-    lines."""
+    lines. umockdev passes few others on."""
     request = client.get_request() & 0xFFFFFFFF
+    if not port.is_symlink():  # unplugged
+        client.complete(-1, errno.EIO)
+        return True
+    if request == termios.FIONREAD:
+        client.get_arg().resolve(0, 4).update(0, list(_waiting(port)))
+        client.complete(0, 0)
+        return True
     if request == _GET_MODEM_LINES:
         client.get_arg().resolve(0, 4).update(0, [0] * 4)
     elif request == _GET_TERMIOS2:
         client.get_arg().resolve(0, _TERMIOS2_BYTES).update(0, [0] * _TERMIOS2_BYTES)
     elif request not in (_SET_TERMIOS2, *_SET_MODEM_LINES):
         return False
-    elif on_dtr is not None and request in _SET_MODEM_LINES and _names_dtr(client):
-        on_dtr(request == _RAISE_LINES)
+    elif on_lines is not None and request in _SET_MODEM_LINES:
+        lines = _lines_of(client)
+        which = lines if request in (_RAISE_LINES, _DROP_LINES) else DTR | RTS
+        on_lines(which, 0 if request == _DROP_LINES else lines)
     client.complete(0, 0)
     return True
 
@@ -249,10 +276,10 @@ class Testbed:
         device.plug_in(self.umockdev)
 
     def add_port(
-        self, name: str, device: UsbDevice, on_dtr: Callable[[bool], None] | None = None
+        self, name: str, device: UsbDevice, on_lines: Callable[[int, int], None] | None = None
     ) -> int:
-        """A serial port of the device. Returns the other end of the line. on_dtr: gets the modem
-        line when a program sets it."""
+        """A serial port of the device. Returns the other end of the line. on_lines: gets the modem
+        lines that a program sets, and their values."""
         self.umockdev.add_from_string(
             f"P: {device.syspath}/{device.syspath.rpartition('/')[2]}:1.1\n"
             "E: DEVTYPE=usb_interface\nE: SUBSYSTEM=usb\n"
@@ -262,7 +289,8 @@ class Testbed:
             f"A: dev=4:{64 + len(self._port_handlers)}\\n\nL: device=../..\n"
         )
         handler = UMockdev.IoctlBase()
-        handler.connect("handle-ioctl", _handle_port, on_dtr)
+        port = Path(self.umockdev.get_root_dir()) / "dev" / name
+        handler.connect("handle-ioctl", _handle_port, port, on_lines)
         self.umockdev.attach_ioctl(f"/dev/{name}", handler)
         self._port_handlers.append(handler)
         return int(self.umockdev.get_dev_fd(f"/dev/{name}"))
