@@ -24,7 +24,7 @@ PLACE = re.compile(r"(<!-- ops: begin[^\n]*-->\n).*?(<!-- ops: end -->)", re.S)
 def row(spec: OpSpec[Any]) -> str:
     readers = spec.tflite_readers()
     names = ", ".join(f"{name} ({reader.max_version})" for name, reader in readers.items())
-    return f"| {names} | {spec.takes} |"
+    return f"| {names or spec.stands_for} | {spec.takes} |"
 
 
 def table() -> str:

@@ -15,4 +15,5 @@ def write_tflite(graph: Graph) -> bytes:
     for index, op in enumerate(graph.ops):
         where = f"op {index} {type(op).__name__}"
         spec_of(op).write_tflite(place(graph.tensors, op, where), writer)
+        writer.op_is_written()
     return writer.end(inputs)

@@ -189,10 +189,10 @@ class Sequential(Model):
             "input_range= or normalization= (and output_range= without a softmax) declares them"
         )
 
-    def predict(self, x: Arrays) -> Any:
+    def predict(self, x: Arrays, *, steps: bool = False) -> Any:
         """As Model.predict; the first time that values saturate, a TrainingWarning counts them:
         inputs outside the range of the network, or answers of a regression at its limits."""
-        answers, outside = self._predict(x)
+        answers, outside = self._predict(x, steps)
         if not self._warned:
             self._warned = self._warn_of_saturation(x, outside, answers)
         return answers

@@ -32,5 +32,5 @@ def vectors(path: Path, model: Model) -> tuple[Arrays, Arrays]:
 
 def answers(model: Model, xs: Arrays) -> Arrays:
     """All outputs, also where it is one."""
-    answer = model.run(xs[0] if len(xs) == 1 else xs)
+    answer = model.run(xs[0] if len(xs) == 1 else xs, steps=True)
     return list(answer) if isinstance(answer, tuple) else [answer]

@@ -15,7 +15,7 @@ from byteprop.exporter import write_tflite
 from byteprop.graph import Activation, DType, Graph, Kind
 from byteprop.importer import load_tflite
 from byteprop.model import Model
-from byteprop.ops import Depthwise, Rescale, spec_of
+from byteprop.ops import Depthwise, Rescale, Reshape, spec_of
 from byteprop.ops.convolution import Convolution
 from op_generators import Draw, generators
 from op_generators.common import zero_point
@@ -66,7 +66,7 @@ def _chain(seed: int) -> Graph:
     rng = np.random.default_rng(seed)
     b = Builder()
     x = _input(rng, b, 1)
-    several = {"add", "concatenate", "extremum", "mul", "prelu"}
+    several = {"add", "concatenate", "extremum", "mul", "prelu", "push"}
     made = {name: g for name, g in generators().items() if name not in several}
     draws = [g for name, g in made.items() if name not in ("conv", "depthwise")]
     _grow(rng, b, draws, int(rng.integers(1, 9)), late=1.0)
@@ -99,7 +99,7 @@ _APART = [
 def _grow(rng: np.random.Generator, b: Builder, draws: list[Draw], n: int, late: float) -> None:
     """Adds n ops by these generators; late: how often one reads the last tensor."""
     for _ in range(n):
-        readable = [i for i, t in enumerate(b.tensors) if t.kind is Kind.ACTIVATION]
+        readable = [i for i, t in enumerate(b.tensors) if t.kind is not Kind.CONSTANT]
         x = readable[-1] if rng.random() < late else int(rng.choice(readable))
         any(draws[i](rng, b, x) for i in rng.permutation(len(draws)))
 
@@ -116,10 +116,21 @@ def _input(rng: np.random.Generator, b: Builder, batch: int) -> int:
 
 
 def _outputs(rng: np.random.Generator, b: Builder, inputs: tuple[int, ...]) -> tuple[int, ...]:
-    written = [t for op in b.ops for t in op.outputs]
+    _show_states(b)
+    written = [t for op in b.ops for t in op.outputs if b.tensors[t].kind is Kind.ACTIVATION]
     read = {t for op in b.ops for t in op.inputs}
     ends = [t for t in written if t not in read or rng.random() < 0.2]
     return tuple(ends) or inputs[:1]
+
+
+def _show_states(b: Builder) -> None:
+    """Outputs are activations, so a state that no other op reads is copied to one."""
+    read = {t for op in b.ops for t in op.inputs if t not in op.outputs}
+    for t, state in enumerate(list(b.tensors)):
+        if state.kind is Kind.STATE and t not in read:
+            b.add(
+                Reshape(t, b.tensor(state.shape, float(state.scale), state.zero_point, state.dtype))
+            )
 
 
 def samples(graph: Graph, seed: int, n: int = 4) -> list[Array]:
@@ -152,7 +163,7 @@ def check(graph: Graph, seed: int) -> Counter[str]:
 
 def answers(graph: Graph, xs: list[Array]) -> list[bytes]:
     """The outputs as the C library computes them."""
-    answer = Model(graph).run(xs if len(xs) > 1 else xs[0])
+    answer = Model(graph).run(xs if len(xs) > 1 else xs[0], steps=True)
     return [y.tobytes() for y in (answer if isinstance(answer, tuple) else (answer,))]
 
 
@@ -178,4 +189,6 @@ def _with_dead_rows(rng: np.random.Generator, op: Convolution) -> Convolution:
 
 def with_every_tensor(graph: Graph) -> Graph:
     """The same, with every computed tensor as an output, so that each op's bytes are compared."""
-    return replace(graph, outputs=tuple(t for op in graph.ops for t in op.outputs) or graph.inputs)
+    written = (t for op in graph.ops for t in op.outputs)
+    outputs = tuple(t for t in written if graph.tensors[t].kind is Kind.ACTIVATION)
+    return replace(graph, outputs=outputs or graph.inputs)

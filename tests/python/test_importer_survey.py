@@ -155,8 +155,8 @@ def test_subgraphs_are_named_with_the_op_that_runs_them() -> None:
     model.op(CODE.CALL_ONCE, [], [])
     model.op(CODE.WHILE, [x], [y])
     text = refusal(model.build([x], [y]))
-    assert text.startswith("3 subgraphs, expected 1: run by CALL_ONCE 1, WHILE 1;")
-    assert "CALL_ONCE 1, WHILE 1 are not supported (the first is op 0, CALL_ONCE" in text
+    assert text.startswith("3 subgraphs, expected 1: run by WHILE 1;")
+    assert "WHILE 1 is not supported (op 1, WHILE" in text
 
 
 def test_subgraphs_that_nothing_runs() -> None:

@@ -44,6 +44,8 @@ enum {
                                  slot and n_ops is all */
     BP_MSG_PROFILE = 0x24,    /* first op u16 -> ticks u32 of each op from there on, as many as fit
                                  the answer slot; runs all ops over the inputs just written */
+    BP_MSG_RESET_STATE = 0x25, /* -> nothing; the selected model's state is as before the first
+                                 inference, as it is after SELECT */
     BP_MSG_TRAIN_BEGIN = 0x30, /* configuration, 16 bytes as BP_TRAIN_CONFIG_x below -> memory bytes
                                  u32, state bytes u32. The selected model's image is copied to RAM if
                                  it is not there. E_UNSUPPORTED and E_PARAM: op index u16 */
@@ -148,6 +150,7 @@ uint32_t bp_cobs_decode(uint8_t *dst, const uint8_t *src, uint32_t n);
     X(DIGEST, digest, PURE, ALWAYS)                                                                \
     X(INFER, infer, CHANGES, ALWAYS)                                                               \
     X(PROFILE, profile, CHANGES, ALWAYS)                                                           \
+    X(RESET_STATE, reset_state, CHANGES, ALWAYS)                                                   \
     X(TRAIN_BEGIN, train_begin, CHANGES, TRAINS)                                                   \
     X(TRAIN, train, CHANGES, TRAINS)                                                               \
     X(EVALUATE, evaluate, CHANGES, TRAINS)                                                         \

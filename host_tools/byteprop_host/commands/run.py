@@ -24,6 +24,11 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     add_session(parser)
     add_samples(parser, required=True)
     parser.add_argument(
+        "--stateful",
+        action="store_true",
+        help="the samples are steps that follow one another, for a model with state",
+    )
+    parser.add_argument(
         "-o",
         "--output",
         type=Path,
@@ -49,6 +54,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             samples=args.samples,
             reading=reading_from(args),
             keep_dead_channels=args.keep_dead_channels,
+            stateful=args.stateful,
             progress=progress,
         )
     save_outputs(answers, args.output)

@@ -116,6 +116,7 @@ class Device:
     def _forget_model(self) -> None:
         self.session.forget_model()
         self._inference.arena = None
+        self._inference.steps.forget()
 
     # --- inference ---
 
@@ -139,6 +140,17 @@ class Device:
     def profile(self, inputs: bytes | None = None) -> list[int]:
         """Ticks of every op. inputs: None: those of the last inference."""
         return self._inference.profile(inputs)
+
+    # --- state ---
+
+    def reset_state(self) -> None:
+        """Forgets all inferences so far, as `byteprop.Model.reset` does."""
+        self._inference.reset_state()
+
+    def write_state(self, state: bytes) -> None:
+        """The next inference begins with this state: all tensors of state, one after the other.
+        Of a model whose image is known."""
+        self._inference.steps.set(state)
 
     # --- memory of the board ---
 

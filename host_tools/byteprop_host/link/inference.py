@@ -18,6 +18,7 @@ from byteprop_host.link.answers import (
 from byteprop_host.link.channel import SessionLost
 from byteprop_host.link.messages import ALL_OPS, Message
 from byteprop_host.link.session import BoardSession
+from byteprop_host.link.steps import Steps
 
 INPUTS = const("BP_OBJ_INPUTS")
 OUTPUTS = const("BP_OBJ_OUTPUTS")
@@ -83,7 +84,7 @@ class _Stream:
             return None
         answer = self._client.finish(self._open[0])
         self._client.set_arena(self._open[-1].inputs, ALL_OPS)
-        self._open.popleft()
+        self._client.steps.is_answered(self._open.popleft().inputs)
         return answer
 
 
@@ -92,8 +93,10 @@ class InferenceClient:
 
     def __init__(self, session: BoardSession) -> None:
         self.session = session
+        self.steps = Steps(session)
         self.arena: tuple[bytes, int] | None = None
         self._arena_epoch = 0
+        self._arena_is_step = False
 
     # --- whole models ---
 
@@ -123,19 +126,24 @@ class InferenceClient:
         self.start(sample)
         answer = self.finish(sample)
         self.set_arena(sample.inputs, ALL_OPS)
-        if answer.output:
-            return answer
-        n = self.session.selected.output_bytes
-        output = self.session.read(OUTPUTS, 0, 0, n, crc=answer.crc)
-        return InferAnswer(output, answer.ticks, answer.crc)
+        if not answer.output:
+            n = self.session.selected.output_bytes
+            output = self.session.read(OUTPUTS, 0, 0, n, crc=answer.crc)
+            answer = InferAnswer(output, answer.ticks, answer.crc)
+        self.steps.is_answered(sample.inputs)
+        return answer
 
     def check_inputs(self, inputs: bytes) -> None:
         expected = self.session.selected.input_bytes
         if len(inputs) != expected:
             raise ArgumentError(f"inputs: expected {expected} bytes, got {len(inputs)}")
 
-    def start(self, sample: _Sample, n_ops: int = ALL_OPS) -> None:
-        """Submits the requests of a sample."""
+    def start(self, sample: _Sample) -> None:
+        """Submits the requests of a sample, the next step of a model with state."""
+        self.steps.restore()
+        self._submit(sample, ALL_OPS)
+
+    def _submit(self, sample: _Sample, n_ops: int) -> None:
         sample.writes = self.session.submit_write(INPUTS, sample.inputs)
         sample.infer = self.session.submit(Message.INFER, _U16.pack(n_ops))
         sample.epoch = self.session.epoch
@@ -149,6 +157,13 @@ class InferenceClient:
         self.session.finish_write(sample.writes)
         return self.session.take(sample.infer)
 
+    # --- state ---
+
+    def reset_state(self) -> None:
+        """The next step is the first."""
+        self.arena = None
+        self.session.recovering(self.steps.reset)
+
     # --- parts of models ---
 
     def infer_upto(self, inputs: bytes, n_ops: int) -> None:
@@ -157,21 +172,25 @@ class InferenceClient:
         if not 0 <= n_ops <= self.session.selected.n_ops:
             raise ArgumentError(f"n_ops: expected 0 to {self.session.selected.n_ops}, got {n_ops}")
         self.arena = None
+        self._arena_is_step = False
         self.session.recovering(lambda: self._fill_arena(bytes(inputs), n_ops))
 
     def _fill_arena(self, inputs: bytes, n_ops: int) -> None:
+        self.steps.try_again(last=self._arena_is_step)
         sample = _Sample(inputs)
-        self.start(sample, n_ops)
+        self._submit(sample, n_ops)
         data = self._take(sample)
         if n_ops == ALL_OPS:
             parse_inferred(data, self._outputs_in_answer())
         else:
             parse_partly_inferred(data)
-        self.set_arena(inputs, n_ops)
+        self.set_arena(inputs, n_ops, is_step=self._arena_is_step)
 
-    def set_arena(self, inputs: bytes, n_ops: int) -> None:
+    def set_arena(self, inputs: bytes, n_ops: int, *, is_step: bool = True) -> None:
+        """is_step: the arena is that after the last step, and not of ops out of turn."""
         self.arena = (inputs, n_ops)
         self._arena_epoch = self.session.epoch
+        self._arena_is_step = is_step
 
     def _restore(self) -> None:
         """Selects the model and repeats the last run, so that the arena is the same."""
@@ -196,11 +215,12 @@ class InferenceClient:
         most = (self.session.channel.limits.slot_bytes - 1) // 4
         ticks: list[int] = []
         while len(ticks) < n_ops:
+            self.steps.try_again()
             writes = self.session.submit_write(INPUTS, inputs)
             data = self.session.request(Message.PROFILE, _U16.pack(len(ticks)))
             self.session.finish_write(writes)
             ticks += parse_profile(data, min(n_ops - len(ticks), most))
-        self.set_arena(inputs, ALL_OPS)
+        self.set_arena(inputs, ALL_OPS, is_step=False)
         return ticks
 
     def read(self, obj: int, index: int, offset: int, n: int) -> bytes:

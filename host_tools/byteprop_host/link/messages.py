@@ -33,6 +33,7 @@ class Message(IntEnum):
     DIGEST = const("BP_MSG_DIGEST")
     INFER = const("BP_MSG_INFER")
     PROFILE = const("BP_MSG_PROFILE")
+    RESET_STATE = const("BP_MSG_RESET_STATE")
     TRAIN_BEGIN = const("BP_MSG_TRAIN_BEGIN")
     TRAIN = const("BP_MSG_TRAIN")
     EVALUATE = const("BP_MSG_EVALUATE")

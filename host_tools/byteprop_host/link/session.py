@@ -72,6 +72,7 @@ class BoardSession:
         self._source: int | None = None
         self._selected: Selected | None = None
         self._model_epoch = 0  # in which the model was selected
+        self.selections = 0
         self._reopen: Callable[[], object] | None = None
         self.connect()
 
@@ -176,11 +177,11 @@ class BoardSession:
 
     # --- objects in the board's memory ---
 
-    def submit_write(self, obj: int, data: bytes) -> list[int]:
+    def submit_write(self, obj: int, data: bytes, index: int = 0) -> list[int]:
         """Sends data for a whole object (BP_OBJ_x); `finish_write` waits for the answers."""
         chunk = self._chunk(_ADDRESS.size, len(data))
         return [
-            self.submit(Message.WRITE, _ADDRESS.pack(obj, 0, at) + data[at : at + chunk])
+            self.submit(Message.WRITE, _ADDRESS.pack(obj, index, at) + data[at : at + chunk])
             for at in range(0, len(data), chunk)
         ]
 
@@ -222,6 +223,11 @@ class BoardSession:
         return parse_number(Message.DIGEST, self.request(Message.DIGEST, payload))
 
     # --- models ---
+
+    @property
+    def expected_image(self) -> bytes | None:
+        """The selected image, wherever it is, if this program knows it."""
+        return self._image
 
     @property
     def image(self) -> bytes | None:
@@ -328,6 +334,7 @@ class BoardSession:
         # An upload of another program cannot be restored after a reset.
         self._source = source if source == FLASH or image is not None else None
         self._model_epoch = self.epoch
+        self.selections += 1
         return self._selected
 
     # --- the board itself ---

@@ -183,6 +183,8 @@ def _run_samples(device: Device, task: _Task, progress: Progress) -> _Run:
     """An answer has the digest of all outputs, and the bytes themselves when they are short. Bytes
     that did not come are only fetched where the digest differs from the reference's."""
     samples = task.samples
+    if task.model.is_stateful:
+        return _run_steps(device, task, progress)
     outputs = tuple(np.empty_like(y) for y in task.expected)
     to_fetch: list[int] = []
     ticks: list[int] = []
@@ -204,6 +206,21 @@ def _run_samples(device: Device, task: _Task, progress: Progress) -> _Run:
             _store(outputs, i, device.infer(samples.bytes_of(i)).output)
             progress("fetch", k + 1, len(to_fetch))
     return _Run(outputs, by_digest, ticks, watch.seconds)
+
+
+def _run_steps(device: Device, task: _Task, progress: Progress) -> _Run:
+    """The samples as steps. None is run twice, so bytes that do not come with the answer are
+    fetched after each step."""
+    outputs = tuple(np.empty_like(y) for y in task.expected)
+    ticks: list[int] = []
+    with Stopwatch() as watch:
+        for i in range(task.samples.n):
+            answer = device.infer(task.samples.bytes_of(i))
+            if i < _MEASURED_SAMPLES:
+                ticks.append(answer.ticks)
+            _store(outputs, i, answer.output)
+            progress("infer", i + 1, task.samples.n)
+    return _Run(outputs, 0, ticks, watch.seconds)
 
 
 def _answers(device: Device, samples: SampleSet) -> Iterator[InferAnswer]:

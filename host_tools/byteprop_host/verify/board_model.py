@@ -49,6 +49,10 @@ class BoardEngine:
             self._progress("infer", i + 1, len(x))
         return y
 
+    def reset(self) -> None:
+        """As before the first inference."""
+        self._deployment.device.reset_state()
+
 
 class BoardModel(byteprop.Model):
     """A `Model` on a board: `run` and `predict` use the line."""
@@ -104,18 +108,25 @@ def run_on_board(
     samples: int | None = None,
     reading: Reading | None = None,
     keep_dead_channels: bool = False,
+    stateful: bool = False,
     progress: Progress = no_progress,
 ) -> Answers:
-    """Runs the samples of a data file on a board."""
+    """Runs the samples of a data file on a board. stateful: they are steps in this order, as a
+    model with state needs them."""
     began = time.monotonic()
     loaded = byteprop.load(model, keep_dead_channels=keep_dead_channels)
+    if loaded.is_stateful and not stateful:
+        raise ArgumentError(
+            f"{model}: the model has state, so the order of samples matters; --stateful runs them "
+            "as steps that follow one another"
+        )
     chosen = from_file(loaded.graph, data, samples, reading=reading)
     inputs = [
         batched(x, loaded.graph.tensors[i])
         for x, i in zip(chosen.file, loaded.graph.inputs, strict=True)
     ]
     with load_on_board(loaded, on, progress=progress) as on_board:
-        y = on_board.run(inputs[0] if len(inputs) == 1 else inputs)
+        y = on_board.run(inputs[0] if len(inputs) == 1 else inputs, steps=stateful)
     outputs = y if isinstance(y, tuple) else (y,)
     return Answers(
         board=on_board.deployment.board.name,

@@ -82,6 +82,8 @@ class Comparison:
 class LayerDevice(Protocol):
     """The part of a Device that locating a layer needs."""
 
+    def write_state(self, state: bytes) -> None: ...
+
     def infer_upto(self, inputs: bytes, n_ops: int) -> None: ...
 
     def read_tensor(self, index: int, n: int) -> bytes: ...
@@ -119,15 +121,15 @@ def compare_outputs(
 def first_different_layer(
     device: LayerDevice, graph: Graph, samples: SampleSet, sample: int
 ) -> LayerDifference | None:
-    """Runs the board op by op on one sample against the NumPy reference.
+    """Runs the board op by op on one sample against the NumPy reference. Where the model has state,
+    both begin with that which the reference has before this sample.
 
     None: every layer equals the reference.
     """
-    inputs = [
-        x[sample].reshape(graph.tensors[i].shape)
-        for i, x in zip(graph.inputs, samples.device, strict=True)
-    ]
-    layers = byteprop.reference.run_layers(graph, inputs)
+    states = _states_before(graph, samples, sample)
+    if states:
+        device.write_state(b"".join(state.tobytes() for state in states.values()))
+    layers = byteprop.reference.run_layers(graph, _inputs(graph, samples, sample), states=states)
     for k, (op, layer) in enumerate(zip(graph.ops, layers, strict=True)):
         expected = layer.reshape(-1)
         tensor = graph.tensors[op.output]
@@ -149,6 +151,21 @@ def first_different_layer(
                 tensor.elems,
             )
     return None
+
+
+def _inputs(graph: Graph, samples: SampleSet, sample: int) -> list[Ints]:
+    return [
+        x[sample].reshape(graph.tensors[i].shape)
+        for i, x in zip(graph.inputs, samples.device, strict=True)
+    ]
+
+
+def _states_before(graph: Graph, samples: SampleSet, sample: int) -> dict[int, Ints]:
+    """The values of each state, by tensor, before this sample."""
+    states = byteprop.reference.first_states(graph)
+    for i in range(sample if states else 0):
+        states = byteprop.reference.run_states(graph, _inputs(graph, samples, i), states)
+    return states
 
 
 def _position_in_file(at: int, tensor: Tensor) -> tuple[int, ...]:

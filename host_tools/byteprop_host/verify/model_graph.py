@@ -55,11 +55,12 @@ def _sources(graph: Graph) -> dict[int, int]:
 
 
 def ranks_of(graph: Graph) -> list[int]:
-    """The row of every box: below all those that it reads."""
+    """The row of every box: below all those that it reads. A state that an op reads before one
+    writes it is that of the inference before."""
     made = _sources(graph)
     ranks = [0] * len(graph.inputs)
     for op in graph.ops:
-        above = [ranks[made[t]] for t in op.inputs if t in made]
+        above = [ranks[made[t]] for t in op.inputs if t in made and made[t] < len(ranks)]
         ranks.append(1 + max(above, default=0))
     return ranks
 
@@ -84,8 +85,9 @@ def _lines(graph: Graph, places: Mapping[int, tuple[float, float]]) -> list[str]
     made = _sources(graph)
     found, labelled = [], set()
     for i, op in enumerate(graph.ops):
-        x, y = places[len(graph.inputs) + i]
-        for tensor in dict.fromkeys(t for t in op.inputs if t in made):
+        box = len(graph.inputs) + i
+        x, y = places[box]
+        for tensor in dict.fromkeys(t for t in op.inputs if made.get(t, box) < box):
             left, top = places[made[tensor]]
             x1, y1 = left + _BOX_WIDTH / 2, top + _BOX_HEIGHT
             x2 = x + _BOX_WIDTH / 2

@@ -31,6 +31,7 @@ _infer_batch = lib.bp_prepared_batch
 _empty = np.empty
 _uint8 = np.dtype(np.uint8)
 _OK = 0
+_STATE: int = lib.BP_KIND_STATE
 
 
 # --- constants and statuses ---
@@ -306,9 +307,17 @@ def _aligned(n_bytes: int) -> UInt8s:
 class _Arenas(threading.local):
     """One arena a thread, so that threads can run one model at the same time without a lock."""
 
-    def __init__(self, model: Any, prepared: Any) -> None:
+    def __init__(self, prepared: Any) -> None:
         self.arena = _from_buffer(_BYTES, _aligned(lib.bp_prepared_arena_bytes(prepared)))
-        lib.bp_infer_reset(model, self.arena)
+
+
+class _Steps:
+    """The one arena of a model with state. lock: held while it is used."""
+
+    def __init__(self, prepared: Any) -> None:
+        self.bytes = _aligned(lib.bp_prepared_arena_bytes(prepared))
+        self.arena = _from_buffer(_BYTES, self.bytes)
+        self.lock = threading.Lock()
 
 
 def _refusal(status: int, image: UInt8s) -> str:
@@ -343,15 +352,54 @@ class Engine:
         self.n_ops: int = self._model.n_ops
         self._prepared = _from_buffer(_BYTES, _aligned(lib.bp_prepare(ffi.NULL, self._model)))
         lib.bp_prepare(self._prepared, self._model)
-        self._arenas = _Arenas(self._model, self._prepared)
+        indices = [t for t in range(self._model.n_tensors) if self._kind(t) == _STATE]
+        self._states = [self._span(t) for t in indices]
+        sizes = [span.stop - span.start for span in self._states]
+        self.states = tuple(zip(indices, sizes, strict=True))  # tensor index, bytes
+        self.state_bytes = sum(sizes)
+        self._steps = _Steps(self._prepared) if self._states else None
+        self._arenas = self._steps or _Arenas(self._prepared)
+        self.reset()
 
     @property
     def n_prepared_ops(self) -> int:
         """Ops that run from copies of their weights, in the order of this CPU."""
         return int(lib.bp_prepared_ops(self._prepared))
 
+    def reset(self) -> None:
+        """Sets the state, if the model has some, to what it is before the first inference."""
+        if self._steps is not None:
+            with self._steps.lock:
+                lib.bp_infer_reset(self._model, self._steps.arena)
+
+    def get_state(self) -> bytes:
+        """All tensors of state, one after the other; state_bytes of them."""
+        if self._steps is None:
+            return b""
+        with self._steps.lock:
+            return b"".join(self._steps.bytes[span].tobytes() for span in self._states)
+
+    def set_state(self, state: Bytes) -> None:
+        """As get_state returned it."""
+        if len(state) != self.state_bytes:
+            raise ArgumentError(f"state: expected {self.state_bytes} bytes, got {len(state)}")
+        if self._steps is None:
+            return
+        left = np.frombuffer(state, np.uint8)
+        with self._steps.lock:
+            for span in self._states:
+                n = span.stop - span.start
+                self._steps.bytes[span], left = left[:n], left[n:]
+
     def run(self, x: UInt8s) -> UInt8s:
-        """y uint8 [n, output_bytes] of x uint8 [n, input_bytes], C-contiguous."""
+        """y uint8 [n, output_bytes] of x uint8 [n, input_bytes], C-contiguous. Of a model with
+        state, samples are steps in this order."""
+        if self._steps is not None:
+            with self._steps.lock:
+                return self._run(x)
+        return self._run(x)
+
+    def _run(self, x: UInt8s) -> UInt8s:
         self._check_samples(x)
         n = len(x)
         y: UInt8s = _empty((n, self.output_bytes), _uint8)
@@ -437,6 +485,11 @@ class Engine:
                 lib.bp_infer_op(self._model, memory, index)
             row[:] = arena[span]
         return rows
+
+    def _kind(self, tensor_index: int) -> int:
+        tensor = ffi.new("bp_tensor_t *")
+        lib.bp_model_tensor(tensor, self._model, tensor_index)
+        return int(tensor.kind)
 
     def _span(self, tensor_index: int) -> slice:
         """The bytes of the arena that a tensor has."""

@@ -8,7 +8,7 @@ import numpy as np
 import tflite
 
 from byteprop.errors import ModelError, UnsupportedOpError
-from byteprop.graph import Tensor
+from byteprop.graph import Kind, Tensor
 from byteprop.ops import Reshape
 from byteprop.tflite.builder import Builder
 from byteprop.tflite.checks import (
@@ -84,8 +84,11 @@ def _graph_output(builder: Builder, raw: RawTensor, taken: list[int]) -> int:
     source = builder.tensors[value.index]
     is_float = isinstance(value, FloatOutput)
     shape = value.shape if isinstance(value, FloatOutput) else source.shape
-    wanted = replace(source, name=raw.name, shape=shape, float_border=is_float)
+    wanted = replace(
+        source, name=raw.name, shape=shape, float_border=is_float, kind=Kind.ACTIVATION
+    )
     is_border = value.index in taken or value.index in builder.input_of.values()
+    is_border |= source.kind is not Kind.ACTIVATION
     if is_border or shape != source.shape:
         copy = builder.tensor(wanted)
         builder.ops.append(Reshape(value.index, copy))

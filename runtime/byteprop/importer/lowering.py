@@ -3,6 +3,8 @@ to one that folds it away."""
 
 from __future__ import annotations
 
+from tflite import BuiltinOperator
+
 from byteprop.errors import ModelError, UnsupportedOpError
 from byteprop.graph import Graph
 from byteprop.importer.ends import add_inputs, graph_inputs, graph_outputs
@@ -28,7 +30,7 @@ def lower(model: RawModel) -> Graph:
 
 
 def _lower(model: RawModel) -> Graph:
-    if model.subgraphs != 1:
+    if model.others and not any(op.code == BuiltinOperator.CALL_ONCE for op in model.ops):
         raise UnsupportedOpError(f"{model.subgraphs} subgraphs, expected 1")
     if not model.inputs or not model.outputs:
         raise ModelError("the model has no inputs or no outputs")

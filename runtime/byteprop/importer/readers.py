@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tflite import BuiltinOperator as Code
 
-from byteprop.importer import normalize
+from byteprop.importer import normalize, variables
 from byteprop.importer.folding import arithmetic, indexing, joining, shape
 from byteprop.ops import specs
 from byteprop.ops.spec import Reader
@@ -20,6 +20,10 @@ LOWERINGS: Mapping[int, Reader] = {
 # Folded away; their operands must be known when the model is loaded. ADD, SUB, MUL and DIV may also
 # normalise a float32 input. What LOWERINGS has too runs where its output is int8 or uint8.
 FOLDINGS: Mapping[int, Reader] = {
+    Code.CALL_ONCE: Reader(variables.read_call_once, 1),
+    Code.VAR_HANDLE: Reader(variables.read_var_handle, 1),
+    Code.READ_VARIABLE: Reader(variables.read_read_variable, 1),
+    Code.ASSIGN_VARIABLE: Reader(variables.read_assign_variable, 1),
     Code.SHAPE: Reader(shape.fold_shape, 1),
     Code.RANK: Reader(shape.fold_rank, 1),
     Code.CAST: Reader(shape.fold_cast, 4),

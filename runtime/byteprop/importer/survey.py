@@ -20,8 +20,10 @@ _RESHAPES = (Code.RESHAPE, Code.EXPAND_DIMS, Code.SQUEEZE)
 _PASSIVE = (Code.QUANTIZE, Code.DEQUANTIZE, *_RESHAPES)
 # By a constant, these normalise a float32 input.
 _NORMALIZE = (Code.ADD, Code.SUB, Code.MUL, Code.DIV)
+# The value of a variable is data; the handle is none.
+_VARIABLES = (Code.CALL_ONCE, Code.VAR_HANDLE, Code.READ_VARIABLE, Code.ASSIGN_VARIABLE)
 _RUNS_SUBGRAPHS = (
-    Code.CALL, Code.CALL_ONCE, Code.IF, Code.WHILE, Code.STABLEHLO_COMPOSITE, Code.STABLEHLO_WHILE,
+    Code.CALL, Code.IF, Code.WHILE, Code.STABLEHLO_COMPOSITE, Code.STABLEHLO_WHILE,
 )  # fmt: skip
 _CONVERT = (
     "convert it again with full integer quantisation (in TensorFlow's converter a "
@@ -61,7 +63,7 @@ def what_is_missing(model: RawModel, supported: Supported) -> str | None:
 
 
 def _is_supported(model: RawModel, op: RawOp, supported: Supported) -> bool:
-    if op.code in supported.on_tensors:
+    if op.code in supported.on_tensors or op.code in _VARIABLES:
         return True
     on_shapes = all(model.tensors[i].type in _NUMBERS for i in op.outputs)
     return op.code in supported.on_shapes and on_shapes
@@ -95,9 +97,10 @@ def _lacking_part(model: RawModel, lacking: list[RawOp]) -> str:
 
 
 def _subgraph_part(model: RawModel) -> str:
-    if model.subgraphs == 1:
-        return ""
     callers = [op for op in model.ops if op.code in _RUNS_SUBGRAPHS]
+    has_once = any(op.code == Code.CALL_ONCE for op in model.ops)
+    if model.subgraphs == 1 or (has_once and not callers):
+        return ""
     reason = f"run by {counted(callers)}" if callers else "no op of the first runs another"
     return f"{model.subgraphs} subgraphs, expected 1: {reason}"
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from byteprop import image
 from byteprop.engine import _raw
 from byteprop.errors import ArgumentError
-from byteprop.graph import Graph
+from byteprop.graph import Graph, Kind
 from byteprop.image import export
 from byteprop.inference.fast import fast_predict, fast_run
 from byteprop.inference.info import layer_info
@@ -38,6 +38,8 @@ class BatchEngine(Protocol):
     def arena_bytes(self) -> int: ...
 
     def run(self, x: Array) -> Array: ...
+
+    def reset(self) -> None: ...
 
 
 class BaseModel:
@@ -82,12 +84,24 @@ class BaseModel:
         """RAM for activations, exactly as the device needs it."""
         return self._engine.arena_bytes
 
-    def run(self, x: Arrays) -> Any:
+    @property
+    def is_stateful(self) -> bool:
+        """Whether an inference depends on those before it."""
+        return any(t.kind is Kind.STATE for t in self.graph.tensors)
+
+    def reset(self) -> None:
+        """Forgets all inferences so far. A model without state has nothing to forget."""
+        self._engine.reset()
+
+    def run(self, x: Arrays, *, steps: bool = False) -> Any:
         """The outputs of a batch, in the data types of the model file: one array, or a tuple when
         the model has several outputs. x: one array, or one array an input in a list or tuple.
 
         The first axis is the batch: shape (N, *inputs[i].shape[1:]). A file made for a fixed batch
         of B takes N in multiples of B.
+
+        A model with state takes one sample per call, and each call goes on where the one before
+        ended. steps: N samples are N steps one after the other. Threads then share the state.
         """
         y = self._fast(x)
         if y is not None:
@@ -96,15 +110,24 @@ class BaseModel:
         columns = [
             port.from_file_dtype(given) for port, given in zip(ins, _split(ins, x), strict=True)
         ]
+        self._check_steps(columns, steps)
         return _run(engine, outs, columns, Port.to_file_dtype)
 
-    def predict(self, x: Arrays) -> Any:
+    def predict(self, x: Arrays, *, steps: bool = False) -> Any:
         """As run, but with real numbers in the user's own units: x, of any real dtype, is
         normalised where the model says so and quantised by the scale of the input; the answer is
         float32. ArgumentError names the first value that is NaN or infinite."""
-        return self._predict(x)[0]
+        return self._predict(x, steps)[0]
 
-    def _predict(self, x: Arrays) -> tuple[Any, int]:
+    def _check_steps(self, columns: Sequence[Array], steps: bool) -> None:
+        n = len(columns[0])
+        if n > 1 and not steps and self.is_stateful:
+            raise ArgumentError(
+                f"x: expected one sample, as the model has state, got {n}; call once per step, or "
+                "pass steps=True for samples that follow one another in time"
+            )
+
+    def _predict(self, x: Arrays, steps: bool = False) -> tuple[Any, int]:
         """The answers of predict, and how many values of x saturate."""
         found = self._fast_predict(x)
         if found is not None:
@@ -115,6 +138,7 @@ class BaseModel:
             rows, n = port.from_reals(given)
             columns.append(rows)
             outside += n
+        self._check_steps(columns, steps)
         return _run(engine, outs, columns, Port.to_reals), outside
 
     def count_params(self) -> int:

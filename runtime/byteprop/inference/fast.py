@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from byteprop.engine import _raw
-from byteprop.graph import Graph, Tensor
+from byteprop.graph import Graph, Kind, Tensor
 from byteprop.graph.boundary import Boundary
 
 Array = npt.NDArray[Any]
@@ -40,7 +40,10 @@ def fast_predict(engine: object, graph: Graph) -> Predict:
 
 
 def _simple_ends(graph: Graph) -> tuple[Tensor, Tensor] | None:
-    """The only input and the only output, where both have one sample per row."""
+    """The only input and the only output, where both have one sample per row. None for a model with
+    state, whose samples are steps."""
+    if any(t.kind is Kind.STATE for t in graph.tensors):
+        return None
     ends = [graph.tensors[t] for t in (*graph.inputs, *graph.outputs)]
     if len(ends) != 2 or any(t.shape[:1] != (1,) for t in ends):
         return None

@@ -70,7 +70,7 @@ class ReshapeSpec(OpSpec[Reshape]):
 
     def write_tflite(self, at: Placed[Reshape], writer: Writer) -> None:
         shape = writer.constant(f"{at.y.name}/shape", np.array(at.y.shape, "<i4"))
-        x, y = writer.tensors[at.op.input], writer.tensors[at.op.output]
+        x, y = writer.tensors[at.op.input], writer.result(at.op.output)
         writer.op("RESHAPE", [x, shape], [y])
 
 

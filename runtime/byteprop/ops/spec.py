@@ -145,6 +145,7 @@ class OpSpec(ABC, Generic[O]):
     name: str  # as bp_op_name has it
     kind: type[O]
     takes = "int8"  # what of the op is supported, for the table in the README
+    stands_for = ""  # ops of a file, where no single one becomes this op
     in_place = InPlace.NEVER
     # Bits of the parameters' first word that an image may leave out: claims that the reader checks.
     claims = 0

@@ -7,7 +7,7 @@ It shares no arithmetic with the rest of the package. Each op has a file, named 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 
@@ -19,7 +19,9 @@ from byteprop.graph import Graph, Normalization
 from byteprop.graph.tensor import DType, Kind, Tensor
 from byteprop.reference.fixed import LIMITS, Ints, round_half_away
 
-__all__ = ["dequantize", "normalize", "quantize", "run", "run_layers"]
+__all__ = [
+    "dequantize", "first_states", "normalize", "quantize", "run", "run_layers", "run_states",
+]  # fmt: skip
 
 
 def run(graph: Graph, inputs: Sequence[npt.NDArray[np.generic]]) -> list[npt.NDArray[np.generic]]:
@@ -32,12 +34,35 @@ def run(graph: Graph, inputs: Sequence[npt.NDArray[np.generic]]) -> list[npt.NDA
 
 
 def run_layers(
-    graph: Graph, inputs: Sequence[npt.NDArray[np.generic]]
+    graph: Graph,
+    inputs: Sequence[npt.NDArray[np.generic]],
+    *,
+    states: Mapping[int, npt.NDArray[np.generic]] | None = None,
 ) -> list[npt.NDArray[np.generic]]:
-    """The first output of every op, in the graph's order, as run gives the model's outputs."""
-    values = _evaluate(graph, inputs)
+    """The first output of every op, in the graph's order, as run gives the model's outputs.
+    states: what they begin with, as of first_states or run_states."""
+    values = _evaluate(graph, inputs, states)
     results = (op.outputs[0] for op in graph.ops)
     return [_as_output(graph.tensors[t], values[t]) for t in results]
+
+
+def first_states(graph: Graph) -> dict[int, npt.NDArray[np.generic]]:
+    """The values of each state before the first sample, by tensor; flat."""
+    return {
+        t: np.full(tensor.elems, tensor.zero_point, tensor.dtype.numpy)
+        for t, tensor in enumerate(graph.tensors)
+        if tensor.kind is Kind.STATE
+    }
+
+
+def run_states(
+    graph: Graph,
+    inputs: Sequence[npt.NDArray[np.generic]],
+    states: Mapping[int, npt.NDArray[np.generic]],
+) -> dict[int, npt.NDArray[np.generic]]:
+    """The values of each state after these samples, which begin with these states."""
+    values = _evaluate(graph, inputs, states)
+    return {t: values[t][-1].astype(graph.tensors[t].dtype.numpy) for t in states}
 
 
 def normalize(x: npt.ArrayLike, constants: Normalization | None) -> npt.NDArray[np.float32]:
@@ -76,7 +101,11 @@ def dequantize(
     return (np.float64(np.float32(scale)) * steps).astype(np.float32)
 
 
-def _evaluate(graph: Graph, inputs: Sequence[npt.NDArray[np.generic]]) -> dict[int, Ints]:
+def _evaluate(
+    graph: Graph,
+    inputs: Sequence[npt.NDArray[np.generic]],
+    states: Mapping[int, npt.NDArray[np.generic]] | None = None,
+) -> dict[int, Ints]:
     """Every tensor's values as int64 [n, elems]."""
     if len(inputs) != len(graph.inputs):
         raise ArgumentError(f"inputs: expected {len(graph.inputs)} arrays, got {len(inputs)}")
@@ -87,12 +116,10 @@ def _evaluate(graph: Graph, inputs: Sequence[npt.NDArray[np.generic]]) -> dict[i
     if len({len(array) for array in values.values()}) > 1:
         counts = [len(array) for array in values.values()]
         raise ArgumentError(f"inputs: expected as many samples in each, got {counts}")
-    states = {
-        t: np.full((1, tensor.elems), tensor.zero_point, np.int64)
-        for t, tensor in enumerate(graph.tensors)
-        if tensor.kind is Kind.STATE
-    }
-    return _in_order(graph, values, states) if states else _run_ops(graph, values)
+    begin = first_states(graph) if states is None else states
+    if not begin:
+        return _run_ops(graph, values)
+    return _in_order(graph, values, {t: v.astype(np.int64)[None] for t, v in begin.items()})
 
 
 def _in_order(graph: Graph, values: dict[int, Ints], states: dict[int, Ints]) -> dict[int, Ints]:

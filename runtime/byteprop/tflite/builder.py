@@ -25,7 +25,15 @@ from byteprop.tflite.checks import (
 )
 from byteprop.tflite.names import quoted
 from byteprop.tflite.rawmodel import NO_TENSOR, RawModel, RawOp, RawTensor
-from byteprop.tflite.values import Computed, FloatInput, FloatOutput, Numbers, Value, Wide
+from byteprop.tflite.values import (
+    Computed,
+    FloatInput,
+    FloatOutput,
+    Handle,
+    Numbers,
+    Value,
+    Wide,
+)
 
 MAX_FOLDED_ELEMS = 64
 # Just below 2^30, so that rounding the multiplier does not lead beyond it.
@@ -68,6 +76,8 @@ class Builder:
         self.values: dict[int, Value] = {}
         self.input_of: dict[int, int] = {}  # the file's input tensor -> the graph's
         self.constants: dict[int, int] = {}  # the file's constant -> the graph's
+        self.initial: dict[str, RawTensor] = {}  # of variables: constants that they begin with
+        self.states: dict[str, int] = {}  # variables -> the graph's tensors
         self.bare: set[int] = set()  # the graph's tensors whose scale the file does not state
         self._supported = supported
         self._constant_bytes_left = model.file_bytes + MAX_SHARED_BYTES
@@ -373,6 +383,8 @@ class Builder:
             return f"of {len(value.shape)} dimensions; byteprop takes up to {MAX_RANK}"
         if isinstance(value, FloatInput):
             return "float32, not quantised: byteprop computes in integers"
+        if isinstance(value, Handle):
+            return f"the handle of variable {quoted(value.name)}"
         if isinstance(value, FloatOutput):
             return "float32 again after a DEQUANTIZE: byteprop computes in integers"
         return f"computed when the model runs ({raw.type_name})"

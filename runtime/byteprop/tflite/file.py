@@ -43,13 +43,21 @@ class _Op:
 
 @dataclass
 class TfliteFile:
-    """Collects tensors and ops of one subgraph; build() gives the file."""
+    """Collects tensors and ops of the first subgraph; build() gives the file."""
 
     description: str = ""
+    name: str = "main"
     _tensors: list[_Tensor] = field(default_factory=list)
     _ops: list[_Op] = field(default_factory=list)
     _codes: list[tuple[int, int]] = field(default_factory=list)  # builtin code, version
     _buffers: list[bytes] = field(default_factory=lambda: [b""])  # the first stands for none
+    _others: list[TfliteFile] = field(default_factory=list)
+
+    def subgraph(self, name: str) -> tuple[int, TfliteFile]:
+        """Adds a subgraph without inputs and outputs, gives its index and what collects it."""
+        other = TfliteFile(name=name, _codes=self._codes, _buffers=self._buffers)
+        self._others.append(other)
+        return len(self._others), other
 
     def tensor(
         self,
@@ -92,7 +100,8 @@ class TfliteFile:
         """The file with these tensors as its inputs and outputs."""
         b = flatbuffers.Builder(1024)
         buffers = vector(b, [write_buffer(b, data) for data in self._buffers])
-        graphs = vector(b, [self._subgraph(b, inputs, outputs)])
+        others = [other._subgraph(b, (), ()) for other in self._others]
+        graphs = vector(b, [self._subgraph(b, inputs, outputs), *others])
         codes = vector(b, [_op_code(b, code, version) for code, version in self._codes])
         description = b.CreateString(self.description)
         tflite.ModelStart(b)
@@ -110,7 +119,7 @@ class TfliteFile:
         tensors = vector(b, [_tensor(b, tensor) for tensor in self._tensors])
         ops = vector(b, [_op(b, op) for op in self._ops])
         ins, outs = ints(b, inputs), ints(b, outputs)
-        name = b.CreateString("main")
+        name = b.CreateString(self.name)
         tflite.SubGraphStart(b)
         tflite.SubGraphAddTensors(b, tensors)
         tflite.SubGraphAddInputs(b, ins)
@@ -153,11 +162,13 @@ def write_buffer(b: flatbuffers.Builder, data: bytes) -> int:
 def options_of(kind: str, **fields: Any) -> Options:
     """Options by the schema's names: options_of("Softmax", Beta=1.0). A list becomes a vector."""
 
+    def stored(b: flatbuffers.Builder, value: Any) -> Any:
+        if isinstance(value, str):
+            return b.CreateString(value)
+        return ints(b, value) if isinstance(value, (list, tuple)) else value
+
     def write(b: flatbuffers.Builder) -> int:
-        values = {
-            name: ints(b, value) if isinstance(value, (list, tuple)) else value
-            for name, value in fields.items()
-        }
+        values = {name: stored(b, value) for name, value in fields.items()}
         getattr(tflite, f"{kind}OptionsStart")(b)
         for name, value in values.items():
             getattr(tflite, f"{kind}OptionsAdd{name}")(b, value)

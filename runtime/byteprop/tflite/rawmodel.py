@@ -5,7 +5,7 @@ Everything here is bounded by the verifier's budget. Constants are views of the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -77,12 +77,19 @@ class RawOp:
 
 @dataclass(frozen=True)
 class RawModel:
+    """A subgraph of a file. others: with the first one, those that follow it."""
+
     tensors: tuple[RawTensor, ...]
     ops: tuple[RawOp, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     file_bytes: int
-    subgraphs: int = 1  # of which this is the first
+    others: tuple[RawModel, ...] = ()
+
+    @property
+    def subgraphs(self) -> int:
+        """Subgraphs of the file, with the first one."""
+        return 1 + len(self.others)
 
 
 def type_name(code: int) -> str:
@@ -98,7 +105,7 @@ def op_name(code: int) -> str:
 
 
 def read(data: bytes) -> RawModel:
-    """Verifies a file and reads its first subgraph."""
+    """Verifies a file and reads its subgraphs."""
     verify(data)
     model = tflite.Model.GetRootAs(data, 0)
     if model.Version() != SCHEMA_VERSION:
@@ -107,17 +114,28 @@ def read(data: bytes) -> RawModel:
         )
     if not model.SubgraphsLength():
         raise ModelError("0 subgraphs in the .tflite file, expected at least 1")
-    graph = model.Subgraphs(0)
     buffers = [_buffer(model.Buffers(i), i) for i in range(model.BuffersLength())]
-    tensors = tuple(_tensor(graph.Tensors(i), i, buffers) for i in range(graph.TensorsLength()))
     codes = [_op_code(model.OperatorCodes(i)) for i in range(model.OperatorCodesLength())]
+    first, *others = (
+        _subgraph(model.Subgraphs(i), buffers, codes, len(data))
+        for i in range(model.SubgraphsLength())
+    )
+    return replace(first, others=tuple(others))
+
+
+def _subgraph(
+    graph: tflite.SubGraph,
+    buffers: list[npt.NDArray[np.uint8] | None],
+    codes: list[tuple[int, str, int]],
+    file_bytes: int,
+) -> RawModel:
+    tensors = tuple(_tensor(graph.Tensors(i), i, buffers) for i in range(graph.TensorsLength()))
     return RawModel(
         tensors,
         tuple(_op(graph.Operators(i), i, codes, tensors) for i in range(graph.OperatorsLength())),
         _indices(graph.InputsAsNumpy(), len(tensors), "inputs of the model"),
         _indices(graph.OutputsAsNumpy(), len(tensors), "outputs of the model"),
-        len(data),
-        model.SubgraphsLength(),
+        file_bytes,
     )
 
 

@@ -91,6 +91,8 @@ OPTIONS: Mapping[int, str] = MappingProxyType(
         64: "UnpackOptions",
         74: "ResizeNearestNeighborOptions",
         75: "LeakyReluOptions",
+        103: "CallOnceOptions",
+        111: "VarHandleOptions",
     }
 )
 
@@ -98,7 +100,9 @@ OPTIONS: Mapping[int, str] = MappingProxyType(
 OPTIONS_OF_OP: Mapping[int, int] = MappingProxyType(
     {
         Code.ADD: Options.AddOptions,
+        Code.ASSIGN_VARIABLE: Options.AssignVariableOptions,
         Code.AVERAGE_POOL_2D: Options.Pool2DOptions,
+        Code.CALL_ONCE: Options.CallOnceOptions,
         Code.CAST: Options.CastOptions,
         Code.CONCATENATION: Options.ConcatenationOptions,
         Code.CONV_2D: Options.Conv2DOptions,
@@ -124,6 +128,7 @@ OPTIONS_OF_OP: Mapping[int, int] = MappingProxyType(
         Code.PRELU: Options.NONE,
         Code.QUANTIZE: Options.QuantizeOptions,
         Code.RANK: Options.RankOptions,
+        Code.READ_VARIABLE: Options.ReadVariableOptions,
         Code.REDUCE_MAX: Options.ReducerOptions,
         Code.REDUCE_PROD: Options.ReducerOptions,
         Code.RELU: Options.NONE,
@@ -146,6 +151,7 @@ OPTIONS_OF_OP: Mapping[int, int] = MappingProxyType(
         Code.TRANSPOSE: Options.TransposeOptions,
         Code.TRANSPOSE_CONV: Options.TransposeConvOptions,
         Code.UNPACK: Options.UnpackOptions,
+        Code.VAR_HANDLE: Options.VarHandleOptions,
     }
 )
 
@@ -244,5 +250,7 @@ TABLES: Mapping[str, Mapping[int, Field]] = MappingProxyType(
         "PackOptions": {0: INT, 1: INT},
         "UnpackOptions": {0: INT, 1: INT},
         "LeakyReluOptions": {0: INT},
+        "CallOnceOptions": {0: INT},
+        "VarHandleOptions": {0: String(), 1: String()},
     }
 )

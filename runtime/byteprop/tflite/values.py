@@ -56,10 +56,17 @@ class FloatOutput:
 
 
 @dataclass(frozen=True)
+class Handle:
+    """Names a variable."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class Numbers:
     """Shape arithmetic: integers known when the model is loaded."""
 
     array: npt.NDArray[np.int64]
 
 
-Value = Computed | Wide | FloatInput | FloatOutput | Numbers
+Value = Computed | Wide | FloatInput | FloatOutput | Handle | Numbers

@@ -34,15 +34,56 @@ class Writer:
         self.graph = graph
         self.file = TfliteFile(description="byteprop")
         self.tensors = [self._activation(t) for t in graph.tensors]
+        self._handles: dict[int, int] = {}  # the graph's states -> the file's handles
+        self._written: dict[int, int] = {}  # states -> their new values, by the op being written
 
     def begin(self) -> list[int]:
-        """Adds the inputs, with what the host does to them; returns their indices."""
+        """Adds the variables, and the inputs with what the host does to them; returns the inputs'
+        indices."""
+        states = [i for i, t in enumerate(self.graph.tensors) if t.kind is Kind.STATE]
+        if states:
+            self._variables(states)
         return [self._input(t) for t in self.graph.inputs]
 
     def end(self, inputs: list[int]) -> bytes:
         """Adds the outputs and returns the file."""
         outputs = [self._output(t) for t in self.graph.outputs]
         return self.file.build(inputs, outputs)
+
+    # Variables, which stand for states.
+
+    def _variables(self, states: list[int]) -> None:
+        """Before the first inference they are set to their zero points; in each they are read
+        once, before anything else."""
+        index, once = self.file.subgraph("variables")
+        self.file.op(
+            _Code.CALL_ONCE, [], [], options=options_of("CallOnce", InitSubgraphIndex=index)
+        )
+        for t in states:
+            tensor = self.graph.tensors[t]
+            first = np.full(tensor.shape, tensor.zero_point, tensor.dtype.numpy)
+            value = once.tensor(
+                tensor.shape, _TYPES[tensor.dtype], name=f"{tensor.name}/first",
+                scale=tensor.scale, zero_point=tensor.zero_point, data=first,
+            )  # fmt: skip
+            once.op(_Code.ASSIGN_VARIABLE, [_handle(once, tensor, t), value], [])
+            self._handles[t] = _handle(self.file, tensor, t)
+            self.file.op(_Code.READ_VARIABLE, [self._handles[t]], [self.tensors[t]])
+
+    def result(self, index: int) -> int:
+        """The file's tensor for an op's output of this index in the graph. That of a state is a
+        new one: ops before this one read what the state was."""
+        if index not in self._handles:
+            return self.tensors[index]
+        self._written[index] = self._activation(self.graph.tensors[index])
+        return self._written[index]
+
+    def op_is_written(self) -> None:
+        """Assigns what the last op of the graph wrote to states."""
+        for index, value in self._written.items():
+            self.file.op(_Code.ASSIGN_VARIABLE, [self._handles[index], value], [])
+        self.tensors = [self._written.get(i, t) for i, t in enumerate(self.tensors)]
+        self._written = {}
 
     # Tensors.
 
@@ -141,3 +182,12 @@ class Writer:
         """The code of an activation inside another op; None when the schema has none."""
         code = getattr(tflite.ActivationFunctionType, activation.name, None)
         return None if code is None else int(code)
+
+
+def _handle(file: TfliteFile, tensor: Tensor, index: int) -> int:
+    """Adds the op that gives the handle of a state's variable."""
+    name = f"{tensor.name or 'state'}_{index}"
+    handle = file.tensor((), tflite.TensorType.RESOURCE, name=f"{name}/handle")
+    options = options_of("VarHandle", Container="", SharedName=name)
+    file.op(_Code.VAR_HANDLE, [], [handle], options=options)
+    return handle

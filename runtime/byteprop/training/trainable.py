@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from byteprop.engine import _raw_train
 from byteprop.errors import TrainingError
-from byteprop.graph import Activation, Graph, Op
+from byteprop.graph import Activation, Graph, Kind, Op
 from byteprop.ops import Dense, Rescale, Reshape, Softmax
 from byteprop.training.samples import is_quantize
 
@@ -46,6 +46,9 @@ def _describe(graph: Graph, index: int) -> str:
 def _problem(graph: Graph, config: _raw_train.Config) -> tuple[int, str] | None:
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         return 0, f"the model has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs"
+    for index, op in enumerate(graph.ops):
+        if graph.tensors[op.output].kind is Kind.STATE:
+            return index, "the model has state, which a training that is resumed would not have"
     dense = [i for i, op in enumerate(graph.ops) if isinstance(op, Dense)]
     if not dense:
         return len(graph.ops) - 1 if graph.ops else 0, "there is no dense layer"

@@ -108,7 +108,7 @@ def partner(rng: np.random.Generator, b: Builder, x: int) -> tuple[int, int, tup
 
 def _go_together(b: Builder, x: int, other: int) -> bool:
     s, t = b.tensors[x].shape, b.tensors[other]
-    if not is_int8(t) or t.kind is not Kind.ACTIVATION or len(t.shape) != len(s):
+    if not is_int8(t) or t.kind is Kind.CONSTANT or len(t.shape) != len(s):
         return False
     fit = all(n in (1, m) or m == 1 for n, m in zip(s[1:], t.shape[1:], strict=True))
     return fit and s[:1] == t.shape[:1] and fits(*map(max, zip(s, t.shape, strict=True)))

@@ -21,7 +21,8 @@ def draw(rng: np.random.Generator, b: Builder, x: int) -> bool:
     fitting = [
         i
         for i, other in enumerate(b.tensors)
-        if (other.kind, other.dtype) == (Kind.ACTIVATION, t.dtype)
+        if other.kind is not Kind.CONSTANT
+        and other.dtype is t.dtype
         and (other.scale, other.zero_point) == (t.scale, t.zero_point)
         and len(other.shape) == len(t.shape)
         and rest(other.shape) == rest(t.shape)

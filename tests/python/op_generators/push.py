@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from byteprop.graph import Kind
+from byteprop.ops.push import Push
+from op_generators.common import fits, like
+from random_graphs import Builder
+
+
+def draw(rng: np.random.Generator, b: Builder, x: int) -> bool:
+    """Into a state that has room for a few more, along the first axis of more than one position."""
+    shape = b.tensors[x].shape
+    if not shape or b.tensors[x].kind is not Kind.ACTIVATION:
+        return False
+    first = next((i for i, n in enumerate(shape) if n != 1), len(shape) - 1)
+    axis = int(rng.integers(first + 1))
+    longer = (*shape[:axis], shape[axis] + int(rng.integers(4)), *shape[axis + 1 :])
+    if not fits(*longer):
+        return False
+    state = like(b, x, longer)
+    b.tensors[state] = replace(b.tensors[state], kind=Kind.STATE)
+    b.add(Push(state, state, x))
+    return True

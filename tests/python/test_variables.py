@@ -1,0 +1,296 @@
+"""Models with state: variables of .tflite files, steps, and what may be done in place."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tflite
+from streaming_network import steps, streaming_graph, without_state
+
+import builtin_ref
+import byteprop
+from byteprop import Model, image, reference
+from byteprop.errors import ArgumentError, ModelError, UnsupportedOpError
+from byteprop.exporter import write_tflite
+from byteprop.graph import DType, Graph, Kind
+from byteprop.image.plan import plan
+from byteprop.importer import graph_of_file, load_tflite
+from byteprop.ops import Concatenate, Reshape, Slice
+from byteprop.ops.push import Push
+from byteprop.tflite.file import TfliteFile, options_of
+
+Code = tflite.BuiltinOperator
+INT8, INT16, RESOURCE = (
+    tflite.TensorType.INT8, tflite.TensorType.INT16, tflite.TensorType.RESOURCE,
+)  # fmt: skip
+N = 100
+
+
+class StreamingFile:
+    """A file as converters write streaming models: all = variable ++ x, and the last of all are
+    assigned to the variable again. y: all, or (read_late) what the variable was."""
+
+    def __init__(
+        self,
+        *,
+        first: np.ndarray | None = None,  # type: ignore[type-arg]
+        kept: int = 3,
+        from_end: bool = True,
+        type: int = INT8,
+        read_late: bool = False,
+        has_once: bool = True,
+    ) -> None:
+        self.file = file = TfliteFile()
+        values = np.full((1, kept, 1, 2), -5, np.int8) if first is None else first
+
+        def tensor(name: str, *shape: int, type: int = type) -> int:
+            return file.tensor(shape, type, name=name, scale=0.1, zero_point=-5)
+
+        index, once = file.subgraph("once")
+        value = once.tensor(
+            (1, kept, 1, 2), type, name="first", scale=0.1, zero_point=-5, data=values
+        )
+        once.op(Code.ASSIGN_VARIABLE, [self._handle(once), value], [])
+        if has_once:
+            options = options_of("CallOnce", InitSubgraphIndex=index)
+            file.op(Code.CALL_ONCE, [], [], options=options)
+        handle = self._handle(file)
+        self.x = tensor("x", 1, 1, 1, 2)
+        past, all_values = tensor("past", 1, kept, 1, 2), tensor("all", 1, kept + 1, 1, 2)
+        new, self.y = tensor("new", 1, kept, 1, 2), tensor("y", 1, kept + 1, 2)
+        file.op(Code.READ_VARIABLE, [handle], [past])
+        joined = options_of("Concatenation", Axis=1, FusedActivationFunction=0)
+        file.op(Code.CONCATENATION, [past, self.x], [all_values], version=2, options=joined)
+        begin = np.array([0, 1 if from_end else 0, 0, 0], "<i4")
+        ends = [begin, np.array([1, kept + (1 if from_end else 0), 1, 2], "<i4"), np.ones(4, "<i4")]
+        numbers = [
+            file.tensor((4,), tflite.TensorType.INT32, name=f"n{i}", data=data)
+            for i, data in enumerate(ends)
+        ]
+        sliced = options_of("StridedSlice", BeginMask=0)
+        file.op(Code.STRIDED_SLICE, [all_values, *numbers], [new], version=2, options=sliced)
+        file.op(Code.ASSIGN_VARIABLE, [handle, new], [])
+        shape = file.tensor(
+            (3,), tflite.TensorType.INT32, name="shape",
+            data=np.array([1, kept + (0 if read_late else 1), 2], "<i4"),
+        )  # fmt: skip
+        if read_late:
+            self.y = tensor("late", 1, kept, 2)
+        source = past if read_late else all_values
+        file.op(Code.RESHAPE, [source, shape], [self.y])
+
+    @staticmethod
+    def _handle(file: TfliteFile) -> int:
+        handle = file.tensor((), RESOURCE, name="handle")
+        options = options_of("VarHandle", Container="c", SharedName="v")
+        file.op(Code.VAR_HANDLE, [], [handle], options=options)
+        return handle
+
+    def build(self) -> bytes:
+        return self.file.build([self.x], [self.y])
+
+
+def values_of(n: int) -> np.ndarray:  # type: ignore[type-arg]
+    return np.random.default_rng(3).integers(-128, 128, (n, 1, 1, 2)).astype(np.int8)
+
+
+# --- equal bytes ---
+
+
+@pytest.mark.parametrize("read_late", [False, True])
+@pytest.mark.parametrize("from_end", [True, False])
+def test_a_sequence_gives_the_bytes_of_tensorflow_lite(from_end: bool, read_late: bool) -> None:
+    file = StreamingFile(from_end=from_end, read_late=read_late).build()
+    x = values_of(N)
+    (expected,) = builtin_ref.run(file, [x])
+    for graph in (graph_of_file(file), load_tflite(file)):
+        np.testing.assert_array_equal(Model(graph).run(x, steps=True), expected)
+        np.testing.assert_array_equal(reference.run(graph, [x])[0], expected)
+        again = load_tflite(write_tflite(graph))
+        np.testing.assert_array_equal(Model(again).run(x, steps=True), expected)
+
+
+def test_all_of_a_streaming_network() -> None:
+    graph, x = streaming_graph(), steps(N)
+    file = write_tflite(graph)
+    (expected,) = builtin_ref.run(file, [x])
+    assert len(np.unique(expected, axis=0)) > N // 3
+    for made in (graph, image.decode(image.encode(graph)), load_tflite(file)):
+        np.testing.assert_array_equal(Model(made).run(x, steps=True), expected)
+    np.testing.assert_array_equal(reference.run(graph, [x])[0], expected)
+
+
+# --- in place ---
+
+
+def test_a_window_of_past_values_is_one_state() -> None:
+    graph = load_tflite(StreamingFile().build())
+    assert [type(op) for op in graph.ops] == [Push, Reshape]
+    assert plan(graph).arena_bytes == 8 + 8  # all values; then x, and y when x has been read
+    copied = graph_of_file(StreamingFile().build())
+    assert [type(op) for op in copied.ops] == [Concatenate, Slice, Reshape, Reshape]
+
+
+def test_a_window_whose_last_values_are_dropped_is_none() -> None:
+    graph = load_tflite(StreamingFile(from_end=False).build())
+    assert Push not in {type(op) for op in graph.ops}
+
+
+def test_a_window_that_is_an_output_is_copied() -> None:
+    graph = graph_of_file(StreamingFile().build())
+    window = next(op.output for op in graph.ops if isinstance(op, Concatenate))
+    file = write_tflite(replace(graph, outputs=(*graph.outputs, window)))
+    found = load_tflite(file)
+    assert Push not in {type(op) for op in found.ops}
+    x = values_of(7)
+    for a, b in zip(Model(found).run(x, steps=True), builtin_ref.run(file, [x]), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+# --- refused ---
+
+
+def test_a_variable_that_begins_with_other_values() -> None:
+    first = np.full((1, 3, 1, 2), 7, np.int8)
+    with pytest.raises(
+        UnsupportedOpError, match="'c/v' begins with other values than its zero point -5"
+    ):
+        load_tflite(StreamingFile(first=first).build())
+
+
+def test_a_variable_without_a_beginning() -> None:
+    with pytest.raises(UnsupportedOpError, match="2 subgraphs, expected 1"):
+        load_tflite(StreamingFile(has_once=False).build())
+
+
+def test_a_variable_of_int16() -> None:
+    first = np.full((1, 3, 1, 2), -5, np.int16)
+    with pytest.raises(UnsupportedOpError, match="int16"):
+        load_tflite(StreamingFile(first=first, type=INT16).build())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"input": 0}, "expected a state that is input and output"),
+        ({"values": 0}, "expected one axis to differ"),
+    ],
+)
+def test_pushes_that_no_image_holds(changes: dict[str, int], message: str) -> None:
+    graph = streaming_graph()
+    ops = list(graph.ops)
+    ops[2] = replace(ops[2], **changes)  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match=message):
+        image.encode(replace(graph, ops=tuple(ops)))
+
+
+def test_the_reader_refuses_a_push_into_an_activation() -> None:
+    graph = Graph(
+        tuple(
+            replace(streaming_graph().tensors[0], name=name, kind=kind, shape=(1, 4))
+            for name, kind in (("x", Kind.ACTIVATION), ("s", Kind.STATE), ("y", Kind.ACTIVATION))
+        ),
+        (Push(1, 1, 0), Reshape(1, 2)),
+        (0,),
+        (2,),
+    )  # fmt: skip
+    good = image.encode(graph)
+    at = int(np.frombuffer(good, "<u4", 1, 36)[0])
+    record = int(np.frombuffer(good, "<u4", 1, at)[0])
+    for operands in ((2, 0, 2), (1, 0, 2), (0, 0, 1), (1, 1, 0)):
+        bad = bytearray(good)
+        bad[record + 4 : record + 10] = np.array(operands, "<u2").tobytes()
+        bad[12:16] = np.uint32(_crc(bytes(bad[16:]))).tobytes()
+        with pytest.raises(ModelError):
+            image.decode(bytes(bad))
+
+
+def _crc(data: bytes) -> int:
+    import zlib
+
+    return zlib.crc32(data)
+
+
+# --- steps ---
+
+
+def test_a_batch_without_steps_is_refused() -> None:
+    model, x = Model(streaming_graph()), steps(4)
+    for call in (model.run, model.predict):
+        with pytest.raises(
+            ArgumentError, match="expected one sample, as the model has state, got 4"
+        ):
+            call(x)
+    assert model.is_stateful and not Model(without_state(streaming_graph())).is_stateful
+
+
+def test_reset_begins_again() -> None:
+    model, x = Model(streaming_graph()), steps(20)
+    whole = model.run(x, steps=True)
+    model.reset()
+    np.testing.assert_array_equal([model.run(row[None])[0] for row in x], whole)
+    assert (model.run(x, steps=True) != whole).any()  # it went on
+    other = Model(without_state(streaming_graph()))
+    other.reset()
+    np.testing.assert_array_equal(other.run(x), other.run(x, steps=True))
+
+
+def test_real_values_are_steps_too() -> None:
+    model, x = Model(streaming_graph()), steps(20)
+    reals = (x.astype(np.float32) + 3) * np.float32(0.05)
+    answers = model.predict(reals, steps=True)
+    model.reset()
+    np.testing.assert_array_equal(answers, (model.run(x, steps=True) + 128.0) / 256)
+
+
+def test_a_copy_begins_again() -> None:
+    model, x = Model(streaming_graph()), steps(5)
+    first = model.run(x, steps=True)
+    np.testing.assert_array_equal(copy.deepcopy(model).run(x, steps=True), first)
+
+
+def test_threads_share_the_state_and_lose_no_step() -> None:
+    """The state after all steps is that of the same values in a row, in whatever order."""
+    model = Model(streaming_graph())
+    x = np.repeat(steps(1), 400, axis=0)
+    threads = [
+        threading.Thread(target=model.run, args=(x,), kwargs={"steps": True}) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    alone = Model(streaming_graph())
+    alone.run(np.repeat(steps(1), 1600, axis=0), steps=True)
+    np.testing.assert_array_equal(model.run(steps(3), steps=True), alone.run(steps(3), steps=True))
+
+
+def test_the_state_is_read_and_written() -> None:
+    engine = byteprop.engine._raw.Engine(image.encode(streaming_graph()))
+    x = steps(9).reshape(9, -1).view(np.uint8)
+    assert engine.state_bytes == 30 + 32 + 8 and engine.get_state() == b"\xfd" * 70
+    engine.run(x[:5])
+    kept = engine.get_state()
+    answers = engine.run(x[5:])
+    engine.set_state(kept)
+    np.testing.assert_array_equal(engine.run(x[5:]), answers)
+    with pytest.raises(ArgumentError, match="state: expected 70 bytes, got 3"):
+        engine.set_state(b"abc")
+
+
+def test_the_reference_goes_on_from_a_state() -> None:
+    graph, x = streaming_graph(), steps(12)
+    states = reference.run_states(graph, [x[:7]], reference.first_states(graph))
+    layers = reference.run_layers(graph, [x[7:]], states=states)
+    np.testing.assert_array_equal(layers[-1], reference.run(graph, [x])[0][7:])
+
+
+def test_training_refuses_state() -> None:
+    model = Model(streaming_graph())
+    with pytest.raises(byteprop.errors.BytepropError, match="state"):
+        model.fit(steps(8), np.zeros(8, np.int64), epochs=1)
+    assert {t.dtype for t in model.graph.tensors} == {DType.INT8}
