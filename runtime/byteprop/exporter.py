@@ -10,7 +10,7 @@ from byteprop.tflite.writer import Writer
 
 def write_tflite(graph: Graph) -> bytes:
     """The file. ModelError for what the format cannot state."""
-    writer = Writer(graph)
+    writer = Writer(graph, [t for op in graph.ops for t in spec_of(op).own_states(op)])
     inputs = writer.begin()
     for index, op in enumerate(graph.ops):
         where = f"op {index} {type(op).__name__}"

@@ -32,18 +32,6 @@ REAL = [
 ]
 
 
-REFUSED = {"trained_lstm": "LSTM"}
-
-
-def loaded(path: Path) -> Model:
-    """What is not supported is refused by name, and the test of such a model ends there."""
-    if path.stem in REFUSED:
-        with pytest.raises(byteprop.UnsupportedOpError, match=REFUSED[path.stem]):
-            byteprop.load(path)
-        pytest.skip(f"{REFUSED[path.stem]} is refused as expected")
-    return byteprop.load(path)
-
-
 def assert_same(got: Arrays, expected: Arrays) -> None:
     for a, b in zip(got, expected, strict=True):
         assert a.dtype == b.dtype
@@ -75,7 +63,7 @@ def small() -> Model:
 
 @pytest.mark.parametrize("path", REAL, ids=lambda p: p.stem)
 def test_real_models_agree_with_tensorflow_lite_on_every_byte(path: Path) -> None:
-    model = loaded(path)
+    model = byteprop.load(path)
     xs, ys = vectors(path, model)
     assert_same(answers(model, xs), ys)
     model.reset()
@@ -85,7 +73,7 @@ def test_real_models_agree_with_tensorflow_lite_on_every_byte(path: Path) -> Non
 
 @pytest.mark.parametrize("path", REAL, ids=lambda p: p.stem)
 def test_real_models_agree_after_a_way_through_bpm(path: Path, tmp_path: Path) -> None:
-    model = loaded(path)
+    model = byteprop.load(path)
     xs, ys = vectors(path, model)
     model.save(tmp_path / "model.bpm")
     assert_same(answers(byteprop.load(tmp_path / "model.bpm"), xs), ys)

@@ -279,6 +279,47 @@ typedef struct {
  * padding and concatenations are such moves. */
 void bp_move_8(uint8_t *y, const uint8_t *x, const bp_move_axis_t axes[BP_MOVE_AXES]);
 
+/* cdef: begin */
+/* The gates of an LSTM as fixed-point functions, Q0.15 out. docs/numerics.md has them step by step.
+ * Logistic function of a Q3.12 number. */
+#define BP_GATE_INTEGER_BITS 3
+int16_t bp_logistic_s16(int16_t x);
+/* Hyperbolic tangent of a number with 0 to 6 integer bits. */
+int16_t bp_tanh_s16(int16_t x, uint8_t integer_bits);
+/* cdef: end */
+
+/* One gate, as it lies in the model image; all pointers are ROM. Its sum is, in Q3.12,
+ * sat16(requant(recurrent_bias + recurrent . h, ...) + sat16(requant(bias + weights . x, ...))). */
+typedef struct {
+    const uint8_t *weights;        /* int8 [n_cell][n_in rounded up to 4] */
+    const uint8_t *recurrent;      /* int8 [n_cell][n_cell rounded up to 4] */
+    const uint8_t *bias;           /* int32 [n_cell], the zero point of x folded in */
+    const uint8_t *recurrent_bias; /* int32 [n_cell], of the zero point of h alone */
+    int32_t mult_q31;
+    int32_t recurrent_mult_q31;
+    int8_t lshift;
+    int8_t recurrent_lshift;
+} bp_lstm_gate_t;
+
+enum { BP_GATE_INPUT, BP_GATE_FORGET, BP_GATE_CELL, BP_GATE_OUTPUT, BP_GATES };
+
+typedef struct {
+    bp_lstm_gate_t gates[BP_GATES];
+    int32_t hidden_mult_q31;
+    int8_t hidden_lshift;
+    int8_t h_zp;
+    uint8_t cell_integer_bits; /* of c, 0 to 6 */
+    uint16_t cell_clip;        /* largest |c|; 0: none */
+    uint16_t n_in;
+    uint16_t n_cell;
+} bp_lstm_s8_t;
+
+/* One step: h_new int8 [n_cell], which must not overlap the others, of x int8 [n_in] and h int8
+ * [n_cell]; c, int16 [n_cell] as pairs of bytes, is replaced.
+ * Source: TensorFlow Lite UNIDIRECTIONAL_SEQUENCE_LSTM, 8x8_16, reference kernel. */
+void bp_lstm_step_s8(int8_t *h_new, uint8_t *c, const int8_t *x, const int8_t *h,
+                     const bp_lstm_s8_t *p);
+
 /* One entry of bp_softmax_exp_table, for d = 0 .. 255. */
 int32_t bp_softmax_exp(int32_t d, int32_t mult_q31, int8_t lshift, int32_t diff_min);
 

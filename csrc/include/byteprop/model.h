@@ -39,6 +39,7 @@ extern "C" {
     X(20, TABLE_S8, table, 1, 1, 3, BP_OP_INT8 | BP_OP_SAME_SIZE | BP_OP_IN_PLACE)                 \
     X(21, PRELU_S8, prelu, 2, 1, 4, BP_OP_INT8 | BP_OP_IN_PLACE | BP_OP_CONSTANTS)                 \
     X(22, PUSH, push, 2, 1, 0, BP_OP_SAME_TYPE | BP_OP_IN_PLACE)                                   \
+    X(23, LSTM_S8, lstm, 3, 3, 44, BP_OP_INT8 | BP_OP_IN_PLACE | BP_OP_SCRATCH)                    \
     /* the next op comes here */
 
 /* Traits of an op. Without IN_PLACE no input may have a byte of an output. */

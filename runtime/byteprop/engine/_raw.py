@@ -180,6 +180,17 @@ def _check_scaling(mult_q31: int, lshift: int) -> None:
     _check("lshift", lshift, -31, 30)
 
 
+def logistic_s16(x: int) -> int:
+    """The logistic function of a Q3.12 number, in Q0.15."""
+    return lib.bp_logistic_s16(_check("x", x, -(1 << 15), (1 << 15) - 1))
+
+
+def tanh_s16(x: int, integer_bits: int) -> int:
+    """The hyperbolic tangent of a number with 0 to 6 integer bits, in Q0.15."""
+    _check("integer_bits", integer_bits, 0, 6)
+    return lib.bp_tanh_s16(_check("x", x, -(1 << 15), (1 << 15) - 1), integer_bits)
+
+
 def requant(x: int, mult_q31: int, lshift: int) -> int:
     """x * mult_q31 * 2^(lshift - 31), rounded twice."""
     _check_scaling(mult_q31, lshift)

@@ -184,6 +184,10 @@ class OpSpec(ABC, Generic[O]):
     def write_tflite(self, at: Placed[O], writer: Writer) -> None:
         """Adds the op to a .tflite file. ModelError for what the format cannot state."""
 
+    def own_states(self, op: O) -> tuple[int, ...]:
+        """States that belong to the op in a .tflite file too, where others are variables."""
+        return ()
+
     def scratch_bytes(self, at: Placed[O]) -> int:
         """Bytes of the arena that the op needs while it runs, the same on every CPU."""
         return 0

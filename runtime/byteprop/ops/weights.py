@@ -97,9 +97,11 @@ def wrap_int32(values: npt.NDArray[np.int64]) -> Int32s:
 # --- from a .tflite file ---
 
 
-def read_weights(builder: Builder, op: RawOp, *, rank: int) -> tuple[RawTensor, Int8s]:
+def read_weights(
+    builder: Builder, op: RawOp, *, rank: int, operand: int = _WEIGHTS
+) -> tuple[RawTensor, Int8s]:
     """The constant int8 weights of op, and the file's tensor that they are in."""
-    raw = builder.required(op, _WEIGHTS)
+    raw = builder.required(op, operand)
     if raw.index in builder.values or raw.data is None:
         builder.unsupported(op, f"its weights {quoted(raw.name)} are not constant")
     if raw.is_sparse:

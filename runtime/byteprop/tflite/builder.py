@@ -31,6 +31,7 @@ from byteprop.tflite.values import (
     FloatOutput,
     Handle,
     Numbers,
+    OwnState,
     Value,
     Wide,
 )
@@ -383,6 +384,8 @@ class Builder:
             return f"of {len(value.shape)} dimensions; byteprop takes up to {MAX_RANK}"
         if isinstance(value, FloatInput):
             return "float32, not quantised: byteprop computes in integers"
+        if isinstance(value, OwnState):
+            return "the state of another op"
         if isinstance(value, Handle):
             return f"the handle of variable {quoted(value.name)}"
         if isinstance(value, FloatOutput):

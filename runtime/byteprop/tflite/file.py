@@ -31,6 +31,7 @@ class _Tensor:
     zero_point: int
     axis: int
     buffer: int
+    is_variable: bool
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class _Op:
     inputs: Sequence[int]
     outputs: Sequence[int]
     options: Options | None
+    intermediates: Sequence[int]
 
 
 @dataclass
@@ -69,6 +71,7 @@ class TfliteFile:
         zero_point: int = 0,
         axis: int = 0,
         data: npt.NDArray[Any] | None = None,
+        is_variable: bool = False,
     ) -> int:
         """Adds a tensor, gives its index. shape: None leaves it to who reads the file. scale: one
         number, or one for each index of the axis; data: a constant's."""
@@ -78,7 +81,8 @@ class TfliteFile:
             self._buffers.append(np.ascontiguousarray(data).tobytes())
             buffer = len(self._buffers) - 1
         known = None if shape is None else tuple(shape)
-        self._tensors.append(_Tensor(known, type, name, scales, zero_point, axis, buffer))
+        made = _Tensor(known, type, name, scales, zero_point, axis, buffer, is_variable)
+        self._tensors.append(made)
         return len(self._tensors) - 1
 
     def op(
@@ -89,12 +93,13 @@ class TfliteFile:
         *,
         version: int = 1,
         options: Options | None = None,
+        intermediates: Sequence[int] = (),
     ) -> None:
         """Adds an op after those that there are."""
         if (code, version) not in self._codes:
             self._codes.append((code, version))
         index = self._codes.index((code, version))
-        self._ops.append(_Op(index, inputs, outputs, options))
+        self._ops.append(_Op(index, inputs, outputs, options, intermediates))
 
     def build(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
         """The file with these tensors as its inputs and outputs."""
@@ -196,6 +201,7 @@ def _tensor(b: flatbuffers.Builder, tensor: _Tensor) -> int:
     tflite.TensorAddBuffer(b, tensor.buffer)
     tflite.TensorAddName(b, name)
     tflite.TensorAddHasRank(b, tensor.shape is not None)
+    tflite.TensorAddIsVariable(b, tensor.is_variable)
     if quantization is not None:
         tflite.TensorAddQuantization(b, quantization)
     return int(tflite.TensorEnd(b))
@@ -217,10 +223,13 @@ def _op(b: flatbuffers.Builder, op: _Op) -> int:
     options_type, writer = op.options or (0, None)
     options = writer(b) if writer is not None else None
     ins, outs = ints(b, op.inputs), ints(b, op.outputs)
+    between = ints(b, op.intermediates) if op.intermediates else None
     tflite.OperatorStart(b)
     tflite.OperatorAddOpcodeIndex(b, op.code)
     tflite.OperatorAddInputs(b, ins)
     tflite.OperatorAddOutputs(b, outs)
+    if between is not None:
+        tflite.OperatorAddIntermediates(b, between)
     if options is not None:
         tflite.OperatorAddBuiltinOptionsType(b, options_type)
         tflite.OperatorAddBuiltinOptions(b, options)

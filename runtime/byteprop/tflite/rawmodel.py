@@ -73,6 +73,7 @@ class RawOp:
     outputs: tuple[int, ...]
     options_type: int
     options: Any  # a flatbuffers Table, or None
+    intermediates: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -229,6 +230,9 @@ def _op(
         outputs=_indices(op.OutputsAsNumpy(), len(tensors), f"outputs of op {index} ({name})"),
         options_type=options_type,
         options=op.BuiltinOptions() if options_type in schema.OPTIONS else None,
+        intermediates=_indices(
+            op.IntermediatesAsNumpy(), len(tensors), f"intermediates of op {index} ({name})"
+        ),
     )
 
 

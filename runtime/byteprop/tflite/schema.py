@@ -90,6 +90,7 @@ OPTIONS: Mapping[int, str] = MappingProxyType(
         59: "PackOptions",
         64: "UnpackOptions",
         74: "ResizeNearestNeighborOptions",
+        71: "UnidirectionalSequenceLSTMOptions",
         75: "LeakyReluOptions",
         103: "CallOnceOptions",
         111: "VarHandleOptions",
@@ -150,6 +151,7 @@ OPTIONS_OF_OP: Mapping[int, int] = MappingProxyType(
         Code.TILE: Options.TileOptions,
         Code.TRANSPOSE: Options.TransposeOptions,
         Code.TRANSPOSE_CONV: Options.TransposeConvOptions,
+        Code.UNIDIRECTIONAL_SEQUENCE_LSTM: Options.UnidirectionalSequenceLSTMOptions,
         Code.UNPACK: Options.UnpackOptions,
         Code.VAR_HANDLE: Options.VarHandleOptions,
     }
@@ -225,6 +227,7 @@ TABLES: Mapping[str, Mapping[int, Field]] = MappingProxyType(
             2: Vector(4),  # outputs
             3: BYTE,  # builtin_options_type
             4: UnionOf(3, OPTIONS),
+            8: Vector(4),  # intermediates
         },
         "Conv2DOptions": {0: BYTE, 1: INT, 2: INT, 3: BYTE, 4: INT, 5: INT},
         "DepthwiseConv2DOptions": {0: BYTE, 1: INT, 2: INT, 3: INT, 4: BYTE, 5: INT, 6: INT},
@@ -250,6 +253,7 @@ TABLES: Mapping[str, Mapping[int, Field]] = MappingProxyType(
         "PackOptions": {0: INT, 1: INT},
         "UnpackOptions": {0: INT, 1: INT},
         "LeakyReluOptions": {0: INT},
+        "UnidirectionalSequenceLSTMOptions": {0: BYTE, 1: INT, 2: INT, 3: BYTE, 4: BYTE, 5: BYTE},
         "CallOnceOptions": {0: INT},
         "VarHandleOptions": {0: String(), 1: String()},
     }

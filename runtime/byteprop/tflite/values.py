@@ -56,6 +56,11 @@ class FloatOutput:
 
 
 @dataclass(frozen=True)
+class OwnState:
+    """A variable tensor of one op, which no other reads."""
+
+
+@dataclass(frozen=True)
 class Handle:
     """Names a variable."""
 
@@ -69,4 +74,4 @@ class Numbers:
     array: npt.NDArray[np.int64]
 
 
-Value = Computed | Wide | FloatInput | FloatOutput | Handle | Numbers
+Value = Computed | Wide | FloatInput | FloatOutput | Handle | OwnState | Numbers

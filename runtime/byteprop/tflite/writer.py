@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,8 +31,12 @@ def _last_axes(shape: tuple[int, ...], n: int) -> tuple[int, ...]:
 class Writer:
     """The file while it grows. tensors: its index of each tensor of the graph."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, own_states: Collection[int] = ()) -> None:
+        """own_states: those that their op adds itself."""
         self.graph = graph
+        self._shared = [
+            i for i, t in enumerate(graph.tensors) if t.kind is Kind.STATE and i not in own_states
+        ]
         self.file = TfliteFile(description="byteprop")
         self.tensors = [self._activation(t) for t in graph.tensors]
         self._handles: dict[int, int] = {}  # the graph's states -> the file's handles
@@ -40,9 +45,8 @@ class Writer:
     def begin(self) -> list[int]:
         """Adds the variables, and the inputs with what the host does to them; returns the inputs'
         indices."""
-        states = [i for i, t in enumerate(self.graph.tensors) if t.kind is Kind.STATE]
-        if states:
-            self._variables(states)
+        if self._shared:
+            self._variables(self._shared)
         return [self._input(t) for t in self.graph.inputs]
 
     def end(self, inputs: list[int]) -> bytes:
@@ -145,6 +149,17 @@ class Writer:
         """Adds a tensor between two ops of the file that stand for one of the graph."""
         return self._activation(replace(tensor, float_border=False))
 
+    def variable(self, state: Tensor, shape: tuple[int, ...], kind: str) -> int:
+        """Adds a state of one op, as a tensor of this type of the schema."""
+        return self.file.tensor(
+            shape, getattr(tflite.TensorType, kind), name=state.name, scale=state.scale,
+            zero_point=state.zero_point, is_variable=True,
+        )  # fmt: skip
+
+    def unscaled(self, name: str) -> int:
+        """Adds an int16 tensor without a scale, as intermediates are."""
+        return self.file.tensor((), tflite.TensorType.INT16, name=name)
+
     def op(
         self,
         name: str,
@@ -153,6 +168,7 @@ class Writer:
         *,
         version: int = 1,
         table: str | None = None,
+        intermediates: Sequence[int] = (),
         **options: Any,
     ) -> None:
         """Adds an op between tensors of the file. options: the fields of its table of options;
@@ -161,7 +177,9 @@ class Writer:
         # FULLY_CONNECTED has FullyConnectedOptions.
         table = name.title().replace("_", "") if table is None else table
         written = options_of(table, **options) if options else None
-        self.file.op(code, inputs, outputs, version=version, options=written)
+        self.file.op(
+            code, inputs, outputs, version=version, options=written, intermediates=intermediates
+        )
 
     def constant(
         self,
