@@ -1,5 +1,5 @@
-"""LSTM: its functions on every input, its layers against the reference and TensorFlow Lite, and what
-is refused."""
+"""LSTM: its functions on every input, its layers against the reference and TensorFlow Lite, and
+what is refused."""
 
 from __future__ import annotations
 
