@@ -18,7 +18,7 @@ from byteprop.model import Model
 from byteprop.ops import Depthwise, Rescale, Reshape, spec_of
 from byteprop.ops.convolution import Convolution
 from op_generators import Draw, generators
-from op_generators.common import zero_point
+from op_generators.common import is_readable, zero_point
 from random_graphs import Builder
 
 Array = npt.NDArray[np.generic]
@@ -66,7 +66,7 @@ def _chain(seed: int) -> Graph:
     rng = np.random.default_rng(seed)
     b = Builder()
     x = _input(rng, b, 1)
-    several = {"add", "concatenate", "extremum", "mul", "prelu", "push"}
+    several = {"add", "concatenate", "extremum", "lstm", "mul", "prelu", "push"}
     made = {name: g for name, g in generators().items() if name not in several}
     draws = [g for name, g in made.items() if name not in ("conv", "depthwise")]
     _grow(rng, b, draws, int(rng.integers(1, 9)), late=1.0)
@@ -99,7 +99,7 @@ _APART = [
 def _grow(rng: np.random.Generator, b: Builder, draws: list[Draw], n: int, late: float) -> None:
     """Adds n ops by these generators; late: how often one reads the last tensor."""
     for _ in range(n):
-        readable = [i for i, t in enumerate(b.tensors) if t.kind is not Kind.CONSTANT]
+        readable = [t for t in range(len(b.tensors)) if is_readable(b, t)]
         x = readable[-1] if rng.random() < late else int(rng.choice(readable))
         any(draws[i](rng, b, x) for i in rng.permutation(len(draws)))
 
@@ -127,7 +127,7 @@ def _show_states(b: Builder) -> None:
     """Outputs are activations, so a state that no other op reads is copied to one."""
     read = {t for op in b.ops for t in op.inputs if t not in op.outputs}
     for t, state in enumerate(list(b.tensors)):
-        if state.kind is Kind.STATE and t not in read:
+        if state.kind is Kind.STATE and t not in read and is_readable(b, t):
             b.add(
                 Reshape(t, b.tensor(state.shape, float(state.scale), state.zero_point, state.dtype))
             )

@@ -41,10 +41,13 @@ def same(a: Graph, b: Graph) -> bool:
 
 
 def _fields(op: object) -> dict[str, object]:
-    return {
-        k: (v.dtype, v.shape, v.tobytes()) if isinstance(v, np.ndarray) else v
-        for k, v in vars(op).items()
-    }
+    return {k: _by_value(v) for k, v in vars(op).items()}
+
+
+def _by_value(field: object) -> object:
+    if isinstance(field, tuple):
+        return tuple(map(_by_value, field))
+    return (field.dtype, field.shape, field.tobytes()) if isinstance(field, np.ndarray) else field
 
 
 def sealed(blob: bytearray) -> bytes:

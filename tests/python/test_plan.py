@@ -19,12 +19,17 @@ from random_networks import chains, networks
 
 def simulate(graph: Graph) -> None:
     """Writes each tensor's own mark into the arena when it is made, and looks for it when it is
-    read. A RESHAPE keeps the marks of what it stands for."""
+    read. A RESHAPE keeps the marks of what it stands for, unless it copies a state."""
     made = plan(graph)
     arena = np.full(made.arena_bytes, -1)
     stands_for = list(range(len(graph.tensors)))
+
+    def is_alias(op: Op) -> bool:
+        kinds = {graph.tensors[t].kind for t in (op.input, op.output)}
+        return isinstance(op, Reshape) and Kind.STATE not in kinds
+
     for op in graph.ops:
-        if isinstance(op, Reshape):
+        if is_alias(op):
             stands_for[op.output] = stands_for[op.input]
 
     def place(t: int) -> slice:
@@ -42,7 +47,7 @@ def simulate(graph: Graph) -> None:
         inputs = [t for t, x in zip(op.inputs, at.inputs, strict=True) if x.kind is Kind.ACTIVATION]
         for t in inputs:
             assert (arena[place(t)] == stands_for[t]).all()
-        if isinstance(op, Reshape):
+        if is_alias(op):
             assert made.offsets[op.output] == made.offsets[op.input]
             continue
         arena[place(op.output)] = op.output

@@ -20,6 +20,7 @@ from byteprop.exporter import write_tflite
 from byteprop.graph import Activation, DType, Graph
 from byteprop.importer import graph_of_file, load_tflite
 from byteprop.model import Model
+from byteprop.ops.push import Push
 from random_graphs import (
     graph_of_elementwise_ops,
     graph_of_every_op,
@@ -63,8 +64,11 @@ def test_small_graphs(make: Any) -> None:
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=100, deadline=None)
 def test_a_file_that_was_read_is_written_as_it_was(seed: int) -> None:
-    """What a file makes of moves that move nothing, it does once."""
-    made = graph_of_file(write_tflite(random_network(seed)))
+    """What a file makes of moves that move nothing, it does once. Not of variables: their values
+    are copied."""
+    drawn = random_network(seed)
+    assume(not any(isinstance(op, Push) for op in drawn.ops))
+    made = graph_of_file(write_tflite(drawn))
     assert_same(graph_of_file(write_tflite(made)), made)
 
 
@@ -79,7 +83,7 @@ def test_networks_come_back_with_the_same_answers(made: Graph, seed: int) -> Non
 
 
 def _run(made: Graph, inputs: list[Any]) -> tuple[Array, ...]:
-    answer = Model(made).run(inputs if len(inputs) > 1 else inputs[0])
+    answer = Model(made).run(inputs if len(inputs) > 1 else inputs[0], steps=True)
     return answer if isinstance(answer, tuple) else (answer,)
 
 

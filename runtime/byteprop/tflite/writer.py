@@ -70,9 +70,16 @@ class Writer:
                 tensor.shape, _TYPES[tensor.dtype], name=f"{tensor.name}/first",
                 scale=tensor.scale, zero_point=tensor.zero_point, data=first,
             )  # fmt: skip
-            once.op(_Code.ASSIGN_VARIABLE, [_handle(once, tensor, t), value], [])
-            self._handles[t] = _handle(self.file, tensor, t)
+            name = self._variable_name(t)
+            once.op(_Code.ASSIGN_VARIABLE, [_handle(once, name), value], [])
+            self._handles[t] = _handle(self.file, name)
             self.file.op(_Code.READ_VARIABLE, [self._handles[t]], [self.tensors[t]])
+
+    def _variable_name(self, index: int) -> str:
+        """The state's name, if no other has it."""
+        name = self.graph.tensors[index].name
+        names = [self.graph.tensors[t].name for t in self._shared]
+        return name if name and names.count(name) == 1 else f"{name}_{index}"
 
     def result(self, index: int) -> int:
         """The file's tensor for an op's output of this index in the graph. That of a state is a
@@ -202,9 +209,8 @@ class Writer:
         return None if code is None else int(code)
 
 
-def _handle(file: TfliteFile, tensor: Tensor, index: int) -> int:
-    """Adds the op that gives the handle of a state's variable."""
-    name = f"{tensor.name or 'state'}_{index}"
+def _handle(file: TfliteFile, name: str) -> int:
+    """Adds the op that gives the handle of a variable."""
     handle = file.tensor((), tflite.TensorType.RESOURCE, name=f"{name}/handle")
     options = options_of("VarHandle", Container="", SharedName=name)
     file.op(_Code.VAR_HANDLE, [], [handle], options=options)

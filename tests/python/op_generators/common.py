@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from byteprop.graph import Activation, DType, Kind, Tensor
+from byteprop.ops import spec_of
 from byteprop.ops.window import CHANNELS, HEIGHT, IMAGE_RANK, Axis, Window, pad_window
 from random_graphs import Builder
 
@@ -38,6 +39,12 @@ def zero_point(rng: np.random.Generator, dtype: DType = DType.INT8) -> int:
 def scale_near(rng: np.random.Generator, scale: float, octaves: float = 2.0) -> float:
     """A scale that neither saturates nor flattens all values of this one."""
     return float(np.float32(np.clip(scale * 2 ** rng.uniform(-octaves, octaves), 2**-14, 2**6)))
+
+
+def is_readable(b: Builder, t: int) -> bool:
+    """Whether other ops may read a tensor: no constant, and no state of a single op."""
+    owned = (s for op in b.ops for s in spec_of(op).own_states(op))
+    return b.tensors[t].kind is not Kind.CONSTANT and t not in owned
 
 
 def like(b: Builder, x: int, shape: tuple[int, ...]) -> int:
@@ -108,7 +115,7 @@ def partner(rng: np.random.Generator, b: Builder, x: int) -> tuple[int, int, tup
 
 def _go_together(b: Builder, x: int, other: int) -> bool:
     s, t = b.tensors[x].shape, b.tensors[other]
-    if not is_int8(t) or t.kind is Kind.CONSTANT or len(t.shape) != len(s):
+    if not is_int8(t) or not is_readable(b, other) or len(t.shape) != len(s):
         return False
     fit = all(n in (1, m) or m == 1 for n, m in zip(s[1:], t.shape[1:], strict=True))
     return fit and s[:1] == t.shape[:1] and fits(*map(max, zip(s, t.shape, strict=True)))

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from byteprop.graph import Kind
 from byteprop.ops.concatenate import Concatenate
-from op_generators.common import fits, like
+from op_generators.common import fits, is_readable, like
 from random_graphs import Builder
 
 
@@ -21,7 +20,7 @@ def draw(rng: np.random.Generator, b: Builder, x: int) -> bool:
     fitting = [
         i
         for i, other in enumerate(b.tensors)
-        if other.kind is not Kind.CONSTANT
+        if is_readable(b, i)
         and other.dtype is t.dtype
         and (other.scale, other.zero_point) == (t.scale, t.zero_point)
         and len(other.shape) == len(t.shape)
