@@ -22,63 +22,63 @@ class Steps:
     def __init__(self, session: BoardSession) -> None:
         self._session = session
         self._image: bytes | None = None
-        self._twin: Engine | None = None
+        self._copy: Engine | None = None
         self._before = b""  # the state before the last step
-        self._at = 0  # the selection after which the board has the twin's state
+        self._at = 0  # the selection after which the board has the copy's state
 
     @property
-    def twin(self) -> Engine | None:
+    def copy(self) -> Engine | None:
         """The model as it is after the last step that was answered; None for one without state."""
         image = self._session.expected_image
         if image is not self._image:
             self._image = image
             opened = None if image is None else Engine(image)
-            self._twin = opened if opened is not None and opened.state_bytes else None
-            self._before = b"" if self._twin is None else self._twin.get_state()
+            self._copy = opened if opened is not None and opened.state_bytes else None
+            self._before = b"" if self._copy is None else self._copy.get_state()
             self._at = self._session.selections
-        return self._twin
+        return self._copy
 
     def forget(self) -> None:
         """The model is selected again, and so begins again."""
-        self._image = self._twin = None
+        self._image = self._copy = None
 
     def reset(self) -> None:
         """Asks the board to begin again."""
-        if self.twin is not None:
-            self.twin.reset()
+        if self.copy is not None:
+            self.copy.reset()
         self._session.request(Message.RESET_STATE)
         self._at = self._session.selections
 
     def restore(self) -> None:
         """Before a step: writes the state to a board that does not have it."""
-        if self.twin is not None and self._at != self._session.selections:
-            self._write(self.twin, self.twin.get_state())
+        if self.copy is not None and self._at != self._session.selections:
+            self._write(self.copy, self.copy.get_state())
             self._at = self._session.selections
 
     def is_answered(self, inputs: bytes) -> None:
-        """A step was answered; the twin makes it, too."""
-        if self.twin is not None:
-            self._before = self.twin.get_state()
-            self.twin.run(_row(inputs))
+        """A step was answered; the copy makes it, too."""
+        if self.copy is not None:
+            self._before = self.copy.get_state()
+            self.copy.run(_row(inputs))
 
     def try_again(self, *, last: bool = False) -> None:
         """Before ops are run out of turn: writes the state after the last step, or before it
         (last). The board gets its own state back before the next step."""
-        if self.twin is not None:
-            self._write(self.twin, self._before if last else self.twin.get_state())
+        if self.copy is not None:
+            self._write(self.copy, self._before if last else self.copy.get_state())
             self._at = -1
 
     def set(self, state: bytes) -> None:
         """The next step begins with this state: all tensors of state, one after the other."""
-        if self.twin is None:
+        if self.copy is None:
             raise ArgumentError("state: expected a model with state and a known image, got none")
-        self.twin.set_state(state)
+        self.copy.set_state(state)
         self._before = bytes(state)
         self._at = -1
 
-    def _write(self, twin: Engine, state: bytes) -> None:
+    def _write(self, copy: Engine, state: bytes) -> None:
         requests, at = [], 0
-        for index, n in twin.states:
+        for index, n in copy.states:
             requests += self._session.submit_write(_TENSOR, state[at : at + n], index)
             at += n
         self._session.finish_write(requests)
