@@ -17,7 +17,7 @@ from byteprop.graph import Activation, DType, Graph, Op, Tensor
 from byteprop.ops import Dense, Rescale, Softmax
 from byteprop.ops.conv import Conv
 from byteprop.ops.window import Axis, Window
-from byteprop_host.link import TrainResult, TrainSample
+from byteprop_host.link import HeadStep, Message, TrainResult, TrainSample
 
 FASHION = Path(__file__).resolve().parents[1] / "examples/fashion_mnist"
 
@@ -154,6 +154,47 @@ def twin_results(twin: Trainer, samples: Sequence[TrainSample]) -> list[tuple[in
     learn = None if None in rates else np.array(rates, np.uint32)
     found = twin.run(x, y, lr_q24=learn)
     return [(int(r["loss"]), int(r["predicted"]), bool(r["correct"])) for r in found]
+
+
+def twin_step(twin: Trainer, step: HeadStep) -> tuple[int, int, bool]:
+    """The same step on the host; as `shown` has its result."""
+    if step.request == Message.REHEARSE:
+        found = twin.rehearse(np.array([step.lr_q24], np.uint32))[0]
+        return int(found["loss"]), int(found["predicted"]), bool(found["correct"])
+    if step.request == Message.REMEMBER:
+        twin.remember(np.frombuffer(step.x, np.uint8), step.label)
+    elif step.request == Message.IMPRINT:
+        twin.imprint(step.label)
+    else:
+        twin.remove(step.label)
+    return 0, 0, False
+
+
+def head_steps(task: Task) -> list[TrainSample | HeadStep]:
+    """All kinds of steps with the samples of `head`, in turn; the store is soon full."""
+    made: list[TrainSample | HeadStep] = []
+    for i, sample in enumerate(task.samples):
+        assert isinstance(sample.y, int)
+        made.append(HeadStep(Message.REMEMBER, sample.y, sample.x))
+        if i % 8 == 4:
+            made.append(HeadStep(Message.REMOVE, made[-1].label))
+        if i % 8 == 5:
+            removed = made[-3].label
+            made.append(HeadStep(Message.REMEMBER, removed, task.samples[i - 1].x))
+            made.append(HeadStep(Message.IMPRINT, removed))
+        made.append(HeadStep(Message.REHEARSE, lr_q24=160_000) if i % 3 else sample)
+    return made
+
+
+def twin_after(task: Task, done: list[TrainSample | HeadStep]) -> tuple[Trainer, list[object]]:
+    twin = Trainer(task.image, task.config)
+    results: list[object] = []
+    for step in done:
+        if isinstance(step, TrainSample):
+            results += twin_results(twin, [step])
+        else:
+            results.append(twin_step(twin, step))
+    return twin, results
 
 
 def shown(results: Sequence[TrainResult]) -> list[tuple[int, int, bool]]:

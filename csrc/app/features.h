@@ -23,6 +23,12 @@
 #endif
 #define APP_CAN_TRAIN (BP_APP_TRAIN && APP_CAN_LOAD)
 
+/* Features that are kept, and classes that come and go; not where one layer of real values learns. */
+#ifndef BP_TRAIN_ONE_LAYER
+#define BP_TRAIN_ONE_LAYER 0
+#endif
+#define APP_CAN_KEEP (APP_CAN_TRAIN && !BP_TRAIN_ONE_LAYER)
+
 /* A model that stays in flash while its last layers are trained. */
 #define APP_TRAINS_IN_FLASH (APP_CAN_TRAIN && BP_BAKED_MODEL)
 

@@ -1,4 +1,4 @@
-/* TRAIN_BEGIN, TRAIN, EVALUATE, TRAIN_END. */
+/* TRAIN_BEGIN, TRAIN, EVALUATE, REHEARSE, TRAIN_END. */
 #include "handlers.h"
 #include "pool.h"
 #include "trainer.h"
@@ -53,16 +53,23 @@ static void put_result(app_call_t *call, const bp_train_t *trainer, const bp_tra
     call->n_answer = 19;
 }
 
+/* The inputs are in the arena. */
+static bp_status_t learn(bp_train_t *trainer, bp_train_result_t *result, const sample_t *sample) {
+    return bp_train_sample(trainer, result, NULL, sample->label, sample->target, sample->lr_q24);
+}
+
+static bp_status_t evaluate(bp_train_t *trainer, bp_train_result_t *result,
+                            const sample_t *sample) {
+    return bp_train_evaluate(trainer, result, NULL, sample->label, sample->target);
+}
+
 static bp_status_t run_sample(app_call_t *call, bp_train_t *trainer, const sample_t *sample,
-                              int learn) {
+                              bp_status_t (*run)(bp_train_t *, bp_train_result_t *,
+                                                 const sample_t *)) {
     bp_train_result_t result;
     const uint32_t before = bp_port_ticks();
     const uint32_t begin = bp_port_ticks();
-    /* The inputs are in the arena. */
-    const bp_status_t status =
-        learn ? bp_train_sample(trainer, &result, NULL, sample->label, sample->target,
-                                sample->lr_q24)
-              : bp_train_evaluate(trainer, &result, NULL, sample->label, sample->target);
+    const bp_status_t status = run(trainer, &result, sample);
     const uint32_t ticks = bp_port_ticks() - begin;
     const uint32_t overhead = begin - before;
     if (status == BP_OK) {
@@ -80,7 +87,7 @@ bp_status_t app_train(app_call_t *call) {
     BP_TRY(app_trainer(&trainer, 1));
     sample.lr_q24 = app_get_u32(call->payload);
     BP_TRY(parse_sample(&sample, trainer, call->payload + 4, (uint16_t)(call->n - 4u)));
-    return run_sample(call, trainer, &sample, 1);
+    return run_sample(call, trainer, &sample, learn);
 }
 
 bp_status_t app_evaluate(app_call_t *call) {
@@ -92,8 +99,25 @@ bp_status_t app_evaluate(app_call_t *call) {
     BP_TRY(app_trainer(&trainer, 0));
     sample.lr_q24 = 0;
     BP_TRY(parse_sample(&sample, trainer, call->payload, call->n));
-    return run_sample(call, trainer, &sample, 0);
+    return run_sample(call, trainer, &sample, evaluate);
 }
+
+#if APP_CAN_KEEP
+static bp_status_t rehearse(bp_train_t *trainer, bp_train_result_t *result,
+                            const sample_t *sample) {
+    return bp_train_rehearse(trainer, result, sample->lr_q24);
+}
+
+bp_status_t app_rehearse(app_call_t *call) {
+    bp_train_t *trainer;
+    if (call->n != 4) {
+        return BP_E_LENGTH;
+    }
+    BP_TRY(app_trainer(&trainer, 1));
+    const sample_t sample = {NULL, app_get_u32(call->payload), 0};
+    return run_sample(call, trainer, &sample, rehearse);
+}
+#endif
 
 bp_status_t app_train_end(app_call_t *call) {
     if (call->n != 0) {

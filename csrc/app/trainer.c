@@ -96,14 +96,14 @@ bp_status_t app_train_finish(void) {
     return BP_OK;
 }
 
-static bp_status_t parse_config(bp_train_config_t *to, const uint8_t *p) {
+static void parse_config(bp_train_config_t *to, const uint8_t *p) {
     to->seed = app_get_u32(p + BP_TRAIN_CONFIG_SEED);
     to->frozen = app_get_u32(p + BP_TRAIN_CONFIG_FROZEN);
     to->batch = app_get_u16(p + BP_TRAIN_CONFIG_BATCH);
     to->window = app_get_u16(p + BP_TRAIN_CONFIG_WINDOW);
     to->flags = p[BP_TRAIN_CONFIG_FLAGS];
     to->momentum_shift = p[BP_TRAIN_CONFIG_MOMENTUM];
-    return app_get_u16(p + BP_TRAIN_CONFIG_MOMENTUM + 1) == 0 ? BP_OK : BP_E_ARG;
+    to->kept = app_get_u16(p + BP_TRAIN_CONFIG_KEPT);
 }
 
 void app_train_config(uint8_t *to) {
@@ -113,7 +113,7 @@ void app_train_config(uint8_t *to) {
     app_put_u16(to + BP_TRAIN_CONFIG_WINDOW, config.window);
     to[BP_TRAIN_CONFIG_FLAGS] = config.flags;
     to[BP_TRAIN_CONFIG_MOMENTUM] = config.momentum_shift;
-    app_put_u16(to + BP_TRAIN_CONFIG_MOMENTUM + 1, 0);
+    app_put_u16(to + BP_TRAIN_CONFIG_KEPT, config.kept);
 }
 
 static bp_status_t plan(app_call_t *call, uint32_t *needed) {
@@ -132,7 +132,7 @@ bp_status_t app_train_open(app_call_t *call, const uint8_t *config_bytes) {
     if (app_model() == NULL) {
         return BP_E_NO_MODEL;
     }
-    BP_TRY(parse_config(&config, config_bytes));
+    parse_config(&config, config_bytes);
     if ((config.flags & BP_TRAIN_IN_FLASH) != 0 && (!in_flash() || !app_is_in_flash())) {
         return BP_E_ARG;
     }

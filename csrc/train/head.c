@@ -65,11 +65,27 @@ static void finish_row(const bp_train_t *t, const bp_train_layer_t *layer, uint1
 
 /* ---- integers of 64 bits ---- */
 
-/* floor(a / b + 1/2) for b > 0. */
-static int64_t divided(int64_t a, int64_t b) {
-    const int64_t sum = a + b / 2;
-    const int64_t q = sum / b;
-    return q * b > sum ? q - 1 : q;
+/* floor(a / b), for 0 < b < 2^32: bit by bit, as a 64-bit division would need a library that not
+ * every toolchain has for its CPU. */
+static uint64_t quotient(uint64_t a, uint32_t b) {
+    uint64_t q = 0, rest = 0;
+    for (uint8_t bit = 0; bit < 64; ++bit) {
+        rest = rest << 1 | a >> 63;
+        a <<= 1;
+        q <<= 1;
+        if (rest >= b) {
+            rest -= b;
+            q |= 1;
+        }
+    }
+    return q;
+}
+
+/* floor((a + floor(b / 2)) / b), for 0 < b < 2^32. */
+static int64_t divided(int64_t a, uint32_t b) {
+    const int64_t sum = a + (b >> 1);
+    return sum >= 0 ? (int64_t)quotient((uint64_t)sum, b)
+                    : -(int64_t)quotient((uint64_t)(b - 1 - sum), b);
 }
 
 /* floor(sqrt(a)) */
@@ -90,8 +106,8 @@ static int32_t clamped(int64_t x, int32_t low, int32_t high) {
 /* ---- means of features ---- */
 
 typedef struct {
-    int32_t own;
-    int32_t others;
+    uint32_t own;
+    uint32_t others;
 } counts_t;
 
 /* How many are kept of the class, and of the other classes in use. */
@@ -100,8 +116,8 @@ static counts_t count(const imprint_t *p) {
     for (uint32_t e = 0; e < p->t->config.kept; ++e) {
         uint16_t label;
         if (bp_train_kept(p->t, e, &label) != NULL) {
-            n.own += label == p->j;
-            n.others += label != p->j && bp_train_is_used(p->t, label);
+            n.own += label == p->j ? 1u : 0u;
+            n.others += label != p->j && bp_train_is_used(p->t, label) ? 1u : 0u;
         }
     }
     return n;
@@ -184,7 +200,7 @@ static void measure_rows(imprint_t *p) {
     for (uint16_t i = 0; i < p->layer->n_in; ++i) {
         squares += squares_of_column(p, i);
     }
-    p->norm = square_root(squares / p->others);
+    p->norm = square_root(quotient(squares, p->others));
 }
 
 /* sum of W[r][i] * mean[i], in the bias's 1/256. */
@@ -213,9 +229,10 @@ static int32_t best_other(const imprint_t *p) {
 /* ---- the row ---- */
 
 static void write_weights(const imprint_t *p) {
-    const int64_t norm = (int64_t)p->norm, length = (int64_t)p->length;
+    const int64_t norm = (int64_t)p->norm;
     for (uint16_t i = 0; i < p->layer->n_in; ++i) {
-        const int64_t step = length == 0 ? 0 : divided(p->away[i] * norm, length);
+        const int64_t step =
+            p->length == 0 ? 0 : divided(p->away[i] * norm, (uint32_t)p->length);
         const int32_t w = clamped(mean_weight(p, i) + step, -WEIGHT_LIMIT, WEIGHT_LIMIT - 1);
         set_weight(p->t, p->layer, p->j, i, w);
     }

@@ -36,8 +36,10 @@ from training_boards import (
     Task,
     classification,
     head,
+    head_steps,
     regression,
     shown,
+    twin_after,
     twin_digests,
     twin_results,
     without_biases,
@@ -249,6 +251,18 @@ def test_the_head_of_a_cnn_learns_the_hosts_bits(name: str, frozen: int) -> None
         device.reset()  # what was learned is put back before the next inference
         check_answers(device, task, twin.image)
     assert twin.image != task.image
+
+
+@pytest.mark.parametrize("name", ["mps2-an386", "mps2-an385", "rv32-virt", "microbit"])
+def test_classes_come_and_go_as_on_the_host(name: str) -> None:
+    plain = head(24)
+    task = replace(plain, config=replace(plain.config, kept=9))
+    twin, results = twin_after(task, head_steps(task))
+    with begun_in_flash(name, task) as (_, device, session):
+        assert shown(list(session.train(head_steps(task)))) == results
+        assert session.digests() == twin_digests(twin)
+        assert session.end() == twin.image
+        check_answers(device, task, twin.image)
 
 
 def check_answers(device: Device, task: Task, trained: bytes) -> None:

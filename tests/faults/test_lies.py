@@ -19,7 +19,7 @@ from byteprop_host.deployment import check_build
 from byteprop_host.errors import AnswerError, HostError, LinkError
 from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash import RunningBoard
-from byteprop_host.link import Device, Frame, Message, TrainingSession, TrainResult
+from byteprop_host.link import Device, Frame, HeadStep, Message, TrainingSession, TrainResult
 from hostile_board import UNASKED, HostileBoard, Lie, honest_board, patched, payload
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -31,6 +31,7 @@ MODEL = byteprop.load(Path(__file__).parents[1] / "data/models/digits_mlp.tflite
 RAM = const("BP_SOURCE_RAM")
 X = bytes(range(64))
 TASK = classification((4, 3, 2), 30, window=0)
+HEAD = classification((4, 3), 1, window=0)  # one layer, whose classes come and go
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,13 @@ def train(device: Device) -> TrainingSession:
     session = TrainingSession(device, TASK.image, TASK.config)
     list(session.train(TASK.samples[:10]))
     return session
+
+
+def rehearse(device: Device) -> None:
+    session = TrainingSession(device, HEAD.image, replace(HEAD.config, kept=3))
+    steps = [HeadStep(Message.REMEMBER, 1, HEAD.samples[0].x), HeadStep(Message.IMPRINT, 1)]
+    steps += [HeadStep(Message.REHEARSE, lr_q24=9000), HeadStep(Message.REMOVE, 0)]
+    list(session.train(steps))
 
 
 def evaluate(device: Device) -> None:
@@ -116,6 +124,27 @@ LIES: dict[str, tuple[Lie, Callable[[Device], object], str, str]] = {
         read_tensor,
         "READ answer",
         "CRC-32 of the 10 bytes read",
+    ),
+    "remembered": (
+        payload(Message.REMEMBER, lambda old: old + b"!"),
+        rehearse, "REMEMBER answer", "bytes after the status",
+    ),
+    "imprinted": (
+        payload(Message.IMPRINT, lambda old: old + b"!"),
+        rehearse, "IMPRINT answer", "bytes after the status",
+    ),
+    "removed": (
+        payload(Message.REMOVE, lambda old: old + b"!"),
+        rehearse, "REMOVE answer", "bytes after the status",
+    ),
+    "rehearsed class": (
+        number(Message.REHEARSE, 9, "H", 3), rehearse, "REHEARSE answer", "predicted",
+    ),
+    "rehearsed correct": (
+        number(Message.REHEARSE, 11, "B", 2), rehearse, "REHEARSE answer", "correct",
+    ),
+    "rehearsed steps": (
+        number(Message.REHEARSE, 12, "I", 2), rehearse, "REHEARSE answer", "steps",
     ),
     "evaluated": (number(Message.EVALUATE, 12, "I", 11), evaluate, "EVALUATE answer", "steps"),
     "saved image": (number(Message.SAVE, 5, "I", 1), save, "SAVE answer", "image bytes"),

@@ -259,7 +259,7 @@ def test_nothing_saved_is_told(device: Device) -> None:
 
 
 def begin(**changes: int) -> bytes:
-    fields = {"seed": 1, "frozen": 0, "batch": 1, "window": 0, "flags": 0, "momentum": 0, "pad": 0}
+    fields = {"seed": 1, "frozen": 0, "batch": 1, "window": 0, "flags": 0, "momentum": 0, "kept": 0}
     return struct.pack("<IIHHBBH", *(fields | changes).values())
 
 
@@ -271,7 +271,7 @@ def begin(**changes: int) -> bytes:
         (begin(batch=0), Status.E_ARG),
         (begin(flags=4), Status.E_ARG),
         (begin(momentum=16), Status.E_ARG),
-        (begin(pad=1), Status.E_ARG),
+        (begin(kept=1, window=1), Status.E_UNSUPPORTED),
     ],
 )
 def test_a_bad_configuration_is_refused(device: Device, payload: bytes, status: Status) -> None:

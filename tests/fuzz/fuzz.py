@@ -203,14 +203,15 @@ def trainable_images() -> list[bytes]:
     return made + [data for data in model_images() if len(data) < 8_000]
 
 
-CONFIGS = (  # seed, frozen, batch, window, flags, momentum
-    struct.pack("<IIHHBB", 1, 0, 1, 0, 0, 0),
-    struct.pack("<IIHHBB", 7, 0, 1, 2, 0, 0),
-    struct.pack("<IIHHBB", 7, 0, 3, 2, 0, 3),
-    struct.pack("<IIHHBB", 9, 1, 1, 0, 1, 0),
-    struct.pack("<IIHHBB", 9, 0, 2, 3, 2, 1),
-    struct.pack("<IIHHBB", 9, 1, 1, 0, 4, 0),
-    struct.pack("<IIHHBB", 9, 2, 2, 0, 4, 1),
+CONFIGS = (  # seed, frozen, batch, window, flags, momentum, kept
+    struct.pack("<IIHHBBH", 1, 0, 1, 0, 0, 0, 0),
+    struct.pack("<IIHHBBH", 7, 0, 1, 2, 0, 0, 0),
+    struct.pack("<IIHHBBH", 7, 0, 3, 2, 0, 3, 0),
+    struct.pack("<IIHHBBH", 9, 1, 1, 0, 1, 0, 0),
+    struct.pack("<IIHHBBH", 9, 0, 2, 3, 2, 1, 0),
+    struct.pack("<IIHHBBH", 9, 1, 1, 0, 4, 0, 0),
+    struct.pack("<IIHHBBH", 9, 2, 2, 0, 4, 1, 0),
+    struct.pack("<IIHHBBH", 9, 1, 1, 0, 4, 0, 3),
 )
 
 
@@ -219,7 +220,8 @@ def train_seeds() -> Iterable[bytes]:
     for image in trainable_images():
         for config in CONFIGS:
             for state in (b"", b"\0" * 40 + bytes(range(60))):
-                head = config + bytes([7]) + struct.pack("<IH", 90_000, len(state))
+                samples = 7 + 13 * config[14]
+                head = config[:14] + bytes([samples]) + struct.pack("<IH", 90_000, len(state))
                 yield head + state + image
 
 
@@ -258,7 +260,11 @@ def train_requests(image: bytes, config: bytes) -> bytes:
     sample += request(0x31, struct.pack("<I", 80_000) + wanted)
     state = request(0x21, struct.pack("<BHIH", 4, 0, 0, 60))
     state += request(0x20, struct.pack("<BHI", 4, 0, 28) + b"\0" * 12)
-    begin = request(0x30, config + b"\0\0")
+    if config[14]:
+        label = struct.pack("<H", 1)
+        sample += request(0x38, label) + request(0x3A, label) + request(0x39, b"\0\0\2\0")
+        sample += request(0x3B, label)
+    begin = request(0x30, config)
     return begin + sample * 3 + state + sample + request(0x32, wanted) + request(0x33)
 
 

@@ -55,6 +55,10 @@ enum {
     BP_MSG_EVALUATE = 0x32,   /* label u16 or targets int32 each -> as TRAIN; learns nothing */
     BP_MSG_TRAIN_END = 0x33,  /* -> image crc u32; does the update of a batch that is not full and
                                  renews the image's checksum */
+    BP_MSG_REMEMBER = 0x38,   /* label u16; keeps the features of the inputs that were written -> */
+    BP_MSG_REHEARSE = 0x39,   /* rate u32 (2^-24); learns from one that is kept -> as TRAIN */
+    BP_MSG_IMPRINT = 0x3A,    /* class u16; its row is made from what is kept -> */
+    BP_MSG_REMOVE = 0x3B,     /* class u16; takes it out of use -> */
     BP_MSG_SAVE = 0x40,       /* image, configuration and state to flash -> sequence u32, image bytes
                                  u32, state bytes u32, crc of all of it u32, samples u32, slot u8 */
     BP_MSG_RESTORE = 0x41,    /* the last whole save back to RAM, to go on training -> as SAVE */
@@ -86,14 +90,15 @@ enum {
     BP_OBJ_TRAIN_STATE = 4 /* state of training, counters first; index 0 */
 };
 
-/* Bytes of TRAIN_BEGIN: bp_train_config_t as 32-bit machines lay it out. The last two are 0. */
+/* Bytes of TRAIN_BEGIN: bp_train_config_t as 32-bit machines lay it out. */
 enum {
     BP_TRAIN_CONFIG_SEED = 0,     /* u32 */
     BP_TRAIN_CONFIG_FROZEN = 4,   /* u32 */
     BP_TRAIN_CONFIG_BATCH = 8,    /* u16 */
     BP_TRAIN_CONFIG_WINDOW = 10,  /* u16 */
     BP_TRAIN_CONFIG_FLAGS = 12,   /* u8 */
-    BP_TRAIN_CONFIG_MOMENTUM = 13 /* u8 */
+    BP_TRAIN_CONFIG_MOMENTUM = 13, /* u8 */
+    BP_TRAIN_CONFIG_KEPT = 14     /* u16 */
 };
 
 enum { BP_SOURCE_FLASH = 0, BP_SOURCE_RAM = 1 };
@@ -155,6 +160,10 @@ uint32_t bp_cobs_decode(uint8_t *dst, const uint8_t *src, uint32_t n);
     X(TRAIN, train, CHANGES, TRAINS)                                                               \
     X(EVALUATE, evaluate, CHANGES, TRAINS)                                                         \
     X(TRAIN_END, train_end, CHANGES, TRAINS)                                                       \
+    X(REMEMBER, remember, CHANGES, KEEPS)                                                          \
+    X(REHEARSE, rehearse, CHANGES, KEEPS)                                                          \
+    X(IMPRINT, imprint, CHANGES, KEEPS)                                                            \
+    X(REMOVE, remove, CHANGES, KEEPS)                                                              \
     X(SAVE, save, CHANGES, SAVES)                                                                  \
     X(RESTORE, restore, CHANGES, SAVES)                                                            \
     X(SAVE_INFO, save_info, CHANGES, SAVES)                                                        \

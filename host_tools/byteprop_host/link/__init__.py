@@ -12,7 +12,7 @@ from byteprop_host.link.device import Device
 from byteprop_host.link.frames import Decoder, Frame, encode_frame
 from byteprop_host.link.messages import Message
 from byteprop_host.link.session import BoardSession
-from byteprop_host.link.training import DeviceCheckpoint, TrainingSession, TrainSample
+from byteprop_host.link.training import DeviceCheckpoint, HeadStep, TrainingSession, TrainSample
 from byteprop_host.link.transport import Transport, open_transport
 from byteprop_host.link.wirelog import (
     LoggedFrame,
@@ -31,6 +31,7 @@ __all__ = [
     "DeviceInfo",
     "FlashSave",
     "Frame",
+    "HeadStep",
     "InferAnswer",
     "LoggedFrame",
     "Message",

@@ -324,6 +324,15 @@ def parse_result(kind: int, data: bytes, label: int | None, n_outputs: int) -> T
     return TrainResult(loss, predicted, bool(correct), steps, ticks)
 
 
+def parse_rehearsed(data: bytes, n_outputs: int) -> TrainResult:
+    """As parse_result; only the board's store knows the class."""
+    kind = Message.REHEARSE
+    loss, predicted, correct, steps, ticks = _unpack(kind, _RESULT, data)
+    expect_between(kind, "predicted", predicted, 0, n_outputs - 1)
+    expect_between(kind, "correct", correct, 0, 1)
+    return TrainResult(loss, predicted, bool(correct), steps, ticks)
+
+
 def parse_saved(kind: int, data: bytes) -> FlashSave:
     saved = FlashSave(*_unpack(kind, _SAVED, data))
     expect_between(kind, "slot", saved.slot, 0, 1)

@@ -112,6 +112,14 @@ def _evaluate(frame: Frame) -> str:
     return _target(frame.payload)
 
 
+def _rehearse(frame: Frame) -> str:
+    return f"a kept sample, rate {struct.unpack('<I', frame.payload)[0] / _RATE_ONE:.3g}"
+
+
+def _class(frame: Frame) -> str:
+    return f"class {struct.unpack('<H', frame.payload)[0]}"
+
+
 def _target(data: bytes) -> str:
     if len(data) == 2:
         return f"class {int.from_bytes(data, 'little')}"
@@ -151,6 +159,10 @@ _REQUESTS: dict[int, Callable[[Frame], str]] = {
     Message.PROFILE: _profile,
     Message.TRAIN: _train,
     Message.EVALUATE: _evaluate,
+    Message.REMEMBER: _class,
+    Message.REHEARSE: _rehearse,
+    Message.IMPRINT: _class,
+    Message.REMOVE: _class,
     Message.NACK: _nack,
     Message.NO_SESSION: _no_session,
     Message.HEARTBEAT: _heartbeat,
@@ -215,6 +227,7 @@ _ANSWERS: dict[int, Callable[[bytes], str]] = {
     Message.PROFILE: _profile_answer,
     Message.TRAIN: _train_answer,
     Message.EVALUATE: _train_answer,
+    Message.REHEARSE: _train_answer,
     Message.STATS: _stats_answer,
     Message.SAVE: _saved_answer,
     Message.RESTORE: _saved_answer,

@@ -26,7 +26,9 @@ from byteprop_host.link.answers import (
     expect_between,
     expect_digest,
     parse_begun,
+    parse_nothing,
     parse_number,
+    parse_rehearsed,
     parse_result,
     parse_saved,
     parse_space,
@@ -57,6 +59,50 @@ class TrainSample:
     def request(self) -> Message:
         return Message.EVALUATE if self.lr_q24 is None else Message.TRAIN
 
+    @property
+    def payload(self) -> bytes:
+        y = struct.pack("<H", self.y) if isinstance(self.y, int) else _targets(self.y)
+        return (b"" if self.lr_q24 is None else struct.pack("<I", self.lr_q24)) + y
+
+    @property
+    def learns(self) -> bool:
+        return self.lr_q24 is not None
+
+    def parse(self, data: bytes, n_outputs: int, steps: int) -> TrainResult:
+        label = self.y if isinstance(self.y, int) else None
+        return parse_result(self.request, data, label, n_outputs)
+
+
+@dataclass(frozen=True)
+class HeadStep:
+    """One step with features that the board keeps. request: REMEMBER keeps the features of x under
+    a label, REHEARSE learns from one that is kept, IMPRINT and REMOVE begin and end a class."""
+
+    request: Message
+    label: int = 0
+    x: bytes = b""
+    lr_q24: int = 0
+
+    @property
+    def payload(self) -> bytes:
+        if self.request == Message.REHEARSE:
+            return struct.pack("<I", self.lr_q24)
+        return struct.pack("<H", self.label)
+
+    @property
+    def learns(self) -> bool:
+        return self.request == Message.REHEARSE
+
+    def parse(self, data: bytes, n_outputs: int, steps: int) -> TrainResult:
+        """steps: updates so far, which nothing but REHEARSE changes."""
+        if self.request == Message.REHEARSE:
+            return parse_rehearsed(data, n_outputs)
+        parse_nothing(self.request, data)
+        return TrainResult(0, 0, False, steps, 0)
+
+
+Step = TrainSample | HeadStep
+
 
 @dataclass(frozen=True)
 class DeviceCheckpoint:
@@ -76,7 +122,7 @@ class DeviceCheckpoint:
 class _Open:
     """A sample that was sent. known: its result before a loss, which must be repeated."""
 
-    sample: TrainSample
+    sample: Step
     known: TrainResult | None = None
     epoch: int = 0
     seqs: list[int] = field(default_factory=list)
@@ -116,9 +162,10 @@ class TrainingSession:
         self._input_bytes = engine.input_bytes
         self._output_bytes = engine.output_bytes
         self._done = self._checkpoint.samples  # training samples whose results have arrived
-        self._since: deque[tuple[TrainSample, TrainResult]] = deque()  # since the checkpoint
+        self._since: deque[tuple[Step, TrainResult]] = deque()  # since the checkpoint
+        self._before = 0  # steps of this session before the checkpoint
         self._steps = self._checkpoint.steps
-        self._saves: dict[int, FlashSave] = {}  # by their checksums
+        self._saves: dict[int, tuple[FlashSave, int]] = {}  # with steps so far, by checksum
         self._epoch = -1
         self._begun = False
         self._has_ended = False
@@ -129,8 +176,9 @@ class TrainingSession:
 
     # --- public ---
 
-    def train(self, samples: Iterable[TrainSample]) -> Iterator[TrainResult]:
-        """Results in order. While one sample is computed, the next ones are being sent."""
+    def train(self, samples: Iterable[Step]) -> Iterator[TrainResult]:
+        """Results in order; of what only changes the head they are empty. While one sample is
+        computed, the next ones are being sent."""
         queue: deque[_Open] = deque()
         try:
             yield from self._stream(iter(samples), queue)
@@ -138,7 +186,7 @@ class TrainingSession:
             if queue:  # stopped early: the board may have trained on samples without a result
                 self._epoch = -1
 
-    def _stream(self, source: Iterator[TrainSample], queue: deque[_Open]) -> Iterator[TrainResult]:
+    def _stream(self, source: Iterator[Step], queue: deque[_Open]) -> Iterator[TrainResult]:
         has_more = True
 
         def advance() -> TrainResult | None:
@@ -231,7 +279,7 @@ class TrainingSession:
         if self._has_ended and self._place.reopens:
             session.adopt_reopened(self._ensure)
 
-    def _restore_flash(self) -> list[tuple[TrainSample, TrainResult]] | None:
+    def _restore_flash(self) -> list[tuple[Step, TrainResult]] | None:
         """Samples to replay after the board's save; None if it cannot be used."""
         if not self._saves:
             return None
@@ -239,14 +287,14 @@ class TrainingSession:
             found = self._saved(Message.SAVE_INFO)
         except RequestError:
             return None
-        saved = self._saves.get(found.crc32)
-        if saved is None or saved.samples < self._checkpoint.samples:
+        saved, steps = self._saves.get(found.crc32, (None, 0))
+        if saved is None or steps < self._before:
             return None
         expect(Message.SAVE_INFO, "save", found, saved)
         self._place.before_restore(self._session)
         expect(Message.RESTORE, "save", self._saved(Message.RESTORE), saved)
         self.restored_from_flash += 1
-        n = saved.samples - self._checkpoint.samples
+        n = steps - self._before
         self._steps = self._since[n - 1][1].steps if n else self._checkpoint.steps
         return list(self._since)[n:]
 
@@ -267,7 +315,7 @@ class TrainingSession:
         if self._checkpoint.state is not None:
             self._place.write_state(session, self._checkpoint.image, self._checkpoint.state)
 
-    def _replay(self, samples: Iterable[tuple[TrainSample, TrainResult]]) -> None:
+    def _replay(self, samples: Iterable[tuple[Step, TrainResult]]) -> None:
         queue: deque[_Open] = deque()
         for sample, result in samples:
             queue.append(_Open(sample, result))
@@ -291,12 +339,13 @@ class TrainingSession:
 
     # --- samples ---
 
-    def _submit_next(self, source: Iterator[TrainSample], queue: deque[_Open]) -> bool:
+    def _submit_next(self, source: Iterator[Step], queue: deque[_Open]) -> bool:
         sample = next(source, None)
         if sample is None:
             return False
-        if len(sample.x) != self._input_bytes:
-            raise ArgumentError(f"x: expected {self._input_bytes} bytes, got {len(sample.x)}")
+        takes = self._input_bytes if _has_inputs(sample) else 0
+        if len(sample.x) != takes:
+            raise ArgumentError(f"x: expected {takes} bytes, got {len(sample.x)}")
         queue.append(_Open(sample))
         self._submit(queue[-1])
         return True
@@ -308,10 +357,8 @@ class TrainingSession:
 
     def _submit(self, item: _Open) -> None:
         sample = item.sample
-        y = struct.pack("<H", sample.y) if isinstance(sample.y, int) else _targets(sample.y)
-        rate = b"" if sample.lr_q24 is None else struct.pack("<I", sample.lr_q24)
-        writes = self._session.submit_write(INPUTS, sample.x)
-        item.seqs = [*writes, self._session.submit(sample.request, rate + y)]
+        writes = self._session.submit_write(INPUTS, sample.x) if sample.x else []
+        item.seqs = [*writes, self._session.submit(sample.request, sample.payload)]
         item.epoch = self._session.epoch
 
     def _is_answered(self, item: _Open) -> bool:
@@ -320,41 +367,39 @@ class TrainingSession:
     def _take(self, item: _Open) -> TrainResult:
         if item.epoch != self._session.epoch:
             raise SessionLost
-        kind, y = item.sample.request, item.sample.y
         self._session.finish_write(item.seqs[:-1])
-        label = y if isinstance(y, int) else None
         data = self._session.take(item.seqs[-1])
-        result = parse_result(kind, data, label, self._output_bytes)
-        self._check_steps(kind, result.steps)
+        result = item.sample.parse(data, self._output_bytes, self._steps)
+        self._check_steps(item.sample, result.steps)
         return result
 
-    def _check_steps(self, kind: Message, steps: int) -> None:
+    def _check_steps(self, sample: Step, steps: int) -> None:
         """Expects one update per sample, at most one if there are batches, none when evaluating."""
-        most = self._steps + (kind == Message.TRAIN)
+        most = self._steps + sample.learns
         least = most if self.config.batch == 1 else self._steps
-        expect_between(kind, "steps", steps, least, most)
+        expect_between(sample.request, "steps", steps, least, most)
         self._steps = steps
 
     def _finish(self, queue: deque[_Open]) -> TrainResult:
         result = self._take(queue[0])
         item = queue.popleft()
-        if item.sample.lr_q24 is not None:
+        if item.sample.request != Message.EVALUATE:
             self._since.append((item.sample, result))
-            self._done += 1
+            self._done += item.sample.learns
         return result
 
     # --- checkpoints ---
 
     def _is_due(self, queue: deque[_Open]) -> bool:
         """Whether to wait for all results, for a checkpoint or a save."""
-        ahead = self._done + sum(item.sample.lr_q24 is not None for item in queue)
+        ahead = self._done + sum(item.sample.learns for item in queue)
         return self._is_checkpoint_due(ahead) or self._is_save_due(ahead)
 
     def _is_checkpoint_due(self, samples: int) -> bool:
         return samples - self._checkpoint.samples >= self._checkpoint_every
 
     def _is_save_due(self, samples: int) -> bool:
-        last = max((s.samples for s in self._saves.values()), default=self._checkpoint.samples)
+        last = max((s.samples for s, _ in self._saves.values()), default=self._checkpoint.samples)
         return self._save_every > 0 and samples - last >= self._save_every
 
     def _keep(self) -> None:
@@ -368,7 +413,7 @@ class TrainingSession:
         expect(Message.SAVE, "image bytes", saved.image_bytes, self._place.saved_bytes)
         expect(Message.SAVE, "state bytes", saved.state_bytes, self.plan.state_bytes)
         expect(Message.SAVE, "samples", saved.samples, self._done)
-        self._saves[saved.crc32] = saved
+        self._saves[saved.crc32] = (saved, self._before + len(self._since))
         return saved
 
     def _saved(self, kind: Message) -> FlashSave:
@@ -378,6 +423,7 @@ class TrainingSession:
         image, state = self._place.read(self._session)
         self._checkpoint = DeviceCheckpoint(self._done, image, state)
         self._steps = self._checkpoint.steps
+        self._before += len(self._since)
         self._since.clear()
 
     def _end(self) -> bytes:
@@ -388,6 +434,10 @@ class TrainingSession:
             expect_digest(Message.TRAIN_END, "image CRC", crc, found)
         self._read_checkpoint()
         return image
+
+
+def _has_inputs(step: Step) -> bool:
+    return isinstance(step, TrainSample) or step.request == Message.REMEMBER
 
 
 def _targets(y: Sequence[int]) -> bytes:

@@ -1,0 +1,40 @@
+/* REMEMBER, IMPRINT, REMOVE: features that are kept, and classes that come and go. */
+#include "handlers.h"
+#include "trainer.h"
+
+#if APP_CAN_KEEP
+
+/* The trainer and the class of a request; nothing is answered but the status. */
+static bp_status_t begin(const app_call_t *call, bp_train_t **trainer, uint16_t *label) {
+    if (call->n != 2) {
+        return BP_E_LENGTH;
+    }
+    *label = app_get_u16(call->payload);
+    return app_trainer(trainer, 1);
+}
+
+bp_status_t app_remember(app_call_t *call) {
+    bp_train_t *trainer;
+    uint16_t label;
+    BP_TRY(begin(call, &trainer, &label));
+    /* The inputs are in the arena. */
+    return bp_train_remember(trainer, NULL, label);
+}
+
+bp_status_t app_imprint(app_call_t *call) {
+    bp_train_t *trainer;
+    uint16_t label;
+    BP_TRY(begin(call, &trainer, &label));
+    return bp_train_imprint(trainer, label);
+}
+
+bp_status_t app_remove(app_call_t *call) {
+    bp_train_t *trainer;
+    uint16_t label;
+    BP_TRY(begin(call, &trainer, &label));
+    return bp_train_remove(trainer, label);
+}
+
+#else
+typedef int app_request_head_is_not_there;
+#endif
