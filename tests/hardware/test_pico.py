@@ -110,46 +110,6 @@ def test_no_store_of_the_boot_block_can_be_left_out() -> None:
         assert not _runs(bytes(without)), f"runs without the store at {at:#x}"
 
 
-# --- the image definition of the Pico 2 ---
-
-
-def image_definition(image: bytes) -> int:
-    """Its offset: a list of items between two marks, as picobin blocks are."""
-    at = image.index((0xFFFFDED3).to_bytes(4, "little"))
-    item = image[at + 4 : at + 8]
-    assert (item[0], item[1]) == (0x42, 1)  # type of the image, one word
-    flags = int.from_bytes(item[2:], "little")
-    assert flags & 0xF == 1 and flags >> 4 & 3 == 2  # executable, secure
-    assert flags >> 8 & 7 == 0 and flags >> 12 & 7 == 1  # Arm, RP2350
-    assert image[at + 8] == 0xFF and int.from_bytes(image[at + 9 : at + 11], "little") == 1
-    assert image[at + 12 : at + 20] == bytes(4) + (0xAB123579).to_bytes(4, "little")
-    return at
-
-
-def test_the_pico_2_has_an_image_definition() -> None:
-    """That a boot ROM accepts it is not shown."""
-    image = program("pico2-uart")
-    assert 0 < image_definition(image) <= 4096 - 20
-    vectors = [int.from_bytes(image[i : i + 4], "little") for i in (0, 4)]
-    assert vectors[0] == 0x20000000 + load_board("pico2-uart").memory.ram_bytes
-    assert FLASH < vectors[1] < FLASH + len(image) and vectors[1] & 1
-    families = pytest.importorskip("adafruit_uf2", reason="knows the families").load_families()
-    assert families["RP2350_ARM_S"] == load_board("pico2-uart").build.uf2_family
-
-
-def test_the_build_refuses_a_changed_image_definition() -> None:
-    image = program("pico2-uart")
-    at = image_definition(image)
-    for bit in range(8 * 20):
-        changed = bytearray(image)
-        changed[at + bit // 8] ^= 1 << bit % 8
-        with pytest.raises(BuildError, match="expected an image definition"):
-            check_boot_block(BootBlock.RP2350, bytes(changed))
-    with pytest.raises(BuildError, match="within the first 4096 bytes, got none"):
-        check_boot_block(BootBlock.RP2350, bytes(4096) + image)
-    check_boot_block(BootBlock.RP2350, image)
-
-
 # --- the UF2 file ---
 
 

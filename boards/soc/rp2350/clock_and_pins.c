@@ -1,7 +1,7 @@
 /* RP2350: UART0 on GP0 (board sends) and GP1 (board receives), and everything at the crystal's 12
- * MHz. RP2350 Datasheet, 7.5 "Subsystem Resets", 8.1 "Clocks", 8.2 "Crystal Oscillator (XOSC)",
- * 9.11 "List of Registers" (GPIO). Addresses as in the headers of Raspberry Pi's pico-sdk; the
- * data sheet's section numbers were not looked up. */
+ * MHz. RP2350 Datasheet, chapter 7 "Resets", chapter 8 "Clocks" with 8.2 "Crystal Oscillator",
+ * chapter 9 "GPIO". Addresses and bits are those of the headers of Raspberry Pi's pico-sdk for this
+ * chip (hardware/regs). */
 #include "bp_board.h"
 #include "bp_pl011.h"
 

@@ -1,6 +1,6 @@
 /* What the RP2350's boot ROM looks for in the first 4 KB of flash before it starts a program: a
  * block that says "executable, Arm, secure, RP2350". RP2350 Datasheet, 5.9 "Metadata Block
- * Details", 5.9.5 "Minimum Viable Image Metadata". No boot ROM has been seen to accept it. */
+ * Details"; values as in pico-sdk's picobin.h. No boot ROM has been seen to accept it. */
 #include <stdint.h>
 
 #define BLOCK_BEGIN 0xFFFFDED3u

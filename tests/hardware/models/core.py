@@ -15,6 +15,7 @@ MODELS = {
     "cortex-m0": arm.UC_CPU_ARM_CORTEX_M0,
     "cortex-m3": arm.UC_CPU_ARM_CORTEX_M3,
     "cortex-m4": arm.UC_CPU_ARM_CORTEX_M4,
+    "cortex-m33": arm.UC_CPU_ARM_CORTEX_M33,
 }
 _GENERAL = [getattr(arm, f"UC_ARM_REG_R{i}") for i in range(13)]
 _NUMBERED = {

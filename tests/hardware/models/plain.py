@@ -14,6 +14,7 @@ from .peripheral import Peripheral
 from .pl011_uart import lm3s_line
 from .riscv import RiscvChip
 from .rp2040 import Rp2040
+from .rp2350 import rp2350
 from .stm32_usart import (
     stm32f1_line,
     stm32f4_line,
@@ -64,6 +65,7 @@ BOARDS: dict[str, Callable[[], Chip | RiscvChip]] = {
     "nucleo-g071rb": lambda: _chip("cortex-m0", 0x08000000, 128, 36, stm32g0_line),
     "nucleo-l432kc": lambda: _chip("cortex-m4", 0x08000000, 256, 64, stm32l4_line),
     "pico-uart": Rp2040,
+    "pico2-uart": rp2350,
     "sifive_e": lambda: fe310(0x20400000, 1 << 20),
     "stm32f4-discovery": lambda: _chip(
         "cortex-m4", 0x08000000, 1024, 128, lambda: stm32f4_line(2, 3)

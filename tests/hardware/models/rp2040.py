@@ -21,6 +21,7 @@ class Resets(Peripheral):
     """A block is ready when it was put into reset, let out, and the program saw that it is done."""
 
     base = 0x4000C000
+    all_blocks = 0x01FFFFFF
     RESET, DONE = 0x0, 0x8
     IO_BANK0, PADS_BANK0, PLL_SYS, PLL_USB, UART0, USBCTRL = 5, 8, 12, 13, 22, 24
 
@@ -40,7 +41,7 @@ class Resets(Peripheral):
             return super().read(offset)
         self._looks += 1
         held = self.registers.get(self.RESET, 0)
-        done = ~held & 0x01FFFFFF if self._looks > _LOOKS else ~self._fresh & 0x01FFFFFF
+        done = ~(held if self._looks > _LOOKS else self._fresh) & self.all_blocks
         self._seen |= done & self._fresh & ~held
         return done
 
@@ -65,9 +66,12 @@ class Gated(Peripheral):
 
 
 class Crystal(Peripheral):
-    base = 0x40024000
     CTRL, STATUS, STARTUP = 0x0, 0x4, 0xC
     _ENABLED, _MIN_STARTUP = 0xFABAA0, 47
+
+    def __init__(self, base: int = 0x40024000) -> None:
+        super().__init__()
+        self.base = base
 
     def reset(self) -> None:
         super().reset()
@@ -217,7 +221,7 @@ class FlashReader(Peripheral):
         return "" if divider >= 4 and not divider & 1 else "the flash's clock is too fast"
 
 
-class _Flash(FlashController):
+class ReadOnlyFlash(FlashController):
     base, size = 0x400FF000, 4
 
     def may_write(self) -> bool:
@@ -248,7 +252,7 @@ class Rp2040(Chip):
         parts = [resets, crystal, pll_sys, pll_usb, clocks, pins, pads, reader]
         super().__init__(
             "cortex-m0",
-            _Flash(FLASH_BASE, 2048 * 1024),
+            ReadOnlyFlash(FLASH_BASE, 2048 * 1024),
             1024 * _RAM_KB,
             [*parts, uart := Pl011Uart(0x40034000, 20, clock_hz, wrong)],
             cpuid=0x410CC601,
