@@ -29,8 +29,14 @@ static bp_status_t parse_sample(sample_t *sample, const bp_train_t *trainer, uin
     sample->target = NULL;
     sample->label = 0;
     if (bp_train_is_classifier(trainer)) {
+        if (n != 2) {
+            return BP_E_LENGTH;
+        }
         sample->label = app_get_u16(p);
-        return n == 2 ? BP_OK : BP_E_LENGTH;
+        return BP_OK;
+    }
+    if (bp_train_is_autoencoder(trainer)) {
+        return n == 0 ? BP_OK : BP_E_LENGTH;
     }
     if (n != 4u * app_selected.output_bytes) {
         return BP_E_LENGTH;
@@ -81,7 +87,7 @@ static bp_status_t run_sample(app_call_t *call, bp_train_t *trainer, const sampl
 bp_status_t app_train(app_call_t *call) {
     sample_t sample;
     bp_train_t *trainer;
-    if (call->n < 6) {
+    if (call->n < 4) {
         return BP_E_LENGTH;
     }
     BP_TRY(app_trainer(&trainer, 1));
@@ -93,9 +99,6 @@ bp_status_t app_train(app_call_t *call) {
 bp_status_t app_evaluate(app_call_t *call) {
     sample_t sample;
     bp_train_t *trainer;
-    if (call->n < 2) {
-        return BP_E_LENGTH;
-    }
     BP_TRY(app_trainer(&trainer, 0));
     sample.lr_q24 = 0;
     BP_TRY(parse_sample(&sample, trainer, call->payload, call->n));

@@ -9,7 +9,7 @@
 #define N_SLOTS 2u
 /* Offsets in a slot. */
 enum { MARK_AT = 0, SEQUENCE_AT = 4, IMAGE_BYTES_AT = 8, STATE_BYTES_AT = 12, CONFIG_AT = 16 };
-enum { CRC_AT = 32 };
+enum { CRC_AT = 36 };
 
 #ifndef BP_APP_TEST_FAULTS
 #define BP_APP_TEST_FAULTS 0

@@ -3,7 +3,7 @@
  * written. A power cut at any moment leaves the old save or the new one.
  *
  * A slot:  0 mark u32 | 4 sequence u32 | 8 image bytes u32 | 12 state bytes u32 | 16 configuration,
- * 16 bytes | 32 crc u32, over 4 .. 31 and what follows | 36 image, padded to 4 | state. */
+ * 20 bytes | 36 crc u32, over 4 .. 35 and what follows | 40 image, padded to 4 | state. */
 #ifndef BYTEPROP_APP_SAVE_SLOTS_H
 #define BYTEPROP_APP_SAVE_SLOTS_H
 
@@ -13,7 +13,7 @@
 #define BP_SAVE_SLOT_BYTES 0
 #endif
 
-enum { APP_SLOT_CONFIG_WORDS = 4, APP_SLOT_HEADER_BYTES = 36 };
+enum { APP_SLOT_CONFIG_WORDS = 5, APP_SLOT_HEADER_BYTES = 40 };
 
 typedef struct {
     uint32_t sequence;

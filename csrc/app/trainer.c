@@ -96,7 +96,7 @@ bp_status_t app_train_finish(void) {
     return BP_OK;
 }
 
-static void parse_config(bp_train_config_t *to, const uint8_t *p) {
+static bp_status_t parse_config(bp_train_config_t *to, const uint8_t *p) {
     to->seed = app_get_u32(p + BP_TRAIN_CONFIG_SEED);
     to->frozen = app_get_u32(p + BP_TRAIN_CONFIG_FROZEN);
     to->batch = app_get_u16(p + BP_TRAIN_CONFIG_BATCH);
@@ -104,6 +104,10 @@ static void parse_config(bp_train_config_t *to, const uint8_t *p) {
     to->flags = p[BP_TRAIN_CONFIG_FLAGS];
     to->momentum_shift = p[BP_TRAIN_CONFIG_MOMENTUM];
     to->kept = app_get_u16(p + BP_TRAIN_CONFIG_KEPT);
+    to->rate_shift = p[BP_TRAIN_CONFIG_RATE];
+    return p[BP_TRAIN_CONFIG_RATE + 1] == 0 && app_get_u16(p + BP_TRAIN_CONFIG_RATE + 2) == 0
+               ? BP_OK
+               : BP_E_ARG;
 }
 
 void app_train_config(uint8_t *to) {
@@ -114,6 +118,9 @@ void app_train_config(uint8_t *to) {
     to[BP_TRAIN_CONFIG_FLAGS] = config.flags;
     to[BP_TRAIN_CONFIG_MOMENTUM] = config.momentum_shift;
     app_put_u16(to + BP_TRAIN_CONFIG_KEPT, config.kept);
+    to[BP_TRAIN_CONFIG_RATE] = config.rate_shift;
+    to[BP_TRAIN_CONFIG_RATE + 1] = 0;
+    app_put_u16(to + BP_TRAIN_CONFIG_RATE + 2, 0);
 }
 
 static bp_status_t plan(app_call_t *call, uint32_t *needed) {
@@ -132,7 +139,7 @@ bp_status_t app_train_open(app_call_t *call, const uint8_t *config_bytes) {
     if (app_model() == NULL) {
         return BP_E_NO_MODEL;
     }
-    parse_config(&config, config_bytes);
+    BP_TRY(parse_config(&config, config_bytes));
     if ((config.flags & BP_TRAIN_IN_FLASH) != 0 && (!in_flash() || !app_is_in_flash())) {
         return BP_E_ARG;
     }

@@ -6,6 +6,10 @@ uint32_t bp_image_u32(const uint8_t *image, uint32_t offset) {
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
+int bp_is_normal_f32(uint32_t bits) {
+    return bits >= (uint32_t)1 << 23 && bits < (uint32_t)255 << 23;
+}
+
 void bp_image_put_u32(uint8_t *image, uint32_t offset, uint32_t value) {
     uint8_t *p = image + (size_t)offset;
     for (uint8_t i = 0; i < 4; ++i, value >>= 8) {

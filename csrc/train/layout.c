@@ -9,7 +9,7 @@
  * frozen part finds the layers and takes memory for them. It runs once to plan, when nothing is
  * written, and once to fill the records. */
 
-enum { MAX_LAYER_OUTPUTS = 32767, MAX_MOMENTUM_SHIFT = 15 };
+enum { MAX_LAYER_OUTPUTS = 32767, MAX_MOMENTUM_SHIFT = 15, MAX_RATE_SHIFT = 40 };
 #define BETA_ONE_F32 0x3F800000u
 
 /* One layer takes less than 2^32 bytes, its weights and deltas at most 2^31 + 2^18. */
@@ -44,10 +44,6 @@ static uint32_t take(total_t *used, total_t bytes) {
     return (uint32_t)offset;
 }
 
-static int is_normal_f32(uint32_t bits) {
-    return bits >= (uint32_t)1 << 23 && bits < (uint32_t)255 << 23;
-}
-
 /* The next op when it reads the activation so far and has this code. */
 static int next_is(walk_t *walk, uint8_t code, bp_op_t *op) {
     if (walk->op >= walk->model->n_ops) {
@@ -66,7 +62,7 @@ static void skip_reshapes(walk_t *walk) {
 }
 
 static int has_normal_f32(const walk_t *walk, uint32_t offset) {
-    return is_normal_f32(bp_image_u32(walk->model->image, offset));
+    return bp_is_normal_f32(bp_image_u32(walk->model->image, offset));
 }
 
 static bp_status_t check_scales(const walk_t *walk, const bp_train_layer_t *layer) {
@@ -168,16 +164,19 @@ static bp_status_t check_window(const bp_train_layer_t *layer) {
 }
 
 static bp_status_t check_config(const bp_train_config_t *config) {
-    uint8_t known = BP_TRAIN_NEAREST | BP_TRAIN_NO_RESIDUAL | BP_TRAIN_IN_FLASH;
+    uint8_t known =
+        BP_TRAIN_NEAREST | BP_TRAIN_NO_RESIDUAL | BP_TRAIN_IN_FLASH | BP_TRAIN_AUTOENCODER;
     const int in_flash = (config->flags & BP_TRAIN_IN_FLASH) != 0;
     if ((in_flash && (!BP_TRAIN_HAS_FROZEN_PART || config->window != 0)) ||
+        (!BP_TRAIN_HAS_AUTOENCODERS && (config->flags & BP_TRAIN_AUTOENCODER) != 0) ||
         (!BP_TRAIN_HAS_BATCHES && (config->batch > 1 || config->momentum_shift != 0)) ||
         (!BP_TRAIN_HAS_RESCALING && config->window != 0) ||
         (config->kept != 0 && (!BP_TRAIN_HAS_KEPT || config->window != 0))) {
         return BP_E_UNSUPPORTED;
     }
     return config->batch >= 1 && (config->flags & ~known) == 0 &&
-                   config->momentum_shift <= MAX_MOMENTUM_SHIFT
+                   config->momentum_shift <= MAX_MOMENTUM_SHIFT &&
+                   config->rate_shift <= MAX_RATE_SHIFT
                ? BP_OK
                : BP_E_ARG;
 }
@@ -252,7 +251,8 @@ static bp_status_t walk_layer(bp_train_t *t, walk_t *walk, bp_train_layer_t *lay
     return BP_OK;
 }
 
-static bp_status_t walk_layers(bp_train_t *t, walk_t *walk, bp_train_layer_t *layers) {
+static bp_status_t walk_layers(bp_train_t *t, walk_t *walk, bp_train_layer_t *layers,
+                               uint16_t *n_out) {
     bp_train_layer_t layer;
     walk->op = t->first_op;
     walk->tensor = t->features;
@@ -263,12 +263,20 @@ static bp_status_t walk_layers(bp_train_t *t, walk_t *walk, bp_train_layer_t *la
             *layers++ = layer;
         }
     } while (!layer.last);
+    *n_out = layer.n_out;
+    if (BP_TRAIN_HAS_AUTOENCODERS && (walk->config->flags & BP_TRAIN_AUTOENCODER) != 0) {
+        walk->op = layer.op;
+        return bp_train_check_autoencoder(t, walk->model, layer.n_out);
+    }
     return BP_OK;
 }
 
-static void place_shared(bp_train_t *t, walk_t *walk) {
+static void place_shared(bp_train_t *t, walk_t *walk, uint16_t n_out) {
     if (walk->n_layers > 1) {
         t->backward = take(&walk->scratch, (total_t)4 * walk->widest);
+    }
+    if (BP_TRAIN_HAS_AUTOENCODERS && (walk->config->flags & BP_TRAIN_AUTOENCODER) != 0) {
+        t->input = take(&walk->scratch, n_out);
     }
     t->kept = 0;
     if (BP_TRAIN_HAS_KEPT && walk->config->kept != 0) {
@@ -290,8 +298,9 @@ static bp_status_t lay_out(bp_train_t *t, walk_t *walk, const bp_model_t *model,
     walk->scratch = begin->scratch;
     t->lowest = BP_TRAIN_NONE;
     t->softmax_op = BP_TRAIN_NONE;
-    BP_TRY(walk_layers(t, walk, layers));
-    place_shared(t, walk);
+    uint16_t n_out;
+    BP_TRY(walk_layers(t, walk, layers, &n_out));
+    place_shared(t, walk, n_out);
     return BP_OK;
 }
 

@@ -70,8 +70,17 @@ bp_real_t bp_train_squared_error(const bp_train_t *t, bp_train_result_t *result,
     result->loss = 0;
     result->predicted = 0;
     result->correct = 0;
+    const int is_given = !bp_train_has_input_target(t);
     for (uint16_t j = 0; j < layer->n_out; ++j) {
-        delta[j] = bp_saturated((int64_t)output_of(t, layer, j, x) - target[j], INT32_MAX);
+        delta[j] = output_of(t, layer, j, x);
+        if (is_given) {
+            delta[j] = bp_saturated((int64_t)delta[j] - target[j], INT32_MAX);
+        }
+    }
+    if (BP_TRAIN_HAS_AUTOENCODERS && !is_given) {
+        bp_train_input_errors(t, delta, layer->n_out);
+    }
+    for (uint16_t j = 0; j < layer->n_out; ++j) {
         add_square(&result->loss, delta[j]);
     }
     bp_real_t s_y = bp_tensor_scale(t, layer->y_tensor);

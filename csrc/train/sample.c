@@ -9,6 +9,10 @@ int bp_train_is_classifier(const bp_train_t *t) {
     return bp_train_has_classes(t);
 }
 
+int bp_train_is_autoencoder(const bp_train_t *t) {
+    return bp_train_has_input_target(t);
+}
+
 /* ---- forward ---- */
 
 /* Exactly what inference does. */
@@ -54,7 +58,8 @@ static bp_status_t forward_and_loss(const bp_train_t *t, bp_train_result_t *resu
                                     int training) {
     uint16_t last = (uint16_t)(t->n_layers - 1);
     int classes = bp_train_has_classes(t);
-    if (classes ? label >= bp_train_layer(t, last)->n_out : target == NULL) {
+    const int has_target = target != NULL || bp_train_has_input_target(t);
+    if (classes ? label >= bp_train_layer(t, last)->n_out : !has_target) {
         return BP_E_ARG;
     }
     forward(t, x, training);
@@ -64,10 +69,18 @@ static bp_status_t forward_and_loss(const bp_train_t *t, bp_train_result_t *resu
     return BP_OK;
 }
 
+/* What the first layer reads of a sample, whose input is kept where it is the target. */
+static const int8_t *features_of(const bp_train_t *t, const uint8_t *x) {
+    if (BP_TRAIN_HAS_AUTOENCODERS && bp_train_has_input_target(t)) {
+        bp_train_keep_input(t, x);
+    }
+    return bp_train_features(t, x);
+}
+
 bp_status_t bp_train_evaluate(bp_train_t *t, bp_train_result_t *result, const uint8_t *x,
                               uint16_t label, const int32_t *target) {
     bp_real_t unit;
-    return forward_and_loss(t, result, &unit, bp_train_features(t, x), label, target, 0);
+    return forward_and_loss(t, result, &unit, features_of(t, x), label, target, 0);
 }
 
 /* ---- learning ---- */
@@ -95,7 +108,7 @@ static void finish_step(bp_train_t *t) {
 }
 
 static bp_real_t rate_of(const bp_train_t *t, uint32_t lr_q24) {
-    bp_real_t rate = bp_real_scale(bp_real_from_u32(lr_q24), -24);
+    bp_real_t rate = bp_real_scale(bp_real_from_u32(lr_q24), (int16_t)(-24 - t->config.rate_shift));
     /* Division by 1 changes nothing and costs as much as any other. */
     return t->config.batch == 1 ? rate : bp_real_div(rate, bp_real_from_u32(t->config.batch));
 }
@@ -134,7 +147,7 @@ bp_status_t bp_train_learn_features(bp_train_t *t, bp_train_result_t *result,
 
 bp_status_t bp_train_sample(bp_train_t *t, bp_train_result_t *result, const uint8_t *x,
                             uint16_t label, const int32_t *target, uint32_t lr_q24) {
-    return bp_train_learn_features(t, result, bp_train_features(t, x), label, target, lr_q24);
+    return bp_train_learn_features(t, result, features_of(t, x), label, target, lr_q24);
 }
 
 void bp_train_flush(bp_train_t *t) {

@@ -19,6 +19,7 @@ enum {
     BP_TRAIN_HAS_FROZEN_PART = !BP_TRAIN_ONE_LAYER,
     BP_TRAIN_HAS_QUANTIZE = !BP_TRAIN_ONE_LAYER, /* of the model's output */
     BP_TRAIN_HAS_BATCHES = !BP_TRAIN_ONE_LAYER,  /* and momentum */
+    BP_TRAIN_HAS_AUTOENCODERS = !BP_TRAIN_ONE_LAYER,
     BP_TRAIN_HAS_RESCALING = !BP_TRAIN_ONE_LAYER,
     BP_TRAIN_HAS_KEPT = !BP_TRAIN_ONE_LAYER /* features, to learn from them again */
 };
@@ -92,6 +93,7 @@ struct bp_train {
     bp_train_config_t config;
     uint32_t layers;   /* in memory: bp_train_layer_t [n_layers] */
     uint32_t backward; /* in memory: int32 [widest layer], scaled errors; 0: one layer needs none */
+    uint32_t input;    /* in memory: uint8 [outputs], an autoencoder's input */
     uint32_t memory_bytes;
     uint32_t kept;  /* in memory, state: features that are kept; 0: none */
     uint32_t means; /* in memory: int32 [2][n_in], to imprint a row; there when features are kept */
@@ -148,6 +150,9 @@ static inline const int8_t *bp_train_input(const bp_train_t *t, uint16_t l, cons
 static inline int bp_train_has_classes(const bp_train_t *t) {
     return BP_TRAIN_HAS_CLASSES && t->softmax_op != BP_TRAIN_NONE;
 }
+static inline int bp_train_has_input_target(const bp_train_t *t) {
+    return BP_TRAIN_HAS_AUTOENCODERS && (t->config.flags & BP_TRAIN_AUTOENCODER) != 0;
+}
 static inline int bp_train_has_window(const bp_train_t *t) {
     return BP_TRAIN_HAS_RESCALING && t->config.window != 0;
 }
@@ -195,6 +200,15 @@ const int8_t *bp_train_kept(const bp_train_t *t, uint32_t entry, uint16_t *label
 /* Drops all that is kept of a class. */
 void bp_train_forget(const bp_train_t *t, uint16_t label);
 
+/* ---- autoencoder.c: the target is the input ---- */
+
+bp_status_t bp_train_check_autoencoder(const bp_train_t *t, const bp_model_t *model,
+                                       uint16_t n_out);
+/* Copies the input of a sample; x as in bp_train_sample. */
+void bp_train_keep_input(const bp_train_t *t, const uint8_t *x);
+/* delta: outputs in the unit of targets, from which the kept input is taken away. */
+void bp_train_input_errors(const bp_train_t *t, int32_t *delta, uint16_t n_out);
+
 /* ---- flash.c: the image stays in flash ---- */
 
 /* Fills the copies of weights and biases from the image. */
@@ -221,6 +235,7 @@ bp_status_t bp_train_check_tensors(const bp_model_t *model);
 /* ---- image.c: fields of the image, which is in RAM while it is trained ---- */
 
 uint32_t bp_image_u32(const uint8_t *image, uint32_t offset);
+int bp_is_normal_f32(uint32_t bits);
 void bp_image_put_u32(uint8_t *image, uint32_t offset, uint32_t value);
 /* Offset of a dense op's flags. */
 uint32_t bp_image_flags_offset(const bp_model_t *model, uint16_t op);

@@ -31,7 +31,7 @@ class Model(TrainingTarget):
     def fit(
         self,
         x: Any,
-        y: Any,
+        y: Any = None,
         *,
         epochs: int = 1,
         batch_size: int = 1,
@@ -59,7 +59,8 @@ class Model(TrainingTarget):
 
         x: real numbers as predict takes them. y: labels for a network that ends in a softmax
         (integers, whole floats, booleans, one-hot rows, or words, which get numbers in sorted
-        order), else target values. learning_rate: of the first sample, see `schedule` for what
+        order), else target values; None for an autoencoder, whose targets are its inputs (after
+        normalization). learning_rate: of the first sample, see `schedule` for what
         follows ("linear", "constant", "cosine", "step", or an object with rates()); by default
         0.005 for classes (0.02 in a Sequential that normalises its inputs), times the batch up to
         32, and 0.01 for target values; less where inputs are large. A call that is refused changes

@@ -245,7 +245,7 @@ class Sequential(Model):
             inputs = inputs_of_samples(np.asarray(x), self._sample_shape, normalize=self._normalize)
         given = self._given_for(np.asarray(x), inputs) if self._given else None
         if output_range is None and not self._classifies:
-            output_range = self._range_of_answers(y, given)
+            output_range = self._range_of_answers(y, given, inputs)
         if self._classifies and y is not None:
             labels_of(y, self.specification[-1].units)
         seed = seed if self._seed is None else self._seed
@@ -257,9 +257,11 @@ class Sequential(Model):
         network = GivenNetwork.of(self._given, inputs, x)
         return _Given(network.layers, network.limits(x))
 
-    def _range_of_answers(self, y: Any, given: _Given | None) -> Range:
+    def _range_of_answers(self, y: Any, given: _Given | None, inputs: Inputs) -> Range:
         if y is None and given is not None:
             return given.limits[-1]
+        if y is None and math.prod(self._sample_shape or ()) == self.specification[-1].units:
+            return _range_of_echo(inputs)
         if y is None:
             raise ArgumentError("y: expected target values, to take the range of outputs from")
         reals = reals_of(y, self.specification[-1].units)
@@ -314,6 +316,12 @@ class Sequential(Model):
         self._inputs, self._output_range, self._limits = inputs, output_range, None
         self._adopt(made, encoded, opened)
         self.masters = masters
+
+
+def _range_of_echo(inputs: Inputs) -> Range:
+    """Outputs of an autoencoder: the inputs' range, less one step where it is not even."""
+    steps = 254 if inputs.zero_point < -1 or inputs.zero_point > 0 else 127
+    return -steps * float(inputs.scale), steps * float(inputs.scale)
 
 
 @dataclass(frozen=True)

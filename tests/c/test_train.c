@@ -27,11 +27,11 @@ static const train_net_t nets[] = {
 };
 
 static const bp_train_config_t configs[] = {
-    {1, 0, 1, 0, 0, 0, 0},
-    {1, 0, 1, 3, 0, 0, 0},
-    {1, 0, 3, 2, 0, 2, 0},
-    {1, 1, 2, 0, 0, 0, 0},
-    {1, 2, 1, 0, BP_TRAIN_NO_RESIDUAL, 0, 0},
+    {1, 0, 1, 0, 0, 0, 0, 0},
+    {1, 0, 1, 3, 0, 0, 0, 0},
+    {1, 0, 3, 2, 0, 2, 0, 0},
+    {1, 1, 2, 0, 0, 0, 0, 0},
+    {1, 2, 1, 0, BP_TRAIN_NO_RESIDUAL, 0, 0, 0},
 };
 
 static void reseal(uint8_t *image, uint32_t bytes) {
@@ -115,7 +115,10 @@ static void test_what_cannot_be_trained(void) {
     config.momentum_shift = 16;
     CHECK_EQ(changed(net, &config, scales, 0x3F800000), BP_E_ARG);
     config = configs[0];
-    config.flags = 8;
+    config.flags = 16;
+    CHECK_EQ(changed(net, &config, scales, 0x3F800000), BP_E_ARG);
+    config = configs[0];
+    config.rate_shift = 41;
     CHECK_EQ(changed(net, &config, scales, 0x3F800000), BP_E_ARG);
     CHECK_EQ(changed(nets + CHANNEL_NET, configs + 1, 16, word(nets + CHANNEL_NET, 16)),
              BP_E_UNSUPPORTED);

@@ -420,5 +420,5 @@ def test_a_reset_at_every_write_leaves_the_old_or_the_new() -> None:
                 session._epoch = -1  # the session goes on from its own checkpoint
             old = new
             resets.append(cut - 1)
-    page, words = 1024, (36 + len(task.image) + 3) // 4 + (twin.plan.state_bytes + 3) // 4
+    page, words = 1024, (40 + len(task.image) + 3) // 4 + (twin.plan.state_bytes + 3) // 4
     assert resets == 3 * [words + -(-4 * words // page)]

@@ -259,8 +259,15 @@ def test_nothing_saved_is_told(device: Device) -> None:
 
 
 def begin(**changes: int) -> bytes:
-    fields = {"seed": 1, "frozen": 0, "batch": 1, "window": 0, "flags": 0, "momentum": 0, "kept": 0}
-    return struct.pack("<IIHHBBH", *(fields | changes).values())
+    fields = {
+        "seed": 1, "frozen": 0, "batch": 1, "window": 0, "flags": 0, "momentum": 0, "kept": 0,
+        "rate": 0, "end": 0,
+    }  # fmt: skip
+    return struct.pack("<IIHHBBHB3s", *({**fields, **changes} | {"end": end_of(changes)}).values())
+
+
+def end_of(changes: dict[str, int]) -> bytes:
+    return changes.get("end", 0).to_bytes(3, "little")
 
 
 @pytest.mark.parametrize(
@@ -271,7 +278,10 @@ def begin(**changes: int) -> bytes:
         (begin(batch=0), Status.E_ARG),
         (begin(flags=4), Status.E_ARG),
         (begin(momentum=16), Status.E_ARG),
-        (begin(kept=1, window=1), Status.E_UNSUPPORTED),
+        (begin(rate=41), Status.E_ARG),
+        (begin(end=1), Status.E_ARG),
+        (begin(end=1 << 16), Status.E_ARG),
+        (begin(flags=8), Status.E_UNSUPPORTED),
     ],
 )
 def test_a_bad_configuration_is_refused(device: Device, payload: bytes, status: Status) -> None:

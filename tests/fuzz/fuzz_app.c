@@ -131,7 +131,7 @@ static void put_wire(const uint8_t *data, uint16_t n) {
 
 /* A save as csrc/app writes it (save_slots.h has the layout), of any content. */
 static void put_save(const uint8_t *p, size_t n) {
-    enum { HEAD = 4, CONFIG = 4 * APP_SLOT_CONFIG_WORDS, CRC_AT = 32, CRC_FROM = 4 };
+    enum { HEAD = 4, CONFIG = 4 * APP_SLOT_CONFIG_WORDS, CRC_AT = 36, CRC_FROM = 4 };
     uint8_t bytes[BP_SAVE_SLOT_BYTES] = {0};
     if (n < HEAD + CONFIG) {
         return;

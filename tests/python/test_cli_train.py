@@ -585,3 +585,13 @@ def test_fit_and_the_command_measure_the_same_samples(
     net = byteprop.Sequential(layers, input_shape=3)
     net.fit(x, y, epochs=2, validation_split=0.3)
     assert same_weights("net.bpm", net)
+
+
+def test_early_stopping_ends_board_and_host_after_the_same_epoch(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = "--net 8-6-3 --data classes.npz --epochs 40 --early-stopping 2 --validation-split 0.2"
+    found = command(f"{given} --schedule constant --lr 0.3", capsys)
+    losses = [epoch["validation"]["loss"] for epoch in found["epochs"]]
+    assert 3 <= len(losses) < 40
+    assert min(losses[-2:]) >= min(losses[:-2])

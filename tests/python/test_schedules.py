@@ -17,7 +17,8 @@ from byteprop.training.schedules import (
     Progress,
     Step,
     describe,
-    rate_q24_of,
+    rate_of,
+    rate_unit,
     schedule_of,
 )
 
@@ -73,16 +74,28 @@ def test_constant() -> None:
     assert Constant().rates(5, Progress(3, 4, 100, 10)).tolist() == [5] * 4
 
 
-def test_learning_rates_in_units_of_2_to_the_minus_24() -> None:
-    assert rate_q24_of(0.005) == 83886
-    assert rate_q24_of(2**-24) == 1
-    assert rate_q24_of(127.9) == 2145805926
+@pytest.mark.parametrize(
+    ("rate", "found"),
+    [
+        (127.9, (2145805926, 0)),
+        (0.005, (83886, 0)),
+        (2**-8, (65536, 0)),
+        (0.001, (67109, 2)),
+        (1e-9, (70369, 22)),
+        (2**-64, (1, 40)),
+    ],
+)
+def test_learning_rates_have_16_bits_above_their_exponent(
+    rate: float, found: tuple[int, int]
+) -> None:
+    assert rate_of(rate) == found
+    assert found[0] / rate_unit(found[1]) == pytest.approx(rate, rel=2**-17)
 
 
 @pytest.mark.parametrize(
     ("rate", "words"),
     [
-        (1e-9, "rounded to 0"),
+        (1e-20, "rounded to 0"),
         (128.0, "below 128"),
         (0.0, "above 0"),
         (-0.1, "above 0"),
@@ -94,7 +107,7 @@ def test_learning_rates_in_units_of_2_to_the_minus_24() -> None:
 )
 def test_rates_that_do_not_fit(rate: object, words: str) -> None:
     with pytest.raises(ArgumentError, match=words):
-        rate_q24_of(rate)  # type: ignore[arg-type]
+        rate_of(rate)  # type: ignore[arg-type]
 
 
 def test_names_and_objects() -> None:

@@ -580,3 +580,13 @@ def test_fashion_mnist_for_200_samples(config: Config) -> None:
     assert pair.c.counters.steps == 200 // config.batch
     shaped = x.reshape(-1, *source.shape[1:]) if len(source.shape) > 1 else x
     pair.check_inference(np.ascontiguousarray(shaped))
+
+
+@settings(max_examples=25, deadline=None)
+@given(nets, configs, seeds, st.integers(0, 40))
+def test_autoencoders_and_fine_rates_give_the_same_bits(
+    net: Net, config: Config, seed: int, rate_shift: int
+) -> None:
+    net = replace(net, sizes=(*net.sizes, net.sizes[0]), classifier=False)
+    config = replace(config, autoencoder=True, rate_shift=rate_shift)
+    train(graph_of(net, np.random.default_rng(seed)), config, samples=4, rates=(18, 32), seed=seed)

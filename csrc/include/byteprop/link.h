@@ -90,7 +90,7 @@ enum {
     BP_OBJ_TRAIN_STATE = 4 /* state of training, counters first; index 0 */
 };
 
-/* Bytes of TRAIN_BEGIN: bp_train_config_t as 32-bit machines lay it out. */
+/* Bytes of TRAIN_BEGIN: bp_train_config_t as 32-bit machines lay it out. The rest is 0. */
 enum {
     BP_TRAIN_CONFIG_SEED = 0,     /* u32 */
     BP_TRAIN_CONFIG_FROZEN = 4,   /* u32 */
@@ -98,7 +98,8 @@ enum {
     BP_TRAIN_CONFIG_WINDOW = 10,  /* u16 */
     BP_TRAIN_CONFIG_FLAGS = 12,   /* u8 */
     BP_TRAIN_CONFIG_MOMENTUM = 13, /* u8 */
-    BP_TRAIN_CONFIG_KEPT = 14     /* u16 */
+    BP_TRAIN_CONFIG_KEPT = 14,    /* u16 */
+    BP_TRAIN_CONFIG_RATE = 16      /* u8 */
 };
 
 enum { BP_SOURCE_FLASH = 0, BP_SOURCE_RAM = 1 };

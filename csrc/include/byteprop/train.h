@@ -17,13 +17,15 @@ extern "C" {
 enum {
     BP_TRAIN_NEAREST = 1,    /* round to nearest instead of stochastically */
     BP_TRAIN_NO_RESIDUAL = 2, /* int8 weights only: no memory for residuals */
+    BP_TRAIN_AUTOENCODER = 8, /* the target is the model's input, and no other is given; a model
+                               * without softmax, with as many inputs as outputs */
     BP_TRAIN_IN_FLASH = 4     /* the image is only read; weights and biases of the layers that are
                                * trained are copied to the end of the state. Not with a window */
 };
 /* Losses. */
 enum { BP_LOSS_CROSS_ENTROPY = 1, BP_LOSS_MSE = 2 };
 
-enum { BP_TRAIN_MAX_LAYERS = 16, BP_TRAIN_CONFIG_BYTES = 16 };
+enum { BP_TRAIN_MAX_LAYERS = 16, BP_TRAIN_CONFIG_BYTES = 20 };
 
 typedef struct {
     uint32_t seed;
@@ -36,6 +38,7 @@ typedef struct {
     uint8_t momentum_shift; /* 0: none; k: velocity decays by 2^-k per update, 4 bytes per weight */
     uint16_t kept; /* samples whose features are kept, to learn from them again: labels and int8
                     * features in the state. Only of classes, and not with a window */
+    uint8_t rate_shift; /* 0..40: rates are in 2^-(24 + rate_shift) */
 } bp_train_config_t;
 
 /* Counters of a training. */
@@ -65,7 +68,7 @@ BP_MUST_CHECK bp_status_t bp_train_plan(uint32_t *memory_bytes, uint32_t *state_
 
 /* Private to csrc/train. It takes at most BP_TRAIN_BYTES, aligned as pointers are. */
 typedef struct bp_train bp_train_t;
-enum { BP_TRAIN_BYTES = 128 };
+enum { BP_TRAIN_BYTES = 144 };
 uint32_t bp_train_sizeof(void);
 
 /* Begins training of the image (4-byte aligned, opened before; in RAM unless BP_TRAIN_IN_FLASH, which
@@ -83,7 +86,8 @@ BP_MUST_CHECK bp_status_t bp_train_resume(bp_train_t *train);
 /* cdef: end */
 /* One sample: forward, loss, backward, update. x: input bytes as inference takes them; NULL: they are
  * in the arena, where the ops before the first trained layer may overwrite them. label for
- * cross-entropy; target [n_out] for MSE in units of s_y * 2^-16, zero point not included. */
+ * cross-entropy; target [n_out] for MSE in units of s_y * 2^-16, zero point not included.
+ * NULL with BP_TRAIN_AUTOENCODER. lr_q24: in 2^-24, or finer by the configuration's rate_shift. */
 bp_status_t bp_train_sample(bp_train_t *train, bp_train_result_t *result, const uint8_t *x,
                             uint16_t label, const int32_t *target, uint32_t lr_q24);
 /* Forward and loss only. */
@@ -97,6 +101,8 @@ void bp_train_seal(bp_train_t *train);
 void bp_train_counters(bp_train_counters_t *counters, const bp_train_t *train);
 /* 1 when samples have labels, for cross-entropy; 0 when they have targets. */
 int bp_train_is_classifier(const bp_train_t *train);
+/* 1 when the target is the input: samples then have neither labels nor targets. */
+int bp_train_is_autoencoder(const bp_train_t *train);
 
 /* Keeps the features of a sample, what the first trained layer reads of it, under its label; x as in
  * bp_train_sample. When config.kept are there, one of the class that has the most makes room.

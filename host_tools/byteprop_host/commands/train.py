@@ -84,12 +84,19 @@ def _add_learning(parser: argparse.ArgumentParser) -> None:
         help="passes over the samples (default: %(default)d)",
     )
     parser.add_argument(
+        "--early-stopping",
+        type=positive_int,
+        metavar="N",
+        help="stop after N epochs in which the validation loss (or, without validation, the loss) "
+        "did not fall",
+    )
+    parser.add_argument(
         "--learning-rate",
         "--lr",
         type=number,
         metavar="R",
         help="initial learning rate (default: 0.005 for classification, 0.02 with normalized "
-        "inputs, 0.01 for regression; lower for large inputs)",
+        "inputs, 0.01 for regression; lower for large inputs, higher for a last layer alone)",
     )
     parser.add_argument(
         "--schedule",
@@ -254,6 +261,7 @@ def _options(args: argparse.Namespace) -> Options:
         checkpoint=args.checkpoint,
         resume=args.resume,
         classes=args.classes,
+        early_stopping=args.early_stopping,
     )
 
 

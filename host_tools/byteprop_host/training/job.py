@@ -19,12 +19,11 @@ from byteprop.errors import ArgumentError
 from byteprop.graph import Graph
 from byteprop.training import checkpoint
 from byteprop.training import fit as fitting
-from byteprop.training.callbacks import Callback, Logs, Position
+from byteprop.training.callbacks import Callback, EarlyStopping, Logs, Position
 from byteprop.training.history import History
 from byteprop.training.metrics import confusion
 from byteprop.training.options import TrainOptions
 from byteprop.training.samples import has_classes, n_outputs
-from byteprop.training.schedules import ONE_Q24
 from byteprop_host.boards.board import Board
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.data.classes import read_classes
@@ -69,7 +68,8 @@ _MOST_PARAMETERS = 32
 
 @dataclass(frozen=True)
 class Options:
-    """What to train, on which samples, and what to save. classes: a file with their names."""
+    """What to train, on which samples, and what to save. classes: a file with their names.
+    early_stopping: epochs without progress."""
 
     subject: Subject
     sources: Sources
@@ -79,6 +79,7 @@ class Options:
     checkpoint: Path | None = None
     resume: bool = False
     classes: Path | None = None
+    early_stopping: int | None = None
 
     def training_on(self, board: Board) -> TrainOptions:
         """The options for a board: one that trains a single layer keeps its scales fixed."""
@@ -275,6 +276,8 @@ def _train(job: _Job, deployment: Deployment, listener: TrainingListener) -> _Do
     lockstep = run.trainer
     resumed_at = run.epoch
     run.callbacks = [_ProgressCallback(run, listener)]
+    if job.options.early_stopping is not None:
+        run.callbacks.append(_early_stopping(job, has_validation=validation is not None))
     job.model.stop_training = False
     first = ""
     try:
@@ -314,6 +317,14 @@ def _train(job: _Job, deployment: Deployment, listener: TrainingListener) -> _Do
     )  # fmt: skip
 
 
+def _early_stopping(job: _Job, *, has_validation: bool) -> EarlyStopping:
+    """Host and board end with the weights of the last epoch, which both have."""
+    watched = "val_loss" if has_validation else "loss"
+    stopping = EarlyStopping(watched, patience=job.options.early_stopping or 1, restore_best=False)
+    stopping.model = job.model
+    return stopping
+
+
 def _interrupted(job: _Job, run: fitting.Run[LockstepTrainer]) -> TrainingInterrupted:
     path = job.options.checkpoint or Path(f"byteprop-train-{job.board.name}.checkpoint")
     checkpoint.save(path, run.checkpoint())
@@ -332,7 +343,7 @@ def _epoch(run: fitting.Run[LockstepTrainer], i: int) -> Epoch:
     h = run.history.history
     n = len(run.samples)
     validation = None if run.held is None else _score(len(run.held), h, "val_", i)
-    rate = int(run.settings.rates(i, 0, 1, n)[0]) / ONE_Q24
+    rate = run.settings.rate(int(run.settings.rates(i, 0, 1, n)[0]))
     return Epoch(i + 1, rate, _score(n, h, "", i), validation)
 
 
@@ -390,7 +401,7 @@ def _result(
         build_id=deployment.device.info.build_id,
         settings=SettingsSummary(
             job.settings.epochs,
-            job.settings.rate_q24 / ONE_Q24,
+            job.settings.rate(job.settings.rate_q24),
             job.options.training.schedule_name,
             config,
             tuple(map(str, job.options.training.frozen_layers)),

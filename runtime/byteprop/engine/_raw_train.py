@@ -16,6 +16,7 @@ from byteprop.errors import ArgumentError, TrainingError
 _OK = 0
 _BYTES = ffi.typeof("uint8_t[]")
 MAX_LAYERS = _raw.const("BP_TRAIN_MAX_LAYERS")
+MAX_RATE_SHIFT = 40
 # The parts of a state block that do not depend on the network (csrc/train/state.h).
 HEAD_BYTES = ffi.sizeof("bp_train_counters_t") + 3 * 4
 RANGE_BYTES = 2 * 4
@@ -38,7 +39,8 @@ class Config:
     """bp_train_config_t. frozen: bit l stands for dense layer l; whatever is before the first layer
     that is trained is frozen with it. in_flash: the image stays where it is, and the layers that
     are trained are copied to the end of the state. kept: samples whose features are kept, to learn
-    from them again."""
+    from them again. rate_shift: rates are in 2^-(24 + rate_shift). autoencoder: the target is the
+    input, whatever y is."""
 
     seed: int
     frozen: int = 0
@@ -49,6 +51,8 @@ class Config:
     momentum_shift: int = 0
     in_flash: bool = False
     kept: int = 0
+    rate_shift: int = 0
+    autoencoder: bool = False
 
     def pack(self) -> bytes:
         """The configuration as it crosses the wire."""
@@ -86,6 +90,7 @@ def _config(config: Config) -> Any:
         _raw.const("BP_TRAIN_NEAREST") if config.nearest else 0
     )
     flags |= _raw.const("BP_TRAIN_IN_FLASH") if config.in_flash else 0
+    flags |= _raw.const("BP_TRAIN_AUTOENCODER") if config.autoencoder else 0
     fields = {
         "seed": _raw._check("seed", config.seed, 0, (1 << 32) - 1),
         "frozen": _raw._check("frozen", config.frozen, 0, (1 << 32) - 1),
@@ -94,6 +99,7 @@ def _config(config: Config) -> Any:
         "flags": flags,
         "momentum_shift": _raw._check("momentum_shift", config.momentum_shift, 0, 15),
         "kept": _raw._check("kept", config.kept, 0, 65535),
+        "rate_shift": _raw._check("rate_shift", config.rate_shift, 0, MAX_RATE_SHIFT),
     }
     return ffi.new("bp_train_config_t *", fields)
 
@@ -211,7 +217,7 @@ class Trainer:
             ffi.cast("bp_train_result_t *", ffi.from_buffer(results)),
             ffi.from_buffer(_BYTES, x),
             ffi.from_buffer("uint16_t[]", y) if labels else ffi.NULL,
-            ffi.NULL if labels else ffi.from_buffer("int32_t[]", y),
+            ffi.NULL if labels or self.config.autoencoder else ffi.from_buffer("int32_t[]", y),
             ffi.NULL if order is None else ffi.from_buffer("uint32_t[]", order),
             ffi.NULL if lr_q24 is None else ffi.from_buffer("uint32_t[]", lr_q24),
             n,

@@ -199,6 +199,7 @@ class ReferenceTrainer:
         self._counters = Counters(*[0] * len(fields(Counters)))
         self._fill = 0
         self._window_samples = 0
+        self._echo: Ints = np.zeros(1, np.int64)  # an autoencoder's target
 
     # What came of it.
 
@@ -236,7 +237,10 @@ class ReferenceTrainer:
         if self._fill == 0 and self.config.momentum_shift:
             self._decay()
         result, delta, s_delta = self._forward(features, wanted, learns=True)
-        rate = _div(_real_of_integer(lr_q24).scaled(-24), _real_of_integer(self.config.batch))
+        rate = _div(
+            _real_of_integer(lr_q24).scaled(-24 - self.config.rate_shift),
+            _real_of_integer(self.config.batch),
+        )
         self._backward(delta, s_delta, rate)
         self._count(samples=1)
         self._window_samples += 1
@@ -256,8 +260,10 @@ class ReferenceTrainer:
             self._end_batch()
 
     def _wanted(self, label_or_target: int | npt.ArrayLike) -> Ints:
-        wanted = np.asarray(label_or_target, np.int64)
         n_out = len(self._layers[-1].B)
+        if self.config.autoencoder:
+            return np.zeros(n_out, np.int64)
+        wanted = np.asarray(label_or_target, np.int64)
         if self._is_classifier and (wanted.shape or not 0 <= wanted < n_out):
             raise ArgumentError(f"label: expected 0..{n_out - 1}, got {wanted}")
         if not self._is_classifier and wanted.shape != (n_out,):
@@ -293,12 +299,21 @@ class ReferenceTrainer:
     def _dense_input(self, x: npt.NDArray[np.generic]) -> Ints:
         inputs, at = [], 0
         values = np.asarray(x).reshape(-1)
+        if self.config.autoencoder:
+            self._echo = self._target_of(values)
         for index in self._graph.inputs:
             tensor = self._tensors[index]
             part = values[at : at + tensor.elems].view(tensor.dtype.numpy)
             inputs.append(part.reshape(tensor.shape))
             at += tensor.elems
         return run(self._frozen_part, inputs)[0].reshape(-1).astype(np.int64)
+
+    def _target_of(self, x: npt.NDArray[np.generic]) -> Ints:
+        """The input as targets, in s_y * 2^-16."""
+        source = self._tensors[self._graph.inputs[0]]
+        u = x.view(source.dtype.numpy).astype(np.int64) - source.zero_point
+        ratio = _div(self._scale(self._graph.inputs[0]), self._scale(self._layers[-1].y))
+        return _mulsat(u, ratio.scaled(16), 1 << 30)
 
     def _accumulators(self, k: _Layer) -> Ints:
         return fixed.wrap_int32(k.b + _dot(k.Wh, k.u))
@@ -346,7 +361,7 @@ class ReferenceTrainer:
         s_y = self._scale(k.y)
         s_acc = _mul(self._scale(k.x), _real_of_float32(k.weight_scales))
         A = np.clip(k.B + _dot(k.W, k.u), -(1 << 31), (1 << 31) - 1)
-        error = _mulsat(A, _div(s_acc, s_y).scaled(8), 1 << 30) - target
+        error = _mulsat(A, _div(s_acc, s_y).scaled(8), 1 << 30) - target - self._echo
         delta = np.clip(error, -((1 << 31) - 1), (1 << 31) - 1)
         loss = min(sum(int(d) ** 2 for d in delta), (1 << 64) - 1)
         return Result(loss), delta, _div(s_y, _real_of_integer(len(delta))).scaled(-15)

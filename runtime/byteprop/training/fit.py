@@ -8,7 +8,7 @@ import re
 import time
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -41,11 +41,11 @@ from byteprop.training.normalization import of_units
 from byteprop.training.options import TrainOptions
 from byteprop.training.samples import Samples, encode, has_classes, n_outputs, scores
 from byteprop.training.schedules import (
-    ONE_Q24,
     Progress,
     Schedule,
     describe,
-    rate_q24_of,
+    rate_of,
+    rate_unit,
     schedule_of,
 )
 from byteprop.training.trainable import check_trainable, first_trained
@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 # The default rate for target values; the steps keep that on one sample below what would overshoot.
 _RATE_REALS = 0.01
 _STEP_CLASSES, _STEP_REALS = 1.0, 0.5
+# One layer alone, behind others that are frozen, has features that do not change under it.
+_STEP_HEAD, _RATE_HEAD = 5.0, 0.1
 _LARGEST_BATCH_COUNTED = 32
 _ELEMENTS_AT_ONCE = 1 << 15
 _FEATURES_COUNTED = 256
@@ -70,10 +72,14 @@ class Settings:
     """What a training was asked for, in integers: it alone decides, with the data, on the bits."""
 
     epochs: int
-    rate_q24: int
+    rate_q24: int  # in 2^-24, or finer by config.rate_shift
     schedule: Schedule
     shuffle: bool
     config: _raw_train.Config
+
+    def rate(self, in_units: int) -> float:
+        """A rate as a number."""
+        return in_units / rate_unit(self.config.rate_shift)
 
     def describe(self, samples: Samples) -> dict[str, checkpoints.Setting]:
         """As a checkpoint keeps it."""
@@ -95,7 +101,7 @@ class Settings:
         return permutation(n, self.config.seed, epoch)
 
     def rates(self, epoch: int, first: int, n: int, samples: int) -> npt.NDArray[np.uint32]:
-        """Learning rates in 2^-24 of n samples of an epoch."""
+        """Learning rates of n samples of an epoch, in the unit of rate_q24."""
         total = self.epochs * samples
         progress = Progress(epoch * samples + first, n, total, samples)
         rates = np.ascontiguousarray(self.schedule.rates(self.rate_q24, progress))
@@ -120,12 +126,15 @@ def settings_of(model: TrainingTarget, samples: Samples, options: TrainOptions) 
         nearest=options.rounding == "nearest",
         residual=bool(options.residual),
         momentum_shift=_momentum_shift(options.momentum),
+        autoencoder=options.autoencoder,
     )
     check_trainable(model.graph, model.opened, config)
-    rate = options.learning_rate
+    given = options.learning_rate
+    rate, shift = rate_of(default_rate(model, samples, config) if given is None else given)
+    config = replace(config, rate_shift=shift)
     return Settings(
         epochs=integer("epochs", options.epochs, 1, 1 << 20),
-        rate_q24=rate_q24_of(default_rate(model, samples, config) if rate is None else rate),
+        rate_q24=rate,
         schedule=schedule_of(options.schedule),
         shuffle=bool(options.shuffle),
         config=config,
@@ -133,19 +142,25 @@ def settings_of(model: TrainingTarget, samples: Samples, options: TrainOptions) 
 
 
 def default_rate(model: TrainingTarget, samples: Samples, config: _raw_train.Config) -> float:
-    """The model's for classes and 0.01 for real targets; less where inputs are so large that a step
-    would overshoot: by the mean square of the inputs of a sample, or the largest for real targets.
-    Inputs are those of the first layer that is trained. For classes it grows with the batch up to
-    one of 32; momentum, which adds up steps, divides it."""
+    """The model's for classes and 0.01 for real targets; less where features are so large that a
+    step would overshoot: by the mean square of those of a sample, or the largest for real targets.
+    Features are what the first layer that is trained reads. A single layer behind frozen ones
+    takes larger steps for classes. So does a single layer for real targets, times its outputs,
+    because the loss is their mean. For classes it grows with the batch up to one of 32; momentum,
+    which adds up steps, divides it."""
     tensor, x = _learned_from(model, samples, config)
     squares = _sums_of_squares(x.view(tensor.dtype.numpy), tensor.zero_point)
     scale = float(tensor.scale) ** 2
+    layers = len(dense_layers(model.graph)) - config.first_layer(len(dense_layers(model.graph)))
     if has_classes(model.graph):
-        mean = int(squares.sum()) * scale / len(squares)
-        rate = min(model.class_rate, _STEP_CLASSES / max(mean, 1e-9))
+        mean = max(int(squares.sum()) * scale / len(squares), 1e-9)
+        is_head = layers == 1 and x is not samples.x
+        rate = min(_RATE_HEAD, _STEP_HEAD / mean) if is_head else 0.0
+        rate = rate or min(model.class_rate, _STEP_CLASSES / mean)
         rate *= min(config.batch, _LARGEST_BATCH_COUNTED)
     else:
         rate = min(_RATE_REALS, _STEP_REALS / (1 + int(squares.max()) * scale))
+        rate *= n_outputs(model.graph) if layers == 1 else 1
     return rate / (1 << config.momentum_shift)
 
 
@@ -487,7 +502,7 @@ class Run(Generic[T]):
         if self.held is not None:
             logs |= self._validate(self.held)
         last = self.settings.rates(self.epoch, self.sample - 1, 1, len(self.samples))
-        logs["learning_rate"] = int(last[0]) / ONE_Q24
+        logs["learning_rate"] = self.settings.rate(int(last[0]))
         was_diverged = self.history.diverged
         self.history.append(logs)
         self.history.counters = vars(self.trainer.counters)
@@ -613,12 +628,15 @@ def _prepared(
     seed = integer("seed", options.seed, 0, MAX_SEED)
     if not model.runs_here:
         raise TrainingError("fit: this model runs on a board; train a separate copy of it here")
-    x, y = np.asarray(x), np.asarray(y)
+    x = np.asarray(x)
+    options = replace(options, autoencoder=y is None)
+    y = y if y is None else np.asarray(y)
     n = len(x) if x.ndim else 0
     training, validation = split_indices(n, validation_split, seed=seed, shuffle=options.shuffle)
     # What is measured on samples is measured on those that are trained on.
-    cut = validation.size and y.shape[:1] == (n,)
-    model.before_fit(*((x[training], y[training]) if cut else (x, y)), seed)
+    cut = validation.size and (y is None or y.shape[:1] == (n,))
+    measured = (x[training], y if y is None else y[training]) if cut else (x, y)
+    model.before_fit(*measured, seed)
     check_trainable(model.graph, model.opened, _raw_train.Config(seed=0))
     samples = encode(model, x, y)
     held = None

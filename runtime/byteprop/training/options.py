@@ -25,6 +25,7 @@ class TrainOptions:
     residual: bool = True
     momentum: float = 0.0
     window: int | None = None
+    autoencoder: bool = False  # fit without y
 
     @property
     def frozen_layers(self) -> tuple[int | str, ...]:

@@ -80,6 +80,8 @@ def encode(
     """Samples for a model; ArgumentError names what does not fit. Values that saturate are
     reported by one TrainingWarning with their number."""
     inputs = encode_inputs(model, x, names[0])
+    if y is None:
+        return Samples(inputs, targets_of_inputs(model.graph, inputs, names[1]))
     if has_classes(model.graph):
         answers: Array = labels_of(y, n_outputs(model.graph), names[1])
     else:
@@ -222,6 +224,20 @@ def reals_of(y: Any, outputs: int, name: str = "y") -> npt.NDArray[np.float64]:
         at = tuple(int(i) for i in np.argwhere(~finite)[0])
         raise ArgumentError(f"{name}: expected finite numbers, got {reals[at]} at position {at}")
     return reals
+
+
+def targets_of_inputs(graph: Graph, x: Array, name: str = "y") -> npt.NDArray[np.int32]:
+    """The inputs as targets: what figures are made from. The trainer makes its own, in integers."""
+    source, target = graph.tensors[graph.inputs[0]], scores(graph)
+    if has_classes(graph) or len(graph.inputs) != 1 or source.elems != target.elems:
+        raise ArgumentError(
+            f"{name}: expected a value per sample; None stands for the inputs, of a model without "
+            "softmax that has as many outputs as inputs"
+        )
+    steps = x.view(source.dtype.numpy).astype(np.float64) - source.zero_point
+    units = np.floor(steps * (float(source.scale) / float(target.scale)) * 65536 + 0.5)
+    targets: npt.NDArray[np.int32] = np.clip(units, -_TARGET_LIMIT, _TARGET_LIMIT).astype(np.int32)
+    return targets
 
 
 def _targets(tensor: Tensor, y: Any, name: str) -> npt.NDArray[np.int32]:

@@ -1,4 +1,5 @@
-"""How the learning rate goes from its first value down: integers in units of 2^-24, one a sample.
+"""How the learning rate goes from its first value down: integers in units of 2^-(24 + z), one a
+sample; z, the exponent, is a setting of the training.
 
 A schedule is an object with `rates`; the names "linear", "constant", "cosine" and "step" stand for
 those below. Nothing here depends on a machine's floating point, so a board that is sent these rates
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from byteprop.engine._raw_train import MAX_RATE_SHIFT
 from byteprop.errors import ArgumentError
 
 UInt32s = npt.NDArray[np.uint32]
@@ -21,6 +23,7 @@ UInt64s = npt.NDArray[np.uint64]
 
 ONE_Q24 = 1 << 24
 MAX_RATE_Q24 = (1 << 31) - 1
+_LEAST_RATE = 1 << 16
 _TABLE_BITS = 10
 _PI_Q60 = 3622009729038561421  # round(pi * 2^60)
 
@@ -127,8 +130,10 @@ def describe(schedule: Schedule) -> str:
     return f"{type(schedule).__name__}({arguments})"
 
 
-def rate_q24_of(learning_rate: float) -> int:
-    """A learning rate in units of 2^-24. ArgumentError when it does not fit or vanishes."""
+def rate_of(learning_rate: float) -> tuple[int, int]:
+    """A learning rate as an integer and its exponent z, in units of 2^-(24 + z): the least z that
+    leaves 16 bits for what a schedule makes of it. ArgumentError when it does not fit or vanishes.
+    """
     if isinstance(learning_rate, bool) or not isinstance(
         learning_rate, (int, float, np.integer, np.floating)
     ):
@@ -136,14 +141,23 @@ def rate_q24_of(learning_rate: float) -> int:
     value = float(learning_rate)
     if not math.isfinite(value) or value <= 0:
         raise ArgumentError(f"learning_rate: expected a number above 0, got {learning_rate}")
-    rate = math.floor(value * ONE_Q24 + 0.5)
+    for shift in range(MAX_RATE_SHIFT + 1):
+        rate = math.floor(value * rate_unit(shift) + 0.5)
+        if rate >= _LEAST_RATE:
+            break
     if rate < 1:
         raise ArgumentError(
-            f"learning_rate: {value:g} is rounded to 0; the least is 2^-24 = {1 / ONE_Q24:.3g}"
+            f"learning_rate: {value:g} is rounded to 0; the least is "
+            f"2^-{24 + MAX_RATE_SHIFT} = {1 / rate_unit(MAX_RATE_SHIFT):.3g}"
         )
     if rate > MAX_RATE_Q24:
         raise ArgumentError(f"learning_rate: {value:g} is too large; it must be below 128")
-    return rate
+    return rate, shift
+
+
+def rate_unit(shift: int) -> int:
+    """What a rate of 1 is in its unit, with the exponent `shift`."""
+    return ONE_Q24 << shift
 
 
 def _cosine_table() -> UInt64s:
