@@ -12,14 +12,25 @@ from pathlib import Path
 from cffi import FFI
 
 ROOT = Path(__file__).resolve().parent.parent
-HEADERS = ("status", "crc32", "fixed", "kernels", "model", "infer", "prepared", "train", "link")
+HEADERS = (
+    "status",
+    "crc32",
+    "fixed",
+    "kernels",
+    "model",
+    "infer",
+    "prepared",
+    "train",
+    "link",
+    "anomaly",
+)
 # What only the extension has: C that may use floats.
 NATIVE = ROOT / "runtime/native"
 SOURCE_FOLDERS = (
     *(".", "kernels", "isa", "isa/x86_avx2", "isa/x86_avx512vnni", "isa/x86_avxvnni"),
     "isa/arm64",
     *("model", "ops", "infer", "prepared"),
-    *("train", "train/kernels", "link"),
+    *("train", "train/kernels", "link", "anomaly"),
 )
 # A list of macros in the header; cffi takes the values from the compiler.
 STATUS_TYPE = "typedef enum { BP_OK, ... } bp_status_t;"

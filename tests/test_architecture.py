@@ -34,6 +34,7 @@ MAY_INCLUDE = {
     "infer": {"config", "infer", "model", "status"},
     "prepared": {"config", "fixed", "infer", "kernels", "model", "prepared"},
     "train": {"config", "crc32", "fixed", "infer", "kernels", "model", "status", "train"},
+    "anomaly": {"anomaly", "model", "status"},
     "link": {"config", "crc32", "link", "status"},
     "app": {"config", "crc32", "infer", "kernels", "link", "model", "port", "status", "train"},
     "mlperf": {"config", "infer", "link", "model", "port", "status"},
@@ -43,6 +44,8 @@ MAY_INCLUDE = {
 SEAM = {"isa/isa.h", "isa/primitives.h", "isa/packed.h"}
 # The table of ops, and the records of those that are prepared and of those that training knows.
 OP_TABLE = "ops/ops.h"
+# Multipliers that training derives from scales, as does the score of an autoencoder.
+REALS = "train/real.h"
 PREPARED_OPS = {"ops/convolution.h", "ops/dense.h"}
 TRAINED_OPS = {"ops/dense.h", "ops/rescale.h", "ops/softmax.h"}
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h", "limits.h"}
@@ -119,7 +122,11 @@ def test_csrc_includes(path: Path) -> None:
         elif (CSRC / name).is_file():
             seam = (
                 (name in SEAM and folder in {"kernels", "prepared", "train"})
-                or (name == OP_TABLE and folder in {"model", "infer", "prepared", "train"})
+                or (
+                    name == OP_TABLE
+                    and folder in {"model", "infer", "prepared", "train", "anomaly"}
+                )
+                or (name == REALS and folder == "anomaly")
                 or (name in PREPARED_OPS and folder == "prepared")
                 or (name in TRAINED_OPS and folder == "train")
             )
@@ -388,7 +395,7 @@ def imports(path: Path) -> set[str]:
 # inside functions and for types. `__init__` is the public face.
 RUNTIME_LAYERS = (
     "errors support data engine graph tflite ops image float_ops reference importer exporter "
-    "inference training model sequential estimators quantizer __init__"
+    "inference training model anomaly sequential estimators quantizer __init__"
 ).split()
 # The same of byteprop_host; `__main__` starts the command.
 HOST_LAYERS = (
