@@ -2,8 +2,8 @@
 
     python examples/machine/machine.py [--seed 1] [--save machine.bpd]
 
-The signal is made by a formula, as an acceleration sensor with 3,200 values per second would give it. A
-shaft turns 25 times a second, with a speed that wanders by 2 %; its harmonics have loads that
+The signal is made by a formula, as an acceleration sensor with 3,200 values per second would give
+it. A shaft turns 25 times a second, with a speed that wanders by 2 %; its harmonics have loads that
 change. A fault in the outer ring of a bearing hits once per ball that passes, 3.6 times per turn;
 each hit rings at 1,000 Hz for some milliseconds. Windows of 256 values (80 ms) become 32 features:
 the logarithm of the power in bands of equal width.

@@ -9,7 +9,7 @@ from typing import Any
 import byteprop
 import byteprop.data
 import byteprop.quantizer
-from byteprop import estimators
+from byteprop import anomaly, estimators
 from byteprop_host import pytest_plugin
 from byteprop_host.verify import board_model
 
@@ -21,7 +21,15 @@ NAMES = {
     "byteprop_host.pytest_plugin": ["BoardUnderTest"],
     "byteprop_host.verify.board_model": ["BoardModel"],
 }
-MODULES = (byteprop, byteprop.data, byteprop.quantizer, estimators, pytest_plugin, board_model)
+MODULES = (
+    byteprop,
+    byteprop.data,
+    byteprop.quantizer,
+    anomaly,
+    estimators,
+    pytest_plugin,
+    board_model,
+)
 # Members that other parts of byteprop, or scikit-learn, call.
 INTERNAL = frozenset(
     "adopt before_fit check class_rate get_metadata_routing input_bytes_of opened "
