@@ -13,7 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
+from PIL import Image
 
 from byteprop.training.options import TrainOptions
 from byteprop_host.target import BoardTarget
@@ -172,6 +175,47 @@ def test_reports_fit_and_can_be_read(make: Callable[[], str], browser: str, tmp_
             where = f"{width} pixels, {'dark' if dark else 'bright'}"
             assert not found["scrolls"] and found["wide"] == [], (where, found["wide"])
             assert found["faint"] == [], (where, found["faint"])
+
+
+def printed(browser: str, page: str, folder: Path) -> list[npt.NDArray[np.uint8]]:
+    """The sheets of paper that a page becomes, as grey pictures. The browser is in its dark theme,
+    which must not be printed."""
+    if shutil.which("pdftoppm") is None:
+        pytest.skip("poppler-utils is not installed; scripts/setup installs it")
+    assert DARK in page
+    (folder / "print.html").write_text(page.replace(DARK, "(min-width:0)"), encoding="utf-8")
+    subprocess.run(
+        [browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer",
+         f"--user-data-dir={folder / 'browser'}", f"--print-to-pdf={folder / 'print.pdf'}",
+         (folder / "print.html").as_uri()],
+        capture_output=True, timeout=120.0, check=True,
+    )  # fmt: skip
+    subprocess.run(
+        ["pdftoppm", "-r", "30", "-gray", folder / "print.pdf", folder / "sheet"], check=True
+    )
+    return [np.asarray(Image.open(path)) for path in sorted(folder.glob("sheet*.pgm"))]
+
+
+@pytest.mark.parametrize(
+    ("make", "most"), [(good, 6), (training, 10)], ids=lambda v: getattr(v, "__name__", None)
+)
+def test_reports_are_printed_on_white_paper(
+    make: Callable[[], str], most: int, browser: str, tmp_path: Path
+) -> None:
+    sheets = printed(browser, make(), tmp_path)
+    assert 2 <= len(sheets) <= most
+    for sheet in sheets:
+        height, width = sheet.shape
+        edges = (sheet[: height // 40], sheet[-height // 40 :], sheet[:, : width // 40])
+        assert all((edge == 255).all() for edge in edges)
+        assert np.mean(sheet > 200) > 0.6  # pictures and the verdict are dark
+
+
+def test_a_dark_page_is_found_when_it_is_printed(browser: str, tmp_path: Path) -> None:
+    dark = "html{background:#111;-webkit-print-color-adjust:exact;height:100%}"
+    page = f"<!doctype html><style>@media {DARK}{{{dark}}}</style><p>dark</p>"
+    (sheet,) = printed(browser, page, tmp_path)
+    assert np.mean(sheet > 200) < 0.6
 
 
 def test_the_look_finds_what_is_wrong(browser: str, tmp_path: Path) -> None:

@@ -109,6 +109,8 @@ def test_a_training_shows_loss_and_epochs() -> None:
     for loss in (2.0, 1.0, 0.5):
         view.add({"loss": loss})
     view.epochs.append(Epoch(1, 0.1, Score(9, 0.5, accuracy=0.5), Score(9, 0.75, accuracy=0.25)))
+    assert "loss of the validation samples" not in "\n".join(view.lines(60))  # a curve needs two
+    view.epochs.append(Epoch(2, 0.1, Score(9, 0.4, accuracy=0.5), Score(9, 0.25, accuracy=0.25)))
     text = "\n".join(view.lines(60))
     assert " 50.0%" in text and "  2 │" in text and "0.5 │" in text
     assert "loss of the validation samples, by epoch" in text
@@ -161,6 +163,7 @@ def test_frames_are_drawn_on_a_terminal(digits: Path, monkeypatch: pytest.Monkey
     arguments = ["watch", str(DIGITS), "--data", str(digits), "--seconds", "0.5", "--rate", "50"]
     assert main([*arguments, "--classes", str(names)]) == 0
     text = screen.getvalue()
+    assert text.index("starting") < text.index("digits_mlp.tflite on This computer (native)")
     assert text.count("digits_mlp.tflite on This computer (native)") >= 2  # frames
     assert "\x1b[1A" in text  # over one another
     assert all(f"digit-{i} " in text for i in range(10))

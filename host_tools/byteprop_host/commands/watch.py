@@ -74,13 +74,19 @@ def _infer(args: argparse.Namespace, console: Console) -> int:
 
     is_terminal = sys.stdout.isatty()
     views: list[InferenceView] = []
-    screen = Screen(sys.stdout, lambda width: views[0].lines(width) if views else ["starting"])
+    stages = ["starting"]
+    screen = Screen(sys.stdout, lambda width: views[0].lines(width) if views else stages[-1:])
 
     def show(view: InferenceView) -> None:
         if is_terminal:
             screen.draw()
         else:
             console.line(view.line())
+
+    def progress(stage: str, done: int, total: int, note: str = "") -> None:
+        stages.append(f"{stage} {note}".rstrip())
+        if is_terminal:
+            screen.draw()
 
     if args.seconds is None:
         console.note("press Ctrl-C to stop")
@@ -99,6 +105,7 @@ def _infer(args: argparse.Namespace, console: Console) -> int:
                 per_second=args.rate,
                 seconds=args.seconds,
                 started=views.append,
+                progress=progress,
             )
     return EXIT_OK
 

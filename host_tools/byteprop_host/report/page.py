@@ -254,7 +254,7 @@ tr.wrong td{background:#3a2224;color:#ffb4b4}}
 @media print{:root{--ink:#000;--soft:#444;--line:#bbb;--paper:#fff;--ground:#fff;--good:#0b6e4b;
 --bad:#a02020;--accent:#2f6fd6}@page{margin:14mm}
 body{background:#fff;font-size:11pt}main{max-width:none;padding:0;display:block}
-main>*{margin-bottom:12px}.tile,figure,tr{break-inside:avoid}h2{break-after:avoid}
+main>*{margin-bottom:12px}.card,.tile,figure,tr{break-inside:avoid}h2{break-after:avoid}
 header,.confusion td,.bar,.bar i{-webkit-print-color-adjust:exact;print-color-adjust:exact}
 .scroll{overflow:visible}.arena{min-width:0}.bar{background:#eef2f7}.bar i{background:#a9c6f5}
 tr.wrong td{background:#fdecec}}

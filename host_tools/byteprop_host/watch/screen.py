@@ -41,6 +41,7 @@ class Screen:
 
     def __enter__(self) -> Screen:
         self._live.start()
+        self.draw(now=True)
         return self
 
     def __exit__(

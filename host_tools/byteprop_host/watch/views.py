@@ -122,7 +122,7 @@ class TrainingView:
         if self.losses:
             shown += ["", "loss of the epoch so far", *labelled_curve(self.losses, width, 8)]
         held = [e.validation.loss for e in self.epochs if e.validation is not None]
-        if held:
+        if len(held) > 1:
             shown += ["", "loss of the validation samples, by epoch"]
             shown += labelled_curve(held, width, 5)
         shown += [painted(self.epoch_line(e), DIM) for e in self.epochs[-5:]]
