@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+_HOST_ERROR = "byteprop_host.errors.HostError"
 _BOARD_ID = re.compile(r"(?<=[\[-])\([\w.-]+\)(?=[]-])")  # a board of the rig in a test's id
 
 if TYPE_CHECKING:
@@ -155,6 +156,23 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return ByBoard(config, log)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A board that is missing, busy or silent is one line: frames of byteprop would explain
+    nothing. --tb=long shows them."""
+    report = yield
+    found = call.excinfo
+    if found is None or item.config.getoption("tbstyle") not in ("auto", "short", "line"):
+        return report
+    if any(f"{c.__module__}.{c.__name__}" == _HOST_ERROR for c in found.type.__mro__):
+        lines = [entry.lineno + 1 for entry in found.traceback if entry.path == item.path]
+        where = ":".join(map(str, [item.path.name, *lines[-1:]]))
+        report.longrepr = f"{where}: {found.type.__name__}: {found.value}"
+    return report
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     rig = config.getoption("--byteprop-rig")
     if rig is not None:
@@ -180,13 +198,17 @@ def byteprop_device(request: pytest.FixtureRequest) -> Iterator[BoardUnderTest]:
 
 
 def _target(config: pytest.Config) -> BoardTarget:
+    from byteprop.errors import BytepropError
     from byteprop_host.target import BoardTarget
 
     option = config.getoption
-    return BoardTarget.of(
-        option("--byteprop-board"),
-        port=option("--byteprop-port"),
-        probe=option("--byteprop-probe"),
-        emulated=option("--byteprop-emulated"),
-        timeout=option("--byteprop-timeout"),
-    )
+    try:
+        return BoardTarget.of(
+            option("--byteprop-board"),
+            port=option("--byteprop-port"),
+            probe=option("--byteprop-probe"),
+            emulated=option("--byteprop-emulated"),
+            timeout=option("--byteprop-timeout"),
+        )
+    except BytepropError as error:
+        pytest.fail(f"--byteprop-board: {error}", pytrace=False)

@@ -98,11 +98,24 @@ def test_board_holds_one_model_at_a_time(project: pytest.Pytester) -> None:
     run(project).assert_outcomes(passed=1)
 
 
-def test_unknown_board_is_an_error_that_names_the_known(project: pytest.Pytester) -> None:
+def test_unknown_board_is_an_error_of_one_line_that_names_the_known(
+    project: pytest.Pytester,
+) -> None:
     project.makepyfile("def test_it(byteprop_device): pass")
     result = run(project, "--byteprop-board=no-such-board")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*'no-such-board' is not known; known boards: *microbit*"])
+    (line,) = [line for line in result.outlines if line.startswith("--byteprop-board: ")]
+    assert "'no-such-board' is not known; known boards: " in line and "microbit" in line
+    assert not any(line.startswith("E ") for line in result.outlines)
+
+
+def test_errors_of_boards_are_one_line(project: pytest.Pytester) -> None:
+    code = "from byteprop_host.errors import PortError\ndef test_it():\n    raise PortError('gone')"
+    project.makepyfile(code)
+    lines = run(project).outlines
+    assert any(line.endswith(".py:3: PortError: gone") for line in lines)
+    assert not any(line.startswith("E ") for line in lines)
+    assert any(line.startswith("E ") for line in run(project, "--tb=long").outlines)
 
 
 def test_suite_without_boards_starts_none(project: pytest.Pytester) -> None:
