@@ -92,7 +92,7 @@ def test_a_float_network_of_dense_layers_is_for_quantize() -> None:
     data = Chain(tb.FLOAT32).dense(tb.FLOAT32, tb.FLOAT32, FLOATS).op("RELU", tb.FLOAT32).build()
     text = refusal(data)
     assert text.startswith("a float32 model")
-    assert "byteprop.quantize(FILE, representative_data)" in text
+    assert "byteprop quantize FILE --data SAMPLES" in text
     assert byteprop.quantize(data, np.eye(4)).inputs[0].shape == (1, 4)
 
 
@@ -108,7 +108,7 @@ def test_a_hybrid_model() -> None:
     chain = Chain(tb.FLOAT32).dense(tb.FLOAT32, tb.INT8, np.ones((4, 4), np.int8))
     text = refusal(chain.build())
     assert text.startswith("a hybrid (float32 activations, int8 weights) model")
-    assert "byteprop.quantize(FILE, representative_data)" in text
+    assert "byteprop quantize FILE --data SAMPLES" in text
 
 
 def test_a_model_with_packed_float_weights() -> None:

@@ -148,7 +148,7 @@ def _float_part(model: RawModel, floats: list[RawOp]) -> str:
     kind = _weights_kind(model, floats)
     advice = _CONVERT
     if _is_quantizable(model):
-        advice = "byteprop.quantize(FILE, representative_data) makes an int8 model of it"
+        advice = "make an int8 model of it: byteprop quantize FILE --data SAMPLES"
     return f"a {kind} model, and byteprop computes in integers: {advice}"
 
 
