@@ -14,6 +14,7 @@ import test_debug_probes
 import test_dfu
 import test_esptool
 import test_pico
+import test_uno_r4
 from byteprop_host.boards.board import Board, all_boards
 from models.plain import BOARDS as STRICT_MODELS
 
@@ -22,6 +23,7 @@ STRICT = {*STRICT_MODELS, *test_pico.STRICT_HOST}
 TOOLS = {
     *test_debug_probes.TOOLS,
     (test_dfu.BOARD, "dfu-util"),
+    (test_uno_r4.BOARD, "dfu-util"),
     *((board, "avrdude") for board in test_avrdude.BOARDS),
     *((board, "esptool") for board in test_esptool.BOARDS),
     *((board, "uf2") for board in test_pico.BOARDS),

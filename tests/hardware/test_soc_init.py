@@ -49,7 +49,7 @@ def _program(board: Board) -> bytes:
     return made.read_bytes()
 
 
-def _answers(name: str, program: bytes) -> tuple[bool, list[str]]:
+def answers(name: str, program: bytes) -> tuple[bool, list[str]]:
     """Whether the program answers each ECHO with a whole frame, and what it did wrong."""
     chip = BOARDS[name]()
     load(chip, program, load_board(name).memory.flash_origin)
@@ -72,7 +72,7 @@ def _answers_to(chip: Chip | RiscvChip, questions: int) -> bool:
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_the_program_answers(name: str) -> None:
-    assert _answers(name, _program(load_board(name))) == (True, [])
+    assert answers(name, _program(load_board(name))) == (True, [])
 
 
 @pytest.mark.parametrize(("file", "begin", "end"), _mutants())
@@ -80,7 +80,7 @@ def test_no_statement_can_be_left_out(file: str, begin: int, end: int, tmp_path:
     """On one of the boards at least: some statements are compiled for one of two UARTs."""
     for name in _users(file):
         board = with_mutant(load_board(name), tmp_path, file, begin, end)
-        answered, faults = _answers(name, _program(board))
+        answered, faults = answers(name, _program(board))
         if not answered or faults:
             return
     left_out = (boards_root() / file).read_text(encoding="utf-8")[begin:end]

@@ -49,6 +49,9 @@ __attribute__((section(".vectors"),
     bp_fault_handler, /* PendSV */
     bp_systick_handler,
     [16 + BP_UART_IRQ] = bp_soc_irq,
+#ifdef BP_UART_ERROR_IRQ /* where it is another one, of a smaller number */
+    [16 + BP_UART_ERROR_IRQ] = bp_soc_irq,
+#endif
 };
 
 void bp_reset_handler(void) {

@@ -36,10 +36,12 @@ class Bus:
 
     def register(self, address: int, size: int) -> int:
         p = self._at(address & ~3)
+        if p is not None and p.is_narrow:
+            return p.read(address - p.base) & (1 << 8 * size) - 1
         word = 0 if p is None else p.read((address & ~3) - p.base)
         return word >> 8 * (address & 3) & (1 << 8 * size) - 1
 
     def set_register(self, address: int, value: int) -> None:
         p = self._at(address & ~3)
         if p is not None:
-            p.write((address & ~3) - p.base, value)
+            p.write((address if p.is_narrow else address & ~3) - p.base, value)

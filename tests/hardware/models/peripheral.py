@@ -8,6 +8,8 @@ class Peripheral:
 
     base = 0
     size = 0x400
+    is_narrow = False
+    """Whether registers of 8 and 16 bits have offsets of their own."""
 
     def __init__(self) -> None:
         self.faults: list[str] = []

@@ -12,6 +12,7 @@ from .nrf5x import nrf52833, nrf52840
 from .nrf5x_uart import nrf5x_line
 from .peripheral import Peripheral
 from .pl011_uart import lm3s_line
+from .ra4m1 import Ra4m1
 from .riscv import RiscvChip
 from .rp2040 import Rp2040
 from .rp2350 import rp2350
@@ -50,6 +51,7 @@ def _chip(cpu: str, flash_base: int, flash_kb: int, ram_kb: int, line: _Line) ->
 # By the name of the board that has it.
 BOARDS: dict[str, Callable[[], Chip | RiscvChip]] = {
     "arduino-nano-33-ble": lambda: nrf52840(35, 42).chip,
+    "arduino-uno-r4-minima": Ra4m1,
     "bluepill": lambda: _chip("cortex-m3", 0x08000000, 64, 20, stm32f1_line),
     "esp32-c3-devkit": Esp32c3,
     "hifive1-revb": lambda: fe310(0x20010000, 1 << 20),
