@@ -402,7 +402,8 @@ RUNTIME_LAYERS = (
 HOST_LAYERS = (
     "errors remedies activity colours console stopwatch boards target firmware flash toolchains "
     "rig link deployment data report verify training watch info inventory quantization "
-    "pytest_plugin commands completion recording parser cli __main__ __init__"
+    "quantization_report pytest_plugin commands completion recording parser cli __main__ "
+    "__init__"
 ).split()
 
 

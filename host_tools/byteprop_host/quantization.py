@@ -23,6 +23,7 @@ Quantizer = Callable[[FloatNetwork, Any], byteprop.Model]
 
 _MOST_REPRESENTATIVE = 500
 _CHUNK = 256
+_BAR = 20  # letters of the largest error
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,11 @@ class Quantization:
     difference: float
     layers: tuple[LayerError, ...]
 
+    @property
+    def largest_error(self) -> float:
+        """Of the layers."""
+        return max((layer.error for layer in self.layers if layer.error is not None), default=0.0)
+
     def text(self) -> str:
         lines = [
             f"samples    {self.source}: {self.representative} to measure ranges, "
@@ -68,7 +74,7 @@ class Quantization:
                 f"({100 * (after - before):+.2f} points)"
             )
         lines.append(f"model      arena {self.model.arena_bytes:,} bytes, {self.model.macs:,} MACs")
-        return "\n".join([*lines, "", _layer_table(self.layers)])
+        return "\n".join([*lines, "", _layer_table(self.layers, self.largest_error)])
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -182,7 +188,7 @@ def _compared(
     return (difference, None, None) if labels is None else (difference, *(right / n).tolist())
 
 
-def _layer_table(layers: tuple[LayerError, ...]) -> str:
+def _layer_table(layers: tuple[LayerError, ...], most: float) -> str:
     rows = [
         [
             f"{layer.index} {printable(layer.tensor)[-40:]}",
@@ -190,8 +196,9 @@ def _layer_table(layers: tuple[LayerError, ...]) -> str:
             "x".join(map(str, layer.shape)),
             "" if layer.error is None else f"{100 * layer.error:.2f}%",
             "" if layer.saturated is None else f"{100 * layer.saturated:.2f}%",
+            "#" * round(_BAR * (layer.error or 0.0) / most) if most else "",
         ]
         for layer in layers
     ]
-    header = ["layer", "op", "output shape", "error", "saturated"]
+    header = ["layer", "op", "output shape", "error", "saturated", "error as a bar"]
     return table(rows, header=header, right=frozenset({3, 4}))

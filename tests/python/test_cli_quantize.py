@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,21 @@ def test_samples_without_labels(tmp_path: Path, capsys: pytest.CaptureFixture[st
     result = json.loads(capsys.readouterr().out)
     assert result["float_accuracy"] > 0.97 and result["int8_accuracy"] > 0.97
     assert (tmp_path / "a.bpm").read_bytes() == (tmp_path / "b.bpm").read_bytes()
+
+
+def test_the_report_draws_the_error_of_each_layer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, report = tmp_path / "cnn.tflite", tmp_path / "a.html"
+    arguments = ["quantize", str(CNN), "--data", str(DATA), "-n", "100", "-o", str(out), "--json"]
+    assert main([*arguments, "--report", str(report)]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["report"] == str(report)
+    html = report.read_text(encoding="utf-8")
+    errors = [layer["error"] for layer in result["layers"]]
+    widths = re.findall(r'<i style="width:([\d.]+)%">', html)
+    assert widths == [f"{100 * error / max(errors):.1f}" for error in errors]
+    assert f"{result['int8_accuracy']:.2%}" in html and "cnn.tflite" in html
 
 
 def test_options_are_those_of_quantize(tmp_path: Path) -> None:

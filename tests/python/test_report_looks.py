@@ -18,7 +18,10 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+import byteprop
 from byteprop.training.options import TrainOptions
+from byteprop_host.quantization import quantize_file
+from byteprop_host.quantization_report import render as render_quantization
 from byteprop_host.target import BoardTarget
 from byteprop_host.training.data import Sources
 from byteprop_host.training.job import Options, train
@@ -165,13 +168,21 @@ def training() -> str:
     return render_training(train(options, BoardTarget.of()))
 
 
-@pytest.mark.parametrize("make", [good, different, training], ids=lambda make: make.__name__)
+def quantized() -> str:
+    file = FASHION / "fashion_cnn_float.tflite"
+    found = quantize_file(file, DATA, lambda network, x: byteprop.quantize(network, x), samples=60)
+    return render_quantization(found, file, Path("cnn.tflite"))
+
+
+@pytest.mark.parametrize(
+    "make", [good, different, training, quantized], ids=lambda make: make.__name__
+)
 def test_reports_fit_and_can_be_read(make: Callable[[], str], browser: str, tmp_path: Path) -> None:
     page = make()
     for width in (1280, 400):
         for dark in (False, True):
             found = look(browser, page, width, tmp_path, dark=dark)
-            assert found["width"] == width and found["n"] > 100
+            assert found["width"] == width and found["n"] > (40 if make is quantized else 100)
             where = f"{width} pixels, {'dark' if dark else 'bright'}"
             assert not found["scrolls"] and found["wide"] == [], (where, found["wide"])
             assert found["faint"] == [], (where, found["faint"])

@@ -55,19 +55,26 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="whether biases make up for rounded weights (default: what is closer)",
     )
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="HTML",
+        help="report to write, with the error of each layer as a picture (default: none)",
+    )
     parser.add_argument("--float-io", action="store_true", help="the model takes and gives float32")
 
 
 def _run(args: argparse.Namespace, console: Console) -> int:
     import byteprop
     from byteprop_host.quantization import quantize_file
+    from byteprop_host.quantization_report import write_report
 
     output = args.output or Path(f"{args.file.stem}-int8.tflite")
     if output.suffix not in _SUFFIXES:
         raise ArgumentError(
             f"--output: expected a name that ends in {', '.join(_SUFFIXES)}, got {output}"
         )
-    check_outputs(output)
+    check_outputs(output, args.report)
     corrections = {"auto": None, "yes": True, "no": False}
 
     def quantizer(network: FloatNetwork, data: Any) -> byteprop.Model:
@@ -89,9 +96,14 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     )
     found.model.save(output)
     size = output.stat().st_size
+    lines = [f"{output}: {size:,} bytes", found.text()]
+    if args.report is not None:
+        write_report(found, args.file, output, args.report)
+        lines.append(f"\nreport     {args.report}")
+    report = None if args.report is None else str(args.report)
     console.result(
-        f"{output}: {size:,} bytes\n{found.text()}",
-        {"output": str(output), "bytes": size, **found.to_json()},
+        "\n".join(lines),
+        {"output": str(output), "bytes": size, "report": report, **found.to_json()},
     )
     return EXIT_OK
 
