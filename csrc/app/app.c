@@ -6,16 +6,17 @@
 #include "handlers.h"
 #include "session.h"
 
-int bp_app_main(void) {
+void bp_app_begin(void) {
     bp_port_init();
     app_frames_init();
-    for (;;) {
-        bp_frame_t frame;
-        uint8_t *payload;
-        if (app_receive(&frame, &payload)) {
-            app_session_frame(&frame, payload);
-            app_reset_if_requested();
-        }
-        app_check_stack();
+}
+
+void bp_app_poll(void) {
+    bp_frame_t frame = {0, 0, 0, 0, NULL, 0};
+    uint8_t *payload;
+    if (app_receive(&frame, &payload)) {
+        app_session_frame(&frame, payload);
+        app_reset_if_requested();
     }
+    app_check_stack();
 }

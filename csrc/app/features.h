@@ -12,8 +12,16 @@
 #define APP_CAN_LOAD 1
 #endif
 
+#ifndef BP_APP_GIVEN
+#define BP_APP_GIVEN 0
+#endif
 #ifndef BP_BAKED_MODEL
-#define BP_BAKED_MODEL 0
+#define BP_BAKED_MODEL BP_APP_GIVEN
+#endif
+#if BP_APP_GIVEN
+#define APP_POOL_BYTES bp_app_given.pool_bytes
+#else
+#define APP_POOL_BYTES BP_POOL_BYTES
 #endif
 #define APP_HAS_POOL (APP_CAN_LOAD || BP_BAKED_MODEL)
 

@@ -13,8 +13,22 @@
 #define ALIGNED
 #endif
 
+#if BP_APP_GIVEN
+bp_app_given_t bp_app_given;
+#define POOL bp_app_given.pool
+#define FLASH_IMAGE bp_app_given.image
+#define FLASH_IMAGE_BYTES bp_app_given.image_bytes
+#define HAS_FLASH_IMAGE (bp_app_given.image != NULL)
+#else
 #if APP_HAS_POOL
 static ALIGNED uint8_t bp_app_pool[BP_POOL_BYTES > 0 ? BP_POOL_BYTES : 1];
+#endif
+#define POOL bp_app_pool
+#define FLASH_IMAGE bp_model_image
+#define FLASH_IMAGE_BYTES bp_model_image_bytes
+#define HAS_FLASH_IMAGE 1
+#endif
+#if APP_HAS_POOL
 static bp_model_t model;
 #endif
 static const bp_model_t *selected; /* &model or NULL */
@@ -26,7 +40,7 @@ const bp_model_t *app_model(void) {
 
 #if APP_HAS_POOL
 static bp_status_t no_space(app_call_t *call, uint32_t needed) {
-    return app_no_space(call, needed, BP_POOL_BYTES);
+    return app_no_space(call, needed, APP_POOL_BYTES);
 }
 
 /* Opens an image and puts the arena at an offset of the pool. */
@@ -34,10 +48,10 @@ static bp_status_t open_model(app_call_t *call, const uint8_t *image, uint32_t n
                               uint32_t arena_at) {
     selected = NULL;
     BP_TRY(bp_model_open(&model, image, n));
-    if (arena_at > BP_POOL_BYTES || model.arena_bytes > BP_POOL_BYTES - arena_at) {
+    if (arena_at > APP_POOL_BYTES || model.arena_bytes > APP_POOL_BYTES - arena_at) {
         return no_space(call, arena_at + model.arena_bytes);
     }
-    app_selected.arena = bp_app_pool + arena_at;
+    app_selected.arena = POOL + arena_at;
     bp_infer_reset(&model, app_selected.arena);
     app_selected.input_bytes = bp_infer_input_bytes(&model);
     app_selected.output_bytes = bp_infer_output_bytes(&model);
@@ -64,7 +78,7 @@ static void answer_next(app_call_t *call) {
 }
 
 bp_status_t app_load_image(app_call_t *call, uint32_t bytes, uint32_t crc) {
-    if (bytes > BP_POOL_BYTES) {
+    if (bytes > APP_POOL_BYTES) {
         return no_space(call, bytes);
     }
     if (load.bytes != bytes || load.crc != crc) {
@@ -87,7 +101,7 @@ static bp_status_t take_bytes(uint32_t offset, const uint8_t *data, uint32_t n) 
     }
     const uint32_t known = load.next - offset;
     if (n > known) {
-        app_copy(bp_app_pool + load.next, data + known, n - known);
+        app_copy(POOL + load.next, data + known, n - known);
         load.next += n - known;
     }
     return BP_OK;
@@ -106,7 +120,7 @@ bp_status_t app_open_ram(app_call_t *call) {
     if (load.next != load.bytes) {
         return BP_E_STATE;
     }
-    const bp_status_t status = open_model(call, bp_app_pool, load.bytes, NEXT_ALIGNED(load.bytes));
+    const bp_status_t status = open_model(call, POOL, load.bytes, NEXT_ALIGNED(load.bytes));
     if (status == BP_OK && model.crc32 != load.crc) {
         selected = NULL;
         call->n_answer = 0;
@@ -128,7 +142,7 @@ static void forget_load(void) {}
 
 #if APP_CAN_TRAIN
 uint8_t *app_ram_image(void) {
-    return bp_app_pool;
+    return POOL;
 }
 
 uint8_t *app_selected_image(void) {
@@ -136,7 +150,7 @@ uint8_t *app_selected_image(void) {
 }
 
 int app_is_in_flash(void) {
-    return model.image != bp_app_pool;
+    return model.image != POOL;
 }
 
 void app_image_sealed(uint32_t crc) {
@@ -149,7 +163,7 @@ void app_image_sealed(uint32_t crc) {
 bp_status_t app_open_restored(app_call_t *call, uint32_t n) {
     load.bytes = n;
     load.next = n;
-    load.crc = app_get_u32(bp_app_pool + BP_HEADER_CRC32);
+    load.crc = app_get_u32(POOL + BP_HEADER_CRC32);
     const bp_status_t status = app_open_ram(call);
     call->n_answer = status == BP_E_SPACE ? call->n_answer : 0;
     return status;
@@ -158,7 +172,7 @@ bp_status_t app_open_restored(app_call_t *call, uint32_t n) {
 static bp_status_t copy_image(app_call_t *call) {
     const uint32_t n = model.image_bytes;
     for (uint32_t i = 0; i < n; i++) {
-        bp_app_pool[i] = BP_ROM_U8(model.image + i);
+        POOL[i] = BP_ROM_U8(model.image + i);
     }
     return app_open_restored(call, n);
 }
@@ -166,22 +180,25 @@ static bp_status_t copy_image(app_call_t *call) {
 bp_status_t app_hold_image(app_call_t *call, uint32_t n, uint8_t **memory, uint8_t stays) {
     const uint32_t arena_at = !stays ? NEXT_ALIGNED(model.image_bytes) : 0;
     const uint32_t memory_at = arena_at + ((model.arena_bytes + 3u) & ~(uint32_t)3u);
-    if (memory_at > BP_POOL_BYTES || n > BP_POOL_BYTES - memory_at) {
+    if (memory_at > APP_POOL_BYTES || n > APP_POOL_BYTES - memory_at) {
         return no_space(call, memory_at + n);
     }
-    *memory = bp_app_pool + memory_at;
+    *memory = POOL + memory_at;
     return !app_is_in_flash() || stays ? BP_OK : copy_image(call);
 }
 #endif
 
 #if BP_BAKED_MODEL
 bp_status_t app_open_flash(app_call_t *call) {
+    if (!HAS_FLASH_IMAGE) {
+        return BP_E_NO_MODEL;
+    }
     forget_load();
-    return open_model(call, bp_model_image, bp_model_image_bytes, 0);
+    return open_model(call, FLASH_IMAGE, FLASH_IMAGE_BYTES, 0);
 }
 
 uint32_t app_flash_model_crc(void) {
-    return (uint32_t)BP_ROM_I32(bp_model_image + BP_HEADER_CRC32);
+    return HAS_FLASH_IMAGE ? BP_ROM_U32(FLASH_IMAGE + BP_HEADER_CRC32) : 0;
 }
 #else
 bp_status_t app_open_flash(app_call_t *call) {

@@ -88,8 +88,8 @@ static bp_status_t open_image(app_call_t *call, const app_save_slot_t *save) {
         call->n_answer = status == BP_E_SPACE ? call->n_answer : 0;
         return status;
     }
-    if (save->image_bytes > BP_POOL_BYTES) {
-        return app_no_space(call, save->image_bytes, BP_POOL_BYTES);
+    if (save->image_bytes > APP_POOL_BYTES) {
+        return app_no_space(call, save->image_bytes, APP_POOL_BYTES);
     }
     app_train_drop();
     app_slots_read(app_ram_image(), save->slot, APP_SLOT_HEADER_BYTES, save->image_bytes);

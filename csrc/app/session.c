@@ -28,6 +28,11 @@ static struct {
 static slot_t bp_app_slots[BP_LINK_SLOTS];
 
 #define NAME_BYTES (sizeof BP_BOARD_NAME + sizeof BP_BOARD_CPU)
+#if BP_APP_GIVEN
+#define POOL_BYTES_KNOWN 0
+#else
+#define POOL_BYTES_KNOWN BP_POOL_BYTES
+#endif
 #define U16(value) (uint8_t)((value)&0xFFu), (uint8_t)((value) >> 8 & 0xFFu)
 #define U32(value) U16((uint32_t)(value)), U16((uint32_t)(value) >> 16)
 
@@ -40,7 +45,7 @@ static const struct {
     {
         0, BP_LINK_VERSION, U32(0), U32(BP_BUILD_ID), U32((uint64_t)(BP_BUILD_ID) >> 32),
         U16(BP_LINK_MAX_PAYLOAD), U16(BP_LINK_RX_WINDOW), BP_LINK_SLOTS, BP_TICK_KIND,
-        U32(BP_TICK_HZ), U32(BP_RAM_BYTES), U32(BP_FLASH_BYTES), U32(BP_POOL_BYTES), U32(0), U32(0),
+        U32(BP_TICK_HZ), U32(BP_RAM_BYTES), U32(BP_FLASH_BYTES), U32(POOL_BYTES_KNOWN), U32(0), U32(0),
         U16(BP_LINK_SLOT_BYTES), BP_OP_FEATURES_BYTES,
     },
     {0},
@@ -79,6 +84,9 @@ static void put_hello(uint8_t *p, bp_status_t status, uint32_t id) {
     }
     p[0] = (uint8_t)status;
     app_put_u32(p + 2, id);
+#if BP_APP_GIVEN
+    app_put_u32(p + 32, APP_CAN_LOAD ? APP_POOL_BYTES : 0);
+#endif
     app_put_u32(p + 36, app_flash_model_crc());
     app_put_u32(p + 40, model != NULL ? model->crc32 : 0);
     bp_op_features(p + BP_HELLO_FEATURES + 1, BP_OP_FEATURES_BYTES);

@@ -8,6 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Settings of a package of the library whose build system passes no definitions: Arduino's. */
+#if defined(__has_include)
+#if __has_include(<byteprop_config.h>)
+#include <byteprop_config.h>
+#endif
+#endif
+
 /* A failed assertion is a bug of the library, never a consequence of bad input. It does not follow
  * NDEBUG, because Python's build flags define that. Define BP_ASSERTIONS to 1 to switch it on; the
  * program then supplies bp_assert_failed, which must not return. */
@@ -47,7 +54,13 @@ void bp_assert_failed(const char *file, int line);
 /* Flash of more than 64 KB: pointers have the low 16 bits of an address. Model bytes are those of
  * the one image in flash, which has at most 64 KB: what is below its first byte by these bits is in
  * the 64 KB after those where it begins. */
+#ifdef __cplusplus
+extern "C" {
+#endif
 extern const uint8_t bp_model_image[] __attribute__((weak));
+#ifdef __cplusplus
+}
+#endif
 static inline uint_farptr_t bp_rom_far(const uint8_t *p) {
     uint8_t high;
     __asm__("ldi %0, hh8(bp_model_image)" : "=d"(high));
@@ -57,6 +70,7 @@ static inline uint_farptr_t bp_rom_far(const uint8_t *p) {
 #define BP_ROM_U8(p) pgm_read_byte_far(bp_rom_far(p))
 #define BP_ROM_U16(p) pgm_read_word_far(bp_rom_far(p))
 #define BP_ROM_I32(p) ((int32_t)pgm_read_dword_far(bp_rom_far(p)))
+#define BP_ROM_DATA PROGMEM
 #else
 #define BP_ROM_U8(p) pgm_read_byte(p)
 #define BP_ROM_U16(p) pgm_read_word(p)

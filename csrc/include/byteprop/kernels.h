@@ -303,6 +303,7 @@ typedef struct {
 
 enum { BP_GATE_INPUT, BP_GATE_FORGET, BP_GATE_CELL, BP_GATE_OUTPUT, BP_GATES };
 
+/* A layer of LSTM cells. */
 typedef struct {
     bp_lstm_gate_t gates[BP_GATES];
     int32_t hidden_mult_q31;

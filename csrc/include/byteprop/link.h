@@ -177,6 +177,7 @@ int bp_request_is_pure(uint8_t type);
 const char *bp_request_name(uint8_t type);
 /* cdef: end */
 
+/* A frame without its delimiters; payload is not copied. */
 typedef struct {
     uint8_t type;
     uint8_t aux; /* board to host: free answer slots; else 0 */
@@ -196,6 +197,7 @@ typedef struct {
     uint32_t bad_frames; /* wrong CRC, wrong COBS, too short or too long */
 } bp_receiver_t;
 
+/* Begins with nothing received. capacity: bytes of the longest frame, encoded. */
 void bp_receiver_init(bp_receiver_t *receiver, uint8_t *buffer, uint16_t capacity);
 /* Feeds one byte. Returns 1 when it completed a good frame; frame then points into the buffer until
  * the next call. Bad frames are counted and dropped. */

@@ -166,6 +166,7 @@ enum { BP_LAYOUT_ROWS = 0, BP_LAYOUT_HALFWORDS = 1 };
  * and depthwise: every row meets the conditions of bp_requant_short. */
 enum { BP_OP_PER_CHANNEL = 1, BP_OP_HAS_BIAS = 2, BP_OP_FAST = 4 };
 
+/* A tensor's record. */
 typedef struct {
     uint8_t dtype;
     uint8_t rank; /* 0 .. BP_MODEL_MAX_RANK */
@@ -179,6 +180,7 @@ typedef struct {
     uint32_t name_offset; /* 0-terminated UTF-8 in the names section; 0: no name */
 } bp_tensor_t;
 
+/* An op's record. */
 typedef struct {
     const uint8_t *operands; /* ROM, u16: see bp_op_input and bp_op_output */
     const uint8_t *params;   /* ROM, 4-byte aligned, n_words of 4 bytes */

@@ -8,7 +8,8 @@
  * bp_model_image and bp_model_image_bytes are linked in. BP_APP_TEST_FAULTS as 1 adds the request
  * that provokes faults, for tests of a board's fault handlers. BP_APP_TRAIN as 1 adds training;
  * with BP_SAVE_SLOT_BYTES above 0 what was learned can be saved in flash, and bp_port_flash_* are
- * required. */
+ * required. BP_APP_GIVEN as 1 takes pool and model from bp_app_given instead of BP_POOL_BYTES and
+ * BP_BAKED_MODEL, for programs whose sizes are known after the library is compiled. */
 #ifndef BYTEPROP_PORT_H
 #define BYTEPROP_PORT_H
 
@@ -48,8 +49,22 @@ uint32_t bp_port_flash_read(uint8_t slot, uint32_t offset);
 
 /* The device program; never returns. */
 int bp_app_main(void);
+/* The same in pieces, for a program with a loop of its own: begins, and takes one received byte if
+ * there is one. A request that it completes is executed and answered before it returns. */
+void bp_app_begin(void);
+void bp_app_poll(void);
 /* Called by a board's fault handlers: sends a FAULT frame by polling, then resets. */
 void bp_app_fault(uint8_t cause, uint32_t pc, uint32_t address);
+
+/* What a program gives that was compiled with BP_APP_GIVEN, before bp_app_begin. pool: 16-byte aligned,
+ * for uploaded images and arenas. image: a model in flash, or NULL. */
+typedef struct {
+    uint8_t *pool;
+    const uint8_t *image;
+    uint32_t pool_bytes;
+    uint32_t image_bytes;
+} bp_app_given_t;
+extern bp_app_given_t bp_app_given;
 
 /* A baked model; defined by the file that `byteprop build` or `Model.save("x.h")` writes. */
 extern const uint8_t bp_model_image[];

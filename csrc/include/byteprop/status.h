@@ -40,6 +40,7 @@ extern "C" {
 #endif
 
 #define BP_STATUS_ENUM(name, text) BP_##name,
+/* BP_OK, BP_E_ARG, ... */
 typedef enum { BP_STATUS_LIST(BP_STATUS_ENUM) BP_STATUS_COUNT_ } BP_STATUS_IN_A_BYTE bp_status_t;
 #undef BP_STATUS_ENUM
 

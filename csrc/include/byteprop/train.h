@@ -27,6 +27,7 @@ enum { BP_LOSS_CROSS_ENTROPY = 1, BP_LOSS_MSE = 2 };
 
 enum { BP_TRAIN_MAX_LAYERS = 16, BP_TRAIN_CONFIG_BYTES = 20 };
 
+/* What training of a model needs to know; it stays the same to its end. */
 typedef struct {
     uint32_t seed;
     uint32_t frozen; /* bit l: dense layer l is not trained. All ops before the first layer that is
@@ -52,6 +53,7 @@ typedef struct {
     uint32_t rescales; /* scales doubled or halved */
 } bp_train_counters_t;
 
+/* Of one sample. */
 typedef struct {
     uint64_t loss; /* cross-entropy: 1/256 bit; MSE: sum of squared errors, unit (s_y * 2^-16)^2 */
     uint16_t predicted; /* class; 0 for MSE */
@@ -98,6 +100,7 @@ bp_status_t bp_train_evaluate(bp_train_t *train, bp_train_result_t *result, cons
 void bp_train_flush(bp_train_t *train);
 /* Renews the image's checksum; the image is then a model that bp_model_open accepts. */
 void bp_train_seal(bp_train_t *train);
+/* The counters up to now. */
 void bp_train_counters(bp_train_counters_t *counters, const bp_train_t *train);
 /* 1 when samples have labels, for cross-entropy; 0 when they have targets. */
 int bp_train_is_classifier(const bp_train_t *train);
