@@ -19,7 +19,7 @@ import numpy as np
 import byteprop
 from byteprop.engine._raw_train import Config
 from byteprop.image import without_names
-from byteprop_host.boards.board import Board, Same, Tier, all_boards
+from byteprop_host.boards.board import SKETCH, Board, Same, Tier, all_boards
 from byteprop_host.training.plan import can_save, plan_or_none
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,6 +44,8 @@ def network(sizes: tuple[int, ...]) -> bytes:
 
 def learns(board: Board) -> str:
     """The largest of the networks that the board has RAM for, residuals included."""
+    if board.build.toolchain == SKETCH:
+        return "by its RAM; not on AVR"
     for name, sizes in NETWORKS.items():
         one_layer = len(sizes) == 2
         plan = plan_or_none(board, network(sizes), Config(seed=0, window=0 if one_layer else 512))
@@ -64,6 +66,8 @@ def proofs(board: Board) -> str:
     """Cells: CPU and addresses, set-up, flash tool, hardware."""
     if board.tier is Tier.HOST:
         return "a process of this computer | | | "
+    if board.build.toolchain == SKETCH:
+        return "the AVR core in simavr | | | no"
     shown = board.proofs
     cpu = ", ".join(_EMULATORS.get(name, name) for name in shown.cpu)
     if board.emulator is not None and board.emulator.same is Same.CPU:
@@ -73,7 +77,7 @@ def proofs(board: Board) -> str:
 
 
 def memory(board: Board) -> str:
-    if board.tier is Tier.HOST:
+    if not board.is_baked:
         return "| | "
     return f"| {size(board.memory.flash_bytes)} | {size(board.memory.ram_bytes)} "
 

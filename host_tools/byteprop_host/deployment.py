@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from byteprop.engine._raw import Engine, const
-from byteprop_host.boards.board import NATIVE, Board, Tick
+from byteprop_host.boards.board import SKETCH, Board, Tick
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.errors import DoesNotFitError, LinkError
 from byteprop_host.firmware.build import build
@@ -16,6 +16,7 @@ from byteprop_host.firmware.capacity import baked_image, check_memory, firmware_
 from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash import RunningBoard, Way, find_board, open_port, runners, start
 from byteprop_host.link import Device
+from byteprop_host.link.sketch import as_reported, check_upload
 from byteprop_host.target import BoardTarget
 
 _PEEK_SECONDS = 2.0
@@ -72,7 +73,6 @@ def deploy(
     CPU; to `host` it is uploaded. Both have it without names.
     """
     board, image = on.board, baked_image(image)
-    bake = is_baked(board)
     try:
         check_memory(board, image)
     except DoesNotFitError as error:
@@ -80,22 +80,31 @@ def deploy(
             f"{error}; `byteprop info` shows the boards that the model fits"
         ) from error
     began = time.monotonic()
-    firmware = build(board, image if bake else None, progress=progress)
+    firmware = build(board, image if board.is_baked else None, progress=progress)
     build_seconds = time.monotonic() - began
     with connect(on, firmware, progress=progress) as deployment:
-        if bake:
-            deployment.device.select(const("BP_SOURCE_FLASH"), firmware_image(board, image))
-        else:
-            deployment.device.load_image(
-                image, progress=lambda done, total: progress("load", done, total)
-            )
         yield replace(
             deployment,
-            source="flash" if bake else "RAM",
+            source=_put_model(deployment, image, progress),
             model_bytes=len(image),
             model_crc32=Engine(image).crc32,
             build_seconds=build_seconds,
         )
+
+
+def _put_model(deployment: Deployment, image: bytes, progress: Progress) -> str:
+    """Selects the model in flash, or uploads it; returns the memory that has it then."""
+    board, device = deployment.board, deployment.device
+    if board.is_baked:
+        device.select(const("BP_SOURCE_FLASH"), firmware_image(board, image))
+        return "flash"
+    if board.build.toolchain == SKETCH:
+        if device.info.flash_crc32 == Engine(image).crc32:
+            device.select(const("BP_SOURCE_FLASH"), image)
+            return "flash"
+        check_upload(device.info, image)
+    device.load_image(image, progress=lambda done, total: progress("load", done, total))
+    return "RAM"
 
 
 @contextmanager
@@ -117,26 +126,23 @@ def connect(
                 baud=board.serial.baud,
                 timeout=on.timeout,
                 log=log,
-                board=board.name,
+                board=None if board.build.toolchain == SKETCH else board.name,
                 quiet=running.quiet,
             )
         )
         check_build(device, board, firmware)
-        yield Deployment(board, _is_emulated(board, way), firmware, running, device)
+        yield Deployment(
+            as_reported(board, device.info), _is_emulated(board, way), firmware, running, device
+        )
 
 
 def check_build(device: Device, board: Board, firmware: Firmware) -> None:
     """Raises LinkError unless the board runs this very build. The process `host` always does."""
-    if is_baked(board) and device.info.build_id != firmware.build_id:
+    if board.is_baked and device.info.build_id != firmware.build_id:
         raise LinkError(
             f"{device.info.board} runs another firmware: expected build {firmware.build_id:016x}, "
             f"got {device.info.build_id:016x}; flash it with: byteprop flash"
         )
-
-
-def is_baked(board: Board) -> bool:
-    """Whether the model is linked into the board's firmware rather than uploaded."""
-    return board.build.toolchain != NATIVE
 
 
 def start_board(
@@ -151,7 +157,7 @@ def start_board(
 
     Emulators count instructions, so that the same inference always costs the same.
     """
-    if way is not None:
+    if way is not None and board.build.toolchain != SKETCH:
         by_cable = next((r for r in runners(board) if r.is_cable), None)
         port = open_port(board, way)
         if by_cable is not None and port is not None and _has_firmware(port, board, firmware):

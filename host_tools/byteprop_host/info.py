@@ -15,7 +15,7 @@ from byteprop.image import decode
 from byteprop.inference.info import describe_left_out
 from byteprop.training.masters import dense_layers
 from byteprop.training.trainable import check_trainable
-from byteprop_host.boards.board import Board, all_boards
+from byteprop_host.boards.board import SKETCH, Board, all_boards
 from byteprop_host.console import printable, table
 from byteprop_host.firmware.capacity import MemoryNeeds, ModelSizes, TrainingNeeds, memory_needs
 from byteprop_host.firmware.model_image import ModelImage, model_image
@@ -150,6 +150,7 @@ def info(model: Model) -> ModelInfo:
         boards=tuple(
             BoardMemory(b, memory_needs(b, sizes), plan_or_none(b, image.data, config))
             for b in all_boards()
+            if b.build.toolchain != SKETCH  # it reports its memory when it is there
         ),
         left_out=model.graph.left_out,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from byteprop_host.boards.board import NATIVE, Board, all_boards
+from byteprop_host.boards.board import NATIVE, SKETCH, Board, all_boards
 from byteprop_host.console import table
 from byteprop_host.errors import ToolMissingError
 from byteprop_host.flash import CableRunner, runners
@@ -122,6 +122,8 @@ def inventory() -> Inventory:
 def _ready_for(board: Board, missing: set[str]) -> str:
     if board.build.toolchain == NATIVE:
         return "process"
+    if board.build.toolchain == SKETCH:
+        return "hardware"
     if f"{board.build.toolchain}-gcc" in missing:
         return "no compiler"
     ready = []

@@ -36,7 +36,7 @@ EMULATED = [
 ]
 
 # Every board that there is a cross compiler for, whether something runs its firmware or not.
-COMPILED = [b.name for b in all_boards() if b.build.toolchain != "native"]
+COMPILED = [b.name for b in all_boards() if b.is_baked]
 
 FLASH = const("BP_SOURCE_FLASH")
 

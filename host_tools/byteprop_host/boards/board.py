@@ -29,6 +29,7 @@ SERIAL_LIMITS = {
 }
 """Limits of `[serial]`, and of what a board reports in its answer to HELLO."""
 NATIVE = "native"  # the toolchain of a board that is a process of this computer
+SKETCH = "sketch"  # of a board whose program another tool builds and writes
 
 
 class Tier(str, Enum):
@@ -110,7 +111,7 @@ class Serial:
 class BuildSettings:
     """`[build]`: sources, flags and tools."""
 
-    toolchain: str  # prefix of the tools, such as "arm-none-eabi"; "native": this machine's own
+    toolchain: str  # prefix of the tools, such as "arm-none-eabi"; or NATIVE, or SKETCH
     install: str  # Debian packages of the toolchain
     parts: tuple[str, ...]  # folders of boards/ whose sources are compiled in
     flags: tuple[str, ...]  # for compiling and linking
@@ -182,6 +183,11 @@ class Board:
     emulator: Emulator | None
     proofs: Proofs
     folder: Path = field(compare=False)
+
+    @property
+    def is_baked(self) -> bool:
+        """Whether a model is linked into its firmware rather than uploaded."""
+        return self.build.toolchain not in (NATIVE, SKETCH)
 
     def instructions(self, ticks: int) -> float | None:
         """Converts `ticks` under the emulator into instructions; None when unknown."""

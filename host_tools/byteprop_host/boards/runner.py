@@ -133,6 +133,7 @@ def _command(t: Table) -> Command:
 _KINDS: Mapping[str, tuple[type[Runner], Callable[[Table], Runner]]] = {
     "qemu": (Runner, lambda t: _tool(t, Runner)),
     "native": (Runner, lambda t: _tool(t, Runner)),
+    "sketch": (Runner, lambda t: _tool(t, Runner)),
     "simavr": (Simavr, lambda t: _tool(t, Simavr, mcu=t.text("mcu"))),
     "command": (Command, _command),
     "openocd": (

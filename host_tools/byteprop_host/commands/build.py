@@ -31,12 +31,14 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     from byteprop_host.boards.board import load_board
     from byteprop_host.firmware.build import build
     from byteprop_host.firmware.mlperf_tiny import timestamps
+    from byteprop_host.firmware.sketch import check_is_built_here
 
     check_outputs(args.output)
     board = load_board(args.board)
     image = load_baked(args).image if args.model else None
     with console.progress() as progress:
         progress(f"build {board.name}", 0, 1)
+        check_is_built_here(board)
         firmware = build(board, image, mlperf=args.mlperf_tiny)
         progress(f"build {board.name}", 1, 1)
     elf = firmware.elf

@@ -48,15 +48,17 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace, console: Console) -> int:
     from byteprop_host.boards.board import load_board
-    from byteprop_host.deployment import is_baked, start_board
+    from byteprop_host.deployment import start_board
     from byteprop_host.firmware.build import build
+    from byteprop_host.firmware.sketch import check_is_built_here
     from byteprop_host.flash import find_board, plan
 
     board = load_board(args.board)
+    check_is_built_here(board)
     way = find_board(board, port=args.port, probe=args.probe, emulated=args.emulated)
     if args.erase or args.reset:
         return _act(args, board, way, console)
-    image = load_baked(args).image if args.model and is_baked(board) else None
+    image = load_baked(args).image if args.model and board.is_baked else None
     with console.progress() as progress:
         firmware = build(board, image, mlperf=args.mlperf_tiny, progress=progress)
         if args.dry_run:

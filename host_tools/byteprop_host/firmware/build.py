@@ -17,7 +17,7 @@ from pathlib import Path
 
 from byteprop.errors import ArgumentError
 from byteprop.support import paths
-from byteprop_host.boards.board import NATIVE, Board, boards_root
+from byteprop_host.boards.board import NATIVE, SKETCH, Board, boards_root
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.errors import DoesNotFitError, ToolMissingError
 from byteprop_host.firmware.build_plan import BuildPlan, CompileUnit
@@ -26,6 +26,7 @@ from byteprop_host.firmware.firmware import Firmware, cache_dir, placed_at_once
 from byteprop_host.firmware.linker import check_sizes, link_firmware, memory_ld
 from byteprop_host.firmware.mlperf_tiny import MlperfTiny, check_board
 from byteprop_host.firmware.native import native_firmware
+from byteprop_host.firmware.sketch import sketch_firmware
 from byteprop_host.firmware.subprocesses import in_parallel, run_tool
 
 
@@ -75,6 +76,8 @@ def build(
         if image is not None or program:
             raise ArgumentError(f"image: {board.name} has no flash to bake a model into; upload it")
         return native_firmware(board, dict(defines or {}))
+    if board.build.toolchain == SKETCH:
+        return sketch_firmware(board)
     if train:
         _check_training(board, image)
         stack = board.memory.train_stack_bytes or board.memory.stack_bytes

@@ -8,7 +8,7 @@ from functools import cached_property
 from byteprop.engine import _raw_train
 from byteprop.engine._raw import Engine, const
 from byteprop.image import features, without_names
-from byteprop_host.boards.board import NATIVE, Board
+from byteprop_host.boards.board import Board
 from byteprop_host.boards.op_flash import op_flash_bytes
 from byteprop_host.errors import DoesNotFitError
 
@@ -91,7 +91,7 @@ def memory_needs(
     """
     memory = board.memory
     if bake is None:
-        bake = board.build.toolchain != NATIVE
+        bake = board.is_baked
     ram, flash = memory.firmware_ram_bytes + more_ram, memory.firmware_flash_bytes
     ram_available = memory.ram_bytes
     sizes = ModelSizes(image) if isinstance(image, bytes) else image
@@ -126,7 +126,7 @@ def check_memory(
 def training_pool_bytes(board: Board) -> int:
     """RAM for the image, the arena and training in firmware that trains; 0: it does not fit."""
     memory = board.memory
-    if board.build.toolchain == NATIVE:
+    if not board.is_baked:
         return memory.pool_bytes
     return (memory.ram_bytes - memory.train_ram_bytes) & ~3 if memory.train_ram_bytes else 0
 

@@ -17,6 +17,7 @@ from byteprop_host.flash.openocd import OpenocdRunner
 from byteprop_host.flash.pyocd import PyocdRunner
 from byteprop_host.flash.qemu import QemuRunner
 from byteprop_host.flash.simavr import SimavrRunner
+from byteprop_host.flash.sketch import SketchRunner
 from byteprop_host.flash.st_flash import StFlashRunner
 from byteprop_host.flash.uf2 import Uf2Runner
 
@@ -24,6 +25,7 @@ _RUNNERS: Mapping[str, Callable[[Board, Any], FlashRunner]] = {
     "qemu": lambda board, _: QemuRunner(board),
     "native": lambda board, _: NativeRunner(board),
     "simavr": SimavrRunner,
+    "sketch": SketchRunner,
     "command": CommandRunner,
     "openocd": OpenocdRunner,
     "pyocd": PyocdRunner,

@@ -9,7 +9,7 @@ from byteprop.errors import TrainingError
 from byteprop.image import decode
 from byteprop.ops import Dense, Rescale, Reshape, Softmax
 from byteprop.training.trainable import first_trained
-from byteprop_host.boards.board import NATIVE, Board
+from byteprop_host.boards.board import Board
 from byteprop_host.errors import DoesNotFitError
 from byteprop_host.firmware.capacity import TrainingNeeds, training_needs, training_pool_bytes
 
@@ -34,7 +34,7 @@ def plan_training(board: Board, image: bytes, config: Config) -> TrainingNeeds:
 def stays_in_flash(board: Board, image: bytes, config: Config) -> bool:
     """Whether the model is trained from the board's flash: where that saves RAM, as something with
     weights is before the first layer that is trained, and the board can."""
-    if board.build.toolchain == NATIVE or board.build.train_defines.get("BP_ROM_IS_RAM") == "1":
+    if not board.is_baked or board.build.train_defines.get("BP_ROM_IS_RAM") == "1":
         return False
     graph = decode(image)
     if config.window or not any(isinstance(op, Dense) for op in graph.ops):
