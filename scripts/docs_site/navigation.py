@@ -25,6 +25,7 @@ NAVIGATION: dict[str, list[str]] = {
         "docs/rig.md",
         "docs/watch.md",
         "docs/mlperf-tiny.md",
+        "docs/c-library.md",
         "examples/link_library/README.md",
         "docs/porting.md",
         "docs/adding-an-op.md",

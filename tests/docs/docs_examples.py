@@ -10,7 +10,8 @@ Further words: `needs=program,program` (not run where a program is missing) and 
 output, `...` stands for anything, over lines too. A command that shows no output only has to
 succeed. Blocks in `console` or `python` that are not to be run say why: `not-run=needs-a-board`.
 
-The blocks of one document run in order, in one empty folder that has `examples` in it.
+The blocks of one document run in order, in one empty folder that has `examples` and
+`scripts` in it.
 """
 
 from __future__ import annotations
@@ -128,7 +129,8 @@ class Runner:
     names: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        (self.folder / "examples").symlink_to(ROOT / "examples")
+        for name in ("examples", "scripts"):
+            (self.folder / name).symlink_to(ROOT / name)
 
     def run(self, block: Block) -> None:
         if "file" in block.settings:

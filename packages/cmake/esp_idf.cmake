@@ -1,0 +1,7 @@
+# The component of ESP-IDF: inference, training and link. What a program does not use is not linked.
+set(sources "")
+foreach(component infer train link)
+  list(APPEND sources ${BYTEPROP_${component}_SOURCES})
+endforeach()
+list(TRANSFORM sources PREPEND src/)
+idf_component_register(SRCS ${sources} INCLUDE_DIRS src)
