@@ -6,7 +6,7 @@
 /* Rows of the last layer as classes that come and go. A class begins with a row that is imprinted: from the features that are kept of it
  * and of the others, without a step of training. docs/numerics.md has the equations. */
 
-enum { WEIGHT_LIMIT = 32640 };
+enum { WEIGHT_LIMIT = 32640, MARGIN = 2 };
 
 typedef struct {
     const bp_train_t *t;
@@ -203,21 +203,21 @@ static void measure_rows(imprint_t *p) {
     p->norm = square_root(quotient(squares, p->others));
 }
 
-/* sum of W[r][i] * mean[i], in the bias's 1/256. */
-static int64_t on_mean(const imprint_t *p, uint16_t r) {
-    int64_t sum = 0;
-    for (uint16_t i = 0; i < p->layer->n_in; ++i) {
-        sum += (int64_t)weight(p->t, p->layer, r, i) * p->mean[i];
-    }
-    return sum >> 8;
+/* What row r makes of features, without its bias, in the bias's 1/256. */
+static int64_t dot(const imprint_t *p, uint16_t r, const int8_t *x) {
+    const bp_train_layer_t *layer = p->layer;
+    const size_t at = row_at(layer, r);
+    const int8_t *residual = layer->residual == 0 ? NULL : bp_train_i8(p->t, layer->residual) + at;
+    return bp_dot_master(bp_train_weights(p->t, layer) + at, residual, x, layer->x_zp,
+                         layer->n_in);
 }
 
-/* The best of the other rows on the class's mean. */
-static int32_t best_other(const imprint_t *p) {
+/* The best of the other rows on a sample of the class. */
+static int32_t best_other(const imprint_t *p, const int8_t *x) {
     int32_t best = -BP_MASTER_LIMIT;
     for (uint16_t r = 0; r < p->layer->n_out; ++r) {
         if (is_other(p, r)) {
-            const int64_t sum = bp_train_i32(p->t, p->layer->bias_master)[r] + on_mean(p, r);
+            const int64_t sum = bp_train_i32(p->t, p->layer->bias_master)[r] + dot(p, r, x);
             const int32_t there = clamped(sum, INT32_MIN, INT32_MAX);
             const int32_t here = in_units_of(p, r, there, BP_MASTER_LIMIT);
             best = here > best ? here : best;
@@ -238,12 +238,47 @@ static void write_weights(const imprint_t *p) {
     }
 }
 
-/* One, as a real number, above the best of the others on the class's own mean. */
-static int32_t bias_of_row(const imprint_t *p) {
-    const int32_t one =
-        bp_real_apply(1, bp_train_bias_step(p->t, p->layer, p->j), (int32_t)1 << 30);
-    const int64_t bias = (int64_t)best_other(p) + one - on_mean(p, p->j);
-    return bp_saturated(bias, BP_MASTER_LIMIT);
+static uint64_t squares_of(const imprint_t *p, const int8_t *x) {
+    uint64_t squares = 0;
+    for (uint16_t i = 0; i < p->layer->n_in; ++i) {
+        const int32_t u = (int32_t)x[i] - p->layer->x_zp;
+        squares += (uint32_t)(u * u);
+    }
+    return squares;
+}
+
+/* A sample lies nearer to a mean that it is part of than the next one will; by so much the row makes
+ * too much of its own samples, n of them, on average. squares: of all their features. */
+static int64_t own_share(const imprint_t *p, uint64_t squares, uint32_t n) {
+    uint64_t of_mean = 0;
+    for (uint16_t i = 0; i < p->layer->n_in; ++i) {
+        of_mean += (uint64_t)((int64_t)p->mean[i] * p->mean[i]);
+    }
+    const int64_t spread =
+        divided((int64_t)(256 * squares), n) - (int64_t)(of_mean >> 8);
+    if (n < 2 || spread < 0 || p->length == 0) {
+        return 0;
+    }
+    return divided(divided(spread, n - 1) * (int64_t)p->norm, (uint32_t)p->length);
+}
+
+/* On further samples of the class, the row is by MARGIN, as a real number, above the best of the
+ * others on average. */
+static int32_t bias_of_row(const imprint_t *p, uint32_t n) {
+    const int32_t margin =
+        bp_real_apply(MARGIN, bp_train_bias_step(p->t, p->layer, p->j), (int32_t)1 << 30);
+    int64_t missing = 0;
+    uint64_t squares = 0;
+    for (uint32_t e = 0; e < p->t->config.kept; ++e) {
+        uint16_t label;
+        const int8_t *x = bp_train_kept(p->t, e, &label);
+        if (x != NULL && label == p->j) {
+            missing += best_other(p, x) - dot(p, p->j, x);
+            squares += squares_of(p, x);
+        }
+    }
+    const int64_t bias = divided(missing, n) + own_share(p, squares, n);
+    return bp_saturated(bias + margin, BP_MASTER_LIMIT);
 }
 
 static uint16_t count_others(const imprint_t *p) {
@@ -274,7 +309,7 @@ bp_status_t bp_train_imprint(bp_train_t *t, uint16_t j) {
     make_means(&p, n);
     measure_rows(&p);
     write_weights(&p);
-    finish_row(t, layer, j, bias_of_row(&p));
+    finish_row(t, layer, j, bias_of_row(&p, n.own));
     return BP_OK;
 }
 

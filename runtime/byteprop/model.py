@@ -16,6 +16,7 @@ from byteprop.errors import ArgumentError, ModelError
 from byteprop.importer import formats, load_tflite
 from byteprop.inference.base_model import PathLike
 from byteprop.training import checkpoint as checkpoints
+from byteprop.training import head as heads
 from byteprop.training import metrics
 from byteprop.training.callbacks import Callback, EarlyStopping
 from byteprop.training.fit import fit, weights_of
@@ -107,6 +108,83 @@ class Model(TrainingTarget):
         After training at the 16 bits that it keeps, else those of the int8 weights. Those of the
         first layer are for inputs in the user's units, also where the model normalises them."""
         return weights_of(self)
+
+    def set_weights(self, weights: Sequence[tuple[Any, Any]]) -> None:
+        """Replaces weights and biases of the dense layers, given as get_weights returns them. They
+        are rounded to the 16 bits that training keeps, at the layers' scales; a warning counts
+        those that are too large for their scale and saturate."""
+        self._check_runs_here("set_weights")
+        heads.set_weights(self, weights)
+
+    @property
+    def classes(self) -> list[int]:
+        """The classes in use: rows of the last layer. The others are in reserve, see
+        with_capacity."""
+        return heads.classes_in_use(self.graph)
+
+    def with_capacity(self, classes: int) -> Model:
+        """A copy that has room for so many classes. Rows in reserve have the least logit, so they
+        never win. For a board, which cannot make room by itself."""
+        self._check_runs_here("with_capacity")
+        graph = heads.with_capacity(self.graph, classes)
+        grown = Model(graph)
+        more = heads.rows(graph) - heads.rows(self.graph)
+        grown.masters = heads.grown_masters(self.masters, more)
+        grown.class_names = dict(self.class_names)
+        return grown
+
+    def add_class(
+        self,
+        samples: Any,
+        name: str | None = None,
+        *,
+        known: tuple[Any, Any] | None = None,
+        rehearsals: int | None = None,
+        learning_rate: float = heads.RATE,
+        seed: int = 0,
+    ) -> int:
+        """Teaches one more class from a few samples, as predict takes them; returns its label: the
+        first row in reserve, or one more row where there is none. All before the last layer stays
+        as it is.
+
+        The row of the class is made from the mean of its features, without training. known: (x, y)
+        with samples of the classes in use, of which 20 per class are taken. With them the row
+        becomes better, as it points away from their mean, and then the last layer learns from
+        samples of all classes, all classes alike often: `rehearsals` of them (20 per sample by
+        default; 0 with known=None, because training on a new class alone forgets the others), at
+        learning_rate, falling to 0. name: for remove_class, and in class_names."""
+        self._check_runs_here("add_class")
+        if name is not None and name in self.class_names.values():
+            raise ArgumentError(f"name: there is a class {name!r} already")
+        before = dict(vars(self))
+        try:
+            label = heads.add_class(self, samples, known, rehearsals, learning_rate, seed)
+        except BaseException:
+            self.__dict__ = before
+            raise
+        if name is not None:
+            self.class_names = {**self.class_names, label: name}
+        return label
+
+    def remove_class(self, which: int | str) -> None:
+        """Takes a class out of use, by its label or the name that it was given. The labels of the
+        others stay, and the row is in reserve again."""
+        self._check_runs_here("remove_class")
+        label = self._label_of(which)
+        heads.remove_class(self, label)
+        self.class_names = {j: name for j, name in self.class_names.items() if j != label}
+
+    def _label_of(self, which: int | str) -> int:
+        if not isinstance(which, str):
+            return which
+        found = [label for label, name in self.class_names.items() if name == which]
+        if not found:
+            raise ArgumentError(f"which: there is no class {which!r}")
+        return found[0]
+
+    def _check_runs_here(self, call: str) -> None:
+        if not self.runs_here:
+            raise ArgumentError(f"{call}: this model runs on a board; change a copy of it here")
 
     def save_checkpoint(self, path: PathLike) -> None:
         """The training in progress, or the last one, as a file for fit(resume=...)."""

@@ -70,8 +70,13 @@ class ReferenceHead(reference.ReferenceTrainer):
         step = _divided(away * norm, length) if length else 0
         w = np.clip(middle + step, -_WEIGHT_MAX, _WEIGHT_MAX - 1)
         last.W[j] = w if self.config.residual else 256 * np.clip((w + 128) >> 8, -127, 127)
-        best = max(int(self._logit(j, r, mean)) for r in others)
-        bias = best + self._one(j) - int((last.W[j] * mean).sum() >> 8)
+        missing = sum(self._best(j, others, u) - int((last.W[j] * u).sum()) for u in own)
+        bias = int(_divided(np.asarray(missing), len(own))) + self._margin(j)
+        squares = sum(int((u**2).sum()) for u in own)
+        spread = (256 * squares + len(own) // 2) // len(own) - (int((mean**2).sum()) >> 8)
+        if len(own) > 1 and spread > 0 and length:
+            share = (spread + (len(own) - 1) // 2) // (len(own) - 1)
+            bias += (share * norm + length // 2) // length
         self._finish(j, min(max(bias, -_BIAS_MAX), _BIAS_MAX))
 
     def remove(self, j: int) -> None:
@@ -117,18 +122,22 @@ class ReferenceHead(reference.ReferenceTrainer):
     def _in_units_of(self, j: int, r: int, x: Ints, limit: int) -> Ints:
         return reference._mulsat(x, self._ratio(j, r), limit)
 
-    def _logit(self, j: int, r: int, mean: Ints) -> Ints:
+    def _best(self, j: int, others: list[int], u: Ints) -> int:
+        """Of the other rows on a sample, in units of row j."""
         last = self._layers[-1]
-        there = int(last.B[r]) + (int((last.W[r] * mean).sum()) >> 8)
-        there = min(max(there, -(1 << 31)), (1 << 31) - 1)
-        return self._in_units_of(j, r, np.asarray(there, np.int64), _BIAS_MAX)
+        logits = []
+        for r in others:
+            there = int(last.B[r]) + int((last.W[r] * u).sum())
+            there = min(max(there, -(1 << 31)), (1 << 31) - 1)
+            logits.append(int(self._in_units_of(j, r, np.asarray(there, np.int64), _BIAS_MAX)))
+        return max(logits)
 
-    def _one(self, j: int) -> int:
+    def _margin(self, j: int) -> int:
         last = self._layers[-1]
         scales = last.weight_scales
         s_w = reference._real_of_float32(scales[j if len(scales) > 1 else 0])
         step = reference._div(reference._ONE, reference._mul(self._scale(last.x), s_w)).scaled(8)
-        return int(reference._mulsat(np.asarray(1, np.int64), step, 1 << 30))
+        return int(reference._mulsat(np.asarray(2, np.int64), step, 1 << 30))
 
     def _finish(self, j: int, bias: int) -> None:
         last = self._layers[-1]

@@ -33,8 +33,9 @@ from byteprop.training.callbacks import (
 )
 from byteprop.training.diagnosis import Sizes, Task
 from byteprop.training.draws import SPLIT_STREAM, permutation
+from byteprop.training.head import begun, check_labels
 from byteprop.training.history import History
-from byteprop.training.masters import dense_layers, fresh_masters, read_masters, write_masters
+from byteprop.training.masters import dense_layers, fresh_masters, read_masters
 from byteprop.training.metrics import answers_of, baseline, loss_sum, loss_unit, quality
 from byteprop.training.network import difference
 from byteprop.training.normalization import of_units
@@ -332,7 +333,7 @@ class Run(Generic[T]):
         self.history = History(
             task=_task(model.graph, samples, held), sizes=_sizes(model.graph, settings.config)
         )
-        host = _new_trainer(model, settings.config) if resume is None else self._resumed(resume)
+        host = begun(model, settings.config) if resume is None else self._resumed(resume)
         self.trainer = make_trainer(host)
 
     # Checkpoints.
@@ -574,15 +575,6 @@ def _sizes(graph: Graph, config: _raw_train.Config) -> Sizes:
     )
 
 
-def _new_trainer(model: TrainingTarget, config: _raw_train.Config) -> _raw_train.Trainer:
-    """Begins where the model's last training stopped, with its residuals where there is room."""
-    trainer = _raw_train.Trainer(model.opened, config)
-    if model.masters is None:
-        return trainer
-    state = write_masters(model.graph, config, trainer.state, model.masters)
-    return _raw_train.Trainer(model.opened, config, state=state)
-
-
 def fit(
     model: TrainingTarget,
     x: Any,
@@ -639,6 +631,8 @@ def _prepared(
     model.before_fit(*measured, seed)
     check_trainable(model.graph, model.opened, _raw_train.Config(seed=0))
     samples = encode(model, x, y)
+    if has_classes(model.graph):
+        check_labels(model.graph, samples.y)
     held = None
     if validation_data is not None:
         if validation_split:

@@ -136,6 +136,19 @@ def of_units(normalization: Normalization, weights: Floats, bias: Floats) -> tup
     return weights * mul, bias - (weights * mul * sub).sum(axis=0)
 
 
+def of_normalized(
+    normalization: Normalization, weights: Floats, bias: Floats
+) -> tuple[Floats, Floats]:
+    """The other way round; a feature without influence gets weights of 0."""
+    times = len(weights) // len(normalization.sub)
+    sub, mul = (
+        np.tile(constants.astype(np.float64), times)[:, np.newaxis]
+        for constants in (normalization.sub, normalization.mul)
+    )
+    inner = np.divide(weights, mul, out=np.zeros_like(weights), where=mul != 0)
+    return inner, bias + (inner * mul * sub).sum(axis=0)
+
+
 # --- images ---
 
 
