@@ -63,7 +63,7 @@ class AnomalyDetector:
         self.calibrate(x[-held:])
 
     def calibrate(self, x: Any) -> None:
-        """Learns the threshold anew from normal windows."""
+        """Learns the threshold again from normal windows."""
         detector = _raw_anomaly.Detector(self.config)
         for score in self.scores(x):
             detector.learn(int(score))

@@ -60,7 +60,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     save_outputs(answers, args.output)
     n = len(answers.outputs[0])
     lines = [
-        f"{args.output}: outputs of {n} samples on {answers.board}",
+        f"{args.output}: outputs of {n:,} sample{'s' if n > 1 else ''} on {answers.board}",
         f"samples    {answers.source}",
         *(f"warning    {w}" for w in answers.warnings),
     ]
