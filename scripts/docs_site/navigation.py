@@ -20,6 +20,7 @@ NAVIGATION: dict[str, list[str]] = {
         "docs/python.md",
         "docs/quantization.md",
         "docs/data.md",
+        "docs/add-a-class.md",
         "docs/testing.md",
         "docs/ci.md",
         "docs/rig.md",
