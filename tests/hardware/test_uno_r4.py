@@ -64,3 +64,4 @@ def test_no_boot_loader(tmp_path: Path) -> None:
     (run,) = run_with([], write(), folder=tmp_path).runs
     assert run.code == 1
     assert "no board found: dfu-util writes through the USB device 2341:0369" in run.err
+    assert "press reset twice" in run.err

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from byteprop_host.boards.board import Board
 from byteprop_host.boards.runner import DfuUtil
+from byteprop_host.errors import FlashError
 from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash.base import Way
 from byteprop_host.flash.cable import (
@@ -20,6 +21,9 @@ from byteprop_host.flash.touch import restart_into_boot_loader
 from byteprop_host.flash.usb import usb_devices
 
 _BOOT_SECONDS = 8.0  # until the boot loader is there
+_ASKED_FOR = (
+    "the boot loader is there only when it was asked for: press reset twice, or hold BOOT at reset"
+)
 
 
 class DfuUtilRunner(CableRunner):
@@ -44,7 +48,12 @@ class DfuUtilRunner(CableRunner):
         if self._settings.touch and not usb_devices(self.runner.probes):
             restart_into_boot_loader(self.board, way)
             return wait_for_probe(self.board, self.runner, way, _BOOT_SECONDS)
-        return super().find_probe(way)
+        try:
+            return super().find_probe(way)
+        except FlashError as error:
+            if usb_devices(self.runner.probes):
+                raise
+            raise FlashError(f"{error}; {_ASKED_FOR}") from None
 
     def flash_commands(self, firmware: Firmware, way: Way) -> Sequence[Sequence[str]]:
         s = self._settings

@@ -15,6 +15,7 @@ from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.flash.base import Way
 from byteprop_host.flash.cable import (
     ANOTHER_CHIP,
+    UNPLUGGED,
     PortRunner,
     Symptom,
     needs_port,
@@ -38,7 +39,7 @@ class EsptoolRunner(PortRunner):
         ),
         Symptom(
             r"Lost connection|serial exception error|\[Errno 5\]",
-            "the board was unplugged: plug it in and write again",
+            UNPLUGGED,
         ),
         Symptom(
             r"port is busy or doesn't exist|Could not open",
