@@ -23,6 +23,12 @@ from byteprop_host.training.plan import plan_or_none
 from byteprop_host.verify.arena import Occupied, arena_map
 from byteprop_host.verify.layers import MeasuredLayer, measured_layers
 
+# Instructions of a Cortex-M4 per multiplication of inference and per weight that learns, between
+# those of 784-20-10 and of 64-32-10 (benchmarks/results/training-instructions.csv), and of whole
+# networks (mps2-an386.csv).
+_PER_MAC = 1.3
+_PER_WEIGHT = 18
+
 
 @dataclass(frozen=True)
 class TrainingMemory:
@@ -45,13 +51,15 @@ class TrainingMemory:
 @dataclass(frozen=True)
 class TrainingChoice:
     """Layers that may learn, as --train names them, and bytes of RAM beyond the arena: with the
-    model in flash, with it in RAM too, and without residuals with it in flash."""
+    model in flash, with it in RAM too, and without residuals with it in flash. m4_instructions: of
+    one sample, an estimate."""
 
     train: str
     weights: int
     bytes_in_flash: int
     bytes_in_flash_without_residuals: int
     bytes_in_ram: int
+    m4_instructions: int
 
 
 @dataclass(frozen=True)
@@ -146,7 +154,7 @@ def info(model: Model) -> ModelInfo:
         arena=arena_map(model.graph, model.image),
         image=image,
         training=_training_memory(model),
-        choices=_choices(image.data),
+        choices=_choices(image.data, model.macs),
         boards=tuple(
             BoardMemory(b, memory_needs(b, sizes), plan_or_none(b, image.data, config))
             for b in all_boards()
@@ -168,7 +176,15 @@ def _training_memory(model: Model) -> TrainingMemory:
     return TrainingMemory(full, bare)
 
 
-def _choices(image: bytes) -> tuple[TrainingChoice, ...]:
+def _m4_instructions(macs: int, weights: int) -> int:
+    """Of one sample on a Cortex-M4: forward through all layers, errors and updates of those that
+    learn. Within a fifth of what benchmarks/train_bench counts for two dense networks."""
+    estimate = _PER_MAC * macs + _PER_WEIGHT * weights
+    digits = 10 ** max(0, len(str(round(estimate))) - 2)
+    return int(round(estimate / digits) * digits)
+
+
+def _choices(image: bytes, macs: int) -> tuple[TrainingChoice, ...]:
     """The last layer, the last two, ... as far as they can be trained."""
     opened = Engine(image)
     layers = dense_layers(decode(opened))
@@ -194,6 +210,7 @@ def _choices(image: bytes) -> tuple[TrainingChoice, ...]:
                 bytes_in_flash=plans[0],
                 bytes_in_flash_without_residuals=plans[1],
                 bytes_in_ram=len(image) + plans[2],
+                m4_instructions=_m4_instructions(macs, sum(op.weights.size for op in layers[-n:])),
             )
         )
     return tuple(found)
@@ -208,6 +225,7 @@ def _choice_table(choices: tuple[TrainingChoice, ...]) -> str:
                 f"{choice.bytes_in_flash:,}",
                 f"{choice.bytes_in_flash_without_residuals:,}",
                 f"{choice.bytes_in_ram:,}",
+                f"{choice.m4_instructions:,}",
             ]
             for choice in choices
         ],
@@ -217,8 +235,9 @@ def _choice_table(choices: tuple[TrainingChoice, ...]) -> str:
             "RAM beyond arena, model in flash",
             "with --no-residual",
             "model in RAM",
+            "M4 instructions per sample, about",
         ],
-        right=frozenset({1, 2, 3, 4}),
+        right=frozenset({1, 2, 3, 4, 5}),
     )
 
 

@@ -311,3 +311,17 @@ def test_masters_of_frozen_layers_are_kept() -> None:
         assert (a.bias == b.bias).all()
     assert (first[2].residual != second[2].residual).any()
     assert len(fresh_masters(model.graph)) == 3
+
+
+def test_info_lists_what_may_learn_with_memory_and_instructions() -> None:
+    from byteprop_host.info import info
+
+    choices = info(byteprop.load(ROOT / "examples/fashion_mnist/fashion_mlp.tflite")).choices
+    assert [choice.train for choice in choices] == ["last", "last:2"]
+    measured = 264_631  # benchmarks/results/training-instructions.csv, 784-20-10
+    assert abs(choices[1].m4_instructions / measured - 1) < 0.25
+    assert choices[0].m4_instructions < choices[1].m4_instructions
+    assert choices[0].bytes_in_flash < choices[1].bytes_in_flash
+    shown = info(byteprop.load(CNN))
+    assert "M4 instructions per sample, about" in shown.text()
+    assert shown.to_json()["training"]["choices"][0]["m4_instructions"] > 0
