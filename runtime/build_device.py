@@ -23,7 +23,7 @@ else:
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE_FOLDERS = (
     *(".", "kernels", "isa", "isa/x86_avx2", "isa/x86_avx512vnni", "isa/x86_avxvnni"),
-    "isa/arm64",
+    *("isa/arm64", "isa/lanes"),
     *("model", "ops", "infer"),
     *("train", "train/kernels", "link", "app"),
 )

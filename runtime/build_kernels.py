@@ -28,7 +28,7 @@ HEADERS = (
 NATIVE = ROOT / "runtime/native"
 SOURCE_FOLDERS = (
     *(".", "kernels", "isa", "isa/x86_avx2", "isa/x86_avx512vnni", "isa/x86_avxvnni"),
-    "isa/arm64",
+    *("isa/arm64", "isa/lanes"),
     *("model", "ops", "infer", "prepared"),
     *("train", "train/kernels", "link", "anomaly"),
 )

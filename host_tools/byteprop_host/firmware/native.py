@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import sys
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,10 +18,17 @@ from byteprop_host.firmware.firmware import Firmware, cache_dir, placed_at_once
 from byteprop_host.firmware.subprocesses import run_tool
 
 _NAME = "byteprop-device"
+NO_PTY = (
+    "the board `host` and emulated boards need a pseudo-terminal, which Windows does not have. Use "
+    "a board on a USB cable (`byteprop boards` lists what is plugged in), or run byteprop in the "
+    "Windows Subsystem for Linux."
+)
 
 
 def native_firmware(board: Board, defines: Mapping[str, str]) -> Firmware:
     """The executable for the board `host`. A checkout's is compiled, so that it is current."""
+    if sys.platform == "win32":
+        raise BuildError(NO_PTY)
     carried = Path(byteprop.__file__).resolve().parent / "_bin" / _NAME
     recipe = _recipe()
     cc = shutil.which("cc") or shutil.which("gcc")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 
 from byteprop_host.boards.board import Board
 from byteprop_host.errors import FlashError
 from byteprop_host.firmware.firmware import Firmware
+from byteprop_host.firmware.native import NO_PTY
 from byteprop_host.flash.base import FlashCommands, StartedBoard, Way
 from byteprop_host.flash.process import Child, Pty
 
@@ -33,6 +35,8 @@ class ProcessBoard(StartedBoard):
 
     def reset(self) -> None:
         """Sends SIGHUP, which byteprop's own programs handle as a reset."""
+        if sys.platform == "win32":
+            raise FlashError(NO_PTY)
         if not self.is_alive():
             raise self._fail(f"the {self.program} exited")
         os.kill(self._child.pid, signal.SIGHUP)
@@ -51,8 +55,7 @@ class ProcessBoard(StartedBoard):
             timer.cancel()
 
     def _kill(self) -> None:
-        if self.is_alive():
-            os.kill(self._child.pid, signal.SIGKILL)
+        self._child.kill()
 
     def _fail(self, what: str) -> FlashError:
         code = self._child.wait(1.0)

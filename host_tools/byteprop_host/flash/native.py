@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 from byteprop_host.boards.board import Board
 from byteprop_host.firmware.firmware import Firmware
+from byteprop_host.firmware.native import NO_PTY
 from byteprop_host.flash.base import Availability, FlashCommands, Way
 from byteprop_host.flash.local import ProcessBoard, ProcessRunner
 from byteprop_host.flash.process import Child, Pty
@@ -31,6 +34,8 @@ class NativeRunner(ProcessRunner):
     no_icount = "a native process has no instruction counter"
 
     def availability(self) -> Availability:
+        if sys.platform == "win32":
+            return Availability(False, "Windows has no pseudo-terminals", NO_PTY)
         return Availability(True, "this computer", "")
 
     def plan(self, firmware: Firmware, way: Way) -> FlashCommands:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pty
 import queue
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-import tty
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +17,7 @@ from typing import IO
 
 from byteprop_host import activity
 from byteprop_host.errors import FlashError
+from byteprop_host.firmware.native import NO_PTY
 
 # Asks Linux for the death signal, then executes the program. Python code between fork and exec
 # could hang when there are threads, and newer Pythons warn of it. SIGHUP, which resets byteprop's
@@ -61,7 +60,7 @@ class _Launcher(threading.Thread):
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
 
     def run(self) -> None:
-        if _is_tied():
+        if sys.platform != "win32" and _is_tied():
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # children inherit it
         while True:
             self._jobs.get()()
@@ -146,6 +145,10 @@ class Child:
             return self._process.wait(timeout)
         return None
 
+    def kill(self) -> None:
+        """Ends it at once; nothing happens when it has ended."""
+        self._process.kill()
+
     def errors(self) -> str:
         """Its output to stderr."""
         self._err.seek(0)
@@ -181,6 +184,11 @@ class Pty:
 
     @classmethod
     def make(cls) -> Pty:
+        if sys.platform == "win32":
+            raise FlashError(NO_PTY)
+        import pty
+        import tty
+
         try:
             master, slave = pty.openpty()
         except OSError as error:

@@ -215,7 +215,7 @@ class _Outcomes:
                     os.kill(child.pid, signal.SIGTERM)
         for child in running:
             if child.wait(_RELEASE_SECONDS) is None:
-                os.kill(child.pid, signal.SIGKILL)
+                child.kill()
 
 
 def _outcome(entry: RigBoard, out: bytes, errors: str) -> BoardOutcome:

@@ -33,6 +33,7 @@ def write(path: PathLike, data: bytes | memoryview) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+            file.close()  # Windows does not rename an open file
             if mode is not None:
                 name.chmod(stat.S_IMODE(mode))
             name.replace(target)
