@@ -16,7 +16,7 @@ WORKERS ?= auto
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs clean
+.PHONY: help demo test lint docs release clean
 
 help:
 	@echo "make demo    build firmware, stream images to a board, compare every byte with TensorFlow Lite"
@@ -24,6 +24,7 @@ help:
 	@echo "make test    all tests on all cores; TESTS=FOLDER WORKERS=1 ARGS='pytest arguments'"
 	@echo "make lint    ruff and mypy"
 	@echo "make docs    the documentation as a web site in build/site"
+	@echo "make release wheels for many computers in dist, checked (docs/release.md)"
 	@echo "make clean   remove what the others made"
 
 demo:
@@ -38,10 +39,15 @@ lint:
 	@scripts/setup lint
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32
+	$(BIN)/mypy --platform darwin
 
 docs:
 	@scripts/setup docs
 	$(BIN)/python scripts/docs_site/build.py
+
+release:
+	@scripts/release
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

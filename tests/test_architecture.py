@@ -566,6 +566,7 @@ def test_no_large_files() -> None:
 def test_file_names() -> None:
     """Lower case with underscores; boards are named as QEMU or their vendor names them."""
     capital = {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "MANIFEST.in", "Makefile"}
+    capital |= {"CITATION.cff", "SECURITY.md"}
     wrong = [
         relative(p)
         for p in tracked_files()

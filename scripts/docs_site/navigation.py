@@ -12,7 +12,7 @@ NAVIGATION: dict[str, list[str]] = {
     "First steps": [
         "docs/start-embedded.md",
         "docs/start-teacher.md",
-        "docs/start-pi.md",
+        "docs/raspberry-pi.md",
         "docs/start-product.md",
     ],
     "Learn": ["docs/lessons.md", "docs/training.md", "docs/anomaly.md", "docs/glossary.md"],
@@ -44,7 +44,7 @@ NAVIGATION: dict[str, list[str]] = {
         "docs/design.md",
     ],
     "Figures": ["docs/benchmarks.md", "docs/comparison.md"],
-    "Project": ["CHANGELOG.md", "CONTRIBUTING.md"],
+    "Project": ["CHANGELOG.md", "CONTRIBUTING.md", "docs/release.md", "SECURITY.md"],
 }
 # Folders whose pages join a section.
 FOLDERS = {

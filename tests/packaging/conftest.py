@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,7 @@ from package_index import pip
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(*command: str | Path, cwd: Path, timeout: float = 300.0) -> str:
+def run(*command: str | Path, cwd: Path, timeout: float = 600.0) -> str:
     """Output of a command that must succeed."""
     done = subprocess.run(
         [str(word) for word in command],
@@ -71,6 +74,23 @@ def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(sys.executable, "-c", make, folder, cwd=unpacked)
     (made,) = folder.glob("*.whl")
     return made
+
+
+@pytest.fixture(scope="session")
+def cross_wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Builds the wheel for a target of the release's script, once each."""
+    folder = tmp_path_factory.mktemp("cross")
+
+    @functools.cache
+    def build(target: str) -> Path:
+        script = ROOT / "scripts/packaging/wheels.py"
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        command = ("env", f"PATH={path}", sys.executable, script, sdist, "--out", folder / target)
+        run(*command, "--only", target, cwd=folder, timeout=600.0)
+        (made,) = (folder / target).glob("*.whl")
+        return made
+
+    return build
 
 
 @pytest.fixture(scope="session")

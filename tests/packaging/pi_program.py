@@ -1,4 +1,4 @@
-"""What test_arm64.py runs under the arm64 Python, and under this computer's for comparison.
+"""What test_pi.py runs under the Pythons of a Pi, and under this computer's for comparison.
 
 Takes the folder of the models; prints as JSON what the package answered there. NumPy only reads
 files and makes inputs: every answer is the package's own.
@@ -7,6 +7,7 @@ files and makes inputs: every answer is the package's own.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import itertools
 import json
 import platform
@@ -40,6 +41,22 @@ def check_models(folder: Path) -> dict[str, list[int]]:
             wanted.nbytes,
             differing_bytes(byteprop.load(path), vectors["x"], wanted),
         ]
+    return found
+
+
+def check_tflite(folder: Path) -> dict[str, list[int]]:
+    """The same for tflite-runtime's reference kernels, where they are installed."""
+    if importlib.util.find_spec("tflite_runtime") is None:
+        return {}
+    sys.path.append(str(Path(__file__).resolve().parents[1] / "python"))
+    import builtin_ref
+
+    found = {}
+    for path in sorted(folder.glob("*.tflite")):
+        vectors = np.load(path.with_suffix(".vectors.npz"))
+        (y,) = builtin_ref.run(path.read_bytes(), [vectors["x"]])
+        pairs = zip(y.tobytes(), vectors["y"].tobytes(), strict=True)
+        found[path.stem] = [y.nbytes, sum(a != b for a, b in pairs)]
     return found
 
 
@@ -115,6 +132,7 @@ def main(folder: Path) -> None:
         "isa": _raw.isa_name(),
         "models": check_models(folder),
         "ops": check_ops(folder),
+        "tflite": check_tflite(folder),
         "training": {name: train(config) for name, config in TRAININGS.items()},
     }
     print(json.dumps(found))
