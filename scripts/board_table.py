@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PLACE = re.compile(r"(<!-- boards: begin[^\n]*-->\n).*?(<!-- boards: end -->)", re.S)
 
 
-_EMULATORS = {"qemu": "QEMU"}
+_EMULATORS = {"qemu": "QEMU", "unicorn": "Unicorn"}
 
 # What a board is asked to train, the largest first.
 NETWORKS = {"784-20-10": (784, 20, 10), "64-32-10": (64, 32, 10), "one neuron": (1, 1)}

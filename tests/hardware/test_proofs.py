@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("unicorn", reason="emulates the chips")
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import test_avrdude
+import test_chips
 import test_debug_probes
 import test_dfu
 import test_esptool
@@ -34,6 +35,7 @@ TOOLS = {
 def test_proofs_are_those_of_the_tests(board: Board) -> None:
     cpu = {r.kind for r in board.runners if r.kind in EMULATORS}
     cpu |= {"rp2040js"} if board.name in test_pico.BOARDS else set()
+    cpu |= {"unicorn"} if board.name in test_chips.CHIPS else set()
     assert set(board.proofs.cpu) == cpu
     assert board.proofs.set_up == (board.name in STRICT)
     assert {(board.name, tool) for tool in board.proofs.flash_tools} == {

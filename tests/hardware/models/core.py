@@ -111,8 +111,9 @@ class Core:
             self._stop_at_breakpoint()
 
     def is_asleep(self) -> bool:
-        """Whether the last instruction was WFI or the like, which Unicorn ends a run at."""
-        return self._slept
+        """Whether the last instruction was WFI or the like, which Unicorn ends a run at, or the core
+        does not run at all."""
+        return self._slept or self.halted or self.locked
 
     def is_masked(self) -> bool:
         return bool(self.uc.reg_read(arm.UC_ARM_REG_PRIMASK) & 1)
