@@ -22,6 +22,9 @@ void bp_arch_init(void);
 void bp_soc_init(void);
 /* soc: the UART's interrupt; takes all received bytes, each to bp_ring_put. */
 void bp_soc_irq(void);
+/* soc: waits until the last byte has left the transmitter, before a reset. common has one for UARTs
+ * without a flag for that. */
+void bp_soc_drain(void);
 
 #define BP_REG32(address) (*(volatile uint32_t *)(uintptr_t)(address))
 

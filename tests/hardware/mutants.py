@@ -41,11 +41,13 @@ def statements(text: str) -> Iterator[tuple[int, int]]:
 
 
 def with_mutant(board: Board, folder: Path, file: str, begin: int, end: int) -> Board:
-    """The board with its chip's parts in its own folder, a file of them without a statement."""
+    """The board with the file's part in its own folder, and the file without a statement. The same
+    folder serves all mutants of a board: objects are kept by path."""
     home = folder / board.name
+    shutil.rmtree(home, ignore_errors=True)
     parts = []
     for part in board.build.parts:
-        if _is_set_up(part):
+        if Path(part) == Path(file).parent:
             shutil.copytree(boards_root() / part, home / part)
             part = str(home / part)
         parts.append(part)

@@ -1,5 +1,5 @@
-"""The whole firmware of boards that no other emulator runs, on the chips of models/plain.py: Unicorn
-executes the CPU's instructions, at the chip's addresses; clocks, pins and UART are strict."""
+"""The whole firmware of boards that no other emulator runs, on the chips of models/plain.py:
+Unicorn executes the instructions at the addresses of the chip, and the UART is strict."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("unicorn", reason="emulates the chips")
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import test_avr_init
 import test_avrdude
 import test_chips
 import test_debug_probes
@@ -20,7 +21,7 @@ from byteprop_host.boards.board import Board, all_boards
 from models.plain import BOARDS as STRICT_MODELS
 
 EMULATORS = ("qemu", "simavr")
-STRICT = {*STRICT_MODELS, *test_pico.STRICT_HOST}
+STRICT = {*STRICT_MODELS, *test_pico.STRICT_HOST, *test_avr_init.BOARDS}
 TOOLS = {
     *test_debug_probes.TOOLS,
     (test_dfu.BOARD, "dfu-util"),

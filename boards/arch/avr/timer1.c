@@ -9,8 +9,6 @@ static volatile uint16_t timer1_overflows;
 void bp_ticks_init(void) {
     TCCR1A = 0;
     TCCR1B = (uint8_t)(1u << CS10);
-    TCNT1 = 0;
-    TIFR1 = (uint8_t)(1u << TOV1);
     TIMSK1 = (uint8_t)(1u << TOIE1);
 }
 

@@ -69,6 +69,7 @@ void bp_arch_init(void) {
 }
 
 void bp_port_reset(void) {
+    bp_soc_drain();
     __asm volatile("dsb" ::: "memory");
     SCB_AIRCR = AIRCR_SYSRESETREQ;
     for (;;) {

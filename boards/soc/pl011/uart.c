@@ -14,6 +14,7 @@
 #define UART_IMSC BP_REG32(BP_UART_BASE + 0x38)
 #define UART_ICR BP_REG32(BP_UART_BASE + 0x44)
 
+#define FR_BUSY (1u << 3)
 #define FR_RX_EMPTY (1u << 4)
 #define FR_TX_FULL (1u << 5)
 #define LCRH_8_BITS_FIFO (3u << 5 | 1u << 4)
@@ -44,5 +45,10 @@ void bp_port_tx(const uint8_t *data, uint16_t n) {
         while (UART_FR & FR_TX_FULL) {
         }
         UART_DR = *data++;
+    }
+}
+
+void bp_soc_drain(void) {
+    while (UART_FR & FR_BUSY) {
     }
 }

@@ -12,6 +12,7 @@
 
 #define SR_ORE (1u << 3)
 #define SR_RXNE (1u << 5)
+#define SR_TC (1u << 6)
 #define SR_TXE (1u << 7)
 #define CR1_UE_TE_RE_RXNEIE (1u << 13 | 1u << 3 | 1u << 2 | 1u << 5)
 
@@ -32,5 +33,10 @@ void bp_port_tx(const uint8_t *data, uint16_t n) {
         while (!(USART_SR & SR_TXE)) {
         }
         USART_DR = *data++;
+    }
+}
+
+void bp_soc_drain(void) {
+    while (!(USART_SR & SR_TC)) {
     }
 }

@@ -14,6 +14,7 @@
 
 #define ISR_ORE (1u << 3)
 #define ISR_RXNE (1u << 5)
+#define ISR_TC (1u << 6)
 #define ISR_TXE (1u << 7)
 #define ICR_ORECF (1u << 3)
 #define CR1_UE_TE_RE_RXNEIE (1u << 0 | 1u << 3 | 1u << 2 | 1u << 5)
@@ -37,5 +38,10 @@ void bp_port_tx(const uint8_t *data, uint16_t n) {
         while (!(USART_ISR & ISR_TXE)) {
         }
         USART_TDR = *data++;
+    }
+}
+
+void bp_soc_drain(void) {
+    while (!(USART_ISR & ISR_TC)) {
     }
 }

@@ -131,6 +131,7 @@ class Chip(Bus):
         self.core.run(count, irq)
         self._settle()
         if self.core.system.wants_reset:
+            self.uart.before_reset()
             self.reset()
 
     def read(self, address: int, size: int) -> int | None:

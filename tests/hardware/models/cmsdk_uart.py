@@ -7,6 +7,7 @@ from .uart import StrictUart
 
 
 class CmsdkUart(StrictUart):
+    tells_end = False
     DATA, STATE, CTRL, INTCLEAR, BAUDDIV = 0x00, 0x04, 0x08, 0x0C, 0x10
     TX, RX, RX_INTERRUPT = 1, 2, 8
 

@@ -111,8 +111,8 @@ class Core:
             self._stop_at_breakpoint()
 
     def is_asleep(self) -> bool:
-        """Whether the last instruction was WFI or the like, which Unicorn ends a run at, or the core
-        does not run at all."""
+        """Whether the last instruction was WFI or the like, which Unicorn ends a run at, or the
+        core does not run at all."""
         return self._slept or self.halted or self.locked
 
     def is_masked(self) -> bool:

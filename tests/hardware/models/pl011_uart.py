@@ -50,7 +50,8 @@ class Pl011Uart(StrictUart):
 
     def read(self, offset: int) -> int:
         if offset == self.FR:
-            return (not self._listens()) << 4 | (not self.is_free()) << 5
+            busy = not self.is_free()
+            return busy << 3 | (not self._listens()) << 4 | busy << 5
         return self.receive() if offset == self.DR else super().read(offset)
 
     def write(self, offset: int, value: int) -> None:

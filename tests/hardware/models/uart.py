@@ -15,6 +15,7 @@ class StrictUart(Peripheral):
     """hz: of the UART's clock. baud: of the other end."""
 
     irq = 0
+    tells_end = True  # of the last byte's transmission
 
     def __init__(self, hz: float, baud: float = 115_200) -> None:
         super().__init__()
@@ -49,6 +50,11 @@ class StrictUart(Peripheral):
             return
         self._is_sending, self._polls = True, 0
         self.line.send(byte)
+
+    def before_reset(self) -> None:
+        """The program is about to reset the chip."""
+        if self.tells_end and self._is_sending:
+            self.fault("reset before the last byte had left")
 
     def has_received(self) -> bool:
         return bool(self.line.to_chip)
