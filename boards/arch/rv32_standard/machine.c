@@ -19,5 +19,6 @@ uint32_t bp_port_ticks(void) {
 }
 
 void bp_port_reset(void) {
+    bp_soc_drain();
     bp_arch_restart();
 }
