@@ -114,12 +114,12 @@ def test_the_chosen_probe_of_two_writes(tool: str, tmp_path: Path) -> None:
     assert [d.state["written"] > 0 for d in result.devices] == [False, True]
 
 
-@pytest.mark.parametrize("tool", ["openocd", "pyocd"])
-def test_no_power(tool: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("board", "tool"), TOOLS[2:])
+def test_no_power(board: str, tool: str, tmp_path: Path) -> None:
     need(tool)
-    dead = [probe("microbit-v2", powered=False)]
-    text = failed(run_with(dead, flash("microbit-v2", tool), folder=tmp_path))
-    assert "powered" in text.splitlines()[0]
+    dead = [probe(board, powered=False)]
+    text = failed(run_with(dead, flash(board, tool), folder=tmp_path))
+    assert "power" in text.splitlines()[0]
 
 
 def test_no_permission(tmp_path: Path) -> None:
@@ -147,8 +147,9 @@ def test_unplugged_in_the_middle(board: str, tool: str, transfers: int, tmp_path
     assert "the board was unplugged: plug it in and write again" in text.splitlines()[0]
 
 
-def test_another_chip(tmp_path: Path) -> None:
-    need("openocd")
-    other = [probe("microbit-v2", chip="stm32f446")]
-    text = failed(run_with(other, flash("microbit-v2", "openocd"), folder=tmp_path))
+@pytest.mark.parametrize(("board", "tool"), TOOLS[2:])
+def test_another_chip(board: str, tool: str, tmp_path: Path) -> None:
+    need(tool)
+    other = "stm32f446" if board == "microbit-v2" else "nrf52833"
+    text = failed(run_with([probe(board, chip=other)], flash(board, tool), folder=tmp_path))
     assert "another chip" in text.splitlines()[0]

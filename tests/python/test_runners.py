@@ -4,9 +4,11 @@ The tools here are scripts that print what the real ones print."""
 
 from __future__ import annotations
 
+import errno
 import struct
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,10 +24,10 @@ from byteprop_host.boards.runner import (
     StFlash,
     Uf2,
 )
-from byteprop_host.errors import FlashError
+from byteprop_host.errors import FlashError, ToolMissingError
 from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.firmware.uf2 import uf2
-from byteprop_host.flash import Way, find_board, runners
+from byteprop_host.flash import Way, choose, find_board, runners
 from byteprop_host.flash.drives import drives
 from byteprop_host.flash.udev import udev_rules
 
@@ -87,6 +89,11 @@ FAILURES = [
     (ST_FLASH, 255, "WARN usb.c: Couldn't find any ST-Link devices", "no probe found"),
     (ST_FLASH, 255, "Can not connect to target. Please use 'connect under reset'", "powered"),
     (ST_FLASH, 0, "unknown chip id! 0x1", "ended without saying"),
+    (ST_FLASH, 255, "unknown chip id! 0x1", "another chip"),
+    (AVRDUDE, 1, "cannot open port /dev/x: Device or resource busy", "another program uses"),
+    (AVRDUDE, 1, "Expected signature for ATmega328P is 1E 95 0F", "another chip"),
+    (ESPTOOL, 2, "This chip is ESP32, not ESP32-C3. Wrong --chip argument?", "another chip"),
+    (DFU, 74, "Cannot open DFU device 0483:df11 found on devnum 2", "boards --udev"),
     (DFU, 74, "No DFU capable USB device available", "no boot loader found"),
     (DFU, 0, "Opening DFU capable USB device...", "ended without saying"),
     (AVRDUDE, 1, "cannot open port /dev/x: No such file or directory", "the port is not there"),
@@ -239,3 +246,131 @@ def test_where_a_board_is_looked_for() -> None:
     assert find_board(cable) == Way()
     assert find_board(cable, probe="S1") == Way(None, "S1")
     assert find_board(load_board("microbit"), emulated=True) is None
+
+
+# --- what every runner says when something goes wrong ---
+
+TOOLS = (OPENOCD, PYOCD, ST_FLASH, DFU, AVRDUDE, ESPTOOL)
+
+
+@pytest.mark.parametrize("runner", TOOLS, ids=lambda runner: runner.name)
+def test_a_missing_tool_names_what_to_install(
+    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    board = board_with(replace(runner, install="sudo apt-get install it"))
+    with pytest.raises(
+        ToolMissingError, match=f"microbit: {runner.name} is not installed: sudo apt-get"
+    ):
+        choose(board, Way("/dev/x"))
+
+
+@pytest.mark.parametrize("runner", TOOLS, ids=lambda runner: runner.name)
+def test_a_tool_that_hangs_is_ended(
+    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_tool(tmp_path, runner.name, "", 0, monkeypatch)
+    (tmp_path / "bin" / runner.name).write_text("#!/bin/sh\nexec sleep 60\n", encoding="ascii")
+    board = board_with(replace(runner, probes=()))
+    (one,) = runners(board)
+    monkeypatch.setattr(one, "seconds", 0.1)
+    with pytest.raises(FlashError, match="timed out after 0.2 s; unplug the board, plug it in"):
+        one.start(
+            firmware_of(board, tmp_path), Way("/dev/x"), write=True, icount=False, timeout=0.2
+        )
+
+
+@pytest.mark.parametrize("runner", (AVRDUDE, ESPTOOL), ids=lambda runner: runner.name)
+def test_a_port_that_vanishes_was_unplugged(
+    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = tmp_path / "ttyACM0"
+    port.touch()
+    fake_tool(tmp_path, runner.name, "", 1, monkeypatch)
+    tool = tmp_path / "bin" / runner.name
+    tool.write_text(f"#!/bin/sh\nrm {port}\necho not in sync\nexit 1\n", encoding="ascii")
+    board = board_with(runner)
+    (one,) = runners(board)
+    with pytest.raises(FlashError, match="the board was unplugged: plug it in and write again"):
+        one.start(firmware_of(board, tmp_path), Way(str(port)), write=True, icount=False, timeout=5)
+
+
+DRIVES = [
+    (Uf2("uf2", "uf2", board_id="RPI-RP2"), {"INFO_UF2": PICO_TEXT}, "f.uf2"),
+    (Daplink("daplink", "daplink"), {"DETAILS": DAPLINK_TEXT}, "f.hex"),
+]
+
+
+@pytest.mark.parametrize(
+    ("device", "words"),
+    [
+        ("/dev/full", "the drive is full: unplug the board"),
+        ("/proc/self/mem", "was the board unplugged\\? plug it in and repeat"),  # gives EIO
+    ],
+)
+@pytest.mark.parametrize(("runner", "texts", "file"), DRIVES)
+def test_a_drive_that_takes_no_more(
+    runner: Runner,
+    texts: dict[str, str],
+    file: str,
+    device: str,
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = make_drive(tmp_path / "DRIVE", monkeypatch, **texts)
+    (folder / file).symlink_to(device)
+    board = board_with(runner)
+    (one,) = runners(board)
+    with pytest.raises(FlashError, match=f"0 of 100 bytes were copied to .*; {words}"):
+        one.start(firmware_of(board, tmp_path), Way("/dev/x"), write=True, icount=False, timeout=1)
+
+
+@pytest.mark.parametrize(("runner", "texts", "file"), DRIVES)
+def test_two_drives(
+    runner: Runner,
+    texts: dict[str, str],
+    file: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one_drive = make_drive(tmp_path / "A", monkeypatch, **texts)
+    other = {name: text.replace("9905", "9906") for name, text in texts.items()}
+    other_drive = make_drive(tmp_path / "B", monkeypatch, **other)
+    monkeypatch.setenv("BYTEPROP_DRIVES", f"{one_drive}:{other_drive}")
+    board = board_with(runner)
+    (one,) = runners(board)
+    with pytest.raises(FlashError, match=r"(?s)2 .*drives.* are mounted"):
+        one.start(firmware_of(board, tmp_path), Way("/dev/x"), write=True, icount=False, timeout=1)
+    assert not (one_drive / file).exists() and not (other_drive / file).exists()
+
+
+@pytest.mark.parametrize(("runner", "texts", "file"), DRIVES)
+def test_a_drive_without_permission(
+    runner: Runner,
+    texts: dict[str, str],
+    file: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = make_drive(tmp_path / "DRIVE", monkeypatch, **texts)
+    board = board_with(runner)
+    firmware = firmware_of(board, tmp_path)
+    true_open = Path.open
+
+    def refuse(self: Path, mode: str = "r", **more: Any) -> Any:
+        if self.parent == folder and "w" in mode:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return true_open(self, mode, **more)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    (one,) = runners(board)
+    with pytest.raises(FlashError, match="no permission to write to it: mount it as yourself"):
+        one.start(firmware, Way("/dev/x"), write=True, icount=False, timeout=1)
+
+
+def test_signals_on_a_port_say_what_to_do(tmp_path: Path) -> None:
+    board = board_with(AVRDUDE)
+    (one,) = runners(board)
+    with pytest.raises(FlashError, match="ttyNONE cannot be opened: the port is not there"):
+        one.reset(Way(str(tmp_path / "ttyNONE")), 1.0)

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from byteprop_host.boards.toml_table import Table
 
-PLACEHOLDERS = ("elf", "hex", "bin", "uf2", "port", "baud", "probe")
+PLACEHOLDERS = ("elf", "hex", "bin", "uf2", "port", "flash_port", "baud", "probe")
 """Of the arguments of kind "command", between braces."""
 
 
@@ -32,11 +32,18 @@ class Simavr(Runner):
 
 @dataclass(frozen=True)
 class Command(Runner):
-    """Any program, with its arguments. They may contain PLACEHOLDERS."""
+    """Any program, with its arguments. They may contain PLACEHOLDERS: "port" is where the program
+    answers, "flash_port" the serial port of the boot loader, whose USB ids are `probes`. touch: USB
+    ids of ports where opening at 1200 baud enters the boot loader."""
 
     program: str = ""
     flash: tuple[str, ...] = ()
     reset: tuple[str, ...] = ()
+    touch: tuple[str, ...] = ()
+
+    @property
+    def has_flash_port(self) -> bool:
+        return any("{flash_port}" in arg for arg in (*self.flash, *self.reset))
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,7 @@ def _tool(t: Table, kind: type[_Kind], **own: object) -> _Kind:
 
 def _command(t: Table) -> Command:
     program = t.text("program")
-    return Command(
+    runner = Command(
         kind=t.text("kind"),
         name=t.text("name", program),
         install=t.text("install"),
@@ -127,7 +134,11 @@ def _command(t: Table) -> Command:
         program=program,
         flash=t.arguments("flash", PLACEHOLDERS),
         reset=t.arguments("reset", PLACEHOLDERS, []),
+        touch=t.usb_ids("touch", []),
     )
+    if runner.has_flash_port and not runner.probes:
+        raise t.error("probes", "is missing: the USB ids of {flash_port}")
+    return runner
 
 
 _KINDS: Mapping[str, tuple[type[Runner], Callable[[Table], Runner]]] = {

@@ -71,6 +71,32 @@ def _none_or_several(board: Board, runner: Runner, devices: Sequence[UsbDevice],
     return f"{board.name}: {len(devices)} probes are plugged in; choose one:\n{listed}"
 
 
+def flash_ports(runner: Runner, way: Way) -> list[SerialPort]:
+    """Serial ports of boot loaders that the runner writes through; with a serial number, that
+    one's alone."""
+    ports = [p for p in find_ports([]) if p.usb in runner.probes]
+    return [p for p in ports if way.probe in (None, p.serial_number)]
+
+
+def find_flash_port(board: Board, runner: Runner, way: Way, seconds: float) -> Way:
+    """The way with the serial number of the only such port, which appears within `seconds`."""
+    end = time.monotonic() + seconds
+    while not (ports := flash_ports(runner, way)) and time.monotonic() < end:
+        time.sleep(_LOOK_SECONDS)
+    if len(ports) == 1:
+        return Way(way.port, ports[0].serial_number)
+    ids = " or ".join(runner.probes)
+    if not ports:
+        raise FlashError(
+            f"{board.name}: no boot loader found: {runner.name} writes through a serial port with "
+            f"the USB ids {ids}; plug in the board with a data cable, and press reset twice"
+        )
+    listed = "\n".join(f"  --probe {p.serial_number}   {p.device}" for p in ports)
+    raise FlashError(
+        f"{board.name}: {len(ports)} boot loaders are plugged in; choose one:\n{listed}"
+    )
+
+
 def data_port(board: Board, way: Way, seconds: float) -> str:
     """The serial port that the program answers on. It may appear only after the program started."""
     if way.port is not None:

@@ -20,8 +20,10 @@ class PyocdRunner(CableRunner):
             "this version does not know the chip: pip install -U pyocd",
         ),
         Symptom(
-            r"flash (erase|program) .*failure|[Ww]rong chip|Flash algorithm",
-            "the chip did not take the data; is this another chip than expected, is --board right?",
+            # Of a chip whose flash has other pages it says no more than a number.
+            r"flash (erase|program) .*failure|[Ww]rong chip|Flash algorithm"
+            r"|C Error: \d+ \[__main__\]",
+            ANOTHER_CHIP,
         ),
         Symptom(
             r"No connected debug probes|No target device available",

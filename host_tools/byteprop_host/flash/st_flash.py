@@ -14,8 +14,9 @@ class StFlashRunner(CableRunner):
     done = r"jolly good"
     symptoms = (
         Symptom(
-            r"Couldn't find any ST-Link|Failed to (open|connect)",
-            "no probe found, or in use: plug it in again, and end other debuggers",
+            r"[Uu]nknown chip|Could not find chip id|Unknown memory region|addr too (low|high)"
+            r"|[Ff]lash.*exceed",
+            ANOTHER_CHIP,
         ),
         Symptom(
             r"connect under reset|Can not connect to target",
@@ -23,8 +24,8 @@ class StFlashRunner(CableRunner):
             "flashing starts",
         ),
         Symptom(
-            r"unknown chip|Unknown memory region|addr too (low|high)|[Ff]lash.*exceed",
-            ANOTHER_CHIP,
+            r"Couldn't find any ST-Link|Failed to (open|connect)",
+            "no probe found, or in use: plug it in again, and end other debuggers",
         ),
     )
 
