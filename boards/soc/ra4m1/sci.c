@@ -57,6 +57,7 @@
 #define SCR_OFF 0u
 #define SCR_RX_TX_RXI (1u << 6 | 1u << 5 | 1u << 4)
 #define SSR_TX_EMPTY (1u << 7)
+#define SSR_TX_END (1u << 2)
 #define SSR_RX_FULL (1u << 6)
 #define SSR_ERRORS (7u << 3)
 
@@ -117,5 +118,10 @@ void bp_port_tx(const uint8_t *data, uint16_t n) {
         while (!(SSR & SSR_TX_EMPTY)) {
         }
         TDR = *data++;
+    }
+}
+
+void bp_soc_drain(void) {
+    while (!(SSR & SSR_TX_END)) {
     }
 }

@@ -213,7 +213,8 @@ class Sci(StrictUart):
 
     def read(self, offset: int) -> int:
         if offset == self.SSR:
-            return self._listens() << 6 | self.is_free() << 7
+            free = self.is_free()
+            return free << 2 | self._listens() << 6 | free << 7
         return self.receive() if offset == self.RDR else super().read(offset)
 
     def write(self, offset: int, value: int) -> None:
