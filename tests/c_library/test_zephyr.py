@@ -35,6 +35,7 @@ def test_kconfig(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     [
         (["BYTEPROP"], ["infer"]),
         (["BYTEPROP", "BYTEPROP_TRAIN"], ["infer", "train"]),
+        (["BYTEPROP", "BYTEPROP_TRAIN", "BYTEPROP_ANOMALY"], ["infer", "train", "anomaly"]),
         (
             ["BYTEPROP", "BYTEPROP_TRAIN", "BYTEPROP_LINK", "BYTEPROP_DEVICE"],
             ["infer", "train", "link", "device"],

@@ -15,6 +15,7 @@ extern "C" {
 /* cdef: begin */
 enum { BP_ANOMALY_RANKS = 32, BP_ANOMALY_WINDOW = 32, BP_ANOMALY_BYTES = 304 };
 
+/* When scores are an alarm, and what is drift. */
 typedef struct {
     uint16_t permille;   /* 1..999: of normal scores, so many are at or below the threshold */
     uint8_t votes;       /* 1..window: so many scores above it are an alarm */
@@ -38,6 +39,7 @@ typedef struct {
     uint64_t largest[BP_ANOMALY_RANKS]; /* normal scores, falling */
 } bp_anomaly_t;
 
+/* What a detector says of a score. */
 typedef struct {
     uint64_t score;
     uint8_t above;  /* the score is above the threshold */

@@ -4,6 +4,7 @@
 #ifndef BYTEPROP_ARDUINO_H
 #define BYTEPROP_ARDUINO_H
 
+#include <byteprop/anomaly.h>
 #include <byteprop/infer.h>
 #include <byteprop/model.h>
 #include <byteprop/status.h>

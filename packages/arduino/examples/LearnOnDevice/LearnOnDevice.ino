@@ -15,15 +15,7 @@
 static const float points[] = {-1, 0, 1, 2, 3, 4};
 static const uint8_t n_points = sizeof points / sizeof points[0];
 
-static const bp_train_config_t config = {
-    1, /* seed of the rounding */
-    0, /* frozen: none */
-    1, /* batch: learn after every point */
-    0, /* window: scales stay */
-    0, /* flags */
-    0, /* no momentum */
-    0, /* no samples are kept */
-};
+static bp_train_config_t config; /* what stays 0: no momentum, fixed scales, nothing frozen */
 static const uint32_t rate_q24 = 167772; /* 0.01 */
 
 static uint8_t image[sizeof bp_model_image] __attribute__((aligned(16)));
@@ -63,6 +55,8 @@ static float answer(float x) {
 static bp_status_t begin() {
     uint32_t bytes, state_bytes;
     uint16_t op;
+    config.seed = 1;  /* of the rounding */
+    config.batch = 1; /* learn after every point */
     for (uint32_t i = 0; i < sizeof image; i++) {
         image[i] = bp_model_image[i];
     }
