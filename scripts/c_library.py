@@ -100,8 +100,7 @@ def _matches(globs: list[str] | dict[str, str]) -> tuple[str, ...]:
 
 def version() -> str:
     """The one version of the project."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return str(project["version"])
+    return str(pyproject()["project"]["version"])
 
 
 def manifests(library: Library) -> dict[str, str]:
@@ -217,10 +216,12 @@ def module_yml() -> str:
 
 
 def url() -> str:
-    """The project's address, as pyproject.toml states it."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    urls = project.get("urls", {})
-    return str(next(iter(urls.values()), "https://example.org/byteprop"))
+    """The project's one address."""
+    return str(pyproject()["tool"]["byteprop"]["repository"])
+
+
+def pyproject() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def write(folder: Path) -> Library:
@@ -305,8 +306,9 @@ def main() -> int:
     folder = (arguments.folder or ROOT / f"dist/libbyteprop-{version()}").resolve()
     write(folder)
     print(folder)
+    name = str(folder) if folder.name.endswith(version()) else f"{folder}-{version()}"
     for kind in ("zip", "gztar") if arguments.archive else ():
-        print(shutil.make_archive(str(folder), kind, folder.parent, folder.name))
+        print(shutil.make_archive(name, kind, folder.parent, folder.name))
     return 0
 
 

@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 
-import byteprop
 from conftest import ROOT
 
 
@@ -43,7 +42,10 @@ def test_versions_are_the_package_s(library: Path) -> None:
         *re.findall(r"set\(BYTEPROP_VERSION (.+)\)", cmake),
         *re.findall(r'^version: "(.+)"', component, re.M),
     }
-    assert found == {byteprop.__version__}
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert found == set(re.findall(r'^version = "(.+)"', project, re.M))
+    (address,) = re.findall(r'^repository = "(.+)"', project, re.M)
+    assert properties(library)["url"] == manifest["homepage"] == address
 
 
 def test_listed_files_are_those_of_the_folder(library: Path) -> None:
