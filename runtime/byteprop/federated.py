@@ -1,7 +1,7 @@
 """Many boards learn together: the weights of several trainings as one mean, in integers.
 
-Sums of integers do not depend on their order, so the mean of the same clients has the same bits
-whoever answers first. `byteprop.flower` brings this to Flower.
+Sums of integers do not depend on their order, so the mean of the same clients has the same bits,
+however their answers arrive. `byteprop.flower` brings this to Flower.
 """
 
 from __future__ import annotations

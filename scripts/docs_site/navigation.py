@@ -15,7 +15,13 @@ NAVIGATION: dict[str, list[str]] = {
         "docs/raspberry-pi.md",
         "docs/start-product.md",
     ],
-    "Learn": ["docs/lessons.md", "docs/training.md", "docs/anomaly.md", "docs/federated.md", "docs/glossary.md"],
+    "Learn": [
+        "docs/lessons.md",
+        "docs/training.md",
+        "docs/anomaly.md",
+        "docs/federated.md",
+        "docs/glossary.md",
+    ],
     "How to": [
         "docs/python.md",
         "docs/quantization.md",
