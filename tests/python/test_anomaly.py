@@ -170,3 +170,40 @@ def test_what_is_no_autoencoder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other").write_bytes(b"BPAD" + bytes(20))
     with pytest.raises(DataError, match="not a detector"):
         AnomalyDetector.load(tmp_path / "other")
+
+
+def test_a_board_learns_without_targets_on_the_line() -> None:
+    """In lockstep: every loss, and at the end image and state, are those of the host."""
+    from functools import partial
+
+    from byteprop.federated import train_client
+    from byteprop_host.deployment import connect
+    from byteprop_host.firmware.build import build
+    from byteprop_host.target import BoardTarget
+    from byteprop_host.training.lockstep import LockstepTrainer
+
+    x = waves(40, 1)
+
+    def network() -> Sequential:
+        net = Sequential([Dense(6, "relu"), Dense(16)], seed=1)
+        net.calibrate(x)
+        return net
+
+    here, there = network(), network()
+    train_client(here, x, None, seed=3, learning_rate=0.001)
+    made: list[LockstepTrainer] = []
+
+    def on_board(device: Any, host: Any) -> LockstepTrainer:
+        made.append(LockstepTrainer(device, host))
+        return made[-1]
+
+    target = BoardTarget.of()
+    with connect(target, build(target.board, None, train=True)) as deployment:
+        train_client(
+            there, x, None, seed=3, learning_rate=0.001,
+            make_trainer=partial(on_board, deployment.device),
+        )  # fmt: skip
+        ended = made[0].end()
+    assert (ended.image, ended.state) == (made[0].image, made[0].state)
+    assert there.image == here.image
+    assert made[0].config.autoencoder and made[0].config.rate_shift > 0

@@ -98,7 +98,8 @@ class LockstepTrainer:
     ) -> Results:
         order = list(indices)
         results = np.zeros(len(order), RESULT)
-        for i, answer in enumerate(self._session.train(_samples(x, y, order, rates))):
+        sent = y[:, :0] if self.config.autoencoder else y
+        for i, answer in enumerate(self._session.train(_samples(x, sent, order, rates))):
             results[i] = (answer.loss, answer.predicted, answer.correct)
             if rates is not None:
                 self.ticks.append(answer.ticks)
