@@ -42,12 +42,12 @@ class BoardEntry:
 
     def row(self) -> list[str]:
         b = self.board
+        sizes = (b.memory.ram_bytes, b.memory.flash_bytes)
         return [
             b.name,
             b.title,
             b.cpu,
-            f"{b.memory.ram_bytes:,}",
-            f"{b.memory.flash_bytes:,}",
+            *("-" if b.build.toolchain == SKETCH else f"{n:,}" for n in sizes),
             ", ".join(b.proofs.names()) or "built",
             ("yes, saves" if self.saves else "yes") if self.trains else "no",
             self.ready,

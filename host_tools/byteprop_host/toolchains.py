@@ -34,10 +34,9 @@ def find_tools(boards: Iterable[Board]) -> tuple[Tool, ...]:
     boards = tuple(boards)
     needed: dict[str, tuple[str, str, list[str]]] = {}
     for board in boards:
-        prefix = board.build.toolchain
-        if prefix != "native":
+        if board.is_baked:
             install = _apt(board.build.install)
-            _add_need(needed, f"{prefix}-gcc", "compiler", install, board)
+            _add_need(needed, f"{board.build.toolchain}-gcc", "compiler", install, board)
         if board.emulator is not None:
             install = _apt(board.emulator.install)
             _add_need(needed, board.emulator.program, "emulator", install, board)

@@ -210,5 +210,7 @@ def test_the_board_is_neither_built_nor_guessed(capsys: pytest.CaptureFixture[st
     assert "Arduino IDE builds" in capsys.readouterr().err
     assert main(["flash", "--board", "arduino", "--port", "x"]) == 2
     assert "Arduino IDE builds" in capsys.readouterr().err
+    assert main(["boards"]) == 0
+    assert "sketch-gcc" not in capsys.readouterr().out
     assert main(["verify", str(SINE), "--board", "arduino"]) == 2
     assert "--port" in capsys.readouterr().err
