@@ -264,7 +264,7 @@ def train_requests(image: bytes, config: bytes) -> bytes:
         label = struct.pack("<H", 1)
         sample += request(0x38, label) + request(0x3A, label) + request(0x39, b"\0\0\2\0")
         sample += request(0x3B, label)
-    begin = request(0x30, config)
+    begin = request(0x30, config + b"\0\0\0\0")
     return begin + sample * 3 + state + sample + request(0x32, wanted) + request(0x33)
 
 

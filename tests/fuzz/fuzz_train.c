@@ -237,7 +237,7 @@ static int parse(case_t *input, const uint8_t *data, size_t size) {
     input->config.window = get_u16(data + 10);
     input->config.flags = data[12];
     input->config.momentum_shift = data[13];
-    input->config.rate_shift = data[15];
+    input->config.rate_shift = data[RATE_AT] % 48; /* up to 40 are allowed */
     input->samples = (uint8_t)(data[SAMPLES_AT] % (MAX_SAMPLES + 1));
     input->config.kept = data[SAMPLES_AT] / (MAX_SAMPLES + 1);
     input->rate = get_u32(data + RATE_AT);
