@@ -14,33 +14,11 @@ static bool same_text(const char *a, const char *b) {
 
 #if BP_ISA_AT_RUN_TIME
 
-#if BP_ISA_HAS_AVXVNNI
-#include <cpuid.h>
+#if BP_ISA_X86_64
+#include "isa/x86_cpu.h"
 #endif
 #if BP_ISA_ARM64 && defined(__linux__)
 #include <sys/auxv.h>
-#endif
-
-#if BP_ISA_HAS_AVX512VNNI
-static bool has_avx512vnni(void) {
-    return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl");
-}
-#endif
-
-#if BP_ISA_HAS_AVXVNNI
-/* Compilers know its name later than its instructions: bit 4 of EAX of CPUID's leaf 7.1. */
-static bool has_avxvnni(void) {
-    unsigned a, b, c, d;
-    return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 &&
-           (a >> 4 & 1) != 0;
-}
-#endif
-
-#if BP_ISA_X86_64
-static bool has_avx2(void) {
-    return __builtin_cpu_supports("avx2") != 0;
-}
 #endif
 
 #if BP_ISA_ARM64
@@ -83,7 +61,7 @@ static const struct {
          .mul = bp_mul_elements_s8_avx512,
          .packed = &bp_packed_avx512vnni,
      },
-     has_avx512vnni},
+     bp_x86_has_avx512vnni},
 #endif
 #if BP_ISA_HAS_AVXVNNI
     {{
@@ -92,7 +70,7 @@ static const struct {
          AVX2_ELEMENTS,
          .packed = &bp_packed_avxvnni,
      },
-     has_avxvnni},
+     bp_x86_has_avxvnni},
 #endif
 #if BP_ISA_X86_64
     {{
@@ -101,7 +79,7 @@ static const struct {
          AVX2_ELEMENTS,
          .packed = &bp_packed_avx2,
      },
-     has_avx2},
+     bp_x86_has_avx2},
 #endif
 #if BP_ISA_ARM64
     {{

@@ -32,7 +32,7 @@ HERE = Path(__file__).parent
 def stage(folder: Path) -> list[str]:
     """Fills the folder with all pages; returns their paths."""
     staging = Staging(folder)
-    for path in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md"):
+    for path in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"):
         staging.add(path)
     for document in sorted((ROOT / "docs").rglob("*.md")):
         staging.add(document.relative_to(ROOT).as_posix())
