@@ -1,7 +1,6 @@
 #include "boundary.h"
 
 #include <byteprop/infer.h>
-#include <byteprop/kernels.h>
 #include <byteprop/prepared.h>
 #include <math.h>
 #include <stddef.h>
@@ -136,19 +135,8 @@ __attribute__((target("avx2"))) static void encode_avx2(uint8_t *y, const void *
     encode_all(y, x, n, source, job);
 }
 
-/* Asked once: CPUID takes long in virtual machines. */
 static int has_avx2(void) {
-    static int answer = -1;
-    int known = __atomic_load_n(&answer, __ATOMIC_RELAXED);
-    if (known < 0) {
-        known = 0;
-        const char *name;
-        for (int i = 0; (name = bp_isa_available(i)) != NULL; ++i) {
-            known |= __builtin_strcmp(name, "avx2") == 0;
-        }
-        __atomic_store_n(&answer, known, __ATOMIC_RELAXED);
-    }
-    return known;
+    return __builtin_cpu_supports("avx2");
 }
 #else
 static int has_avx2(void) {
