@@ -25,7 +25,7 @@ SOURCE_FOLDERS = (
     *(".", "kernels", "isa", "isa/x86_avx2", "isa/x86_avx512vnni", "isa/x86_avxvnni"),
     *("isa/arm64", "isa/lanes"),
     *("model", "ops", "infer"),
-    *("train", "train/kernels", "link", "app"),
+    *("train", "train/kernels", "train/steps", "link", "app"),
 )
 TICK_KINDS = {"none": 0, "cycles": 1, "timer": 2, "instructions": 3}  # BP_TICK_x of link.h
 

@@ -30,7 +30,7 @@ SOURCE_FOLDERS = (
     *(".", "kernels", "isa", "isa/x86_avx2", "isa/x86_avx512vnni", "isa/x86_avxvnni"),
     *("isa/arm64", "isa/lanes"),
     *("model", "ops", "infer", "prepared"),
-    *("train", "train/kernels", "link", "anomaly"),
+    *("train", "train/kernels", "train/steps", "link", "anomaly"),
 )
 # A list of macros in the header; cffi takes the values from the compiler.
 STATUS_TYPE = "typedef enum { BP_OK, ... } bp_status_t;"

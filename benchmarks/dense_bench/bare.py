@@ -86,7 +86,7 @@ RV32 = Machine(
     "riscv64-unknown-elf-gcc",
     "qemu-system-riscv32",
     (
-        *("-march=rv32imac_zicsr", "-mabi=ilp32", "-mcmodel=medany", "-ffreestanding"),
+        *("-march=rv32imac", "-mabi=ilp32", "-mcmodel=medany", "-ffreestanding"),
         *("-nostartfiles", "-nodefaultlibs", "-Wl,--no-relax", f"-T{HERE / 'bare_rv32.ld'}"),
     ),
     (HERE / "bare_rv32.c", MEMORY_FUNCTIONS),

@@ -11,6 +11,9 @@ static uint32_t started_at;
 
 void bare_start(void);
 
+/* Compilers have a library of 64-bit arithmetic for the CPU by the name without this extension. */
+__asm__(".option arch, +zicsr\n");
+
 /* RAM is zero when the machine starts. */
 __asm__(".section .start, \"ax\"\n"
         ".globl bare_reset\n"

@@ -105,7 +105,8 @@ static bp_status_t parse_config(bp_train_config_t *to, const uint8_t *p) {
     to->momentum_shift = p[BP_TRAIN_CONFIG_MOMENTUM];
     to->kept = app_get_u16(p + BP_TRAIN_CONFIG_KEPT);
     to->rate_shift = p[BP_TRAIN_CONFIG_RATE];
-    return p[BP_TRAIN_CONFIG_RATE + 1] == 0 && app_get_u16(p + BP_TRAIN_CONFIG_RATE + 2) == 0
+    to->convs = p[BP_TRAIN_CONFIG_CONVS];
+    return app_get_u16(p + BP_TRAIN_CONFIG_CONVS + 1) == 0
                ? BP_OK
                : BP_E_ARG;
 }
@@ -119,8 +120,8 @@ void app_train_config(uint8_t *to) {
     to[BP_TRAIN_CONFIG_MOMENTUM] = config.momentum_shift;
     app_put_u16(to + BP_TRAIN_CONFIG_KEPT, config.kept);
     to[BP_TRAIN_CONFIG_RATE] = config.rate_shift;
-    to[BP_TRAIN_CONFIG_RATE + 1] = 0;
-    app_put_u16(to + BP_TRAIN_CONFIG_RATE + 2, 0);
+    to[BP_TRAIN_CONFIG_CONVS] = config.convs;
+    app_put_u16(to + BP_TRAIN_CONFIG_CONVS + 1, 0);
 }
 
 static bp_status_t plan(app_call_t *call, uint32_t *needed) {

@@ -5,8 +5,9 @@
 /* The words of a convolution: layout u8, activation u8, flags u8, 0; y_min i16, y_max i16; the
  * window; groups u16, 0; offsets of weights, biases, multipliers, shifts, weight scales. */
 
-enum { LAYOUT = 0, ACTIVATION = 1, FLAGS = 2, Y_MIN = 4, Y_MAX = 6, WINDOW = 8, GROUPS = 24 };
-enum { WEIGHTS = 28, BIAS = 32, MULTIPLIERS = 36, LSHIFTS = 40, WEIGHT_SCALES = 44 };
+enum { LAYOUT = 0, ACTIVATION = BP_CONV_ACTIVATION, FLAGS = BP_CONV_FLAGS, Y_MIN = 4, Y_MAX = 6 };
+enum { WINDOW = 8, GROUPS = 24 };
+enum { WEIGHTS = BP_CONV_PART, BIAS = 32, MULTIPLIERS = 36, LSHIFTS = 40, WEIGHT_SCALES = 44 };
 
 static void read_shape(bp_conv_shape_t *shape, const uint8_t *tx, const uint8_t *ty,
                        const uint8_t *params) {

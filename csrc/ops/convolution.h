@@ -7,6 +7,10 @@
 
 #include "ops/ops.h"
 
+/* Where the record's parameters have its activation, its flags, and the offsets of its parts, which are
+ * those of a dense op. */
+enum { BP_CONV_ACTIVATION = 1, BP_CONV_FLAGS = 2, BP_CONV_PART = 28 };
+
 /* The kernel's parameters. Shapes are of tensors of rank 4, or zero. */
 void bp_conv_record(bp_conv_s8_t *conv, const bp_model_t *model, const bp_op_t *op);
 /* Everything but the weights and how windows and images fit: shapes, numbers, biases, multipliers,

@@ -40,12 +40,17 @@ static bool are_right_shifts(const uint8_t *lshift, uint32_t n) {
     return true;
 }
 
+bool bp_rows_are_fast(const bp_fast_rows_t *parts, const bp_rows_t *rows) {
+    return are_symmetric(parts->weights, rows->weight_bytes) &&
+           are_small(parts->bias, rows->n_out, rows->n_in) &&
+           are_right_shifts(parts->lshift, rows->n_lshifts);
+}
+
 bp_status_t bp_check_fast(const bp_reader_t *reader, uint8_t flags, const uint8_t *parts,
                           const bp_rows_t *rows) {
-    return !BP_FAST_OPS || (flags & BP_OP_FAST) == 0 ||
-                   (are_symmetric(part(reader, parts, 0), rows->weight_bytes) &&
-                    are_small(part(reader, parts, 1), rows->n_out, rows->n_in) &&
-                    are_right_shifts(part(reader, parts, 3), rows->n_lshifts))
+    const bp_fast_rows_t found = {part(reader, parts, 0), part(reader, parts, 1),
+                                  part(reader, parts, 3)};
+    return !BP_FAST_OPS || (flags & BP_OP_FAST) == 0 || bp_rows_are_fast(&found, rows)
                ? BP_OK
                : BP_E_PARAM;
 }

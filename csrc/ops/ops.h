@@ -81,6 +81,14 @@ typedef struct {
     uint32_t n_out;
     uint32_t n_lshifts;
 } bp_rows_t;
+/* Where they are, their biases and shifts: ROM. */
+typedef struct {
+    const uint8_t *weights;
+    const uint8_t *bias;
+    const uint8_t *lshift;
+} bp_fast_rows_t;
+/* Every row meets the conditions of bp_requant_short. */
+bool bp_rows_are_fast(const bp_fast_rows_t *parts, const bp_rows_t *rows);
 /* With the flag FAST, every row meets the conditions of bp_requant_short; without it, no row must.
  * parts: the offsets of weights, biases, multipliers and shifts, which are inside the image. */
 bp_status_t bp_check_fast(const bp_reader_t *reader, uint8_t flags, const uint8_t *parts,

@@ -1,6 +1,7 @@
 #include <byteprop/kernels.h>
 
 #include "ops/ops.h"
+#include "ops/pool.h"
 #include "ops/window.h"
 
 /* AVERAGE_POOL_2D and MAX_POOL_2D. Its words: activation u8, kind u8 (0: average, 1: maximum), 0, 0;
@@ -24,20 +25,24 @@ bp_status_t bp_op_pool_check(const bp_reader_t *reader, const bp_op_t *op) {
                           (int16_t)BP_ROM_U16(op->params + Y_MAX), BP_DTYPE_INT8);
 }
 
-void bp_op_pool_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op) {
+void bp_pool_record(bp_pool_t *pool, const bp_model_t *model, const bp_op_t *op) {
     const uint8_t *tx = bp_operand_record(model, op, 0), *ty = bp_operand_record(model, op, 1);
-    bp_pool_t pool = {
-        .batch = bp_record_dim(tx, BP_AXIS_BATCH),
-        .x_height = bp_record_dim(tx, BP_AXIS_HEIGHT),
-        .x_width = bp_record_dim(tx, BP_AXIS_WIDTH),
-        .y_height = bp_record_dim(ty, BP_AXIS_HEIGHT),
-        .y_width = bp_record_dim(ty, BP_AXIS_WIDTH),
-        .channels = bp_record_dim(tx, BP_AXIS_CHANNELS),
-        .is_max = BP_ROM_U8(op->params + KIND),
-        .y_min = BP_ROM_I8(op->params + Y_MIN), /* the range is one of int8 */
-        .y_max = BP_ROM_I8(op->params + Y_MAX),
-    };
-    bp_window_record(pool.window, op->params + WINDOW);
-    bp_pool_s8((int8_t *)arena + (size_t)bp_record_offset(ty),
-               (const int8_t *)arena + (size_t)bp_record_offset(tx), &pool);
+    pool->batch = bp_record_dim(tx, BP_AXIS_BATCH);
+    pool->x_height = bp_record_dim(tx, BP_AXIS_HEIGHT);
+    pool->x_width = bp_record_dim(tx, BP_AXIS_WIDTH);
+    pool->y_height = bp_record_dim(ty, BP_AXIS_HEIGHT);
+    pool->y_width = bp_record_dim(ty, BP_AXIS_WIDTH);
+    pool->channels = bp_record_dim(tx, BP_AXIS_CHANNELS);
+    pool->is_max = BP_ROM_U8(op->params + KIND);
+    pool->y_min = BP_ROM_I8(op->params + Y_MIN); /* the range is one of int8 */
+    pool->y_max = BP_ROM_I8(op->params + Y_MAX);
+    bp_window_record(pool->window, op->params + WINDOW);
+}
+
+void bp_op_pool_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op) {
+    bp_pool_t pool;
+    bp_pool_record(&pool, model, op);
+    bp_pool_s8((int8_t *)arena + (size_t)bp_record_offset(bp_operand_record(model, op, 1)),
+               (const int8_t *)arena + (size_t)bp_record_offset(bp_operand_record(model, op, 0)),
+               &pool);
 }

@@ -1,6 +1,5 @@
 #include <byteprop/crc32.h>
 
-#include "ops/dense.h"
 #include "ops/ops.h"
 #include "train/state.h"
 
@@ -21,9 +20,9 @@ static part_t part_of(const bp_train_t *t, const bp_train_layer_t *layer, uint8_
     bp_op_t op;
     bp_model_op(&op, &t->model, layer->op);
     const part_t found = {
-        bp_dense_part(&op, part),
+        bp_image_part(&op, part),
         t->memory + (size_t)(part == WEIGHTS ? layer->weights : layer->bias),
-        part == WEIGHTS ? (uint32_t)layer->n_out * layer->row_stride : 4u * layer->n_out,
+        part == WEIGHTS ? bp_train_weight_count(layer) : 4u * layer->n_out,
     };
     return found;
 }
@@ -78,7 +77,7 @@ static void lay_over(const window_t *window, uint32_t offset, const uint8_t *byt
 static void lay_layer_over(const window_t *window, const bp_train_t *t,
                            const bp_train_layer_t *layer) {
     const uint32_t flags_at = bp_image_flags_offset(&t->model, layer->op);
-    const uint8_t flags = bp_image_trained_flags(t->model.image[(size_t)flags_at], 0);
+    const uint8_t flags = bp_image_trained_flags(t->model.image[(size_t)flags_at], layer);
     lay_over(window, flags_at, &flags, 1);
     for (uint8_t i = 0; i < COPIED_PARTS; ++i) {
         const part_t part = part_of(t, layer, i);
@@ -126,6 +125,13 @@ static int8_t *in_arena(const bp_train_t *t, uint16_t tensor) {
     return (int8_t *)t->arena + (size_t)bp_record_offset(bp_tensor_record(&t->model, tensor));
 }
 
+/* A convolution's last operand. */
+static int8_t *scratch_of(const bp_train_t *t, uint16_t op_index) {
+    bp_op_t op;
+    bp_model_op(&op, &t->model, op_index);
+    return in_arena(t, bp_op_output(&op, (uint8_t)(op.n_outputs - 1)));
+}
+
 void bp_train_infer(const bp_train_t *t, uint16_t n_ops, const bp_infer_hooks_t *hooks) {
     for (uint16_t i = 0; i < n_ops && i < t->model.n_ops; ++i) {
         const bp_train_layer_t *layer = copied_layer(t, i);
@@ -133,7 +139,7 @@ void bp_train_infer(const bp_train_t *t, uint16_t n_ops, const bp_infer_hooks_t 
             bp_infer_op(&t->model, t->arena, i);
         } else {
             bp_train_run_layer(t, layer, in_arena(t, layer->y_tensor),
-                               in_arena(t, layer->x_tensor));
+                               in_arena(t, layer->x_tensor), scratch_of(t, i));
         }
         if (hooks != NULL) {
             hooks->after_op(hooks->context, i);

@@ -6,28 +6,41 @@
 /* The frozen part: the ops before the first layer that is trained. They run in the arena, exactly as
  * in inference, and training takes no memory for them. */
 
-/* The first dense layer that is trained, the last one when none is. A sample is what it reads when
+uint16_t bp_train_count(const bp_model_t *model, uint16_t n_ops, int convs) {
+    bp_op_t op;
+    uint16_t n = 0;
+    for (uint16_t i = 0; i < n_ops; ++i) {
+        bp_model_op(&op, model, i);
+        n = (uint16_t)(n + (uint16_t)(convs ? bp_train_is_conv(&op) : op.code == BP_OP_DENSE_S8));
+    }
+    return n;
+}
+
+/* The first layer that is trained, the last dense one when none is. A sample is what it reads when
  * nothing is before it but reshapes, which keep bytes. */
 static bp_status_t find_first(bp_train_t *t, const bp_model_t *model,
                               const bp_train_config_t *config) {
     bp_op_t op;
     uint16_t dense = 0;
+    uint16_t convs = BP_TRAIN_HAS_IMAGES ? bp_train_count(model, model->n_ops, 1) : 0;
+    int is_found = 0;
     t->features = BP_TRAIN_NONE;
     t->runs_frozen = model->n_inputs != 1;
-    for (uint16_t i = 0; i < model->n_ops; ++i) {
+    for (uint16_t i = 0; i < model->n_ops && !is_found; ++i) {
         bp_model_op(&op, model, i);
-        if (op.code != BP_OP_DENSE_S8) {
-            t->runs_frozen = (uint8_t)(t->runs_frozen || op.code != BP_OP_RESHAPE);
-            continue;
+        const int is_dense = op.code == BP_OP_DENSE_S8;
+        if (is_dense) {
+            is_found = !BP_TRAIN_HAS_FROZEN_PART || !bp_train_is_frozen(config, dense);
+            ++dense;
+        } else if (BP_TRAIN_HAS_IMAGES && bp_train_is_conv(&op)) {
+            --convs;
+            is_found = bp_train_is_conv_trained(config, convs);
         }
-        t->first_op = i;
-        t->first_layer = dense;
-        t->features = bp_op_input(&op, 0);
-        if (!BP_TRAIN_HAS_FROZEN_PART || !bp_train_is_frozen(config, dense)) {
-            break;
+        if (is_dense || is_found) {
+            t->first_op = i;
+            t->features = bp_op_input(&op, 0);
         }
-        t->runs_frozen = 1;
-        ++dense;
+        t->runs_frozen = (uint8_t)(t->runs_frozen || (!is_found && op.code != BP_OP_RESHAPE));
     }
     return t->features == BP_TRAIN_NONE ? BP_E_UNSUPPORTED : BP_OK;
 }

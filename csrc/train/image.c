@@ -1,3 +1,4 @@
+#include "ops/convolution.h"
 #include "ops/dense.h"
 #include "train/state.h"
 
@@ -17,14 +18,20 @@ void bp_image_put_u32(uint8_t *image, uint32_t offset, uint32_t value) {
     }
 }
 
-uint32_t bp_image_flags_offset(const bp_model_t *model, uint16_t op) {
-    bp_op_t dense;
-    bp_model_op(&dense, model, op);
-    return (uint32_t)(dense.params - model->image) + BP_DENSE_FLAGS;
+uint32_t bp_image_part(const bp_op_t *op, uint8_t part) {
+    const int is_conv = BP_TRAIN_HAS_IMAGES && op->code != BP_OP_DENSE_S8;
+    return BP_ROM_U32(op->params + (is_conv ? BP_CONV_PART : BP_DENSE_PART) + 4u * part);
 }
 
-uint8_t bp_image_trained_flags(uint8_t flags, uint8_t frozen) {
-    return (uint8_t)((flags & ~BP_OP_FAST) | (frozen ? 0 : BP_OP_HAS_BIAS));
+uint32_t bp_image_flags_offset(const bp_model_t *model, uint16_t op) {
+    bp_op_t record;
+    bp_model_op(&record, model, op);
+    return (uint32_t)(record.params - model->image) + BP_DENSE_FLAGS; /* a convolution's, too */
+}
+
+uint8_t bp_image_trained_flags(uint8_t flags, const bp_train_layer_t *layer) {
+    const int has_bias = !layer->frozen && bp_train_is_dense(layer);
+    return (uint8_t)((flags & ~BP_OP_FAST) | (has_bias ? BP_OP_HAS_BIAS : 0));
 }
 
 uint32_t bp_image_scale_offset(const bp_model_t *model, uint16_t tensor) {

@@ -1,15 +1,15 @@
 #include <byteprop/config.h>
 
-#include "ops/dense.h"
 #include "ops/rescale.h"
 #include "ops/softmax.h"
-#include "train/state.h"
+#include "train/steps/steps.h"
 
 /* The memory of training: state | copies | scratch | records of the layers. One walk over the ops behind the
  * frozen part finds the layers and takes memory for them. It runs once to plan, when nothing is
  * written, and once to fill the records. */
 
-enum { MAX_LAYER_OUTPUTS = 32767, MAX_MOMENTUM_SHIFT = 15, MAX_RATE_SHIFT = 40 };
+enum { MAX_MOMENTUM_SHIFT = 15, MAX_RATE_SHIFT = 40, FIRST_CONV_NUMBER = 256 };
+enum { WEIGHTS, BIASES, MULTIPLIERS, LSHIFTS, WEIGHT_SCALES }; /* parts of an op */
 #define BETA_ONE_F32 0x3F800000u
 
 /* One layer takes less than 2^32 bytes, its weights and deltas at most 2^31 + 2^18. */
@@ -24,13 +24,20 @@ typedef struct {
     const bp_train_config_t *config;
     uint16_t op;     /* next op; of the op that cannot be trained when a step fails */
     uint16_t tensor; /* the activation so far */
-    uint16_t first_layer; /* dense layers before it are in the frozen part */
+    uint16_t dense; /* layers so far, those of the frozen part included */
+    uint16_t convs;
+    uint16_t all_convs; /* of the model */
     uint16_t n_layers;
+    uint16_t n_weighted;
+    bp_train_layer_t before; /* the last layer read */
     total_t state;   /* bytes of state taken so far */
     total_t copies;  /* end of the copies taken so far */
     total_t scratch; /* end of the scratch taken so far */
-    uint16_t widest; /* outputs of a layer */
+    uint16_t widest; /* outputs of a dense layer */
     uint16_t n_features; /* inputs of the first layer */
+    total_t sums;    /* bytes that layers of images share: see place_images */
+    total_t errors;
+    total_t row;
 } walk_t;
 
 typedef struct {
@@ -79,46 +86,55 @@ static bp_status_t check_scales(const walk_t *walk, const bp_train_layer_t *laye
     return BP_OK;
 }
 
-/* Fills what the image says about the dense layer at walk->op. */
+/* Gives a layer with weights its number and its place in the image. */
+static bp_status_t read_weights(walk_t *walk, bp_train_layer_t *layer, const bp_op_t *op) {
+    layer->weights = bp_image_part(op, WEIGHTS);
+    layer->bias = bp_image_part(op, BIASES);
+    layer->mult_q31 = bp_image_part(op, MULTIPLIERS);
+    layer->lshift = bp_image_part(op, LSHIFTS);
+    layer->weight_scales = bp_image_part(op, WEIGHT_SCALES);
+    if (bp_train_is_dense(layer)) {
+        layer->number = walk->dense++;
+        layer->frozen = (uint8_t)bp_train_is_frozen(walk->config, layer->number);
+    } else {
+        const uint16_t behind = (uint16_t)(walk->all_convs - 1 - walk->convs);
+        layer->number = (uint16_t)(FIRST_CONV_NUMBER + walk->convs++);
+        layer->frozen = !bp_train_is_conv_trained(walk->config, behind);
+    }
+    return ++walk->n_weighted > BP_TRAIN_MAX_LAYERS ? BP_E_UNSUPPORTED : check_scales(walk, layer);
+}
+
+/* Fills what the image says about the layer at walk->op. */
 static bp_status_t read_layer(walk_t *walk, bp_train_layer_t *layer) {
     bp_op_t op;
-    bp_dense_record_t dense;
-    if (!next_is(walk, BP_OP_DENSE_S8, &op)) {
+    if (walk->op >= walk->model->n_ops) {
         return BP_E_UNSUPPORTED;
     }
-    bp_dense_record(&dense, walk->model, &op);
-    if (dense.rows != 1 || dense.n_out > MAX_LAYER_OUTPUTS ||
-        dense.activation > BP_ACT_RELU_N1_TO_1 || BP_ROM_U8(op.params) != BP_LAYOUT_ROWS) {
+    bp_model_op(&op, walk->model, walk->op);
+    if (bp_op_input(&op, 0) != walk->tensor) {
         return BP_E_UNSUPPORTED;
     }
-    layer->weights = bp_dense_part(&op, 0);
-    layer->bias = bp_dense_part(&op, 1);
-    layer->mult_q31 = bp_dense_part(&op, 2);
-    layer->lshift = bp_dense_part(&op, 3);
-    layer->weight_scales = bp_dense_part(&op, 4);
     layer->op = walk->op;
-    layer->x_tensor = bp_op_input(&op, 0);
+    layer->code = op.code;
+    layer->frozen = 1;
+    layer->x_tensor = walk->tensor;
     layer->y_tensor = bp_op_output(&op, 0);
-    layer->n_in = (uint16_t)dense.n_in;
-    layer->n_out = (uint16_t)dense.n_out;
-    layer->row_stride = (uint16_t)bp_row_stride(dense.n_in);
-    layer->x_zp = dense.x_zp;
-    layer->y_zp = (int8_t)dense.y_zp;
-    layer->y_min = (int8_t)dense.y_min;
-    layer->y_max = (int8_t)dense.y_max;
-    layer->per_channel = (dense.flags & BP_OP_PER_CHANNEL) != 0;
-    layer->activation = dense.activation;
-    layer->frozen = (uint8_t)bp_train_is_frozen(walk->config, walk->first_layer + walk->n_layers);
-    BP_TRY(check_scales(walk, layer));
+    BP_TRY(bp_train_read(layer, walk->model, &op, walk->n_layers == 0 ? NULL : &walk->before));
+    if (bp_train_has_weights(layer)) {
+        BP_TRY(read_weights(walk, layer, &op));
+    }
     walk->tensor = layer->y_tensor;
     ++walk->op;
     return BP_OK;
 }
 
 static void place_state(walk_t *walk, bp_train_layer_t *layer) {
-    total_t weights = (total_t)layer->n_out * layer->row_stride;
+    total_t weights = bp_train_weight_count(layer);
     uint32_t per_output = (uint32_t)4 * layer->n_out;
     const bp_train_config_t *config = walk->config;
+    if (!bp_train_has_weights(layer)) {
+        return;
+    }
     layer->bias_master = take(&walk->state, per_output);
     layer->range = take(&walk->state, sizeof(bp_range_t));
     if (layer->frozen) {
@@ -140,21 +156,67 @@ static void place_copy(walk_t *walk, bp_train_layer_t *layer) {
         return;
     }
     layer->copied = 1;
-    layer->weights = take(&walk->copies, (total_t)layer->n_out * layer->row_stride);
+    layer->weights = take(&walk->copies, bp_train_weight_count(layer));
     layer->bias = take(&walk->copies, (total_t)4 * layer->n_out);
 }
 
-static void place_scratch(total_t *used, bp_train_layer_t *layer) {
-    layer->delta = take(used, (total_t)4 * layer->n_out);
-    if (!layer->last) {
-        layer->y = take(used, layer->n_out);
+static void enlarge(total_t *most, total_t bytes) {
+    *most = bytes > *most ? bytes : *most;
+}
+
+/* How the layer at walk->op takes its errors to this one, which it reads. */
+static uint8_t view_above(const walk_t *walk, const bp_train_layer_t *layer) {
+    bp_op_t op;
+    bp_train_layer_t above = {0};
+    if (layer->last || walk->op != layer->op + 1) {
+        return BP_VIEW_NONE;
     }
+    bp_model_op(&op, walk->model, walk->op);
+    above.code = op.code;
+    return bp_op_input(&op, 0) == layer->y_tensor &&
+                   bp_train_read(&above, walk->model, &op, layer) == BP_OK
+               ? above.view
+               : BP_VIEW_NONE;
+}
+
+/* Layers of images share what only one of them needs at a time: 16-bit errors, which on the way forward
+ * are scratch memory; 32-bit sums, or outputs that nothing but the pool behind them reads; the gradient
+ * of a row. */
+static void place_image(walk_t *walk, bp_train_layer_t *layer) {
+    const total_t n = bp_train_outputs(layer);
+    const uint8_t view = view_above(walk, layer);
+    if (view == BP_VIEW_MAX) {
+        enlarge(&walk->sums, n);
+    } else {
+        layer->y = take(&walk->scratch, n);
+    }
+    if (view == BP_VIEW_NONE) {
+        enlarge(&walk->errors, 2 * n);
+        enlarge(&walk->sums, 4 * n);
+    }
+    enlarge(&walk->errors, bp_train_scratch_bytes(walk->model, layer));
+    enlarge(&walk->row, (total_t)4 * layer->n_in);
+    if (bp_train_keeps_places(walk->model, layer)) {
+        layer->weights = take(&walk->scratch, n);
+    }
+}
+
+static void place_scratch(walk_t *walk, bp_train_layer_t *layer) {
+    if (BP_TRAIN_HAS_IMAGES && !bp_train_is_dense(layer)) {
+        place_image(walk, layer);
+        return;
+    }
+    layer->delta = take(&walk->scratch, (total_t)4 * layer->n_out);
+    if (!layer->last) {
+        layer->y = take(&walk->scratch, layer->n_out);
+    }
+    walk->widest = layer->n_out > walk->widest ? layer->n_out : walk->widest;
 }
 
 /* With a window the scales move, so the layer must be of the kind that from-scratch networks have:
  * per tensor, hidden outputs used from their zero point up, logits around zero. */
 static bp_status_t check_window(const bp_train_layer_t *layer) {
-    if (layer->per_channel) {
+    if (layer->per_channel || !bp_train_is_dense(layer)) {
         return BP_E_UNSUPPORTED;
     }
     if (layer->last) {
@@ -167,7 +229,8 @@ static bp_status_t check_config(const bp_train_config_t *config) {
     uint8_t known =
         BP_TRAIN_NEAREST | BP_TRAIN_NO_RESIDUAL | BP_TRAIN_IN_FLASH | BP_TRAIN_AUTOENCODER;
     const int in_flash = (config->flags & BP_TRAIN_IN_FLASH) != 0;
-    if ((in_flash && (!BP_TRAIN_HAS_FROZEN_PART || config->window != 0)) ||
+    if ((!BP_TRAIN_HAS_IMAGES && config->convs != 0) ||
+        (in_flash && (!BP_TRAIN_HAS_FROZEN_PART || config->window != 0)) ||
         (!BP_TRAIN_HAS_AUTOENCODERS && (config->flags & BP_TRAIN_AUTOENCODER) != 0) ||
         (!BP_TRAIN_HAS_BATCHES && (config->batch > 1 || config->momentum_shift != 0)) ||
         (!BP_TRAIN_HAS_RESCALING && config->window != 0) ||
@@ -216,7 +279,7 @@ static bp_status_t walk_output(bp_train_t *t, walk_t *walk, bp_train_layer_t *la
     layer->last |= (uint8_t)skip_last_quantize(walk);
     int ends = walk->op == walk->model->n_ops;
     layer->last = layer->last || ends || !BP_TRAIN_HAS_HIDDEN_LAYERS;
-    if (layer->last && layer->activation != BP_ACT_NONE) {
+    if (layer->last && (layer->activation != BP_ACT_NONE || !bp_train_is_dense(layer))) {
         walk->op = layer->op;
         return BP_E_UNSUPPORTED;
     }
@@ -230,7 +293,7 @@ static bp_status_t walk_output(bp_train_t *t, walk_t *walk, bp_train_layer_t *la
 static bp_status_t walk_layer(bp_train_t *t, walk_t *walk, bp_train_layer_t *layer) {
     *layer = (bp_train_layer_t){0};
     uint16_t index = walk->n_layers;
-    if (index >= BP_TRAIN_MAX_LAYERS) {
+    if (index >= BP_TRAIN_MAX_STEPS) {
         return BP_E_UNSUPPORTED;
     }
     BP_TRY(read_layer(walk, layer));
@@ -242,10 +305,14 @@ static bp_status_t walk_layer(bp_train_t *t, walk_t *walk, bp_train_layer_t *lay
     if (!layer->frozen && t->lowest > index) {
         t->lowest = index;
     }
+    if (BP_TRAIN_HAS_KEPT && walk->config->kept != 0 && !bp_train_is_dense(layer)) {
+        walk->op = layer->op;
+        return BP_E_UNSUPPORTED;
+    }
     place_state(walk, layer);
     place_copy(walk, layer);
-    place_scratch(&walk->scratch, layer);
-    walk->widest = layer->n_out > walk->widest ? layer->n_out : walk->widest;
+    place_scratch(walk, layer);
+    walk->before = *layer;
     walk->n_features = index == 0 ? layer->n_in : walk->n_features;
     ++walk->n_layers;
     return BP_OK;
@@ -256,7 +323,11 @@ static bp_status_t walk_layers(bp_train_t *t, walk_t *walk, bp_train_layer_t *la
     bp_train_layer_t layer;
     walk->op = t->first_op;
     walk->tensor = t->features;
-    walk->first_layer = t->first_layer;
+    if (BP_TRAIN_HAS_FROZEN_PART) {
+        walk->dense = bp_train_count(walk->model, t->first_op, 0);
+        walk->convs = bp_train_count(walk->model, t->first_op, 1);
+        walk->all_convs = bp_train_count(walk->model, walk->model->n_ops, 1);
+    }
     do {
         BP_TRY(walk_layer(t, walk, &layer));
         if (layers != NULL) {
@@ -283,6 +354,18 @@ static void place_shared(bp_train_t *t, walk_t *walk, uint16_t n_out) {
         t->kept = take(&walk->state, (total_t)bp_train_kept_bytes(walk->config, walk->n_features));
         t->means = take(&walk->scratch, (total_t)2 * sizeof(int32_t) * walk->n_features);
     }
+    if (BP_TRAIN_HAS_IMAGES && walk->errors != 0) {
+        t->errors = take(&walk->scratch, walk->errors);
+        t->sums = take(&walk->scratch, walk->sums);
+        t->row = take(&walk->scratch, walk->row);
+    }
+}
+
+/* What only the pool behind it reads is where sums will be. */
+static void place_outputs(const bp_train_t *t, bp_train_layer_t *layers, uint16_t n) {
+    for (uint16_t l = 0; l + 1 < n; ++l) {
+        layers[l].y = layers[l].y == 0 ? t->sums : layers[l].y;
+    }
 }
 
 /* The walk. begin: where copies and scratch begin, known after the first one. layers: NULL when
@@ -301,6 +384,9 @@ static bp_status_t lay_out(bp_train_t *t, walk_t *walk, const bp_model_t *model,
     uint16_t n_out;
     BP_TRY(walk_layers(t, walk, layers, &n_out));
     place_shared(t, walk, n_out);
+    if (BP_TRAIN_HAS_IMAGES && layers != NULL) {
+        place_outputs(t, layers, walk->n_layers);
+    }
     return BP_OK;
 }
 

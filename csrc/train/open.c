@@ -18,11 +18,14 @@ static void clear(uint8_t *bytes, uint32_t n) {
 }
 
 static bp_status_t begin_layer(const bp_train_t *t, bp_train_layer_t *layer) {
+    if (!bp_train_has_weights(layer)) {
+        return BP_OK;
+    }
     bp_train_constants(t, layer);
     BP_TRY(bp_train_unfold_biases(t, layer));
     if (!layer->copied && bp_train_changes(t, layer)) {
         uint8_t *flags = t->image + (size_t)bp_image_flags_offset(&t->model, layer->op);
-        *flags = bp_image_trained_flags(*flags, layer->frozen);
+        *flags = bp_image_trained_flags(*flags, layer);
     }
     return BP_OK;
 }
@@ -63,7 +66,9 @@ static int is_within(const int32_t *values, uint32_t n, int32_t limit) {
 
 /* The arithmetic relies on these bounds, and the state comes from outside. */
 static bp_status_t check_state(const bp_train_t *t, const bp_train_layer_t *layer) {
-    uint32_t weights = (uint32_t)layer->n_out * layer->row_stride;
+    if (!bp_train_has_weights(layer)) {
+        return BP_OK;
+    }
     if (!is_within(bp_train_i32(t, layer->bias_master), layer->n_out, BP_MASTER_LIMIT)) {
         return BP_E_ARG;
     }
@@ -73,7 +78,8 @@ static bp_status_t check_state(const bp_train_t *t, const bp_train_layer_t *laye
     if (!bp_train_has_gradient(layer)) {
         return BP_OK;
     }
-    return is_within(bp_train_i32(t, layer->gradient), weights, BP_GRADIENT_LIMIT) &&
+    return is_within(bp_train_i32(t, layer->gradient), bp_train_weight_count(layer),
+                     BP_GRADIENT_LIMIT) &&
                    is_within(bp_train_i32(t, layer->bias_gradient), layer->n_out, BP_MASTER_LIMIT)
                ? BP_OK
                : BP_E_ARG;

@@ -1,3 +1,4 @@
+#include "ops/convolution.h"
 #include "ops/dense.h"
 #include "ops/ops.h"
 #include "ops/softmax.h"
@@ -26,10 +27,28 @@ static region_t section(const bp_model_t *model, uint32_t index) {
     return sections[index];
 }
 
+/* Bytes of parts that have something for each row. */
+static uint32_t bytes_of_rows(uint8_t part, uint32_t n) {
+    return part == BP_DENSE_LSHIFTS ? n : 4 * n;
+}
+
 static region_t part_of_dense(const bp_model_t *model, const bp_op_t *op, uint8_t part) {
     bp_dense_record_t dense;
     bp_dense_record(&dense, model, op);
     const region_t region = {bp_dense_part(op, part), bp_dense_part_bytes(&dense, part)};
+    return region;
+}
+
+static region_t part_of_conv(const bp_model_t *model, const bp_op_t *op, uint8_t part) {
+    bp_conv_s8_t conv;
+    bp_conv_record(&conv, model, op);
+    const bp_conv_shape_t *s = &conv.shape;
+    const uint32_t taps = (uint32_t)s->window[0].kernel * s->window[1].kernel;
+    const uint32_t row = op->code == BP_OP_DEPTHWISE_S8
+                             ? taps
+                             : bp_row_stride(taps * (s->x_channels / conv.groups));
+    const region_t region = {bp_image_part(op, part), part == 0 ? row * s->y_channels
+                                                                : bytes_of_rows(part, s->y_channels)};
     return region;
 }
 
@@ -39,6 +58,9 @@ static region_t part_of_op(const bp_model_t *model, uint16_t index, uint8_t part
     bp_model_op(&op, model, index);
     if (op.code == BP_OP_DENSE_S8) {
         return part_of_dense(model, &op, part);
+    }
+    if (BP_TRAIN_HAS_IMAGES && bp_train_is_conv(&op)) {
+        return part_of_conv(model, &op, part);
     }
     if (op.code == BP_OP_SOFTMAX_S8 && part == 0) {
         region.begin = bp_softmax_table(&op);

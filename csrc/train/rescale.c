@@ -53,7 +53,7 @@ static int can_scale_f32(const bp_train_t *t, uint32_t offset, int8_t exponent) 
 static uint32_t largest_master(const bp_train_t *t, const bp_train_layer_t *layer) {
     const int8_t *wh = bp_train_weights(t, layer);
     const int8_t *wl = layer->residual == 0 ? NULL : bp_train_i8(t, layer->residual);
-    uint32_t n = (uint32_t)layer->n_out * layer->row_stride;
+    const uint32_t n = bp_train_weight_count(layer);
     int32_t largest = 0;
     for (uint32_t i = 0; i < n; ++i) {
         int32_t w = 256 * (int32_t)wh[i] + (wl == NULL ? 0 : wl[i]);
@@ -67,7 +67,7 @@ static void halve_weights(const bp_train_t *t, const bp_train_layer_t *layer) {
     int8_t *wh = bp_train_weights(t, layer);
     int8_t *wl = layer->residual == 0 ? NULL : bp_train_i8(t, layer->residual);
     int32_t *g = layer->gradient == 0 ? NULL : bp_train_i32(t, layer->gradient);
-    uint32_t n = (uint32_t)layer->n_out * layer->row_stride;
+    const uint32_t n = bp_train_weight_count(layer);
     for (uint32_t i = 0; i < n; ++i) {
         int32_t w = halved(256 * (int32_t)wh[i] + (wl == NULL ? 0 : wl[i]));
         wh[i] = (int8_t)((w + 128) >> 8);

@@ -1,7 +1,7 @@
 #include <byteprop/infer.h>
 #include <byteprop/kernels.h>
 
-#include "train/state.h"
+#include "train/steps/steps.h"
 
 /* One sample: forward, loss, backward, update. docs/numerics.md has the equations. */
 
@@ -15,39 +15,23 @@ int bp_train_is_autoencoder(const bp_train_t *t) {
 
 /* ---- forward ---- */
 
-/* Exactly what inference does. */
-void bp_train_run_layer(const bp_train_t *t, const bp_train_layer_t *layer, int8_t *y,
-                        const int8_t *x) {
-    const bp_dense_s8_t dense = {
-        .weights = bp_train_part(t, layer, layer->weights),
-        .bias = bp_train_part(t, layer, layer->bias),
-        .mult_q31 = t->model.image + (size_t)layer->mult_q31,
-        .lshift = t->model.image + (size_t)layer->lshift,
-        .n_in = layer->n_in,
-        .n_out = layer->n_out,
-        .row_stride = layer->row_stride,
-        .per_channel = layer->per_channel,
-        .y_zp = layer->y_zp,
-        .y_min = layer->y_min,
-        .y_max = layer->y_max,
-    };
-    bp_dense_s8(y, x, &dense);
-}
-
 static void record_outputs(const bp_train_t *t, const bp_train_layer_t *layer, const int8_t *y) {
-    for (uint16_t j = 0; j < layer->n_out; ++j) {
+    const uint32_t n = bp_train_outputs(layer);
+    for (uint32_t j = 0; j < n; ++j) {
         bp_train_record_range(bp_train_range(t, layer), (int32_t)y[j] - layer->y_zp,
                               y[j] == layer->y_max);
     }
 }
 
-/* All layers behind the frozen part but the last, which belongs to the loss. */
+/* All layers behind the frozen part but the last, which belongs to the loss. Convolutions find their
+ * scratch memory where errors will be. */
 static void forward(const bp_train_t *t, const int8_t *x, int training) {
+    int8_t *scratch = bp_train_i8(t, t->errors);
     for (uint16_t l = 0; BP_TRAIN_HAS_HIDDEN_LAYERS && l + 1 < t->n_layers; ++l) {
         const bp_train_layer_t *layer = bp_train_layer(t, l);
         int8_t *y = bp_train_i8(t, layer->y);
-        bp_train_run_layer(t, layer, y, bp_train_input(t, l, x));
-        if (training && bp_train_has_window(t)) {
+        bp_train_run_layer(t, layer, y, bp_train_input(t, l, x), scratch);
+        if (training && bp_train_has_window(t) && layer->range != 0) {
             record_outputs(t, layer, y);
         }
     }
@@ -113,15 +97,19 @@ static bp_real_t rate_of(const bp_train_t *t, uint32_t lr_q24) {
     return t->config.batch == 1 ? rate : bp_real_div(rate, bp_real_from_u32(t->config.batch));
 }
 
-/* From the last layer down to the lowest that is trained; unit: of the last layer's errors. */
+/* From the last layer down to the lowest that is trained; unit: of the last layer's errors. The errors
+ * go down before the weights change. */
 static void learn_layers(const bp_train_t *t, const int8_t *x, bp_real_t unit, bp_real_t rate) {
     for (uint16_t l = t->n_layers; l > t->lowest;) {
         --l;
-        /* The errors go down before the weights change. */
-        int goes_down = BP_TRAIN_HAS_HIDDEN_LAYERS && l > t->lowest;
-        bp_real_t below = goes_down ? bp_train_backward(t, l, unit) : unit;
-        if (!bp_train_layer(t, l)->frozen) {
+        const bp_train_layer_t *layer = bp_train_layer(t, l);
+        const int goes_down = BP_TRAIN_HAS_HIDDEN_LAYERS && l > t->lowest;
+        bp_real_t below = goes_down ? bp_train_down(t, l, unit) : unit;
+        if (bp_train_has_weights(layer) && !layer->frozen) {
             bp_train_learn(t, l, bp_train_input(t, l, x), bp_real_mul(rate, unit));
+        }
+        if (goes_down) {
+            below = bp_real_scale(below, bp_train_settle(t, (uint16_t)(l - 1)));
         }
         unit = below;
     }

@@ -5,6 +5,8 @@
 #include <byteprop/train.h>
 #include <stddef.h>
 
+#include "isa/primitives.h"
+#include "ops/ops.h"
 #include "train/real.h"
 
 /* Firmware for the smallest boards is built with BP_TRAIN_ONE_LAYER and leaves out what the
@@ -21,16 +23,26 @@ enum {
     BP_TRAIN_HAS_BATCHES = !BP_TRAIN_ONE_LAYER,  /* and momentum */
     BP_TRAIN_HAS_AUTOENCODERS = !BP_TRAIN_ONE_LAYER,
     BP_TRAIN_HAS_RESCALING = !BP_TRAIN_ONE_LAYER,
-    BP_TRAIN_HAS_KEPT = !BP_TRAIN_ONE_LAYER /* features, to learn from them again */
+    BP_TRAIN_HAS_KEPT = !BP_TRAIN_ONE_LAYER, /* features, to learn from them again */
+    /* convolutions, and what may be between them and the dense layers */
+    BP_TRAIN_HAS_IMAGES = !BP_TRAIN_ONE_LAYER && ((uint64_t)(BP_OPS_LOW) >> BP_OP_CONV_S8 & 3) != 0
 };
 
 #define BP_TRAIN_NONE 0xFFFF /* an int of 16 bits could not be an enumerator of it */
 
-/* One dense layer. Its data are named by offsets, in the image or in the memory, so that the record
- * has the same size on every machine; the padding at its end sees to that, too. Offset 0 in the
- * memory means 'absent': the counters are stored there. */
+/* What becomes of a layer's errors on their way to the layer below. */
+enum {
+    BP_VIEW_NONE = 0, /* they are sums of their own */
+    BP_VIEW_MAX = 1,  /* each is an error of the layer below, at the place of the maximum */
+    BP_VIEW_MEAN = 2  /* each is the error of all outputs below that were averaged */
+};
+
+/* One layer: an op of BP_TRAIN_OP_LIST. Its data are named by offsets, in the image or in the
+ * memory, so that the record has the same size on every machine; the padding at its end sees to
+ * that, too. Offset 0 in the memory means 'absent': the counters are stored there. */
 typedef struct {
-    /* image; of a layer that is copied, memory */
+    /* image; of a layer that is copied, memory; of a maximum pool, memory: uint8 [outputs], which
+     * tap of the window the maximum was */
     uint32_t weights;
     uint32_t bias; /* folded, int32 */
     /* image */
@@ -40,12 +52,12 @@ typedef struct {
     /* memory, state */
     uint32_t bias_master;   /* int32 [n_out] */
     uint32_t range;         /* bp_range_t */
-    uint32_t residual;      /* int8 [n_out][row_stride] */
-    uint32_t gradient;      /* int32 [n_out][row_stride]: batch above 1, or momentum */
+    uint32_t residual;      /* int8, in the order of the weights */
+    uint32_t gradient;      /* int32, the same: batch above 1, or momentum */
     uint32_t bias_gradient; /* int32 [n_out] */
     /* memory, scratch */
-    uint32_t y;     /* int8 [n_out]; the last layer has none */
-    uint32_t delta; /* int32 [n_out] */
+    uint32_t y;     /* int8 [positions][n_out]; the last layer has none */
+    uint32_t delta; /* int32 [n_out] of a dense layer */
     /* What follows from the scales (constants.c); of row 0 where there is one scale per row. */
     bp_real_t weight_scale; /* the largest */
     bp_real_t weight_step;  /* s_x / s_w * 2^24 */
@@ -54,22 +66,25 @@ typedef struct {
     uint16_t op;
     uint16_t x_tensor;
     uint16_t y_tensor;
-    uint16_t n_in;
-    uint16_t n_out;
-    uint16_t row_stride;
+    uint16_t number;     /* of the layer for the generator */
+    uint16_t n_in;       /* weights of a row; 0 where there are none */
+    uint16_t n_out;      /* rows of weights, or channels */
+    uint16_t row_stride; /* n_out * row_stride weights in all */
+    uint16_t positions;  /* pixels of an image; 1 for a dense layer */
     int16_t x_zp;
     int8_t y_zp;
     int8_t y_min;
     int8_t y_max;
     uint8_t per_channel;
-    uint8_t activation;
+    uint8_t activation; /* what masks the errors of y: a maximum pool has that of the layer below */
     uint8_t frozen;
     uint8_t last;
     uint8_t copied; /* the image stays in flash, and this layer's weights and biases are in memory */
-    uint8_t padding[2];
+    uint8_t code;   /* of the op */
+    uint8_t view;   /* BP_VIEW_x; of a pool behind a convolution */
 } bp_train_layer_t;
 
-typedef char bp_train_layer_has_one_size[sizeof(bp_train_layer_t) == 104 ? 1 : -1];
+typedef char bp_train_layer_has_one_size[sizeof(bp_train_layer_t) == 108 ? 1 : -1];
 
 /* The head of the state block: the same on every machine, little-endian as all of them are. */
 typedef struct {
@@ -94,13 +109,15 @@ struct bp_train {
     uint32_t layers;   /* in memory: bp_train_layer_t [n_layers] */
     uint32_t backward; /* in memory: int32 [widest layer], scaled errors; 0: one layer needs none */
     uint32_t input;    /* in memory: uint8 [outputs], an autoencoder's input */
+    uint32_t errors;   /* int16: of one layer of images; in the forward pass scratch of convolutions */
+    uint32_t sums;     /* int32: errors before they are scaled; forward, what no backward step reads */
+    uint32_t row;      /* int32: gradient of a row of a convolution's weights */
     uint32_t memory_bytes;
     uint32_t kept;  /* in memory, state: features that are kept; 0: none */
     uint32_t means; /* in memory: int32 [2][n_in], to imprint a row; there when features are kept */
     uint32_t copies;
     uint32_t state_bytes; /* with the copies at its end */
     uint16_t first_op;    /* the ops before it are the frozen part */
-    uint16_t first_layer; /* dense layers in the frozen part */
     uint16_t features;    /* tensor that the first layer reads */
     uint16_t softmax_op;  /* 0xFFFF: none, the loss is MSE */
     uint16_t n_layers;    /* behind the frozen part */
@@ -156,10 +173,6 @@ static inline int bp_train_has_input_target(const bp_train_t *t) {
 static inline int bp_train_has_window(const bp_train_t *t) {
     return BP_TRAIN_HAS_RESCALING && t->config.window != 0;
 }
-/* Something of the layer changes: of a frozen one shifts and biases, when scales are revised. */
-static inline int bp_train_changes(const bp_train_t *t, const bp_train_layer_t *layer) {
-    return !layer->frozen || bp_train_has_window(t);
-}
 static inline int bp_train_has_gradient(const bp_train_layer_t *layer) {
     return BP_TRAIN_HAS_BATCHES && layer->gradient != 0;
 }
@@ -173,12 +186,47 @@ static inline void bp_train_record_range(bp_range_t *range, int32_t used, int sa
 static inline int bp_train_is_frozen(const bp_train_config_t *config, uint32_t number) {
     return number < 32 && (config->frozen >> number & 1) != 0;
 }
+/* Convolution `from_last` of the model, 0 for the last one, is trained. */
+static inline int bp_train_is_conv_trained(const bp_train_config_t *config, uint32_t from_last) {
+    return BP_TRAIN_HAS_IMAGES && from_last < config->convs;
+}
+
+static inline int bp_train_is_conv(const bp_op_t *op) {
+    return op->code == BP_OP_CONV_S8 || op->code == BP_OP_DEPTHWISE_S8;
+}
+/* A dense layer: what a build without images has alone. */
+static inline int bp_train_is_dense(const bp_train_layer_t *layer) {
+    return !BP_TRAIN_HAS_IMAGES || layer->code == BP_OP_DENSE_S8;
+}
+static inline int bp_train_has_weights(const bp_train_layer_t *layer) {
+    return !BP_TRAIN_HAS_IMAGES || layer->n_in != 0;
+}
+/* Something of the layer changes: of a frozen one shifts and biases, when scales are revised. */
+static inline int bp_train_changes(const bp_train_t *t, const bp_train_layer_t *layer) {
+    return bp_train_has_weights(layer) && (!layer->frozen || bp_train_has_window(t));
+}
+static inline uint32_t bp_train_outputs(const bp_train_layer_t *layer) {
+    return BP_TRAIN_HAS_IMAGES ? (uint32_t)layer->n_out * layer->positions : layer->n_out;
+}
+static inline uint32_t bp_train_weight_count(const bp_train_layer_t *layer) {
+    return (uint32_t)layer->n_out * layer->row_stride;
+}
+/* Row j of the weights, residuals or gradients: where it begins, and from one to the next. */
+static inline size_t bp_train_row(const bp_train_layer_t *layer, uint16_t j) {
+    const int is_depthwise = BP_TRAIN_HAS_IMAGES && layer->code == BP_OP_DEPTHWISE_S8;
+    return is_depthwise ? j : (size_t)j * layer->row_stride;
+}
+static inline size_t bp_train_row_step(const bp_train_layer_t *layer) {
+    return BP_TRAIN_HAS_IMAGES && layer->code == BP_OP_DEPTHWISE_S8 ? layer->n_out : 1;
+}
 
 /* ---- frozen.c: the ops before the first layer that is trained ---- */
 
 /* Finds where the frozen part ends. On failure *op is the index of the op that is the reason. */
 bp_status_t bp_train_find_frozen(bp_train_t *t, uint16_t *op, const bp_model_t *model,
                                  const bp_train_config_t *config);
+/* Convolutions, or dense layers, among the first n_ops ops. */
+uint16_t bp_train_count(const bp_model_t *model, uint16_t n_ops, int convs);
 /* What the first layer reads, for a sample; x as in bp_train_sample. */
 const int8_t *bp_train_features(const bp_train_t *t, const uint8_t *x);
 
@@ -213,9 +261,9 @@ void bp_train_input_errors(const bp_train_t *t, int32_t *delta, uint16_t n_out);
 
 /* Fills the copies of weights and biases from the image. */
 void bp_train_copy_layers(const bp_train_t *t);
-/* E_ARG unless the copies, which may come from outside, are weights as the reader accepts them. */
 /* Updates model.crc32 to that of the image as trained. */
 void bp_train_seal_flash(bp_train_t *t);
+/* E_ARG unless the copies, which may come from outside, are weights as the reader accepts them. */
 bp_status_t bp_train_check_copy(const bp_train_t *t, const bp_train_layer_t *layer);
 
 /* ---- layout.c, regions.c ---- */
@@ -237,11 +285,13 @@ bp_status_t bp_train_check_tensors(const bp_model_t *model);
 uint32_t bp_image_u32(const uint8_t *image, uint32_t offset);
 int bp_is_normal_f32(uint32_t bits);
 void bp_image_put_u32(uint8_t *image, uint32_t offset, uint32_t value);
-/* Offset of a dense op's flags. */
+/* Parts of an op with weights, in the order of BP_DENSE_PARTS: an offset, and bytes. */
+uint32_t bp_image_part(const bp_op_t *op, uint8_t part);
+/* Offset of the flags of an op with weights. */
 uint32_t bp_image_flags_offset(const bp_model_t *model, uint16_t op);
 /* What they are in training: not FAST, because weights, biases or shifts will change. Unless it is
- * frozen, it has a bias; until then it may have had none, which is one of zeros. */
-uint8_t bp_image_trained_flags(uint8_t flags, uint8_t frozen);
+ * frozen, a dense layer has a bias; until then it may have had none, which is one of zeros. */
+uint8_t bp_image_trained_flags(uint8_t flags, const bp_train_layer_t *layer);
 /* Offset of a tensor's scale in the image. */
 uint32_t bp_image_scale_offset(const bp_model_t *model, uint16_t tensor);
 bp_real_t bp_tensor_scale(const bp_train_t *t, uint16_t tensor);
@@ -255,31 +305,50 @@ bp_status_t bp_train_learn_features(bp_train_t *t, bp_train_result_t *result,
                                     const int8_t *features, uint16_t label, const int32_t *target,
                                     uint32_t lr_q24);
 
-/* sample.c: a layer as inference computes it. */
+/* csrc/train/steps: a layer as inference computes it. scratch: of a convolution. */
 void bp_train_run_layer(const bp_train_t *t, const bp_train_layer_t *layer, int8_t *y,
-                        const int8_t *x);
+                        const int8_t *x, int8_t *scratch);
 
 /* loss.c: leaves the error in the last layer's delta and returns its unit. */
 bp_real_t bp_train_cross_entropy(const bp_train_t *t, bp_train_result_t *result, const int8_t *x,
                                  uint16_t label, int training);
 bp_real_t bp_train_squared_error(const bp_train_t *t, bp_train_result_t *result, const int8_t *x,
                                  const int32_t *target);
-/* backward.c: from the errors of layer l to those of the layer below; returns their unit. */
-bp_real_t bp_train_backward(const bp_train_t *t, uint16_t l, bp_real_t unit);
-/* update.c: a layer's part of the sample: updates it, or adds to its gradient. rate: of this
- * sample, in the unit of the errors. */
-void bp_train_learn(const bp_train_t *t, uint16_t l, const int8_t *x, bp_real_t rate);
+/* backward.c: makes the sums of layer l its errors: masked where y saturated, and scaled; by how many bits. Once
+ * the errors of the layer above are done with. */
+uint8_t bp_train_settle(const bp_train_t *t, uint16_t l);
 /* Updates a layer from its gradient or velocity. */
 void bp_train_apply_gradient(const bp_train_t *t, uint16_t l);
 void bp_train_decay(const bp_train_t *t, const bp_train_layer_t *layer);
 /* rescale.c: revises the scales at the end of a window. */
 void bp_train_rescale(bp_train_t *t);
 
+/* ---- rows (update.c) ---- */
+
+/* From a row's error to the change of its weights (per unit of input) and of its bias. */
+typedef struct {
+    bp_real_t weight;
+    bp_real_t bias;
+} bp_train_step_t;
+
+bp_train_step_t bp_train_step(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j,
+                              bp_real_t rate);
+bp_rounding_t bp_train_rounding(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j);
+/* Residuals from `row` on; NULL: none. */
+int8_t *bp_train_residual_row(const bp_train_t *t, const bp_train_layer_t *layer, size_t row);
+/* Row j loses g [n_in] * 2^-16, in a 256th of a weight's step, and its bias bias_change; in a batch they
+ * are added to its gradient. */
+void bp_train_learn_row(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j,
+                        const int32_t *g, int32_t bias_change);
+
 /* ---- biases (update.c) ---- */
 
 /* Masters stay within this, so that the bias that the accumulator takes, (master + 128) >> 8, never
  * leaves 24 bits. */
 #define BP_MASTER_LIMIT (INT32_MAX - 255)
+/* Changes a row's bias, and its folded bias for a row of weights whose sum changed. */
+void bp_train_set_bias(const bp_train_t *t, const bp_train_layer_t *layer, uint16_t j,
+                       int32_t change, int32_t weight_sum_change);
 /* Writes a layer's folded biases, from masters and weights. */
 void bp_train_fold_biases(const bp_train_t *t, const bp_train_layer_t *layer);
 /* The masters of a layer from the image's folded biases. E_PARAM if one leaves no room. */

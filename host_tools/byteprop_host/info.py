@@ -13,7 +13,8 @@ from byteprop.graph import LeftOut
 from byteprop.graph.normalization import describe, to_json
 from byteprop.image import decode
 from byteprop.inference.info import describe_left_out
-from byteprop.training.masters import dense_layers
+from byteprop.ops import Dense
+from byteprop.training.masters import weighted_layers
 from byteprop.training.trainable import check_trainable
 from byteprop_host.boards.board import SKETCH, Board, all_boards
 from byteprop_host.console import printable, table
@@ -59,7 +60,7 @@ class TrainingChoice:
     bytes_in_flash: int
     bytes_in_flash_without_residuals: int
     bytes_in_ram: int
-    m4_instructions: int
+    m4_instructions: int | None  # of choices with convolutions not estimated
 
 
 @dataclass(frozen=True)
@@ -187,11 +188,15 @@ def _m4_instructions(macs: int, weights: int) -> int:
 def _choices(image: bytes, macs: int) -> tuple[TrainingChoice, ...]:
     """The last layer, the last two, ... as far as they can be trained."""
     opened = Engine(image)
-    layers = dense_layers(decode(opened))
+    layers = weighted_layers(decode(opened))
     found: list[TrainingChoice] = []
     for n in range(1, len(layers) + 1):
-        mask = (1 << (len(layers) - n)) - 1
-        in_flash = _raw_train.Config(seed=0, frozen=mask, in_flash=True)
+        before, behind = layers[:-n], layers[-n:]
+        mask = (1 << sum(isinstance(op, Dense) for op in before)) - 1
+        convs = sum(not isinstance(op, Dense) for op in behind)
+        if convs > _raw_train.MAX_LAYERS:
+            break
+        in_flash = _raw_train.Config(seed=0, frozen=mask, convs=convs, in_flash=True)
         try:
             plans = [
                 _raw_train.plan(opened, config).memory_bytes
@@ -210,7 +215,9 @@ def _choices(image: bytes, macs: int) -> tuple[TrainingChoice, ...]:
                 bytes_in_flash=plans[0],
                 bytes_in_flash_without_residuals=plans[1],
                 bytes_in_ram=len(image) + plans[2],
-                m4_instructions=_m4_instructions(macs, sum(op.weights.size for op in layers[-n:])),
+                m4_instructions=(
+                    None if convs else _m4_instructions(macs, sum(op.weights.size for op in behind))
+                ),
             )
         )
     return tuple(found)
@@ -225,7 +232,7 @@ def _choice_table(choices: tuple[TrainingChoice, ...]) -> str:
                 f"{choice.bytes_in_flash:,}",
                 f"{choice.bytes_in_flash_without_residuals:,}",
                 f"{choice.bytes_in_ram:,}",
-                f"{choice.m4_instructions:,}",
+                "-" if choice.m4_instructions is None else f"{choice.m4_instructions:,}",
             ]
             for choice in choices
         ],

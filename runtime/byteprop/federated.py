@@ -20,7 +20,7 @@ from byteprop.graph import Op
 from byteprop.model import Model
 from byteprop.ops import Dense
 from byteprop.training.fit import Run, StepTrainer, settings_of
-from byteprop.training.masters import Masters, dense_layers, fresh_masters
+from byteprop.training.masters import Masters, Weighted, fresh_masters, weighted_layers
 from byteprop.training.options import TrainOptions
 from byteprop.training.samples import encode
 
@@ -34,11 +34,12 @@ _MOST_SAMPLES = 2**31
 
 
 def arrays_of(model: Model) -> Arrays:
-    """Of each dense layer its weights, int16 [n_out, n_in] in 1/256 of a step, and its biases,
-    int32 [n_out] in 1/256: all that training knows of a model whose scales stay as they are."""
+    """Of each layer with weights these, int16 in the op's shape and 1/256 of a step, and its
+    biases, int32 [n_out] in 1/256: all that training knows of a model whose scales stay as they
+    are."""
     masters = fresh_masters(model.graph) if model.masters is None else model.masters
     arrays: Arrays = []
-    for op, layer in zip(dense_layers(model.graph), masters, strict=True):
+    for op, layer in zip(weighted_layers(model.graph), masters, strict=True):
         wide = 256 * op.weights.astype(np.int32) + layer.residual
         arrays += [wide.astype(np.int16), np.asarray(layer.bias, np.int32)]
     return arrays
@@ -55,8 +56,8 @@ def set_arrays(model: Model, arrays: Sequence[npt.NDArray[Any]]) -> None:
         )
     masters: list[Masters] = []
     ops: list[Op] = list(model.graph.ops)
-    dense = [i for i, op in enumerate(ops) if isinstance(op, Dense)]
-    for i, wide, bias in zip(dense, arrays[::2], arrays[1::2], strict=True):
+    weighted = [i for i, op in enumerate(ops) if isinstance(op, Weighted)]
+    for i, wide, bias in zip(weighted, arrays[::2], arrays[1::2], strict=True):
         _check_masters(wide, bias)
         ops[i], layer = _layer_of(ops[i], wide.astype(np.int32), bias)
         masters.append(layer)
@@ -74,8 +75,9 @@ def _check_masters(wide: npt.NDArray[Any], bias: npt.NDArray[Any]) -> None:
 def _layer_of(op: Any, wide: npt.NDArray[Any], bias: npt.NDArray[Any]) -> tuple[Op, Masters]:
     upper = (wide + 128) >> 8
     steps = ((bias.astype(np.int64) + 128) >> 8).astype(np.int32)
-    has_bias = op.has_bias or bool(bias.any())
-    layer = replace(op, weights=upper.astype(np.int8), bias=steps, has_bias=has_bias)
+    layer = replace(op, weights=upper.astype(np.int8), bias=steps)
+    if isinstance(op, Dense):
+        layer = replace(layer, has_bias=op.has_bias or bool(bias.any()))
     return layer, Masters((wide - 256 * upper).astype(np.int8), bias.astype(np.int32))
 
 

@@ -104,15 +104,17 @@ class Model(TrainingTarget):
         return metrics.confusion_matrix(self, x, y)
 
     def get_weights(self) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
-        """Real weights [n_in, n_out] and biases [n_out] of the dense layers, in the order of Keras.
-        After training at the 16 bits that it keeps, else those of the int8 weights. Those of the
-        first layer are for inputs in the user's units, also where the model normalises them."""
+        """Real weights and biases [n_out] of dense layers and convolutions. Weights are [n_in,
+        n_out], of a convolution [height, width, n_in, n_out], of a depthwise one [height, width,
+        n_out]. After training at the 16 bits that it keeps, else those of the int8 weights. Those
+        of a dense first layer are for inputs in the user's units, also where the model normalises
+        them."""
         return weights_of(self)
 
     def set_weights(self, weights: Sequence[tuple[Any, Any]]) -> None:
-        """Replaces weights and biases of the dense layers, given as get_weights returns them. They
-        are rounded to the 16 bits that training keeps, at the layers' scales; a warning counts
-        those that are too large for their scale and saturate."""
+        """Replaces weights and biases, given as get_weights returns them. They are rounded to the
+        16 bits that training keeps, at the layers' scales; a warning counts those that are too
+        large for their scale and saturate."""
         self._check_runs_here("set_weights")
         heads.set_weights(self, weights)
 

@@ -27,11 +27,11 @@ static const train_net_t nets[] = {
 };
 
 static const bp_train_config_t configs[] = {
-    {1, 0, 1, 0, 0, 0, 0, 0},
-    {1, 0, 1, 3, 0, 0, 0, 0},
-    {1, 0, 3, 2, 0, 2, 0, 0},
-    {1, 1, 2, 0, 0, 0, 0, 0},
-    {1, 2, 1, 0, BP_TRAIN_NO_RESIDUAL, 0, 0, 0},
+    {1, 0, 1, 0, 0, 0, 0, 0, 0},
+    {1, 0, 1, 3, 0, 0, 0, 0, 0},
+    {1, 0, 3, 2, 0, 2, 0, 0, 0},
+    {1, 1, 2, 0, 0, 0, 0, 0, 0},
+    {1, 2, 1, 0, BP_TRAIN_NO_RESIDUAL, 0, 0, 0, 0},
 };
 
 static void reseal(uint8_t *image, uint32_t bytes) {

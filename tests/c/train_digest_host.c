@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "train_digest.h"
+#include "train_images.h"
 
 enum { SPACE = 1 << 16 };
 
@@ -20,6 +21,15 @@ static int print_all(const char *isa, int resume) {
                    (unsigned long)digest.digest, (unsigned long)digest.steps,
                    (unsigned long)digest.samples);
         }
+    }
+    for (uint8_t i = 0; status == -1 && i < train_images_n; ++i) {
+        uint32_t crc;
+        if (train_images_run(&crc, train_images + i, space.bytes, SPACE, resume) != BP_OK) {
+            return BP_E_SPACE;
+        }
+        const unsigned long n = train_images[i].samples;
+        printf("%s,%d,%s,%08lx,%lu,%lu\n", isa, resume, train_images[i].name, (unsigned long)crc,
+               n, n);
     }
     free(space.bytes);
     return status;

@@ -188,6 +188,7 @@ def trainable_images() -> list[bytes]:
     from training_boards import cnn
 
     from byteprop import image
+    from image_net import ImageNet, image_graph
     from training_case import Net, graph_of
 
     networks = (
@@ -200,6 +201,12 @@ def trainable_images() -> list[bytes]:
     )
     made = [image.encode(graph_of(net, np.random.default_rng(1))) for net in networks]
     made.append(cnn())
+    window, two = (3, 1, 1), (2, 2, 0)
+    image_nets = (
+        ImageNet((("conv", window, window), ("max", two, two), ("depthwise", window, window))),
+        ImageNet((("conv", window, window), ("average", window, window), ("conv", two, two))),
+    )
+    made += [image.encode(image_graph(net, np.random.default_rng(1))) for net in image_nets]
     return made + [data for data in model_images() if len(data) < 8_000]
 
 
@@ -221,7 +228,11 @@ def train_seeds() -> Iterable[bytes]:
         for config in CONFIGS:
             for state in (b"", b"\0" * 40 + bytes(range(60))):
                 samples = 7 + 13 * config[14]
-                head = config[:14] + bytes([samples]) + struct.pack("<IH", 90_000, len(state))
+                head = (
+                    config[:14]
+                    + bytes([samples])
+                    + struct.pack("<IH", 90_000 | 2 << 24, len(state))
+                )
                 yield head + state + image
 
 

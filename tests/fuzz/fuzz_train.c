@@ -150,6 +150,17 @@ static int in_flash(const case_t *input) {
     return (input->config.flags & BP_TRAIN_IN_FLASH) != 0;
 }
 
+/* What scratch memory holds in the end depends on which code ran. */
+static void clear_scratch(uint8_t *arena, const bp_model_t *model) {
+    for (uint16_t i = 0; i < model->n_tensors; ++i) {
+        bp_tensor_t tensor;
+        bp_model_tensor(&tensor, model, i);
+        if (tensor.kind == BP_KIND_SCRATCH) {
+            memset(arena + tensor.offset, 0, tensor.elems);
+        }
+    }
+}
+
 /* The model is one that inference may run, with the answers that the trainer gives. */
 static void check_model(const run_t *run, const case_t *input) {
     bp_model_t model;
@@ -159,6 +170,8 @@ static void check_model(const run_t *run, const case_t *input) {
     memset(run->arena, 0x5A, model.arena_bytes);
     bp_infer_run(&model, arena, model.n_ops, NULL);
     bp_train_infer(run->train, model.n_ops, NULL);
+    clear_scratch(arena, &model);
+    clear_scratch(run->arena, &model);
     check(memcmp(arena, run->arena, model.arena_bytes) == 0);
     free(arena);
 }
@@ -238,6 +251,7 @@ static int parse(case_t *input, const uint8_t *data, size_t size) {
     input->config.flags = data[12];
     input->config.momentum_shift = data[13];
     input->config.rate_shift = data[RATE_AT] % 48; /* up to 40 are allowed */
+    input->config.convs = data[RATE_AT + 3] & 31;
     input->samples = (uint8_t)(data[SAMPLES_AT] % (MAX_SAMPLES + 1));
     input->config.kept = data[SAMPLES_AT] / (MAX_SAMPLES + 1);
     input->rate = get_u32(data + RATE_AT);

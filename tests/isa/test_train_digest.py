@@ -16,13 +16,16 @@ C_TESTS = ROOT / "tests/c"
 sys.path.insert(0, str(ROOT / "benchmarks" / "dense_bench"))
 import bare  # noqa: E402
 
+import train_images_nets as images  # noqa: E402
 from byteprop.image import op_defines  # noqa: E402
 
-DIGEST_SOURCES = [C_TESTS / "train_image.c", C_TESTS / "train_digest.c"]
+DIGEST_SOURCES = [C_TESTS / name for name in ("train_image.c", "train_digest.c", "train_images.c")]
 # Networks and their digests, made by the portable code; a change of them is a change of results.
 NETWORKS = 26
+IMAGES = {case.name: (case.crc(), len(case.x), len(case.x)) for case in images.CASES}
 # RAM for a network and its training, and how many do not fit.
-SPACE = {"mps2-an386": (65536, 0), "mps2-an385": (65536, 0), "microbit": (12000, 0)}
+SPACE = dict.fromkeys(("mps2-an386", "mps2-an385", "rv32-virt"), (65536, 0))
+SPACE_SMALL = {"microbit": (12000, 0)}
 SPACE_AVR = {"mega2560": (5200, 5)}
 OPS = ("dense", "rescale", "reshape", "softmax")
 
@@ -32,7 +35,8 @@ Outcome = tuple[int, int, int]  # digest, updates, samples
 def host_lines(compiler: str, optimisation: str, folder: Path, *more: str) -> list[list[str]]:
     """What the host's program prints: isa, resumed, network, digest, updates, samples."""
     program = folder / "digest"
-    sources = [*DIGEST_SOURCES, C_TESTS / "train_digest_host.c", *bare.training_sources()]
+    networks = written(folder, images.CASES)
+    sources = [*DIGEST_SOURCES, C_TESTS / "train_digest_host.c", networks, *bare.training_sources()]
     includes = [f"-I{ROOT / 'csrc/include'}", f"-I{ROOT / 'csrc'}", f"-I{C_TESTS}"]
     files = map(str, (*sources, *bare.kernel_sources()))
     flags = ["-std=c99", optimisation, *more]
@@ -41,6 +45,12 @@ def host_lines(compiler: str, optimisation: str, folder: Path, *more: str) -> li
     )
     done = subprocess.run([program], capture_output=True, text=True, check=True, timeout=120)
     return [line.split(",") for line in done.stdout.splitlines()]
+
+
+def written(folder: Path, cases: list[images.Case]) -> Path:
+    path = folder / "networks.c"
+    path.write_text(images.source(cases), encoding="utf-8")
+    return path
 
 
 def outcomes(lines: list[list[str]], isa: str, resumed: int) -> dict[str, Outcome]:
@@ -60,10 +70,11 @@ def portable(folder: Path) -> dict[str, Outcome]:
 def definition(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
     """By the portable code alone."""
     found = portable(tmp_path_factory.mktemp("portable"))
-    assert len(found) == NETWORKS
-    assert len({digest for digest, _, _ in found.values()}) == NETWORKS
+    assert len(found) == NETWORKS + len(IMAGES)
+    assert len({digest for digest, _, _ in found.values()}) == len(found)
+    assert {name: found.pop(name) for name in IMAGES} == IMAGES
     assert all(samples == 24 for _, _, samples in found.values())
-    return found
+    return found | IMAGES
 
 
 @pytest.mark.parametrize("optimisation", ["-O0", "-O1", "-O2", "-O3", "-Os"])
@@ -83,20 +94,23 @@ def test_host_gives_the_same_bits(
 
 @pytest.mark.emulated
 @pytest.mark.parametrize("optimisation", ["-Os", "-O2"])
-@pytest.mark.parametrize("machine", (*bare.CORTEX_M, bare.AVR), ids=lambda machine: machine.name)
+@pytest.mark.parametrize("machine", bare.ALL, ids=lambda machine: machine.name)
 def test_emulated_cpu_gives_the_same_bits(
     machine: bare.Machine, optimisation: str, definition: dict[str, Outcome], tmp_path: Path
 ) -> None:
     missing = machine.missing_tools()
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
-    space, too_large = (SPACE | SPACE_AVR)[machine.name]
+    space, too_large = (SPACE | SPACE_SMALL | SPACE_AVR)[machine.name]
     sources = [*DIGEST_SOURCES, Path(__file__).with_name("train_bare.c"), *bare.training_sources()]
     flags = [optimisation, f"-I{C_TESTS}"]
     # QEMU's AVR does not run programs of more than 64 KB: the networks' own ops alone are linked,
     # and nothing that keeps features.
     kept = "0" if machine is bare.AVR else "1"
-    defines = {"SPACE_BYTES": str(space), "DIGEST_KEPT": kept, **op_defines(OPS)}
+    has_images = machine is not bare.AVR
+    sources.append(written(tmp_path, images.CASES if has_images else []))
+    ops = op_defines(OPS + images.OPS * has_images)
+    defines = {"SPACE_BYTES": str(space), "DIGEST_KEPT": kept, **ops}
     elf = bare.build(machine, sources, tmp_path, flags=flags, defines=defines)
     code, text = bare.run(machine, elf, timeout=300)
     lines = [line.split(",") for line in text.splitlines()]
@@ -104,4 +118,5 @@ def test_emulated_cpu_gives_the_same_bits(
     refused = [line[0] for line in lines if line[1:] == ["no space"]]
     found = {line[0]: tuple(map(int, line[1:])) for line in lines if line[0] not in refused}
     assert len(refused) == too_large, refused
-    assert found == {name: definition[name] for name in definition if name not in refused}
+    left_out = {*refused, *(() if has_images else IMAGES)}
+    assert found == {name: definition[name] for name in definition if name not in left_out}

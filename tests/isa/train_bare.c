@@ -4,6 +4,7 @@
 
 #include "bare.h"
 #include "train_digest.h"
+#include "train_images.h"
 
 /* AVR would not align it, and images are. */
 static uint32_t space[SPACE_BYTES / 4] __attribute__((aligned(4)));
@@ -31,6 +32,16 @@ int bare_main(void) {
             bare_text(digest.name);
             bare_text(",no space\n");
         }
+    }
+    for (uint8_t i = 0; i < train_images_n; ++i) {
+        digest.name = train_images[i].name;
+        digest.steps = digest.samples = train_images[i].samples;
+        const int outcome = train_images_run(&digest.digest, train_images + i, (uint8_t *)space,
+                                             sizeof space, i % 2);
+        if (outcome != BP_OK) {
+            return 2;
+        }
+        print(&digest);
     }
     return status == -1 ? 0 : 1;
 }

@@ -176,15 +176,15 @@ def test_weights_of_normalised_inputs_are_in_the_users_units() -> None:
 
 
 def test_weights_that_do_not_fit_are_refused_or_counted(model: byteprop.Model) -> None:
-    weights = model.get_weights()
-    with pytest.raises(ArgumentError, match="expected 1 pairs"):
+    *others, (w, b) = model.get_weights()
+    with pytest.raises(ArgumentError, match="expected 3 pairs"):
         model.set_weights([])
     with pytest.raises(ArgumentError, match="expected shapes"):
-        model.set_weights([(weights[0][0].T, weights[0][1])])
+        model.set_weights([*others, (w.T, b)])
     with pytest.raises(ArgumentError, match="NaN"):
-        model.set_weights([(weights[0][0] * np.nan, weights[0][1])])
+        model.set_weights([*others, (w * np.nan, b)])
     with pytest.warns(UserWarning, match="saturate"):
-        model.set_weights([(weights[0][0] * 1000, weights[0][1])])
+        model.set_weights([*others, (w * 1000, b)])
 
 
 def test_the_rates_fall_to_nothing() -> None:

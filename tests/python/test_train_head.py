@@ -281,8 +281,8 @@ def test_train_is_what_freeze_leaves() -> None:
         ({"train": []}, "expected at least one layer, got none"),
         ({"train": "last:4"}, "expected last:1 .. last:3, got last:4"),
         ({"train": "last:0"}, "expected last:1 .. last:3, got last:0"),
-        ({"train": "y"}, "train: expected dense layers"),
-        ({"freeze": "last"}, "freeze: expected dense layers"),
+        ({"train": "y"}, "train: expected layers with weights"),
+        ({"freeze": "last"}, "freeze: expected layers with weights"),
     ],
 )
 def test_what_train_refuses(options: dict[str, Any], words: str) -> None:
@@ -293,7 +293,9 @@ def test_what_train_refuses(options: dict[str, Any], words: str) -> None:
 def test_an_op_behind_a_trained_layer_is_named() -> None:
     graph = graph_of(Net((6, 4), classifier=False), np.random.default_rng(3))
     model = byteprop.Model(pooled_dense(graph))
-    with pytest.raises(TrainingError, match=r"layer 1 Pool .*behind one that is trained"):
+    with pytest.raises(
+        TrainingError, match=r"layer 1 Pool .*not a dense layer, as the last one has to be"
+    ):
         model.fit(np.zeros((3, 6)), np.zeros((3, 4)))
 
 

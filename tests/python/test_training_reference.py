@@ -21,6 +21,7 @@ from byteprop.graph import Activation, DType, Graph, Tensor
 from byteprop.ops import Dense, Rescale, Softmax
 from byteprop.reference import training as training_reference
 from byteprop.reference.training import Config, ReferenceTrainer
+from byteprop.training.masters import first_layer
 from training_case import Net, Pair, graph_of
 
 FASHION = Path(__file__).resolve().parents[2] / "examples/fashion_mnist"
@@ -376,7 +377,7 @@ def test_frozen_layers_stay_and_pass_errors_down() -> None:
     for frozen in range(8):
         config = Config(1, frozen=frozen)
         pair = train(graph, config, samples=10, rates=(18, 20))
-        first = config.first_layer(3)
+        first = first_layer(graph, config)
         assert pair.python.graph.ops[:first] == graph.ops[:first]
         for number, masters in enumerate(pair.python.masters, first):
             old = graph.ops[number]

@@ -12,8 +12,11 @@ from byteprop import image, reference
 from byteprop.engine import _raw
 from byteprop.engine._raw_train import Config, Trainer
 from byteprop.graph import Activation, DType, Graph, Op, Tensor
-from byteprop.ops import Dense, Rescale, Reshape, Softmax
+from byteprop.ops import Dense, Depthwise, Rescale, Reshape, Softmax
+from byteprop.ops.convolution import Convolution
+from byteprop.reference.backward import rows_of
 from byteprop.reference.training import Masters, ReferenceTrainer
+from byteprop.training.masters import are_trained, first_layer
 
 HEAD_BYTES = 40  # counters and the fill of batch and window
 RANGE_BYTES = 8
@@ -111,21 +114,27 @@ def masters_of_state(graph: Graph, config: Config, bits: bytes, state: bytes) ->
         return values
 
     masters = []
-    layers = [op for op in trained.ops if isinstance(op, Dense)]
-    for number, op in enumerate(layers):
-        if number < config.first_layer(len(layers)):
-            continue
-        n_out, n_in = op.weights.shape
-        stride = -(-n_in // 4) * 4
-        weights = op.weights.astype(np.int64) * 256
+    layers = [op for op in trained.ops if isinstance(op, (Dense, Convolution))]
+    are_on = are_trained(trained, config)
+    first = first_layer(trained, config)
+    for op, is_on in list(zip(layers, are_on, strict=True))[first:]:
+        rows = rows_of(op)
+        n_out, n_in = rows.shape
+
+        def rows_of_state(dtype: Any, op: Any = op, shape: Any = rows.shape) -> Any:
+            if isinstance(op, Depthwise):
+                return take(dtype, shape[1], shape[0]).T
+            return take(dtype, shape[0], -(-shape[1] // 4) * 4)[:, : shape[1]]
+
+        weights = rows.astype(np.int64) * 256
         gradient, bias_gradient = np.zeros((n_out, n_in), np.int64), np.zeros(n_out, np.int64)
         bias = take("<i4", n_out)
         at += RANGE_BYTES
-        if not config.frozen >> number & 1:
+        if is_on:
             if config.residual:
-                weights = weights + take("i1", n_out, stride)[:, :n_in]
+                weights = weights + rows_of_state("i1")
             if config.batch > 1 or config.momentum_shift:
-                gradient = take("<i4", n_out, stride)[:, :n_in]
+                gradient = rows_of_state("<i4")
                 bias_gradient = take("<i4", n_out)
         masters.append(Masters(weights, bias, gradient, bias_gradient))
     assert at == len(state)

@@ -99,7 +99,8 @@ enum {
     BP_TRAIN_CONFIG_FLAGS = 12,   /* u8 */
     BP_TRAIN_CONFIG_MOMENTUM = 13, /* u8 */
     BP_TRAIN_CONFIG_KEPT = 14,    /* u16 */
-    BP_TRAIN_CONFIG_RATE = 16      /* u8 */
+    BP_TRAIN_CONFIG_RATE = 16,     /* u8 */
+    BP_TRAIN_CONFIG_CONVS = 17     /* u8 */
 };
 
 enum { BP_SOURCE_FLASH = 0, BP_SOURCE_RAM = 1 };

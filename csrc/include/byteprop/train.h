@@ -25,14 +25,15 @@ enum {
 /* Losses. */
 enum { BP_LOSS_CROSS_ENTROPY = 1, BP_LOSS_MSE = 2 };
 
-enum { BP_TRAIN_MAX_LAYERS = 16, BP_TRAIN_CONFIG_BYTES = 20 };
+/* Layers with weights, and all layers, that are trained or behind one that is. */
+enum { BP_TRAIN_MAX_LAYERS = 16, BP_TRAIN_MAX_STEPS = 64, BP_TRAIN_CONFIG_BYTES = 20 };
 
 /* What training of a model needs to know; it stays the same to its end. */
 typedef struct {
     uint32_t seed;
     uint32_t frozen; /* bit l: dense layer l is not trained. All ops before the first layer that is
-                      * trained are the frozen part: they run as in inference, and nothing of them
-                      * changes */
+                      * trained, dense or convolution, are the frozen part: they run as in inference,
+                      * and nothing of them changes */
     uint16_t batch;  /* samples per update, >= 1; above 1 costs 4 bytes per weight */
     uint16_t window; /* updates between revisions of the scales; 0: scales stay as they are */
     uint8_t flags;
@@ -40,6 +41,7 @@ typedef struct {
     uint16_t kept; /* samples whose features are kept, to learn from them again: labels and int8
                     * features in the state. Only of classes, and not with a window */
     uint8_t rate_shift; /* 0..40: rates are in 2^-(24 + rate_shift) */
+    uint8_t convs;      /* how many convolutions are trained: the last ones of the model */
 } bp_train_config_t;
 
 /* Counters of a training. */

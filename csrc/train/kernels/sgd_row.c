@@ -22,22 +22,20 @@ bp_row_change_t bp_sgd_row_s8(int8_t *wh, const int8_t *x, int16_t x_zp, uint16_
     return row;
 }
 
-bp_row_change_t bp_sgd_row_from(int8_t *wh, int8_t *wl, const int32_t *g, uint16_t n,
-                                bp_rounding_t rounding) {
+bp_row_change_t bp_sgd_row_from(int8_t *wh, int8_t *wl, size_t step, const int32_t *g,
+                                size_t g_step, uint16_t n, bp_rounding_t rounding) {
     bp_row_change_t row = {0, 0};
     uint32_t r = rounding.state;
-    for (uint16_t i = 0; i < n; ++i, r += rounding.increment) {
-        if (g[i] == 0) {
-            continue;
-        }
-        if (wl != NULL) {
-            int32_t change = (g[i] + (int32_t)(r >> 16)) >> 16;
-            bp_store_master(wh + i, wl + i, 256 * (int32_t)wh[i] + wl[i] - change, &row);
-        } else {
+    for (; n != 0; --n, r += rounding.increment, wh += step, g += g_step) {
+        if (*g != 0 && wl != NULL) {
+            int32_t change = (*g + (int32_t)(r >> 16)) >> 16;
+            bp_store_master(wh, wl, 256 * (int32_t)*wh + *wl - change, &row);
+        } else if (*g != 0) {
             /* 24 random bits below the shift: only here would the sum leave 32 bits. */
-            int32_t low = (g[i] & 0xFFFFFF) + (int32_t)(r >> 8);
-            store_s8(wh + i, wh[i] - ((g[i] >> 24) + (low >> 24)), &row);
+            int32_t low = (*g & 0xFFFFFF) + (int32_t)(r >> 8);
+            store_s8(wh, *wh - ((*g >> 24) + (low >> 24)), &row);
         }
+        wl = wl == NULL ? NULL : wl + step;
     }
     return row;
 }

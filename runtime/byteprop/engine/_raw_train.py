@@ -37,10 +37,10 @@ RESULT = np.dtype(
 @dataclass(frozen=True)
 class Config:
     """bp_train_config_t. frozen: bit l stands for dense layer l; whatever is before the first layer
-    that is trained is frozen with it. in_flash: the image stays where it is, and the layers that
-    are trained are copied to the end of the state. kept: samples whose features are kept, to learn
-    from them again. rate_shift: rates are in 2^-(24 + rate_shift). autoencoder: the target is the
-    input, whatever y is."""
+    that is trained is frozen with it. convs: how many convolutions, the last ones, are trained.
+    in_flash: the image stays where it is, and the layers that are trained are copied to the end of
+    the state. kept: samples whose features are kept, to learn from them again. rate_shift: rates
+    are in 2^-(24 + rate_shift). autoencoder: the target is the input, whatever y is."""
 
     seed: int
     frozen: int = 0
@@ -53,15 +53,11 @@ class Config:
     kept: int = 0
     rate_shift: int = 0
     autoencoder: bool = False
+    convs: int = 0
 
     def pack(self) -> bytes:
         """The configuration as it crosses the wire."""
         return bytes(ffi.buffer(_config(self)))
-
-    def first_layer(self, n_layers: int) -> int:
-        """The first of n dense layers that is trained; the last one if none is."""
-        trained = (layer for layer in range(n_layers) if not self.frozen >> layer & 1)
-        return next(trained, n_layers - 1)
 
 
 @dataclass(frozen=True)
@@ -99,6 +95,7 @@ def _config(config: Config) -> Any:
         "flags": flags,
         "momentum_shift": _raw._check("momentum_shift", config.momentum_shift, 0, 15),
         "kept": _raw._check("kept", config.kept, 0, 65535),
+        "convs": _raw._check("convs", config.convs, 0, 255),
         "rate_shift": _raw._check("rate_shift", config.rate_shift, 0, MAX_RATE_SHIFT),
     }
     return ffi.new("bp_train_config_t *", fields)

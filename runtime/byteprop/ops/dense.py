@@ -228,12 +228,6 @@ def dense_multipliers(op: Dense, at: Placed[Dense]) -> list[Multiplier]:
     return [quantize_multiplier(float(x_scale) * float(w) / y_scale) for w in op.weight_scales]
 
 
-def weights_in_image(op: Dense, x_zero_point: int) -> bytes:
-    """Rows of weights and folded biases as an image has them."""
-    bias = folded_bias(op.bias, _row_sums(op.weights), x_zero_point).astype("<i4")
-    return rows_of(op.weights).tobytes() + bias.tobytes()
-
-
 def _row_sums(weights: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
     sums: npt.NDArray[np.int64] = weights.sum(axis=1, dtype=np.int64)
     return sums

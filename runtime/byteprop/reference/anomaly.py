@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from byteprop.graph import Graph
-from byteprop.reference.training import _div, _mulsat, _real_of_float32
+from byteprop.reference.reals import div, mulsat, real_of_float32
 
 _LIMIT = 2**54 - 1
 
@@ -16,8 +16,8 @@ _LIMIT = 2**54 - 1
 def score(graph: Graph, x: npt.NDArray[np.generic], y: npt.NDArray[np.generic]) -> int:
     """Of one input and the model's output, in their own data types."""
     source, target = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
-    ratio = _div(_real_of_float32(source.scale), _real_of_float32(target.scale)).scaled(16)
-    wanted = _mulsat(x.reshape(-1).astype(np.int64) - source.zero_point, ratio, 1 << 30)
+    ratio = div(real_of_float32(source.scale), real_of_float32(target.scale)).scaled(16)
+    wanted = mulsat(x.reshape(-1).astype(np.int64) - source.zero_point, ratio, 1 << 30)
     found = (y.reshape(-1).astype(np.int64) - target.zero_point) << 16
     differences = (found - wanted + 128) >> 8
     return min(sum(int(d) ** 2 for d in differences), _LIMIT)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from byteprop.engine._raw_train import Config
 from byteprop.errors import TrainingError
 from byteprop.graph import Graph
+from byteprop.reference import reals
 from byteprop.reference import training as reference
 
 __all__ = ["Kept", "ReferenceHead"]
@@ -38,7 +39,7 @@ class ReferenceHead(reference.ReferenceTrainer):
         return bool(last.Wh[j].any()) or int(last.B[j]) != _UNUSED_BIAS
 
     def remember(self, x: npt.NDArray[np.generic], label: int) -> None:
-        features = self._dense_input(x).astype(np.int8)
+        features = self._first_input(x).astype(np.int8)
         self.entries[self._room(label)] = (label, features)
         self.remembered += 1
 
@@ -113,14 +114,14 @@ class ReferenceHead(reference.ReferenceTrainer):
 
     # The row.
 
-    def _ratio(self, j: int, r: int) -> reference.Real:
+    def _ratio(self, j: int, r: int) -> reals.Real:
         scales = self._layers[-1].weight_scales
         j, r = (j, r) if len(scales) > 1 else (0, 0)
-        of_j, of_r = (reference._real_of_float32(scales[k]) for k in (j, r))
-        return reference._div(of_r, of_j)
+        of_j, of_r = (reals.real_of_float32(scales[k]) for k in (j, r))
+        return reals.div(of_r, of_j)
 
     def _in_units_of(self, j: int, r: int, x: Ints, limit: int) -> Ints:
-        return reference._mulsat(x, self._ratio(j, r), limit)
+        return reals.mulsat(x, self._ratio(j, r), limit)
 
     def _best(self, j: int, others: list[int], u: Ints) -> int:
         """Of the other rows on a sample, in units of row j."""
@@ -135,9 +136,9 @@ class ReferenceHead(reference.ReferenceTrainer):
     def _margin(self, j: int) -> int:
         last = self._layers[-1]
         scales = last.weight_scales
-        s_w = reference._real_of_float32(scales[j if len(scales) > 1 else 0])
-        step = reference._div(reference._ONE, reference._mul(self._scale(last.x), s_w)).scaled(8)
-        return int(reference._mulsat(np.asarray(2, np.int64), step, 1 << 30))
+        s_w = reals.real_of_float32(scales[j if len(scales) > 1 else 0])
+        step = reals.div(reference._ONE, reals.mul(self._scale(last.x), s_w)).scaled(8)
+        return int(reals.mulsat(np.asarray(2, np.int64), step, 1 << 30))
 
     def _finish(self, j: int, bias: int) -> None:
         last = self._layers[-1]

@@ -16,7 +16,20 @@ from byteprop.engine._raw_train import MAX_LAYERS, Config, Counters
 from byteprop.errors import ArgumentError, TrainingError
 from byteprop.graph import Activation, Graph, Kind, Op
 from byteprop.ops import Dense, Rescale, Reshape, Softmax
-from byteprop.reference import dense, fixed, run
+from byteprop.ops.conv import Conv
+from byteprop.ops.convolution import Convolution
+from byteprop.ops.depthwise import Depthwise
+from byteprop.ops.mean import Mean
+from byteprop.ops.pool import Pool
+from byteprop.ops.transpose_conv import TransposeConv
+from byteprop.reference import backward, dense, fixed, run
+from byteprop.reference.reals import Real
+from byteprop.reference.reals import block_scaled as _block_scaled
+from byteprop.reference.reals import div as _div
+from byteprop.reference.reals import mul as _mul
+from byteprop.reference.reals import mulsat as _mulsat
+from byteprop.reference.reals import real_of_float32 as _real_of_float32
+from byteprop.reference.reals import real_of_integer as _real_of_integer
 
 __all__ = ["Config", "Counters", "Masters", "ReferenceTrainer", "Result", "draw"]
 
@@ -53,53 +66,14 @@ class Masters:
     bias_gradient: Ints
 
 
-# Reals m * 2^(e - 31), elementwise.
-
-
-@dataclass(frozen=True)
-class Real:
-    m: Ints
-    e: Ints
-
-    def scaled(self, exponent: int | Ints) -> Real:
-        """Times 2^exponent."""
-        return Real(self.m, self.e + exponent)
-
-
-def _real_of_float32(x: npt.ArrayLike) -> Real:
-    bits = np.asarray(x, np.float32).view(np.uint32).astype(np.int64)
-    return Real(((bits & 0x7FFFFF) | 0x800000) << 7, (bits >> 23) - 126)
-
-
-def _real_of_integer(n: int) -> Real:
-    exponent = n.bit_length()
-    return Real(np.asarray(n << 31 >> exponent, np.int64), np.asarray(exponent, np.int64))
-
-
-def _mul(a: Real, b: Real) -> Real:
-    p = a.m * b.m
-    is_large = p >= 1 << 61
-    return Real(np.where(is_large, p >> 31, p >> 30), a.e + b.e - np.where(is_large, 0, 1))
-
-
-def _div(a: Real, b: Real) -> Real:
-    q = (a.m << 31) // b.m
-    is_large = q >= 1 << 31
-    return Real(np.where(is_large, q >> 1, q), a.e - b.e + np.where(is_large, 1, 0))
-
-
-def _mulsat(x: Ints, a: Real, limit: int) -> Ints:
-    """floor(x * a + 1/2), clamped. |x * m| < 2^62, and at least 2^30 where it is not 0."""
-    product = x * a.m
-    rshift = np.clip(31 - a.e, 1, 62)
-    rounded = (product + (np.int64(1) << (rshift - 1))) >> rshift
-    rounded = np.where(31 - a.e > 62, 0, rounded)
-    beyond = np.sign(product) * limit
-    return np.clip(np.where(31 - a.e < 1, beyond, rounded), -limit, limit)
-
-
 _LOG2_E = Real(np.asarray(1549082005, np.int64), np.asarray(1, np.int64))
 _ONE = _real_of_integer(1)
+_FIRST_CONV = 256
+_LAYERS: tuple[type[Op], ...] = (Dense, Conv, Depthwise, Pool, Mean)
+_FOLLOW: dict[type[Op], tuple[type[Op], ...]] = {
+    **dict.fromkeys(_LAYERS, _LAYERS),
+    Dense: (*_LAYERS, Softmax),
+}
 
 
 # The rounding generator.
@@ -126,12 +100,13 @@ def draw(seed: int, step: int, layer: int, row: int) -> int:
 
 @dataclass
 class _Layer:
-    """A dense layer while it is trained."""
+    """A layer while it is trained: with weights in rows, [rows, weights of a row], or without."""
 
     op_index: int
-    op: Dense
+    op: Op
     x: int  # tensor indices
     y: int
+    number: int  # for the generator
     frozen: bool
     W: Ints
     B: Ints
@@ -152,15 +127,39 @@ class _Layer:
     def b(self) -> Ints:
         return (self.B + 128) >> 8
 
+    @property
+    def has_weights(self) -> bool:
+        return isinstance(self.op, (Dense, Convolution))
 
-def _layer_of(graph: Graph, op_index: int, frozen: bool) -> _Layer:
+    @property
+    def op_now(self) -> Op:
+        """The op with the weights, biases and scales as trained."""
+        if not isinstance(self.op, (Dense, Convolution)):
+            return self.op
+        now = replace(
+            self.op,
+            weights=backward.weights_of(self.op, self.Wh.astype(np.int8)),
+            bias=self.b.astype(np.int32),
+            weight_scales=self.weight_scales.copy(),
+        )
+        if isinstance(now, Dense):
+            return replace(now, has_bias=now.has_bias or not self.frozen)
+        return now
+
+
+def _layer_of(graph: Graph, op_index: int, number: int, frozen: bool) -> _Layer:
     op = graph.ops[op_index]
-    assert isinstance(op, Dense)
-    W, B = op.weights.astype(np.int64) * 256, op.bias.astype(np.int64) * 256
+    if not isinstance(op, (Dense, Convolution)):
+        rows, values = np.zeros((0, 1), np.int64), np.zeros(0, np.int64)
+        return _Layer(
+            op_index, op, op.input, op.output, 0, True, rows, values, rows, values,
+            np.ones(1, np.float32),
+        )  # fmt: skip
+    W, B = backward.rows_of(op).astype(np.int64) * 256, op.bias.astype(np.int64) * 256
     if (np.abs(op.bias.astype(np.int64)) >= 1 << 23).any():
         raise TrainingError("a bias of 2^23 or more in magnitude cannot be trained", op=op_index)
     return _Layer(
-        op_index, op, op.input, op.output, frozen, W, B,
+        op_index, op, op.input, op.output, number, frozen, W, B,
         np.zeros_like(W), np.zeros_like(B), op.weight_scales.copy(),
     )  # fmt: skip
 
@@ -177,25 +176,16 @@ class ReferenceTrainer:
         self.config = config
         self._graph = graph
         self._tensors = list(graph.tensors)
-        indices = [i for i, op in enumerate(graph.ops) if isinstance(op, Dense)]
-        self._first = _first_trained(indices, config.frozen)
-        indices = indices[self._first :]
-        _check_chain(graph, indices[0])
-        if len(indices) > MAX_LAYERS:
-            raise TrainingError(f"{len(indices)} dense layers; 1..{MAX_LAYERS} can be trained")
-        self._layers = [
-            _layer_of(graph, op_index, bool(config.frozen >> (self._first + number) & 1))
-            for number, op_index in enumerate(indices)
-        ]
-        self._is_classifier = any(isinstance(op, Softmax) for op in graph.ops[indices[0] :])
-        self._frozen_part = replace(
-            graph, ops=graph.ops[: indices[0]], outputs=(graph.ops[indices[0]].input,)
-        )
+        first = _first_trained(graph, config)
+        _check_chain(graph, first)
+        self._layers = _layers_of(graph, config, first)
+        self._is_classifier = any(isinstance(op, Softmax) for op in graph.ops[first:])
+        self._frozen_part = replace(graph, ops=graph.ops[:first], outputs=(graph.ops[first].input,))
         _check_layers(graph, self._layers)
         if config.window:
             _check_window(graph, self._layers)
-        trained = [number for number, layer in enumerate(self._layers) if not layer.frozen]
-        self._lowest = min(trained, default=len(indices))
+        trained = [at for at, layer in enumerate(self._layers) if not layer.frozen]
+        self._lowest = min(trained, default=len(self._layers))
         self._counters = Counters(*[0] * len(fields(Counters)))
         self._fill = 0
         self._window_samples = 0
@@ -209,20 +199,19 @@ class ReferenceTrainer:
 
     @property
     def masters(self) -> tuple[Masters, ...]:
-        return tuple(Masters(k.W.copy(), k.B.copy(), k.G.copy(), k.GB.copy()) for k in self._layers)
+        return tuple(
+            Masters(k.W.copy(), k.B.copy(), k.G.copy(), k.GB.copy())
+            for k in self._layers
+            if k.has_weights
+        )
 
     @property
     def graph(self) -> Graph:
         """The graph as trained so far."""
         ops: list[Op] = list(self._graph.ops)
         for k in self._layers:
-            ops[k.op_index] = replace(
-                k.op,
-                weights=k.Wh.astype(np.int8),
-                bias=k.b.astype(np.int32),
-                weight_scales=k.weight_scales.copy(),
-                has_bias=k.op.has_bias or not k.frozen,
-            )
+            if k.has_weights:
+                ops[k.op_index] = k.op_now
         return replace(self._graph, tensors=tuple(self._tensors), ops=tuple(ops))
 
     # Samples.
@@ -231,7 +220,7 @@ class ReferenceTrainer:
         self, x: npt.NDArray[np.generic], label_or_target: int | npt.ArrayLike, lr_q24: int
     ) -> Result:
         """Learns from one sample. Cross-entropy: a label; MSE: targets [n_out] in s_y * 2^-16."""
-        return self._sample_of(self._dense_input(x), self._wanted(label_or_target), lr_q24)
+        return self._sample_of(self._first_input(x), self._wanted(label_or_target), lr_q24)
 
     def _sample_of(self, features: Ints, wanted: Ints, lr_q24: int) -> Result:
         if self._fill == 0 and self.config.momentum_shift:
@@ -252,7 +241,7 @@ class ReferenceTrainer:
     def evaluate(self, x: npt.NDArray[np.generic], label_or_target: int | npt.ArrayLike) -> Result:
         """The loss of one sample, from which nothing is learned."""
         wanted = self._wanted(label_or_target)
-        return self._forward(self._dense_input(x), wanted, learns=False)[0]
+        return self._forward(self._first_input(x), wanted, learns=False)[0]
 
     def flush(self) -> None:
         """The update of a batch that is not full."""
@@ -284,7 +273,7 @@ class ReferenceTrainer:
         q = features
         for k in self._layers[:-1]:
             k.u = q - self._tensors[k.x].zero_point
-            q = k.q = self._dense(k)
+            q = k.q = self._dense(k) if isinstance(k.op, Dense) else self._run_alone(k, q)
             if counts:
                 self._note_hidden(k)
         last = self._layers[-1]
@@ -296,7 +285,14 @@ class ReferenceTrainer:
             self._note_logits(last, acc)
         return self._cross_entropy(last, acc, int(wanted))
 
-    def _dense_input(self, x: npt.NDArray[np.generic]) -> Ints:
+    def _run_alone(self, k: _Layer, q: Ints) -> Ints:
+        """As inference does."""
+        source = self._tensors[k.x]
+        alone = Graph(tuple(self._tensors), (k.op_now,), (k.x,), (k.y,))
+        x = q.astype(source.dtype.numpy).reshape(source.shape)
+        return run(alone, [x])[0].reshape(-1).astype(np.int64)
+
+    def _first_input(self, x: npt.NDArray[np.generic]) -> Ints:
         inputs, at = [], 0
         values = np.asarray(x).reshape(-1)
         if self.config.autoencoder:
@@ -319,6 +315,7 @@ class ReferenceTrainer:
         return fixed.wrap_int32(k.b + _dot(k.Wh, k.u))
 
     def _multipliers(self, k: _Layer) -> tuple[Ints, Ints]:
+        assert isinstance(k.op, Dense)
         op = replace(k.op, weight_scales=k.weight_scales)
         scales = dense.dense_scales(op, self._tensors[k.x], self._tensors[k.y])
         pairs = np.array([fixed.multiplier(scale) for scale in scales], np.int64)
@@ -327,11 +324,11 @@ class ReferenceTrainer:
     def _dense(self, k: _Layer) -> Ints:
         target = self._tensors[k.y]
         y = fixed.requant(self._accumulators(k), *self._multipliers(k)) + target.zero_point
-        return np.clip(y, *fixed.output_range(k.op.activation, target))
+        return np.clip(y, *fixed.output_range(_activation(k.op), target))
 
     def _note_hidden(self, k: _Layer) -> None:
         target = self._tensors[k.y]
-        k.saturated += int((k.q == fixed.output_range(k.op.activation, target)[1]).sum())
+        k.saturated += int((k.q == fixed.output_range(_activation(k.op), target)[1]).sum())
         k.largest = max(k.largest, int(k.q.max()) - target.zero_point)
 
     def _note_logits(self, k: _Layer, acc: Ints) -> None:
@@ -369,62 +366,92 @@ class ReferenceTrainer:
     # Backward and update.
 
     def _backward(self, delta: Ints, s_delta: Real, rate: Real) -> None:
-        for number in range(len(self._layers) - 1, self._lowest - 1, -1):
-            k = self._layers[number]
+        for at in range(len(self._layers) - 1, self._lowest - 1, -1):
+            k = self._layers[at]
             below, s_below = delta, s_delta
-            if number > self._lowest:
-                is_wide = number == len(self._layers) - 1 and not self._is_classifier
-                below, s_below = _through(k, self._layers[number - 1], delta, s_delta, is_wide)
-                below = self._masked(self._layers[number - 1], below)
+            if at > self._lowest:
+                is_wide = at == len(self._layers) - 1 and not self._is_classifier
+                below, s_below = self._through(k, delta, s_delta, is_wide)
+                below = self._masked(at - 1, below)
                 below, e = _block_scaled(below)
                 s_below = s_below.scaled(e)
-            if not k.frozen:
-                self._learn(number, k, delta, _mul(rate, s_delta))
+            if k.has_weights and not k.frozen:
+                self._learn(k, delta, s_delta, rate)
             delta, s_delta = below, s_below
 
-    def _masked(self, lower: _Layer, h: Ints) -> Ints:
-        activation = lower.op.activation
-        y_min, y_max = fixed.output_range(activation, self._tensors[lower.y])
+    def _through(self, k: _Layer, delta: Ints, s_delta: Real, is_wide: bool) -> tuple[Ints, Real]:
+        if isinstance(k.op, Dense):
+            return _through(k, delta, s_delta, is_wide)
+        source, target = self._tensors[k.x], self._tensors[k.y]
+        q = k.u + source.zero_point
+        h, unit = backward.down(
+            k.op_now, delta.reshape(target.shape[1:]), s_delta, q.reshape(source.shape[1:]),
+            k.Wh, k.weight_scales,
+        )  # fmt: skip
+        return h.reshape(-1), unit
+
+    def _masked(self, at: int, h: Ints) -> Ints:
+        """The errors of a layer's output, 0 where it is at an end of its activation's range."""
+        q, source = self._layers[at].q, at
+        # A maximum is one of the values below, which were clamped there.
+        while backward.is_plain_maximum(self._layers[source].op):
+            source -= 1
+        k = self._layers[source]
+        activation = _activation(k.op)
+        y_min, y_max = fixed.output_range(activation, self._tensors[k.y])
         passes = np.ones(len(h), bool)
         if activation is not Activation.NONE:
-            passes = (lower.q != y_min) & (lower.q != y_max)
+            passes = (q != y_min) & (q != y_max)
         return np.where(passes, h, 0)
 
-    def _learn(self, number: int, k: _Layer, delta: Ints, s_step: Real) -> None:
+    def _learn(self, k: _Layer, delta: Ints, s_delta: Real, rate: Real) -> None:
+        s_step = _mul(rate, s_delta)
         s_x, s_w = self._scale(k.x), _real_of_float32(k.weight_scales)
         M = _mul(_div(s_x, s_w).scaled(24), s_step)
         MB = _mul(_div(_ONE, _mul(s_x, s_w)).scaled(8), s_step)
-        c = _mulsat(delta, M, 1 << 22)
-        cb = _mulsat(delta, MB, 1 << 30)
-        self._count(vanished=((delta != 0) & (c == 0)).sum())
+        if isinstance(k.op, Dense):
+            c = _mulsat(delta, M, 1 << 22)
+            changes, is_wanted = c[:, None] * k.u, delta != 0
+            gb, rows = delta, np.flatnonzero(c)
+            vanished = (is_wanted & (c == 0)).sum()
+        else:
+            source, target = self._tensors[k.x], self._tensors[k.y]
+            g, gb, n = backward.gradient(
+                k.op_now, delta.reshape(target.shape[1:]), k.u.reshape(source.shape[1:])
+            )
+            M = Real(np.broadcast_to(M.m, len(g))[:, None], np.broadcast_to(M.e, len(g))[:, None])
+            changes = _mulsat(g, M.scaled(n), 1 << 30)
+            rows = np.arange(len(g))
+            vanished = ((g != 0).any(axis=1) & (changes == 0).all(axis=1)).sum()
+        cb = _mulsat(gb, MB, 1 << 30)
+        self._count(vanished=vanished)
         if self._accumulates:
-            k.G = np.clip(k.G + c[:, None] * k.u, -_GRADIENT_MAX, _GRADIENT_MAX)
+            k.G = np.clip(k.G + changes, -_GRADIENT_MAX, _GRADIENT_MAX)
             k.GB = np.clip(k.GB + cb, -_GRADIENT_MAX, _GRADIENT_MAX)
         else:
             k.B = np.clip(k.B - cb, -_BIAS_MAX, _BIAS_MAX)
-            rows = np.flatnonzero(c)
-            self._step_weights(number, k, rows, c[rows, None] * k.u)
+            self._step_weights(k, rows, changes[rows])
 
     @property
     def _accumulates(self) -> bool:
         return self.config.batch > 1 or self.config.momentum_shift > 0
 
-    def _step_weights(self, number: int, k: _Layer, rows: Ints, g: Ints) -> None:
+    def _step_weights(self, k: _Layer, rows: Ints, g: Ints) -> None:
         """g: what W loses, times 2^16. Weights whose g is 0 stay as they are."""
         bits, unit = (16, 1) if self.config.residual else (24, 256)
         low, high = (_WEIGHT_MIN, _WEIGHT_MAX) if self.config.residual else (-127, 127)
         old = k.W[rows] // unit
-        new = old - ((g + self._rounding(number, rows, g.shape[1], bits)) >> bits)
+        new = old - ((g + self._rounding(k, rows, g.shape[1], bits)) >> bits)
         new = np.where(g == 0, old, new)
         clamped = np.where(g == 0, old, np.clip(new, low, high))
         self._count(saturated_weights=(clamped != new).sum())
         k.W[rows] = clamped * unit
 
-    def _rounding(self, number: int, rows: Ints, n_in: int, bits: int) -> Ints:
+    def _rounding(self, k: _Layer, rows: Ints, n_in: int, bits: int) -> Ints:
         if self.config.nearest:
             return np.full((1, 1), 1 << (bits - 1), np.int64)
         step = self._counters.steps
-        s = [draw(self.config.seed, step, self._first + number, int(row)) for row in rows]
+        s = [draw(self.config.seed, step, k.number, int(row)) for row in rows]
         weyl = np.arange(n_in, dtype=np.int64) * _GOLDEN
         return ((np.array(s, np.int64)[:, None] + weyl) & _UINT32) >> (32 - bits)
 
@@ -438,17 +465,17 @@ class ReferenceTrainer:
 
     def _end_batch(self) -> None:
         if self._accumulates:
-            for number, k in enumerate(self._layers):
+            for k in self._layers:
                 if not k.frozen:
-                    self._update_from_gradient(number, k)
+                    self._update_from_gradient(k)
         self._fill = 0
         self._count(steps=1)
         if self.config.window and self._counters.steps % self.config.window == 0:
             self._revise_scales()
 
-    def _update_from_gradient(self, number: int, k: _Layer) -> None:
+    def _update_from_gradient(self, k: _Layer) -> None:
         k.B = np.clip(k.B - k.GB, -_BIAS_MAX, _BIAS_MAX)
-        self._step_weights(number, k, np.arange(len(k.B)), k.G)
+        self._step_weights(k, np.arange(len(k.B)), k.G)
         if not self.config.momentum_shift:
             k.G[:] = 0
             k.GB[:] = 0
@@ -545,19 +572,7 @@ def _log2_q8(S: int) -> int:
     return (n - 15) * 256 + fraction
 
 
-def _block_scaled(h: Ints) -> tuple[Ints, int]:
-    """int16 values and the exponent that was taken out of them."""
-    largest, e = int(np.abs(h).max()), 0
-    while largest >> e > 32767:
-        e += 1
-    if e:
-        h = np.clip((h + (1 << (e - 1))) >> e, -32767, 32767)
-    return h, e
-
-
-def _through(
-    k: _Layer, lower: _Layer, delta: Ints, s_delta: Real, is_wide: bool
-) -> tuple[Ints, Real]:
+def _through(k: _Layer, delta: Ints, s_delta: Real, is_wide: bool) -> tuple[Ints, Real]:
     """The errors at a layer's input. is_wide: deltas have 32 bits yet."""
     s_w = _real_of_float32(k.weight_scales)
     s_wmax = _real_of_float32(k.weight_scales.max())
@@ -590,23 +605,63 @@ def _stays_normal(scale: np.float32, change: int) -> bool:
 # What can be trained.
 
 
-def _first_trained(dense_indices: list[int], frozen: int) -> int:
-    """Number of the first dense layer that is trained, of the last one if none is."""
-    if not dense_indices:
+def _first_trained(graph: Graph, config: Config) -> int:
+    """Index of the first op that is trained, of the last dense layer if none is."""
+    numbers = _numbers(graph)
+    dense = [i for i, op in enumerate(graph.ops) if isinstance(op, Dense)]
+    if not dense:
         raise TrainingError("there is no dense layer to train")
-    trained = (n for n in range(len(dense_indices)) if not frozen >> n & 1)
-    return next(trained, len(dense_indices) - 1)
+    return next((i for i in numbers if _is_trained(graph, config, i)), dense[-1])
+
+
+def _numbers(graph: Graph) -> dict[int, int]:
+    """Of each op with weights: its number among the dense layers, or among the convolutions."""
+    counts = {Dense: 0, Convolution: 0}
+    numbers = {}
+    for i, op in enumerate(graph.ops):
+        for kind in counts:
+            if isinstance(op, kind) and not isinstance(op, TransposeConv):
+                numbers[i] = counts[kind]
+                counts[kind] += 1
+    return numbers
+
+
+def _is_trained(graph: Graph, config: Config, index: int) -> bool:
+    numbers = _numbers(graph)
+    if isinstance(graph.ops[index], Dense):
+        return not config.frozen >> numbers[index] & 1
+    behind = sum(i > index and not isinstance(graph.ops[i], Dense) for i in numbers)
+    return behind < config.convs
+
+
+def _layers_of(graph: Graph, config: Config, first: int) -> list[_Layer]:
+    numbers = _numbers(graph)
+    layers = []
+    for i, op in enumerate(graph.ops[first:], first):
+        if isinstance(op, (Dense, Convolution)):
+            number = numbers[i] + (0 if isinstance(op, Dense) else _FIRST_CONV)
+            layers.append(_layer_of(graph, i, number, not _is_trained(graph, config, i)))
+        elif isinstance(op, (Pool, Mean)):
+            layers.append(_layer_of(graph, i, 0, True))
+    weighted = sum(k.has_weights for k in layers)
+    if weighted > MAX_LAYERS:
+        raise TrainingError(f"{weighted} layers with weights; 1..{MAX_LAYERS} can be trained")
+    return layers
+
+
+def _activation(op: Op) -> Activation:
+    return getattr(op, "activation", Activation.NONE)
 
 
 def _check_chain(graph: Graph, first: int) -> None:
-    """From op `first` on, a chain of Dense layers and at most one Softmax, in this order, with
-    Reshapes anywhere; the last op may be a QUANTIZE."""
+    """From op `first` on, a chain of layers and at most one Softmax, in this order, with Reshapes
+    anywhere; the last op may be a QUANTIZE."""
     if len(graph.outputs) != 1:
         raise TrainingError("a model with one output can be trained")
     if any(tensor.kind is Kind.STATE for tensor in graph.tensors):
         raise TrainingError("a model with state cannot be trained")
     previous = graph.ops[first].input
-    follows: tuple[type[Op], ...] = (Dense,)
+    follows: tuple[type[Op], ...] = (Dense, Conv, Depthwise)
     for index, op in enumerate(graph.ops[first:], first):
         is_activation = isinstance(op, Rescale) and op.activation is not Activation.NONE
         is_last_quantize = isinstance(op, Rescale) and index == len(graph.ops) - 1
@@ -615,10 +670,11 @@ def _check_chain(graph: Graph, first: int) -> None:
             raise TrainingError(f"op {index} {type(op).__name__} cannot be trained", op=index)
         if isinstance(op, Softmax) and op.beta != 1:
             raise TrainingError(f"op {index} Softmax: beta {op.beta}, trained is 1", op=index)
-        if isinstance(op, Dense):
-            follows = (Dense, Softmax)
-        elif not isinstance(op, Reshape):
-            follows = ()
+        if not isinstance(op, Reshape):
+            problem = backward.problem(op, graph.tensors[op.input], graph.tensors[op.output])
+            if problem:
+                raise TrainingError(f"op {index} {type(op).__name__}: {problem}", op=index)
+            follows = _FOLLOW.get(type(op), ())
         previous = op.output
     if graph.outputs[0] != previous:
         raise TrainingError("the output of the last op is not the model's output")
@@ -626,6 +682,8 @@ def _check_chain(graph: Graph, first: int) -> None:
 
 def _check_layers(graph: Graph, layers: list[_Layer]) -> None:
     for k in layers:
+        if not isinstance(k.op, Dense):
+            continue
         source, target = graph.tensors[k.x], graph.tensors[k.y]
         if target.elems != len(k.B) or len(k.B) > _MOST_OUTPUTS:
             raise TrainingError(
@@ -638,12 +696,16 @@ def _check_layers(graph: Graph, layers: list[_Layer]) -> None:
         if k.op.activation is Activation.RELU_0_TO_1:
             raise TrainingError("a dense layer with RELU_0_TO_1 cannot be trained", op=k.op_index)
     last = layers[-1]
+    if not isinstance(last.op, Dense):
+        raise TrainingError("the last layer is not a dense one", op=last.op_index)
     if last.op.activation is not Activation.NONE:
         raise TrainingError("the last dense layer has an activation", op=last.op_index)
 
 
 def _check_window(graph: Graph, layers: list[_Layer]) -> None:
     for k in layers[:-1]:
+        if not isinstance(k.op, Dense):
+            raise TrainingError("scales are revised for dense layers", op=k.op_index)
         if k.op.activation is not Activation.RELU or graph.tensors[k.y].zero_point != -128:
             raise TrainingError(
                 "scales are revised for hidden layers of ReLU with zero point -128", op=k.op_index

@@ -35,7 +35,15 @@ from byteprop.training.diagnosis import Sizes, Task
 from byteprop.training.draws import SPLIT_STREAM, permutation
 from byteprop.training.head import begun, check_labels
 from byteprop.training.history import History
-from byteprop.training.masters import dense_layers, fresh_masters, read_masters
+from byteprop.training.masters import (
+    Weighted,
+    are_trained,
+    by_output,
+    first_layer,
+    fresh_masters,
+    read_masters,
+    weighted_layers,
+)
 from byteprop.training.metrics import answers_of, baseline, loss_sum, loss_unit, quality
 from byteprop.training.network import difference
 from byteprop.training.normalization import of_units
@@ -119,9 +127,11 @@ def settings_of(model: TrainingTarget, samples: Samples, options: TrainOptions) 
         names = " or ".join(_ROUNDINGS)
         raise ArgumentError(f"rounding: expected {names}, got {options.rounding!r}")
     window = model.default_window if options.window is None else options.window
+    frozen, convs = masks_of(model, options)
     config = _raw_train.Config(
         seed=integer("seed", options.seed, 0, MAX_SEED),
-        frozen=frozen_mask(model, options),
+        frozen=frozen,
+        convs=convs,
         batch=integer("batch_size", options.batch_size, 1, 65535),
         window=integer("window", window, 0, 65535),
         nearest=options.rounding == "nearest",
@@ -152,7 +162,7 @@ def default_rate(model: TrainingTarget, samples: Samples, config: _raw_train.Con
     tensor, x = _learned_from(model, samples, config)
     squares = _sums_of_squares(x.view(tensor.dtype.numpy), tensor.zero_point)
     scale = float(tensor.scale) ** 2
-    layers = len(dense_layers(model.graph)) - config.first_layer(len(dense_layers(model.graph)))
+    layers = len(weighted_layers(model.graph)) - first_layer(model.graph, config)
     if has_classes(model.graph):
         mean = max(int(squares.sum()) * scale / len(squares), 1e-9)
         is_head = layers == 1 and x is not samples.x
@@ -190,46 +200,62 @@ def _sums_of_squares(x: npt.NDArray[Any], zero_point: int) -> npt.NDArray[np.int
     return sums
 
 
-def frozen_mask(model: TrainingTarget, options: TrainOptions) -> int:
-    """Bit l stands for dense layer l. Layers are named by index in model.layers, or by name."""
-    order = [i for i, op in enumerate(model.graph.ops) if isinstance(op, Dense)]
-    everything = (1 << len(order)) - 1
+def masks_of(model: TrainingTarget, options: TrainOptions) -> tuple[int, int]:
+    """`frozen` and `convs` of a configuration. Layers are named by index in model.layers, or by
+    name. Convolutions are trained where they are named, or where the network was made to be."""
+    order = [i for i, op in enumerate(model.graph.ops) if isinstance(op, Weighted)]
     if options.trained_layers is None:
-        mask = _layers_mask(model, order, "freeze", options.frozen_layers)
-        if mask == everything:
+        left_out = _chosen(model, order, "freeze", options.frozen_layers)
+        trained = {
+            i for i in order
+            if isinstance(model.graph.ops[i], Dense) or model.trains_convolutions
+        } - left_out  # fmt: skip
+        if not trained:
             raise ArgumentError("freeze: all layers are frozen, nothing is left to train")
-        return mask
-    if options.frozen_layers:
-        raise ArgumentError("train, freeze: expected one of the two, got both")
-    mask = _layers_mask(model, order, "train", options.trained_layers)
-    if not mask:
-        raise ArgumentError("train: expected at least one layer, got none")
-    return everything & ~mask
+    else:
+        if options.frozen_layers:
+            raise ArgumentError("train, freeze: expected one of the two, got both")
+        trained = _chosen(model, order, "train", options.trained_layers)
+        if not trained:
+            raise ArgumentError("train: expected at least one layer, got none")
+    dense = [i for i in order if isinstance(model.graph.ops[i], Dense)]
+    convs = [i for i in order if i not in dense]
+    frozen = sum(1 << n for n, i in enumerate(dense) if i not in trained)
+    chosen = [i for i in convs if i in trained]
+    if chosen != convs[len(convs) - len(chosen) :]:
+        raise ArgumentError(
+            "train, freeze: expected of convolutions the last ones to be trained, all of them "
+            f"behind {model.layers[chosen[0]].name!r}"
+        )
+    if len(chosen) > _raw_train.MAX_LAYERS:
+        raise ArgumentError(f"train: expected {_raw_train.MAX_LAYERS} convolutions at most")
+    return frozen, len(chosen)
 
 
-def _layers_mask(
+def _chosen(
     model: TrainingTarget, order: list[int], word: str, chosen: Sequence[int | str]
-) -> int:
+) -> set[int]:
+    """Indices of layers with weights."""
     names = {model.layers[i].name: i for i in order}
-    mask = 0
+    found: set[int] = set()
     for item in chosen:
         if word == "train" and isinstance(item, str) and re.fullmatch(r"last(:[0-9]{1,2})?", item):
-            mask |= _last_layers(len(order), item)
+            found |= _last_layers(order, item)
             continue
         index = names.get(item, -1) if isinstance(item, str) else item
         if index not in order:
             known = ", ".join(f"{i} {model.layers[i].name!r}" for i in order)
-            raise ArgumentError(f"{word}: expected dense layers ({known}), got {item!r}")
-        mask |= 1 << order.index(index)
-    return mask
+            raise ArgumentError(f"{word}: expected layers with weights ({known}), got {item!r}")
+        found.add(index)
+    return found
 
 
-def _last_layers(layers: int, words: str) -> int:
-    """The mask of "last" or "last:2"."""
+def _last_layers(order: list[int], words: str) -> set[int]:
+    """The layers of "last" or "last:2"."""
     n = int(words.partition(":")[2] or 1)
-    if not 1 <= n <= layers:
-        raise ArgumentError(f"train: expected last:1 .. last:{layers}, got {words}")
-    return (1 << layers) - (1 << (layers - n))
+    if not 1 <= n <= len(order):
+        raise ArgumentError(f"train: expected last:1 .. last:{len(order)}, got {words}")
+    return set(order[-n:])
 
 
 def _momentum_shift(momentum: float) -> int:
@@ -563,14 +589,14 @@ def _divergence_limit(graph: Graph) -> float:
 
 
 def _sizes(graph: Graph, config: _raw_train.Config) -> Sizes:
-    shapes = [op.weights.shape for op in dense_layers(graph)]
-    trained = [shape for i, shape in enumerate(shapes) if not config.frozen >> i & 1]
-    shapes = shapes[config.first_layer(len(shapes)) :]
+    layers = weighted_layers(graph)
+    trained = [op for op, is_on in zip(layers, are_trained(graph, config), strict=True) if is_on]
+    behind = layers[first_layer(graph, config) :]
     return Sizes(
-        hidden_units=sum(n_out for n_out, _ in shapes[:-1]),
-        outputs=shapes[-1][0],
-        rows=sum(n_out for n_out, _ in trained),
-        weights=sum(n_out * n_in for n_out, n_in in trained),
+        hidden_units=sum(graph.tensors[op.output].elems for op in behind[:-1]),
+        outputs=len(behind[-1].bias),
+        rows=sum(len(op.bias) for op in trained),
+        weights=sum(op.weights.size for op in trained),
         window=config.window,
     )
 
@@ -667,17 +693,18 @@ def _pair(given: Any) -> tuple[Any, Any]:
 def weights_of(
     model: TrainingTarget,
 ) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
-    """Real weights [n_in, n_out] and biases [n_out] of every dense layer, at the resolution that
-    training keeps."""
+    """Real weights and biases [n_out] of every layer with weights, at the resolution that training
+    keeps. Weights of a dense layer are [n_in, n_out]; of a convolution [height, width, n_in,
+    n_out], of a depthwise one [height, width, n_out]."""
     masters = fresh_masters(model.graph) if model.masters is None else model.masters
     found = []
-    for op, layer in zip(dense_layers(model.graph), masters, strict=True):
+    for op, layer in zip(weighted_layers(model.graph), masters, strict=True):
         w_scale = op.weight_scales.astype(np.float64)
-        wide = 256 * op.weights.astype(np.int64) + layer.residual
         x_scale = float(model.graph.tensors[op.input].scale)
-        weights = (wide * (w_scale / 256)[:, np.newaxis]).T
+        wide = 256 * op.weights.astype(np.int64) + layer.residual
+        weights = by_output(op, wide) * (w_scale / 256)
         found.append((np.ascontiguousarray(weights), layer.bias * (w_scale * x_scale / 256)))
     constants = model.graph.tensors[model.graph.inputs[0]].normalization
-    if found and constants is not None:
+    if found and constants is not None and isinstance(weighted_layers(model.graph)[0], Dense):
         found[0] = of_units(constants, *found[0])
     return found

@@ -17,7 +17,15 @@ from byteprop.graph import Graph, Op
 from byteprop.ops import Dense, Rescale, Reshape, Softmax
 from byteprop.support.arguments import MAX_SEED, integer
 from byteprop.support.warn import warn
-from byteprop.training.masters import Masters, dense_layers, read_masters, write_masters
+from byteprop.training.masters import (
+    Masters,
+    Weighted,
+    by_output,
+    dense_layers,
+    from_output,
+    read_masters,
+    write_masters,
+)
 from byteprop.training.normalization import of_normalized
 from byteprop.training.samples import encode, has_classes
 from byteprop.training.schedules import rate_of
@@ -236,26 +244,24 @@ def _adopt(model: TrainingTarget, trainer: _raw_train.Trainer) -> None:
 def set_weights(model: TrainingTarget, weights: Sequence[tuple[Any, Any]]) -> None:
     """Model.set_weights; see there."""
     graph = model.graph
-    layers = [i for i, op in enumerate(graph.ops) if isinstance(op, Dense)]
+    layers = [i for i, op in enumerate(graph.ops) if isinstance(op, Weighted)]
     if len(weights) != len(layers):
         raise ArgumentError(f"weights: expected {len(layers)} pairs, got {len(weights)}")
     ops: list[Op] = list(graph.ops)
     masters, beyond = [], 0
     for number, (index, (w, b)) in enumerate(zip(layers, weights, strict=True)):
         op = ops[index]
-        assert isinstance(op, Dense)
+        assert isinstance(op, Weighted)
         made, lost = _masters_of(graph, op, number, np.asarray(w), np.asarray(b))
         wide, bias = made
         beyond += lost
         high = (wide + 128) >> 8
         masters.append(Masters((wide - 256 * high).astype(np.int8), bias.astype(np.int32)))
         low_bias = ((bias + 128) >> 8).astype(np.int32)
-        ops[index] = replace(
-            op,
-            weights=high.astype(np.int8),
-            bias=low_bias,
-            has_bias=op.has_bias or bool(low_bias.any()),
-        )
+        now = replace(op, weights=high.astype(np.int8), bias=low_bias)
+        if isinstance(now, Dense):
+            now = replace(now, has_bias=now.has_bias or bool(low_bias.any()))
+        ops[index] = now
     changed = replace(graph, ops=tuple(ops))
     model.adopt(changed, image.encode(changed), tuple(masters))
     if beyond:
@@ -263,23 +269,23 @@ def set_weights(model: TrainingTarget, weights: Sequence[tuple[Any, Any]]) -> No
 
 
 def _masters_of(
-    graph: Graph, op: Dense, number: int, w: npt.NDArray[Any], b: npt.NDArray[Any]
+    graph: Graph, op: Weighted, number: int, w: npt.NDArray[Any], b: npt.NDArray[Any]
 ) -> tuple[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]], int]:
-    """Weights [n_out, n_in] and biases at the resolution of training, and how many saturate."""
-    n_out, n_in = op.weights.shape
-    if w.shape != (n_in, n_out) or b.shape != (n_out,):
+    """Weights as the op has them and biases, at the resolution of training; how many saturate."""
+    shape = by_output(op, op.weights).shape
+    if w.shape != shape or b.shape != op.bias.shape:
         raise ArgumentError(
-            f"weights of layer {number}: expected shapes {(n_in, n_out)} and {(n_out,)}, "
+            f"weights of layer {number}: expected shapes {shape} and {op.bias.shape}, "
             f"got {w.shape} and {b.shape}"
         )
     w, b = w.astype(np.float64), b.astype(np.float64)
     if not (np.isfinite(w).all() and np.isfinite(b).all()):
         raise ArgumentError(f"weights of layer {number}: a value is NaN or infinite")
     constants = graph.tensors[graph.inputs[0]].normalization
-    if number == 0 and constants is not None:
+    if number == 0 and constants is not None and isinstance(op, Dense):
         w, b = of_normalized(constants, w, b)
     s_w = op.weight_scales.astype(np.float64) / 256
-    exact_w = np.rint(w.T / s_w[:, np.newaxis])
+    exact_w = np.rint(from_output(op, w / s_w))
     exact_b = np.rint(b / (s_w * float(graph.tensors[op.input].scale)))
     wide = np.where(exact_w == _LOADED_MIN, exact_w, exact_w.clip(_WEIGHT_MIN, _WEIGHT_MAX))
     bias = exact_b.clip(-_BIAS_MAX, _BIAS_MAX)

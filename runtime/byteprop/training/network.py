@@ -9,7 +9,9 @@ from dataclasses import fields
 import numpy as np
 
 from byteprop.graph import Graph, Normalization, Tensor
-from byteprop.ops import Dense, Rescale, Softmax
+from byteprop.ops import Conv, Depthwise, Rescale, Softmax
+from byteprop.ops.pool import Pool
+from byteprop.training.masters import Weighted
 
 _MISSING = "nothing"
 
@@ -39,7 +41,7 @@ def _facts(graph: Graph, scales_move: bool) -> Iterator[tuple[str, str]]:
     for i, op in enumerate(graph.ops):
         moves = scales_move and op.output not in graph.inputs
         yield from _tensor(f"output of layer {i}", graph.tensors[op.output], scales_move=moves)
-        if isinstance(op, Dense):
+        if isinstance(op, Weighted):
             scales = op.weight_scales
             shown = (np.frexp(scales)[0] if scales_move else scales).tolist()
             yield f"number of weight scales of layer {i}", str(len(shown))
@@ -51,8 +53,10 @@ def _layer(graph: Graph, index: int) -> str:
     op = graph.ops[index]
     x, y = graph.tensors[op.input].shape, graph.tensors[op.output].shape
     text = f"{type(op).__name__} {list(x)} -> {list(y)}"
-    if isinstance(op, (Dense, Rescale)):
+    if isinstance(op, (Weighted, Rescale, Pool)):
         text += f" {op.activation.name.lower()}"
+    if isinstance(op, (Conv, Depthwise, Pool)):
+        text += f" {op.window}"
     return f"{text} beta {op.beta}" if isinstance(op, Softmax) else text
 
 

@@ -33,12 +33,14 @@ class TrainingTarget(BaseModel):
     class_names: names of classes that were added, by label.
     stop_training: a callback sets it to end the training. runs_here: False for a model whose
     inferences a board runs. default_window: updates between revisions of the scales.
+    trains_convolutions: whether they are trained without being named; those of a file are not.
     """
 
     stop_training = False
     class_names: Mapping[int, str] = MappingProxyType({})
     runs_here = True
     default_window = 0
+    trains_convolutions = False
     masters: tuple[Masters, ...] | None = None
     run_in_progress: Any = None
 

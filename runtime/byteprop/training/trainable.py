@@ -5,22 +5,31 @@ from __future__ import annotations
 from byteprop.engine import _raw_train
 from byteprop.errors import TrainingError
 from byteprop.graph import Activation, Graph, Kind, Op
-from byteprop.ops import Dense, Rescale, Reshape, Softmax
+from byteprop.ops import Conv, Dense, Depthwise, Rescale, Reshape, Softmax
+from byteprop.ops.mean import Mean
+from byteprop.ops.pool import Pool
+from byteprop.training.masters import Weighted, first_layer
 from byteprop.training.samples import is_quantize
 
-TRAINED_OPS = frozenset({"dense", "rescale", "reshape", "softmax"})
+TRAINED_OPS = frozenset(
+    {"dense", "rescale", "reshape", "softmax", "conv", "depthwise", "pool", "mean"}
+)
 
 _TAKES = (
-    "what is trained is a chain of dense layers with one row, none or relu, relu6, relu_n1_to_1 "
-    "between them, and a linear last layer, alone or with a softmax; a QUANTIZE may be last; "
-    "before it any layers may be, which are frozen"
+    "what is trained is a chain of dense layers with one row, convolutions, depthwise "
+    "convolutions, pools and means over images, none or relu, relu6, relu_n1_to_1 in them, and a "
+    "linear dense layer at the end, alone or with a softmax; a QUANTIZE may be last; before it any "
+    "layers may be, which are frozen"
 )
+_IMAGE_OPS = (Conv, Depthwise, Pool, Mean)
+_HIDDEN = (Activation.NONE, Activation.RELU, Activation.RELU6, Activation.RELU_N1_TO_1)
+_MAX_TAPS, _MAX_POSITIONS = 256, 65535
 
 
 def first_trained(graph: Graph, config: _raw_train.Config) -> int:
     """Index of the first op that is trained; the ops before it are the frozen part."""
-    dense = [i for i, op in enumerate(graph.ops) if isinstance(op, Dense)]
-    return dense[config.first_layer(len(dense))]
+    weighted = [i for i, op in enumerate(graph.ops) if isinstance(op, Weighted)]
+    return weighted[first_layer(graph, config)]
 
 
 def check_trainable(graph: Graph, image: _raw_train.Image, config: _raw_train.Config) -> None:
@@ -55,13 +64,15 @@ def _problem(graph: Graph, config: _raw_train.Config) -> tuple[int, str] | None:
     first = first_trained(graph, config)
     ops = enumerate(graph.ops[first:], first)
     chain = [(i, op) for i, op in ops if not isinstance(op, Reshape)]
-    if sum(isinstance(op, Dense) for _, op in chain) > _raw_train.MAX_LAYERS:
-        return dense[_raw_train.MAX_LAYERS], f"{len(dense)} dense layers are too many"
+    weighted = [i for i, op in chain if isinstance(op, Weighted)]
+    if len(weighted) > _raw_train.MAX_LAYERS:
+        kind = "dense layers" if len(dense) > _raw_train.MAX_LAYERS else "layers with weights"
+        return weighted[_raw_train.MAX_LAYERS], f"{len(weighted)} {kind} are too many"
     if is_quantize(chain[-1][1]):
         chain.pop()
     for index, op in chain:
         words = _problem_of(graph, op, index == chain[-1][0], index == dense[-1])
-        if words is None and config.window and isinstance(op, Dense):
+        if words is None and config.window:
             words = _problem_with_window(graph, op, index == dense[-1])
         if words is not None:
             return index, words + _advice(graph, chain, index)
@@ -70,7 +81,7 @@ def _problem(graph: Graph, config: _raw_train.Config) -> tuple[int, str] | None:
 
 def _advice(graph: Graph, chain: list[tuple[int, Op]], index: int) -> str:
     """Which layers could be trained when the op at index is in the way."""
-    behind = [i for i, op in chain if i > index and isinstance(op, Dense)]
+    behind = [i for i, op in chain if i > index and isinstance(op, Weighted)]
     if not behind or isinstance(graph.ops[index], Dense):
         return ""
     return f'; train what is behind it: train="last:{len(behind)}" (--train last:{len(behind)})'
@@ -88,11 +99,38 @@ def _problem_of(graph: Graph, op: Op, last: bool, last_dense: bool) -> str | Non
         if last_dense and op.activation is not Activation.NONE:
             return f"the last dense layer has the activation {op.activation.name.lower()}"
         return None
-    return "not a dense layer, behind one that is trained"
+    if isinstance(op, _IMAGE_OPS):
+        if last:
+            return "not a dense layer, as the last one has to be"
+        return _problem_of_image(graph, op)
+    return "a layer whose errors cannot be computed, behind one that is trained"
 
 
-def _problem_with_window(graph: Graph, op: Dense, last: bool) -> str | None:
+def _problem_of_image(graph: Graph, op: Op) -> str | None:
+    x, y = graph.tensors[op.input], graph.tensors[op.output]
+    if isinstance(op, Mean):
+        fits = len(x.shape) == 4 and x.shape[0] == 1 and op.axes == (1, 2)
+        return None if fits else "a mean over other axes than height and width of one image"
+    assert isinstance(op, (Conv, Depthwise, Pool))
+    if x.shape[0] != 1:
+        return f"{x.shape[0]} images at a time"
+    if y.shape[1] * y.shape[2] > _MAX_POSITIONS:
+        return f"more than {_MAX_POSITIONS} positions"
+    if any(axis.dilation != 1 for axis in op.window.axes):
+        return "a dilation"
+    if isinstance(op, Conv) and op.weights.shape[3] != x.shape[3]:
+        return "groups of channels"
+    if isinstance(op, Pool) and op.window.height.kernel * op.window.width.kernel > _MAX_TAPS:
+        return f"windows of more than {_MAX_TAPS} values"
+    return None if op.activation in _HIDDEN else f"the activation {op.activation.name.lower()}"
+
+
+def _problem_with_window(graph: Graph, op: Op, last: bool) -> str | None:
     """Scales that move are for networks made here."""
+    if isinstance(op, _IMAGE_OPS):
+        return "window: scales of images cannot move; expected window=0"
+    if not isinstance(op, Dense):
+        return None
     y = graph.tensors[op.output]
     fits = len(op.weight_scales) == 1 and (
         y.zero_point == 0 if last else (y.zero_point == -128 and op.activation is Activation.RELU)

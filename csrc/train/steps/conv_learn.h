@@ -1,0 +1,34 @@
+/* What the backward steps of CONV_2D and DEPTHWISE_CONV_2D have in common. */
+#ifndef BYTEPROP_TRAIN_CONV_LEARN_H
+#define BYTEPROP_TRAIN_CONV_LEARN_H
+
+#include "ops/convolution.h"
+#include "train/steps/errors.h"
+#include "train/steps/steps.h"
+
+/* By how many bits errors are shifted before they go down, `terms` of them to an input at most. */
+uint8_t bp_conv_spread(uint32_t terms);
+/* Most windows that have a position, along one axis. */
+uint32_t bp_conv_reach(const bp_window_t *window);
+/* Zeros for the sums of the inputs' errors. */
+void bp_conv_clear(int32_t *h, const bp_conv_shape_t *shape);
+/* Brings errors of row j to the largest scale of the weights and shifts them. */
+void bp_conv_scale_errors(bp_error_t *errors, uint8_t n, const bp_train_t *t,
+                          const bp_train_layer_t *layer, uint16_t j, uint8_t spread);
+
+/* The gradient of row j: its sums over the positions. */
+typedef struct {
+    int32_t *g; /* [n_in] */
+    int32_t bias;
+    uint8_t rshift; /* of the errors that are summed */
+} bp_conv_row_t;
+
+/* A row of zeros, and its shift. */
+void bp_conv_row_begin(bp_conv_row_t *row, const bp_train_t *t, const bp_train_layer_t *layer);
+/* Adds errors to the bias' sum, and shifts them for the weights'. */
+void bp_conv_row_add(bp_conv_row_t *row, bp_error_t *errors, uint8_t n);
+/* Learns from the sums of row j. */
+void bp_conv_row_end(const bp_conv_row_t *row, const bp_train_t *t, const bp_train_layer_t *layer,
+                     uint16_t j, bp_real_t rate);
+
+#endif

@@ -1,0 +1,223 @@
+"""The C trainer against the reference in NumPy where images are trained: convolutions, depthwise
+convolutions, pools and means; after every sample every weight, residual, bias and counter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from byteprop import Model, image
+from byteprop.engine._raw_train import Config, Trainer, plan
+from byteprop.errors import ArgumentError, TrainingError
+from byteprop.graph import Activation, Graph
+from byteprop.ops import Dense, Softmax
+from byteprop.ops.conv import Conv
+from byteprop.ops.pool import Pool
+from byteprop.ops.window import Axis, Window
+from byteprop.reference.training import ReferenceTrainer
+from byteprop.training.masters import copies_of
+from image_net import ImageNet, image_graph
+from training_case import Pair
+
+ALL = 16
+ONE, THREE = (1, 1, 0), (3, 1, 1)
+windows = st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(0, 2))
+kinds = st.sampled_from(["conv", "depthwise", "max", "average", "mean"])
+first_kinds = st.sampled_from(["conv", "depthwise"])
+nets = st.builds(
+    ImageNet,
+    layers=st.tuples(
+        st.tuples(first_kinds, windows, windows),
+        st.tuples(kinds, windows, windows),
+        st.tuples(kinds, windows, windows),
+        st.tuples(kinds, windows, windows),
+    ),
+    activation=st.sampled_from([a for a in Activation if a is not Activation.RELU_0_TO_1]),
+    pool_activation=st.sampled_from([Activation.NONE, Activation.NONE, Activation.RELU6]),
+    per_channel=st.booleans(),
+    zero_points=st.booleans(),
+    classifier=st.booleans(),
+    hidden=st.sampled_from([0, 0, 4]),
+    weight_limit=st.sampled_from([3, 60, 128]),
+)
+configs = st.builds(
+    Config,
+    seed=st.integers(0, 2**32 - 1),
+    convs=st.one_of(st.just(ALL), st.integers(1, 4)),
+    frozen=st.sampled_from([0, 0, 1, 2, 3]),
+    batch=st.sampled_from([1, 1, 3]),
+    nearest=st.booleans(),
+    residual=st.booleans(),
+    momentum_shift=st.sampled_from([0, 0, 2]),
+)
+seeds = st.integers(0, 2**32 - 1)
+
+
+def train(graph: Graph, config: Config, *, samples: int, seed: int) -> Pair:
+    """Compares after every sample."""
+    rng = np.random.default_rng(seed)
+    pair = Pair(graph, config)
+    n_out = graph.tensors[graph.outputs[0]].elems
+    shape = graph.tensors[0].shape
+    for _ in range(samples):
+        x = rng.integers(-128, 128, shape).astype(np.int8)
+        x[rng.random(shape) < 0.3] = -128
+        y = rng.integers(-(1 << 20), 1 << 20, n_out)
+        is_classifier = isinstance(graph.ops[-1], Softmax)
+        pair.sample(
+            x, int(rng.integers(n_out)) if is_classifier else y, int(2 ** rng.uniform(8, 22))
+        )
+    pair.flush()
+    return pair
+
+
+@settings(max_examples=120, deadline=None)
+@given(nets, configs, seeds)
+def test_every_option_gives_the_same_bits(net: ImageNet, config: Config, seed: int) -> None:
+    train(image_graph(net, np.random.default_rng(seed)), config, samples=4, seed=seed)
+
+
+def net_of(*kinds: str, window: tuple[int, int, int] = THREE, **more: object) -> ImageNet:
+    return ImageNet(tuple((kind, window, window) for kind in kinds), **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["conv", "depthwise"])
+def test_gradients_of_many_positions_are_shifted_and_fit(kind: str) -> None:
+    """Above 257 positions the sum over them would leave 32 bits; the reference asserts that it does
+    not."""
+    net = net_of(kind, size=(20, 26, 1), activation=Activation.NONE, weight_limit=127)
+    train(image_graph(net, np.random.default_rng(5)), Config(seed=2, convs=ALL), samples=6, seed=3)
+
+
+def test_errors_of_many_channels_are_shifted_and_fit() -> None:
+    net = net_of("conv", "conv", size=(4, 4, 2), channels=(3, 90), activation=Activation.NONE)
+    graph = image_graph(replace(net, weight_limit=128), np.random.default_rng(6))
+    train(graph, Config(seed=2, convs=ALL), samples=4, seed=4)
+
+
+def test_pools_behind_convolutions_keep_no_errors_of_their_inputs() -> None:
+    """The output of a convolution that only a maximum reads is kept nowhere, and has no errors;
+    what a mean reads is kept as bytes."""
+    net = ImageNet((("conv", ONE, ONE),), size=(16, 16, 4), channels=(8,))
+    elements = 16 * 16 * 8
+    window = (2, 2, 0)
+
+    def memory(*more: str) -> int:
+        """Beyond what the last dense layer takes."""
+        layers = (*net.layers, *((kind, window, window) for kind in more))
+        graph = image_graph(replace(net, layers=layers), np.random.default_rng(1))
+        dense = next(op for op in graph.ops if isinstance(op, Dense))
+        return plan(image.encode(graph), Config(seed=1, convs=1)).memory_bytes - dense.weights.size
+
+    # Errors of 16 and of 32 bits, and a byte of output, for each value that has them.
+    assert 7 * elements < memory() < 7 * elements + 1000
+    assert elements < memory("mean") < elements + 1000
+    pooled = elements // 4
+    assert 8 * pooled <= memory("max") < 8 * pooled + 1000
+
+
+def test_a_resumed_training_of_images_has_the_same_bits() -> None:
+    graph = image_graph(net_of("conv", "max", "depthwise", "conv"), np.random.default_rng(9))
+    config = Config(seed=4, convs=ALL, batch=2, momentum_shift=1)
+    rng = np.random.default_rng(10)
+    x = rng.integers(0, 256, (9, graph.tensors[0].elems)).astype(np.uint8)
+    labels = rng.integers(0, 3, 9).astype(np.uint16)
+    rates = np.full(9, 200_000, np.uint32)
+    whole, half = Trainer(image.encode(graph), config), Trainer(image.encode(graph), config)
+    whole.run(x, labels, lr_q24=rates)
+    half.run(x[:5], labels[:5], lr_q24=rates[:5])
+    resumed = Trainer(half.image, config, state=half.state)
+    resumed.run(x[5:], labels[5:], lr_q24=rates[5:])
+    assert (resumed.image, resumed.state) == (whole.image, whole.state)
+
+
+def test_an_image_that_stays_in_flash_gives_the_same_bits() -> None:
+    graph = image_graph(net_of("conv", "depthwise", "max", "conv"), np.random.default_rng(9))
+    rng = np.random.default_rng(10)
+    x = rng.integers(0, 256, (6, graph.tensors[0].elems)).astype(np.uint8)
+    labels = rng.integers(0, 3, 6).astype(np.uint16)
+    for convs in (ALL, 2, 1):
+        config = Config(seed=4, convs=convs)
+        in_ram = Trainer(image.encode(graph), config)
+        in_flash = Trainer(image.encode(graph), replace(config, in_flash=True))
+        for trainer in (in_ram, in_flash):
+            trainer.run(x, labels, lr_q24=np.full(6, 200_000, np.uint32))
+        assert in_flash.image == in_ram.image
+        assert in_flash.state.startswith(in_ram.state)
+        copies = copies_of(image.decode(in_flash.image), config)
+        assert in_flash.state == in_ram.state + copies
+
+
+def refused(graph: Graph, convs: int = ALL) -> str:
+    config = Config(seed=0, convs=convs)
+    with pytest.raises(TrainingError) as in_c:
+        plan(image.encode(graph), config)
+    with pytest.raises(TrainingError):
+        ReferenceTrainer(graph, config)
+    return type(graph.ops[in_c.value.op]).__name__ if in_c.value.op is not None else ""
+
+
+def changed(graph: Graph, index: int, **more: object) -> Graph:
+    ops = list(graph.ops)
+    ops[index] = replace(ops[index], **more)
+    return replace(graph, ops=tuple(ops))
+
+
+def test_what_errors_cannot_go_through_is_refused_unless_it_is_frozen() -> None:
+    graph = image_graph(
+        net_of("conv", "conv", "conv", size=(6, 6, 2), channels=(4,)), np.random.default_rng(1)
+    )
+    axis = Axis(3, 1, 2, 2)
+    assert isinstance(graph.ops[1], Conv)
+    dilated = changed(graph, 1, window=Window(axis, axis))
+    assert refused(dilated) == "Conv"
+    Trainer(image.encode(dilated), Config(seed=0, convs=1))
+    halves = changed(graph, 1, weights=graph.ops[1].weights[..., :2].copy())
+    assert refused(halves) == "Conv"
+    clamped = changed(graph, 1, activation=Activation.RELU_0_TO_1)
+    assert refused(clamped) == "Conv"
+
+
+def test_windows_of_more_than_256_values_are_refused() -> None:
+    graph = image_graph(
+        ImageNet((("conv", ONE, ONE), ("max", (17, 17, 0), (16, 16, 0))), size=(17, 16, 1)),
+        np.random.default_rng(1),
+    )
+    assert isinstance(graph.ops[1], Pool)
+    assert refused(graph) == "Pool"
+
+
+def test_fit_trains_the_last_convolutions_of_a_model() -> None:
+    graph = image_graph(net_of("conv", "depthwise", "max", "conv"), np.random.default_rng(9))
+    rng = np.random.default_rng(10)
+    x, labels = rng.random((12, *graph.tensors[0].shape[1:])), np.arange(12) % 3
+    model = Model(graph)
+    before = model.graph
+    model.fit(x, labels, train="last:3", learning_rate=0.02, validation_split=0)
+    weighted = [i for i, op in enumerate(graph.ops) if hasattr(op, "weights")]
+    changed = [
+        i for i in weighted if (model.graph.ops[i].weights != before.ops[i].weights).any()
+    ]  # fmt: skip
+    assert changed == weighted[1:]
+
+
+def test_weights_of_convolutions_can_be_taken_and_given() -> None:
+    graph = image_graph(net_of("conv", "depthwise", "conv"), np.random.default_rng(9))
+    rng = np.random.default_rng(10)
+    x, labels = rng.random((12, *graph.tensors[0].shape[1:])), np.arange(12) % 3
+    model, other = Model(graph), Model(graph)
+    model.fit(x, labels, train="last:4", learning_rate=0.02)
+    other.set_weights(model.get_weights())
+    assert image.encode(other.graph) == image.encode(model.graph)
+    assert [w.shape for w, _ in model.get_weights()][:2] == [(3, 3, 2, 4), (3, 3, 8)]
+
+
+def test_convolutions_in_front_of_others_are_not_trained_alone() -> None:
+    graph = image_graph(net_of("conv", "conv"), np.random.default_rng(9))
+    x = np.zeros((3, *graph.tensors[0].shape[1:]))
+    with pytest.raises(ArgumentError, match="the last ones to be trained, all of them behind 't1'"):
+        Model(graph).fit(x, np.arange(3), train=["t1"])
