@@ -1,6 +1,6 @@
 /* The UART's interrupt through the ESP32-C3's interrupt matrix and its CPU's controller. ESP32-C3
  * TRM, 1.5 "Interrupt Controller", chapter 8 "Interrupt Matrix". Addresses are those of ESP-IDF's
- * interrupt_core0_reg.h for this chip. */
+ * interrupt_core0_reg.h for this chip; the numbers of sections are from memory. */
 #include "bp_board.h"
 
 #define MATRIX(offset) BP_REG32(0x600C2000 + (offset))

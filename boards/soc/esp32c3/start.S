@@ -4,7 +4,7 @@
  *
  * The CPU has no `mie`, and traps go through a table: its address is a multiple of 256, exceptions
  * use the first entry and interrupt n the one after n others. ESP32-C3 TRM, 1.4 "Control and Status
- * Registers", 1.5 "Interrupt Controller". */
+ * Registers", 1.5 "Interrupt Controller" (the numbers are from memory). */
 
     .equ DIRECT_BOOT, 0xAEDB041D
 

@@ -1,6 +1,6 @@
 /* The ESP32-C3's system timer: 16 MHz made of the crystal, whatever the CPU's clock is. It counts
  * from reset on. ESP32-C3 TRM, chapter 10 "System Timer"; addresses are those of ESP-IDF's
- * systimer_reg.h for this chip. */
+ * systimer_reg.h for this chip, the number of the chapter is from memory. */
 #include <byteprop/port.h>
 
 #include "bp_board.h"

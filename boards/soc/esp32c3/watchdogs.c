@@ -1,7 +1,8 @@
 /* The three watchdogs that would reset the ESP32-C3: the boot ROM leaves two of them on to watch
  * the start from flash, and the third runs from power-on. ESP32-C3 TRM, chapter 12 "Watchdog
  * Timers" (flash boot protection, write protection, super watchdog). Addresses, bits and keys are
- * those of ESP-IDF's headers rtc_cntl_reg.h and timer_group_reg.h for this chip. */
+ * those of ESP-IDF's headers rtc_cntl_reg.h and timer_group_reg.h for this chip; the number of the
+ * chapter is from memory. */
 #include "bp_board.h"
 #include "bp_esp32c3.h"
 

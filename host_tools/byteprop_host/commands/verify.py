@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # Options that hold for each of several boards.
 FOR_EACH = frozenset(
     "data samples pixel_scale integers split header labels classes reference against "
-    "keep_dead_channels no_other_kernels".split()
+    "keep_dead_channels no_other_kernels resize window hop".split()
 )  # fmt: skip
 
 
