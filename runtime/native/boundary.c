@@ -129,22 +129,14 @@ static void encode_portable(uint8_t *y, const void *x, uint64_t n, int source, j
 }
 
 #if defined(__GNUC__) && defined(__x86_64__) && !defined(BP_ISA_PORTABLE)
-#include "isa/x86_cpu.h"
-
 /* The same C, compiled for eight values at a time. */
 __attribute__((target("avx2"))) static void encode_avx2(uint8_t *y, const void *x, uint64_t n,
                                                         int source, job_t job) {
     encode_all(y, x, n, source, job);
 }
 
-/* Asked once: where the computer is virtual, the question takes longer than the answer to a sample. */
 static int has_avx2(void) {
-    enum { UNKNOWN, NO, YES };
-    static int known = UNKNOWN;
-    if (known == UNKNOWN) {
-        known = bp_x86_has_avx2() ? YES : NO;
-    }
-    return known == YES;
+    return __builtin_cpu_supports("avx2");
 }
 #else
 static int has_avx2(void) {

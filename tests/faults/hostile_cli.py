@@ -24,6 +24,7 @@ def run(argv: list[str], port: str, memory: int) -> None:
     class Board:
         is_emulated = False
         counts_cycles = False
+        quiet = 0.0
 
         def __init__(self, board: Any, plan: Any, pty: Any) -> None:
             self.board = board

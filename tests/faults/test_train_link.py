@@ -280,7 +280,7 @@ def end_of(changes: dict[str, int]) -> bytes:
         (begin(momentum=16), Status.E_ARG),
         (begin(kept=1, window=1), Status.E_UNSUPPORTED),
         (begin(rate=41), Status.E_ARG),
-        (begin(end=1), Status.E_ARG),
+        (begin(end=1 << 8), Status.E_ARG),
         (begin(end=1 << 16), Status.E_ARG),
         (begin(flags=8), Status.E_UNSUPPORTED),
     ],

@@ -209,8 +209,8 @@ def test_a_cable_tool_that_waits_for_ever_is_ended(tmp_path: Path) -> None:
     """And so is what it started: a shell's child keeps the pipes open."""
     board = _board_with_command(tmp_path, "sleep 1000; true\n")
     runner = _command_runner(board)
-    with pytest.raises(FlashError, match=r"0.2 s; is the board plugged in\?"):
-        runner.run(FlashCommands("tool", ((str(tmp_path / "flashtool"),),)), 0.2)
+    with pytest.raises(FlashError, match=r"timed out after 0.2 s; unplug the board"):
+        runner.run(FlashCommands("tool", ((str(tmp_path / "flashtool"),),)), Way(), 0.2)
 
 
 def test_a_cable_tool_that_cannot_be_started(tmp_path: Path) -> None:
@@ -218,10 +218,10 @@ def test_a_cable_tool_that_cannot_be_started(tmp_path: Path) -> None:
     (tmp_path / "flashtool").chmod(0o644)
     runner = _command_runner(board)
     with pytest.raises(FlashError, match="tool cannot be started: Permission denied"):
-        runner.run(FlashCommands("tool", ((str(tmp_path / "flashtool"),),)), 1.0)
+        runner.run(FlashCommands("tool", ((str(tmp_path / "flashtool"),),)), Way(), 1.0)
     (tmp_path / "flashtool").unlink()
     with pytest.raises(ToolMissingError, match="flashtool is not installed: pip install flashtool"):
-        runner.run(FlashCommands("tool", ((str(tmp_path / "flashtool"),),)), 1.0)
+        runner.run(FlashCommands("tool", ((str(tmp_path / "flashtool"),),)), Way(), 1.0)
 
 
 def test_values_are_filled_in_once(tmp_path: Path) -> None:

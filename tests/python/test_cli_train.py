@@ -360,6 +360,7 @@ def replace_port(running_board: Any, line: FaultyLine) -> Any:
 
     class Behind:
         port = line.port
+        quiet = 0.0
 
         def __enter__(self) -> Any:
             return self

@@ -357,11 +357,11 @@ def test_a_dense_head_is_trained_with_or_without_its_constant_inputs(keep: bool)
     b.add(Softmax(y, scores))
     file = write_tflite(b.graph((x,), (scores,)))
     model = byteprop.load(file, keep_dead_channels=keep)
-    ((weights, _),) = model.get_weights()
+    *_, (weights, _) = model.get_weights()
     assert len(weights) == (80 if keep else 60)
     samples = rng.normal(0, 2, (20, 5, 4, 3))
     model.fit(samples, rng.integers(0, 3, 20), epochs=1, learning_rate=0.0001)
-    ((trained, _),) = model.get_weights()
+    *_, (trained, _) = model.get_weights()
     assert trained.shape == weights.shape and (trained != weights).any()
 
 

@@ -284,6 +284,8 @@ def test_no_op_relies_on_operands_that_are_missing(code: int, with_options: bool
     kind = op_name_of_options(code) if with_options else None
     options = None if kind is None else tb.options_of(kind)
     for inputs, outputs in (([], []), ([0], []), ([], [1]), ([0, 0, 0, 0, 0], [1]), ([-1], [1])):
+        if code == CODE.VAR_HANDLE and not inputs and outputs:
+            continue  # these are its operands
         model = tb.ModelBuilder()
         x, _ = model.tensor((1, 4), scale=0.1), model.tensor((1, 4), scale=0.1)
         model.op(code, inputs, outputs, options=options)

@@ -82,7 +82,7 @@ def compiled(folder: Path, model: byteprop.Model, benchmark: str, ticks: int = 7
         "BP_ASSERTIONS": "1",
         **MlperfTiny.of(benchmark, image).defines(),
     }
-    sources = [s for s in library_sources() if not {"app", "train"} & set(s.parts)]
+    sources = [s for s in library_sources() if not {"anomaly", "app", "train"} & set(s.parts)]
     binary = folder / "program"
     flags = [f"-D{name}={value}" for name, value in defines.items()]
     files = [*map(str, sources), str(PORT), str(folder / "model.c")]

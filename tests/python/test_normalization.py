@@ -375,7 +375,7 @@ def test_a_refused_fit_changes_nothing(wrong: dict[str, Any]) -> None:
 def test_a_refused_calibration_changes_nothing() -> None:
     net = Sequential([Dense(1)], input_shape=1)
     before = dict(vars(net))
-    for x, y in (([[1.0], [2.0]], None), ([[1.0], [2.0]], [1e300, 0]), ([[np.inf]], [1.0])):
+    for x, y in (([[1.0], [2.0]], [1e300, 0]), ([[np.inf]], [1.0])):
         with pytest.raises(ArgumentError):
             net.calibrate(np.array(x), y)
         assert vars(net) == before

@@ -147,9 +147,9 @@ def test_samples_on_which_the_network_overflows() -> None:
 
 
 def test_load_says_that_quantize_takes_the_file() -> None:
-    with pytest.raises(UnsupportedOpError, match=r"byteprop\.quantize\(FILE, representative_data"):
+    with pytest.raises(UnsupportedOpError, match="byteprop quantize FILE --data SAMPLES"):
         byteprop.load(MODELS / "float" / "fashion_dscnn_float.tflite")
-    with pytest.raises(UnsupportedOpError, match=r"byteprop\.quantize\(FILE, representative_data"):
+    with pytest.raises(UnsupportedOpError, match="byteprop quantize FILE --data SAMPLES"):
         byteprop.load(MODELS / "float" / "digits_cnn_float16.tflite")
 
 

@@ -4,7 +4,8 @@
 
 /* What CONV_2D and DEPTHWISE_CONV_2D have in common. */
 
-enum { MAX_CHANNELS = 32767, MAX_POSITIONS = 65535 };
+enum { MAX_CHANNELS = 32767 };
+#define MAX_POSITIONS 65535u
 
 /* All rows have one scale: their bits are equal. */
 static uint8_t has_several_scales(const bp_model_t *model, const bp_op_t *op, uint32_t n) {

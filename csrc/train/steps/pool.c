@@ -7,7 +7,8 @@
 /* AVERAGE_POOL_2D and MAX_POOL_2D. Behind a convolution, where windows do not overlap, the pool's errors
  * serve as those of the convolution, and nothing is stored; else they are added up. */
 
-enum { MAX_TAPS = 256, MAX_POSITIONS = 65535, MAX_CHANNELS = 32767 };
+enum { MAX_TAPS = 256, MAX_CHANNELS = 32767 };
+#define MAX_POSITIONS 65535u
 #define BACKWARD_LIMIT ((int32_t)1 << 15)
 
 static int windows_are_apart(const bp_pool_t *p) {
