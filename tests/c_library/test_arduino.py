@@ -16,7 +16,7 @@ import byteprop
 from byteprop_host.cli import main
 from byteprop_host.errors import ToolMissingError
 from byteprop_host.flash.simavr import simulator
-from conftest import ROOT, need, on_a_line, run
+from library_tools import ROOT, need, on_a_line, run
 
 HERE = Path(__file__).resolve().parent
 HARDWARE = Path("/usr/share/arduino/hardware")

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from conftest import need, run, sources
+from library_tools import need, run, sources
 
 # Of each component one function; link and training are not in a program that does not ask for them.
 PROGRAM = """

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from conftest import STRICT, need, run, sources
+from library_tools import STRICT, need, run, sources
 
 COMPILERS = {
     "clang": "clang -O1",

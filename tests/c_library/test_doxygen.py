@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, need
+from library_tools import ROOT, need
 
 HERE = Path(__file__).resolve().parent
 HEADERS = ROOT / "csrc/include/byteprop"

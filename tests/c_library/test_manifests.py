@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 
-from conftest import ROOT
+from library_tools import ROOT
 
 
 def test_every_source_has_one_component_or_is_left_out(c_library: SimpleNamespace) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import run
+from library_tools import run
 
 # PlatformIO downloads the list of licences; this one replaces it.
 PACK = """

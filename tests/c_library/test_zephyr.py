@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from conftest import STRICT, need, run, sources
+from library_tools import STRICT, need, run, sources
 
 HERE = Path(__file__).resolve().parent
 # Symbols of Zephyr that the module selects.

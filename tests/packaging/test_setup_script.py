@@ -50,7 +50,7 @@ def setup(
 def test_unknown_purpose(bare_path: Path) -> None:
     done = setup("everything", path=bare_path)
     assert done.returncode == 1
-    assert "none of demo, docs, lint, test" in done.stderr
+    assert "none of demo, docs, lint, release, test" in done.stderr
 
 
 def test_no_python(bare_path: Path) -> None:

@@ -34,7 +34,8 @@ for name in ("SIGHUP", "SIGKILL", "SIGUSR1", "SIGPIPE", "pthread_sigmask", "SIG_
     delattr(signal, name)
 for name in ("fork", "openpty", "killpg", "getuid", "geteuid", "sched_getaffinity", "ttyname"):
     delattr(os, name)
-skipped = {"byteprop_host.__main__", "byteprop_host.pytest_plugin"}
+# The last one needs the extra fleet.
+skipped = {"byteprop_host.__main__", "byteprop_host.pytest_plugin", "byteprop.flower"}
 done = 0
 import byteprop, byteprop_host
 for package in (byteprop, byteprop_host):
