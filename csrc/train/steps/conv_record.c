@@ -46,6 +46,10 @@ void bp_train_conv_now(bp_conv_s8_t *conv, const bp_train_t *t, const bp_train_l
     bp_conv_record(conv, &t->model, &op);
     conv->weights = bp_train_part(t, layer, layer->weights);
     conv->bias = bp_train_part(t, layer, layer->bias);
+}
+
+void bp_train_conv_fast(bp_conv_s8_t *conv, const bp_train_t *t, const bp_train_layer_t *layer) {
+    bp_train_conv_now(conv, t, layer);
     const bp_fast_rows_t parts = {conv->weights, conv->bias, conv->lshift};
     const bp_rows_t rows = {bp_train_weight_count(layer), layer->n_in, layer->n_out, layer->n_out};
     conv->fast = BP_FAST_OPS && bp_rows_are_fast(&parts, &rows);

@@ -16,7 +16,7 @@ bp_status_t bp_train_depthwise_read(bp_train_layer_t *layer, const bp_model_t *m
 void bp_train_depthwise_run(const bp_train_t *t, const bp_train_layer_t *layer, int8_t *y,
                             const int8_t *x, int8_t *scratch) {
     bp_conv_s8_t conv;
-    bp_train_conv_now(&conv, t, layer);
+    bp_train_conv_fast(&conv, t, layer);
     bp_depthwise_s8(y, x, scratch, &conv);
 }
 

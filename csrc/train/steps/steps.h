@@ -49,8 +49,10 @@ void bp_train_learn(const bp_train_t *t, uint16_t l, const int8_t *x, bp_real_t 
 int32_t *bp_train_sums_below(const bp_train_t *t, uint16_t l);
 /* Fills what records of convolutions have in common, but rows of weights (conv_record.c). */
 bp_status_t bp_train_read_conv(bp_train_layer_t *layer, const bp_model_t *model, const bp_op_t *op);
-/* The op's parameters with the weights as trained, and whether they are FAST now. */
+/* The op's parameters with the weights as trained. */
 void bp_train_conv_now(bp_conv_s8_t *conv, const bp_train_t *t, const bp_train_layer_t *layer);
+/* The same, and whether the weights are FAST now, which takes a look at all of them. */
+void bp_train_conv_fast(bp_conv_s8_t *conv, const bp_train_t *t, const bp_train_layer_t *layer);
 
 /* ---- for the plan ---- */
 
