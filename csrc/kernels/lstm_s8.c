@@ -9,12 +9,10 @@ static int32_t sat16(int32_t x) {
     return bp_clamp(x, INT16_MIN, INT16_MAX);
 }
 
-/* sums[r] = row first + r of a matrix . x, of n <= BLOCK_CELLS rows. */
-static void dot_rows(int32_t *sums, const uint8_t *matrix, const int8_t *x, uint16_t n_in,
-                     uint16_t first, uint8_t n) {
+/* sums[r] = row r . x, of n <= BLOCK_CELLS rows that begin at row. */
+static void dot_rows(int32_t *sums, const uint8_t *row, const int8_t *x, uint16_t n_in,
+                     uint16_t stride, uint8_t n) {
     BP_ISA_BEGIN
-    const uint16_t stride = (uint16_t)((n_in + 3u) & ~3u);
-    const uint8_t *row = matrix + (size_t)first * stride;
     if (n == BLOCK_CELLS) {
         BP_ISA_DOT_ROWS(sums, x, row, stride, n_in);
         return;
@@ -32,8 +30,9 @@ static int32_t scaled(int32_t sum, const uint8_t *bias, uint16_t cell, int32_t m
 static void gate_sums(int16_t *gate, const int8_t *x, const int8_t *h, const bp_lstm_s8_t *p,
                       const bp_lstm_gate_t *g, uint16_t first, uint8_t n) {
     int32_t sums[BLOCK_CELLS], recurrent[BLOCK_CELLS];
-    dot_rows(sums, g->weights, x, p->n_in, first, n);
-    dot_rows(recurrent, g->recurrent, h, p->n_cell, first, n);
+    dot_rows(sums, g->weights + (size_t)first * p->row_stride, x, p->n_in, p->row_stride, n);
+    dot_rows(recurrent, g->recurrent + (size_t)first * p->recurrent_stride, h, p->n_cell,
+             p->recurrent_stride, n);
     for (uint8_t r = 0; r < n; ++r) {
         const uint16_t cell = (uint16_t)(first + r);
         const int32_t of_x = sat16(scaled(sums[r], g->bias, cell, g->mult_q31, g->lshift));

@@ -107,6 +107,8 @@ static void read_lstm(bp_lstm_s8_t *lstm, const bp_model_t *model, const bp_op_t
     lstm->cell_clip = BP_ROM_U16(p + CELL_CLIP);
     lstm->n_in = (uint16_t)shape->n_in;
     lstm->n_cell = (uint16_t)shape->n_cell;
+    lstm->row_stride = (uint16_t)bp_row_stride(shape->n_in);
+    lstm->recurrent_stride = (uint16_t)bp_row_stride(shape->n_cell);
 }
 
 static void copy(int8_t *y, const int8_t *x, uint32_t n) {

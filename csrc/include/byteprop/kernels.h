@@ -291,8 +291,8 @@ int16_t bp_tanh_s16(int16_t x, uint8_t integer_bits);
 /* One gate, as it lies in the model image; all pointers are ROM. Its sum is, in Q3.12,
  * sat16(requant(recurrent_bias + recurrent . h, ...) + sat16(requant(bias + weights . x, ...))). */
 typedef struct {
-    const uint8_t *weights;        /* int8 [n_cell][n_in rounded up to 4] */
-    const uint8_t *recurrent;      /* int8 [n_cell][n_cell rounded up to 4] */
+    const uint8_t *weights;        /* int8 [n_cell][row_stride] */
+    const uint8_t *recurrent;      /* int8 [n_cell][recurrent_stride] */
     const uint8_t *bias;           /* int32 [n_cell], the zero point of x folded in */
     const uint8_t *recurrent_bias; /* int32 [n_cell], of the zero point of h alone */
     int32_t mult_q31;
@@ -313,6 +313,8 @@ typedef struct {
     uint16_t cell_clip;        /* largest |c|; 0: none */
     uint16_t n_in;
     uint16_t n_cell;
+    uint16_t row_stride;       /* n_in rounded up to a multiple of 4 */
+    uint16_t recurrent_stride; /* n_cell, the same */
 } bp_lstm_s8_t;
 
 /* One step: h_new int8 [n_cell], which must not overlap the others, of x int8 [n_in] and h int8
