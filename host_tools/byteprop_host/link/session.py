@@ -317,7 +317,7 @@ class BoardSession:
         """Selects the model in flash or RAM. image: the expected model, if known."""
         return self._take_selected(Message.SELECT, bytes([source]), source, image)
 
-    def _open(self, image: bytes) -> Engine:
+    def opened(self, image: bytes) -> Engine:
         """The image, checked by the C library once and not after every reset."""
         if self._opened is None or self._opened[0] is not image:
             self._opened = (image, Engine(image))
@@ -328,7 +328,7 @@ class BoardSession:
     ) -> Selected:
         data = self._with_space(self.channel.take(self.submit(kind, payload)))
         crc = self.channel.limits.flash_crc32 if source == FLASH else None
-        model = None if image is None else self._open(image)
+        model = None if image is None else self.opened(image)
         self._selected = parse_selected(kind, data, model, crc)
         self._image = image
         # An upload of another program cannot be restored after a reset.

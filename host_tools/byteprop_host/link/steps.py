@@ -32,9 +32,11 @@ class Steps:
         image = self._session.expected_image
         if image is not self._image:
             self._image = image
-            opened = None if image is None else Engine(image)
+            opened = None if image is None else self._session.opened(image)
             self._copy = opened if opened is not None and opened.state_bytes else None
-            self._before = b"" if self._copy is None else self._copy.get_state()
+            if self._copy is not None:
+                self._copy.reset()
+                self._before = self._copy.get_state()
             self._at = self._session.selections
         return self._copy
 

@@ -363,12 +363,11 @@ class Engine:
         self.n_ops: int = self._model.n_ops
         self._prepared = _from_buffer(_BYTES, _aligned(lib.bp_prepare(ffi.NULL, self._model)))
         lib.bp_prepare(self._prepared, self._model)
-        indices = [t for t in range(self._model.n_tensors) if self._kind(t) == _STATE]
-        self._states = [self._span(t) for t in indices]
-        sizes = [span.stop - span.start for span in self._states]
-        self.states = tuple(zip(indices, sizes, strict=True))  # tensor index, bytes
-        self.state_bytes = sum(sizes)
-        self._steps = _Steps(self._prepared) if self._states else None
+        spans = self._find_states()
+        self._states = list(spans.values())
+        self.states = tuple((t, s.stop - s.start) for t, s in spans.items())  # tensor index, bytes
+        self.state_bytes = sum(n for _, n in self.states)
+        self._steps = _Steps(self._prepared) if spans else None
         self._arenas = self._steps or _Arenas(self._prepared)
         self.reset()
 
@@ -497,10 +496,14 @@ class Engine:
             row[:] = arena[span]
         return rows
 
-    def _kind(self, tensor_index: int) -> int:
-        tensor = ffi.new("bp_tensor_t *")
-        lib.bp_model_tensor(tensor, self._model, tensor_index)
-        return int(tensor.kind)
+    def _find_states(self) -> dict[int, slice]:
+        """The bytes of the arena that each tensor of state has."""
+        found, tensor = {}, ffi.new("bp_tensor_t *")
+        for t in range(self._model.n_tensors):
+            lib.bp_model_tensor(tensor, self._model, t)
+            if tensor.kind == _STATE:
+                found[t] = slice(tensor.offset, tensor.offset + tensor.elems)
+        return found
 
     def _span(self, tensor_index: int) -> slice:
         """The bytes of the arena that a tensor has."""

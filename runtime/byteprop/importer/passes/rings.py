@@ -30,7 +30,8 @@ class _Ring:
 
 def with_rings(graph: Graph) -> Graph:
     """The graph with PUSH wherever that is the same."""
-    found = [ring for i in range(len(graph.ops)) if (ring := _ring_of(graph, i)) is not None]
+    uses = _Uses(graph)
+    found = [ring for i in range(len(graph.ops)) if (ring := _ring_of(graph, uses, i)) is not None]
     if not found:
         return graph
     pushes = {r.joined: Push(r.window, r.window, r.values) for r in found}
@@ -42,12 +43,11 @@ def with_rings(graph: Graph) -> Graph:
     return compact(graph, tensors, ops)
 
 
-def _ring_of(graph: Graph, index: int) -> _Ring | None:
+def _ring_of(graph: Graph, uses: _Uses, index: int) -> _Ring | None:
     """The ring whose variable op `index` assigns."""
     assign = graph.ops[index]
     if not isinstance(assign, Reshape) or not _is_state(graph, assign.output):
         return None
-    uses = _Uses(graph)
     return _slice_assigned(graph, uses, index, assign) or _all_assigned(graph, uses, index, assign)
 
 
