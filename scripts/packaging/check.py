@@ -30,7 +30,7 @@ def said(*words: str | Path) -> str:
         check=False,
     )
     if done.returncode != 0:
-        sys.exit(f"{words[0]}: {done.stdout}")
+        sys.exit(f"{' '.join(map(str, words))}: {done.stdout}")
     return done.stdout
 
 
