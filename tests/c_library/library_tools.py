@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import runpy
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
+import processes
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,17 +33,7 @@ def need(*programs: str) -> None:
 
 def run(*command: str | Path, cwd: Path | None = None, timeout: float = 170.0) -> str:
     """Output of a command that must succeed."""
-    done = subprocess.run(
-        [str(word) for word in command],
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}:\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
-    return done.stdout
+    return processes.run(*command, cwd=cwd, timeout=timeout)
 
 
 def sources(library: Path, c_library: SimpleNamespace, *components: str) -> list[Path]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import copy_of_the_tree, run
+from package_tree import copy_of_the_tree, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

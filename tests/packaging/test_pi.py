@@ -22,7 +22,7 @@ import byteprop
 from byteprop_host.boards.board import load_board
 from byteprop_host.flash.process import Child, Pty
 from byteprop_host.link import Device
-from conftest import ROOT, run
+from package_tree import ROOT, run
 
 MODELS = ROOT / "tests/data/models"
 PROGRAM = Path(__file__).with_name("pi_program.py")

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from conftest import ROOT, run
+from package_tree import ROOT, run
 
 if sys.version_info >= (3, 11):
     import tomllib

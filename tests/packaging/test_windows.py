@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, run
+from package_tree import ROOT, run
 
 TESTS = ROOT / "tests/c"
 COMPILER = "x86_64-w64-mingw32-gcc"
