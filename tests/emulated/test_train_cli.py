@@ -104,7 +104,7 @@ def test_what_does_not_fit_is_refused_with_the_numbers(
 ) -> None:
     assert main(shlex.split(f"train -b microbit --net 784-20-10 --data {IMAGES}")) == 2
     error = capsys.readouterr().err
-    assert "board has 16384" in error and "16,484 bytes" in error
+    assert "board has 16384" in error and "16,492 bytes" in error
 
 
 @pytest.mark.parametrize("name", ["microbit", "mps2-an386"])

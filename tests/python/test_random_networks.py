@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import random_networks
+from byteprop import reference
 from byteprop.ops import specs
 from op_generators import generators
 
@@ -20,6 +21,15 @@ def test_inner_tensors_are_equal_too() -> None:
     for seed in range(1000, 1020):
         graph = random_networks.with_every_tensor(random_networks.random_network(seed))
         random_networks.check(graph, seed)
+
+
+def test_no_samples_give_no_answers() -> None:
+    """Of every op: the seeds of the test below."""
+    for seed in range(120):
+        graph = random_networks.random_network(seed)
+        none = random_networks.samples(graph, seed, n=0)
+        for y, t in zip(reference.run(graph, none), graph.outputs, strict=True):
+            assert y.shape == (0, *graph.tensors[t].shape[1:]), seed
 
 
 def test_every_op_has_a_generator_that_contributes() -> None:

@@ -35,11 +35,9 @@ def run(op: Lstm, x: list[Ints], inputs: list[Tensor], outputs: list[Tensor]) ->
     if not op.time_major:
         y = y.swapaxes(1, 2)
     low = ((c & 255) + 128 & 255) - 128
-    return [
-        y.reshape(n_samples, -1),
-        h.reshape(n_samples, -1),
-        np.stack([low, c >> 8], axis=-1).reshape(n_samples, -1),
-    ]
+    pairs = np.stack([low, c >> 8], axis=-1)
+    # -1 would not do: NumPy cannot tell the size of rows when there are none.
+    return [each.reshape(n_samples, math.prod(each.shape[1:])) for each in (y, h, pairs)]
 
 
 class _Layer:
