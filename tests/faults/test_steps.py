@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from streaming_network import steps, streaming_graph
+from streaming_network import STATE_BYTES, steps, streaming_graph
 
 from byteprop import Model, image, reference
 from byteprop.engine._raw import const
@@ -83,7 +83,7 @@ def test_reset_and_write() -> None:
         assert outputs(device, 50, 60) == EXPECTED[50:60]
         device.load_image(IMAGE)  # begins again
         assert outputs(device, 0, 3) == EXPECTED[:3]
-        with pytest.raises(ArgumentError, match="expected 70 bytes"):
+        with pytest.raises(ArgumentError, match=f"expected {STATE_BYTES} bytes"):
             device.write_state(b"")
         assert const("BP_MSG_RESET_STATE") == 0x25
 
@@ -96,5 +96,5 @@ def test_a_model_without_state_has_none_to_write() -> None:
         device.load_image(image.encode(without_state(GRAPH), names=False))
         device.reset_state()
         with pytest.raises(ArgumentError, match="expected a model with state"):
-            device.write_state(b"x" * 70)
+            device.write_state(b"x" * STATE_BYTES)
         assert np.frombuffer(device.infer(INPUTS[0]).output, np.int8).shape == (3,)

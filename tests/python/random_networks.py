@@ -66,7 +66,7 @@ def _chain(seed: int) -> Graph:
     rng = np.random.default_rng(seed)
     b = Builder()
     x = _input(rng, b, 1)
-    several = {"add", "concatenate", "extremum", "lstm", "mul", "prelu", "push"}
+    several = {"add", "concatenate", "extremum", "lstm", "mul", "prelu", "push", "svdf"}
     made = {name: g for name, g in generators().items() if name not in several}
     draws = [g for name, g in made.items() if name not in ("conv", "depthwise")]
     _grow(rng, b, draws, int(rng.integers(1, 9)), late=1.0)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tflite
-from streaming_network import steps, streaming_graph, without_state
+from streaming_network import FIRST_STATES, STATE_BYTES, steps, streaming_graph, without_state
 
 import builtin_ref
 import byteprop
@@ -272,13 +272,13 @@ def test_threads_share_the_state_and_lose_no_step() -> None:
 def test_the_state_is_read_and_written() -> None:
     engine = byteprop.engine._raw.Engine(image.encode(streaming_graph()))
     x = steps(9).reshape(9, -1).view(np.uint8)
-    assert engine.state_bytes == 30 + 32 + 8 and engine.get_state() == b"\xfd" * 70
+    assert engine.state_bytes == STATE_BYTES == 121 and engine.get_state() == FIRST_STATES
     engine.run(x[:5])
     kept = engine.get_state()
     answers = engine.run(x[5:])
     engine.set_state(kept)
     np.testing.assert_array_equal(engine.run(x[5:]), answers)
-    with pytest.raises(ArgumentError, match="state: expected 70 bytes, got 3"):
+    with pytest.raises(ArgumentError, match="state: expected 121 bytes, got 3"):
         engine.set_state(b"abc")
 
 

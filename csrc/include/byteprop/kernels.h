@@ -323,6 +323,32 @@ typedef struct {
 void bp_lstm_step_s8(int8_t *h_new, uint8_t *c, const int8_t *x, const int8_t *h,
                      const bp_lstm_s8_t *p);
 
+/* A layer of filters over time (SVDF), as it lies in the model image; all pointers are ROM. Each unit
+ * of the output has `rank` filters, which lie one after the other. */
+typedef struct {
+    const uint8_t *features;     /* int8 [n_unit * rank][row_stride] */
+    const uint8_t *feature_bias; /* int32 [n_unit * rank], of the zero point of x alone */
+    const uint8_t *time;         /* [n_unit * rank][n_memory], of value_bytes each */
+    const uint8_t *bias;         /* int32 [n_unit] */
+    int32_t feature_mult_q31;
+    int32_t mult_q31;
+    int8_t feature_lshift;
+    int8_t lshift;
+    int8_t y_zp;
+    uint8_t value_bytes; /* of a value of the state and of a time weight: 1 or 2 */
+    uint16_t n_in;
+    uint16_t row_stride; /* n_in rounded up to a multiple of 4 */
+    uint16_t n_unit;
+    uint16_t rank;
+    uint16_t n_memory;
+} bp_svdf_s8_t;
+
+/* One step: y int8 [n_unit] of x int8 [n_in]. state, [n_unit * rank][n_memory] of value_bytes each,
+ * oldest values first, drops one value of each filter and takes a new one.
+ * Source: TensorFlow Lite SVDF of int8 with a state of int16, reference kernel; with one of int8,
+ * TensorFlow Lite Micro's. */
+void bp_svdf_s8(int8_t *y, uint8_t *state, const int8_t *x, const bp_svdf_s8_t *p);
+
 /* One entry of bp_softmax_exp_table, for d = 0 .. 255. */
 int32_t bp_softmax_exp(int32_t d, int32_t mult_q31, int8_t lshift, int32_t diff_min);
 

@@ -40,6 +40,7 @@ extern "C" {
     X(21, PRELU_S8, prelu, 2, 1, 4, BP_OP_INT8 | BP_OP_IN_PLACE | BP_OP_CONSTANTS)                 \
     X(22, PUSH, push, 2, 1, 0, BP_OP_SAME_TYPE | BP_OP_IN_PLACE)                                   \
     X(23, LSTM_S8, lstm, 3, 3, 44, BP_OP_INT8 | BP_OP_IN_PLACE | BP_OP_SCRATCH)                    \
+    X(24, SVDF_S8, svdf, 2, 2, 11, BP_OP_INT8 | BP_OP_IN_PLACE)                                    \
     /* the next op comes here */
 
 /* Traits of an op. Without IN_PLACE no input may have a byte of an output. */
