@@ -23,6 +23,7 @@ HEADERS = (
     "train",
     "link",
     "anomaly",
+    "audio",
 )
 # What only the extension has: C that may use floats.
 NATIVE = ROOT / "runtime/native"
@@ -30,7 +31,7 @@ SOURCE_FOLDERS = (
     *(".", "kernels", "isa", "isa/x86_avx2", "isa/x86_avx512vnni", "isa/x86_avxvnni"),
     *("isa/arm64", "isa/lanes"),
     *("model", "ops", "infer", "prepared"),
-    *("train", "train/kernels", "train/steps", "link", "anomaly"),
+    *("train", "train/kernels", "train/steps", "link", "anomaly", "audio"),
 )
 # A list of macros in the header; cffi takes the values from the compiler.
 STATUS_TYPE = "typedef enum { BP_OK, ... } bp_status_t;"

@@ -35,6 +35,7 @@ MAY_INCLUDE = {
     "prepared": {"config", "fixed", "infer", "kernels", "model", "prepared"},
     "train": {"config", "crc32", "fixed", "infer", "kernels", "model", "status", "train"},
     "anomaly": {"anomaly", "model", "status"},
+    "audio": {"audio", "config"},
     "link": {"config", "crc32", "link", "status"},
     "app": {"config", "crc32", "infer", "kernels", "link", "model", "port", "status", "train"},
     "mlperf": {"config", "infer", "link", "model", "port", "status"},
@@ -156,6 +157,7 @@ def test_public_headers_include_downwards() -> None:
     below: dict[str, set[str]] = {
         "status": set(),
         "config": set(),
+        "audio": set(),
         "crc32": set(),
         "fixed": set(),
         "kernels": set(),
@@ -400,7 +402,8 @@ def imports(path: Path) -> set[str]:
 # inside functions and for types. `__init__` is the public face.
 RUNTIME_LAYERS = (
     "errors support data engine graph tflite ops image float_ops reference importer exporter "
-    "inference training model anomaly sequential federated flower estimators quantizer __init__"
+    "inference training model anomaly audio sequential federated flower estimators quantizer "
+    "__init__"
 ).split()
 # The same of byteprop_host; `__main__` starts the command.
 HOST_LAYERS = (

@@ -19,6 +19,7 @@ NAVIGATION: dict[str, list[str]] = {
         "docs/lessons.md",
         "docs/training.md",
         "docs/anomaly.md",
+        "docs/audio.md",
         "docs/federated.md",
         "docs/glossary.md",
     ],

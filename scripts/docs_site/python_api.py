@@ -9,7 +9,7 @@ from typing import Any
 import byteprop
 import byteprop.data
 import byteprop.quantizer
-from byteprop import anomaly, estimators
+from byteprop import anomaly, audio, estimators
 from byteprop_host import pytest_plugin
 from byteprop_host.verify import board_model
 
@@ -26,6 +26,7 @@ MODULES = (
     byteprop.data,
     byteprop.quantizer,
     anomaly,
+    audio,
     estimators,
     pytest_plugin,
     board_model,

@@ -152,6 +152,6 @@ def test_esp_idf_registers_the_components(
     )
     said = run("sh", "-c", f"cmake -P {script} 2>&1").splitlines()
     listed = [line.removeprefix("source ") for line in said if line.startswith("source ")]
-    wanted = sources(library, c_library, "infer", "train", "anomaly", "link")
+    wanted = sources(library, c_library, "infer", "train", "anomaly", "audio", "link")
     assert [library / name for name in listed] == wanted
     assert "include src" in said

@@ -40,7 +40,7 @@ def test_sources_compile_without_a_warning(
     command = COMPILERS[name].split()
     need(command[0])
     # With the sizes of the packages, which byteprop_config.h has; gcc for PCs: test_cmake.
-    files = sources(library, c_library, "infer", "train", "anomaly", "link", "device")
+    files = sources(library, c_library, "infer", "train", "anomaly", "audio", "link", "device")
     run(*command, "-std=c99", *STRICT, "-fsyntax-only", f"-I{library / 'src'}", *files)
 
 

@@ -36,6 +36,7 @@ def test_kconfig(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (["BYTEPROP"], ["infer"]),
         (["BYTEPROP", "BYTEPROP_TRAIN"], ["infer", "train"]),
         (["BYTEPROP", "BYTEPROP_TRAIN", "BYTEPROP_ANOMALY"], ["infer", "train", "anomaly"]),
+        (["BYTEPROP", "BYTEPROP_AUDIO"], ["infer", "audio"]),
         (
             ["BYTEPROP", "BYTEPROP_TRAIN", "BYTEPROP_LINK", "BYTEPROP_DEVICE"],
             ["infer", "train", "link", "device"],

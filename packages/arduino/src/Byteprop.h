@@ -5,6 +5,7 @@
 #define BYTEPROP_ARDUINO_H
 
 #include <byteprop/anomaly.h>
+#include <byteprop/audio.h>
 #include <byteprop/infer.h>
 #include <byteprop/model.h>
 #include <byteprop/status.h>
