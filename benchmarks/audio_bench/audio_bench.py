@@ -63,7 +63,7 @@ def measure(machine: bare.Machine, flags: list[str]) -> Figure:
         (folder / "sound.bin").write_bytes(samples.astype("<i2").tobytes())
         sources = [Path(__file__).with_name("bench.c"), bare.CSRC / "crc32.c"]
         sources += sorted((bare.CSRC / "audio").glob("*.c"))
-        elf = bare.build(machine, sources, folder, flags=flags, defines=defines)
+        elf = bare.build(machine, sources, folder, flags=flags, defines=defines, kernels=False)
         code, text = bare.run(machine, elf, timeout=120)
     lines = text.split()
     if code or [int(x) for x in lines[2:]] != [len(expected), zlib.crc32(expected.tobytes())]:

@@ -126,8 +126,10 @@ def build(
     *,
     flags: Sequence[str] = ("-O2",),
     defines: Mapping[str, str] | None = None,
+    kernels: bool = True,
 ) -> Path:
-    """Compiles and links the sources with the kernels; files that they embed are in `folder`."""
+    """Compiles and links the sources, with the kernels unless they need none; files that they embed
+    are in `folder`."""
     elf = folder / f"{machine.name}.elf"
     command = [
         machine.compiler,
@@ -139,7 +141,7 @@ def build(
         *(f"-D{key}={value}" for key, value in (defines or {}).items()),
         *(f"-I{include}" for include in (HERE, CSRC, CSRC / "include")),
         f"-Wa,-I,{folder}",
-        *map(str, (*machine.sources, *sources, *kernel_sources())),
+        *map(str, (*machine.sources, *sources, *(kernel_sources() if kernels else ()))),
         "-lgcc",
         "-o",
         str(elf),
