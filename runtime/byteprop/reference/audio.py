@@ -16,11 +16,13 @@ Integers = npt.NDArray[np.int64]
 
 
 def _rounded(x: npt.NDArray[np.float64]) -> Integers:
-    return np.floor(x + 0.5).astype(np.int64)
+    found: Integers = np.floor(x + 0.5).astype(np.int64)
+    return found
 
 
 def _half_up(x: Integers, bits: int) -> Integers:
-    return (x + (1 << (bits - 1))) >> bits
+    found: Integers = (x + (1 << (bits - 1))) >> bits
+    return found
 
 
 _HANN = np.minimum(
