@@ -5,6 +5,9 @@
 #include <byteprop/kernels.h>
 #include <byteprop/model.h>
 
+/* Where the record's parameters have its shift. */
+enum { BP_MEAN_LSHIFT = 8 };
+
 /* A bit for each axis that is reduced. */
 static inline uint8_t bp_mean_axes(const bp_op_t *op) {
     return BP_ROM_U8(op->params);

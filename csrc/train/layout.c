@@ -133,6 +133,9 @@ static void place_state(walk_t *walk, bp_train_layer_t *layer) {
     uint32_t per_output = (uint32_t)4 * layer->n_out;
     const bp_train_config_t *config = walk->config;
     if (!bp_train_has_weights(layer)) {
+        if (config->window != 0 && bp_train_has_own_scale(layer)) {
+            layer->range = take(&walk->state, sizeof(bp_range_t));
+        }
         return;
     }
     layer->bias_master = take(&walk->state, per_output);
@@ -216,13 +219,16 @@ static void place_scratch(walk_t *walk, bp_train_layer_t *layer) {
 /* With a window the scales move, so the layer must be of the kind that from-scratch networks have:
  * per tensor, hidden outputs used from their zero point up, logits around zero. */
 static bp_status_t check_window(const bp_train_layer_t *layer) {
-    if (layer->per_channel || !bp_train_is_dense(layer)) {
+    if (layer->per_channel) {
         return BP_E_UNSUPPORTED;
     }
     if (layer->last) {
         return layer->y_zp == 0 ? BP_OK : BP_E_UNSUPPORTED;
     }
-    return layer->y_zp == INT8_MIN && layer->activation == BP_ACT_RELU ? BP_OK : BP_E_UNSUPPORTED;
+    const int is_plain = !bp_train_has_weights(layer) && layer->activation == BP_ACT_NONE;
+    return layer->y_zp == INT8_MIN && (is_plain || layer->activation == BP_ACT_RELU)
+               ? BP_OK
+               : BP_E_UNSUPPORTED;
 }
 
 static bp_status_t check_config(const bp_train_config_t *config) {

@@ -152,7 +152,12 @@ bp_status_t bp_train_check_regions(const bp_model_t *model, uint16_t first_op) {
     return BP_TRAIN_HAS_FROZEN_PART ? check_frozen(model, first_op) : BP_OK;
 }
 
-/* Rescaling changes scales of tensors; a tensor that is written twice would have two. */
+static const uint8_t *record_of(const bp_op_t *op) {
+    return op->operands - BP_OP_OPERANDS;
+}
+
+/* Rescaling changes scales of tensors; a tensor that is written twice would have two. It changes shifts
+ * in records of ops, which come one after the other. */
 bp_status_t bp_train_check_tensors(const bp_model_t *model) {
     bp_op_t op, before;
     for (uint16_t i = 0; i < model->n_ops; ++i) {
@@ -164,6 +169,9 @@ bp_status_t bp_train_check_tensors(const bp_model_t *model) {
         }
         if (twice) {
             return BP_E_UNSUPPORTED;
+        }
+        if (i != 0 && record_of(&op) < before.params + 4u * before.n_words) {
+            return BP_E_BOUNDS;
         }
     }
     return BP_OK;

@@ -51,7 +51,7 @@ typedef struct {
     uint32_t weight_scales; /* float32 */
     /* memory, state */
     uint32_t bias_master;   /* int32 [n_out] */
-    uint32_t range;         /* bp_range_t */
+    uint32_t range;         /* bp_range_t; of a mean, with a window only */
     uint32_t residual;      /* int8, in the order of the weights */
     uint32_t gradient;      /* int32, the same: batch above 1, or momentum */
     uint32_t bias_gradient; /* int32 [n_out] */
@@ -201,6 +201,10 @@ static inline int bp_train_is_dense(const bp_train_layer_t *layer) {
 static inline int bp_train_has_weights(const bp_train_layer_t *layer) {
     return !BP_TRAIN_HAS_IMAGES || layer->n_in != 0;
 }
+/* Its output has a scale that is not that of its input. */
+static inline int bp_train_has_own_scale(const bp_train_layer_t *layer) {
+    return bp_train_has_weights(layer) || layer->code == BP_OP_MEAN_S8;
+}
 /* Something of the layer changes: of a frozen one shifts and biases, when scales are revised. */
 static inline int bp_train_changes(const bp_train_t *t, const bp_train_layer_t *layer) {
     return bp_train_has_weights(layer) && (!layer->frozen || bp_train_has_window(t));
@@ -277,7 +281,8 @@ void bp_train_place_layers(bp_train_t *t);
 /* E_BOUNDS unless what training writes in the image is stored apart from everything else there, the
  * data of the ops before first_op included. */
 bp_status_t bp_train_check_regions(const bp_model_t *model, uint16_t first_op);
-/* E_UNSUPPORTED if a tensor is written by two ops. */
+/* E_UNSUPPORTED if a tensor is written by two ops, E_BOUNDS if two ops have bytes of their records in
+ * common: what a revision of the scales relies on. */
 bp_status_t bp_train_check_tensors(const bp_model_t *model);
 
 /* ---- image.c: fields of the image, which is in RAM while it is trained ---- */

@@ -53,6 +53,14 @@ NETS = (
         ImageNet((("conv", THREE, THREE), ("max", TWO, TWO)), size=(18, 17, 1), channels=(3,)),
         Config(seed=5, convs=1, nearest=True),
     ),
+    (
+        ImageNet(
+            (("conv", THREE, THREE), ("max", TWO, TWO), ("depthwise", THREE, THREE),
+             ("average", TWO, ONE), ("conv", ONE, ONE), ("mean", ONE, ONE)),
+            hidden=5, weight_limit=5, odd_scales=True,
+        ),
+        Config(seed=6, convs=3, window=1),
+    ),
 )  # fmt: skip
 
 
@@ -108,7 +116,8 @@ def source(cases: list[Case]) -> str:
         flags = 2 * (not c.config.residual) + c.config.nearest
         config = ", ".join(
             (
-                *(f"{c.config.seed}u", f"{c.config.frozen}u", f"{c.config.batch}, 0"),
+                *(f"{c.config.seed}u", f"{c.config.frozen}u"),
+                *(f"{c.config.batch}", f"{c.config.window}"),
                 *(f"{flags}", f"{c.config.momentum_shift}, 0, 0, {c.config.convs}"),
             )
         )

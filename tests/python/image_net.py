@@ -30,6 +30,7 @@ class ImageNet:
     classifier: bool = True
     hidden: int = 0  # units of a dense layer before the last one
     weight_limit: int = 60
+    odd_scales: bool = False  # of outputs: no powers of two
 
 
 class _Maker:
@@ -46,6 +47,9 @@ class _Maker:
 
     def zero_point(self, usual: int) -> int:
         return int(self.rng.integers(-128, 128)) if self.net.zero_points else usual
+
+    def scale(self, usual: float) -> float:
+        return usual * 2 ** self.rng.uniform(-3, 3) if self.net.odd_scales else usual
 
     def scales(self, n: int) -> np.ndarray:
         spread = 2 ** self.rng.uniform(-1, 1, n) if self.net.per_channel else np.ones(n)
@@ -74,7 +78,7 @@ class _Maker:
         n_out = n_in * (1 + channels % 2) if kind == "depthwise" else channels
         shape = (1, *taps, n_out) if kind == "depthwise" else (n_out, *taps, n_in)
         usual = -128 if net.activation is Activation.RELU else 3
-        y = self.tensor((1, *size, n_out), 1 / 16, self.zero_point(usual))
+        y = self.tensor((1, *size, n_out), self.scale(1 / 16), self.zero_point(usual))
         op = Depthwise if kind == "depthwise" else Conv
         weights = self.integers(net.weight_limit, *shape).astype(np.int8)
         bias = self.integers(400, n_out).astype(np.int32)
@@ -90,7 +94,8 @@ class _Maker:
     def mean(self) -> None:
         x = len(self.tensors) - 1
         shape = self.tensors[x].shape
-        y = self.tensor((1, shape[3]), 1 / 32, self.zero_point(-100))
+        usual = -128 if self.net.activation is Activation.RELU else -100
+        y = self.tensor((1, shape[3]), self.scale(1 / 32), self.zero_point(usual))
         self.ops.append(Mean(x, y, (1, 2)))
 
     def dense(self, n_out: int, activation: Activation) -> None:
@@ -100,7 +105,8 @@ class _Maker:
             self.tensor((1, source.elems), float(source.scale), source.zero_point)
             self.ops.append(Reshape(x, x + 1))
             x += 1
-        y = self.tensor((1, n_out), 1 / 8, 0 if activation is Activation.NONE else -128)
+        zero_point = 0 if activation is Activation.NONE else -128
+        y = self.tensor((1, n_out), self.scale(1 / 8), zero_point)
         weights = self.integers(self.net.weight_limit, n_out, source.elems).astype(np.int8)
         scales = self.scales(n_out if self.net.per_channel else 1)
         bias = np.zeros(n_out, np.int32)

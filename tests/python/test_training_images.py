@@ -21,7 +21,7 @@ from byteprop.ops.window import Axis, Window
 from byteprop.reference.training import ReferenceTrainer
 from byteprop.training.masters import copies_of
 from image_net import ImageNet, image_graph
-from training_case import Pair
+from training_case import RANGE_BYTES, Pair
 
 ALL = 16
 ONE, THREE = (1, 1, 0), (3, 1, 1)
@@ -79,6 +79,45 @@ def train(graph: Graph, config: Config, *, samples: int, seed: int) -> Pair:
 @given(nets, configs, seeds)
 def test_every_option_gives_the_same_bits(net: ImageNet, config: Config, seed: int) -> None:
     train(image_graph(net, np.random.default_rng(seed)), config, samples=4, seed=seed)
+
+
+from_scratch = st.builds(
+    replace,
+    nets,
+    activation=st.just(Activation.RELU),
+    pool_activation=st.sampled_from([Activation.NONE, Activation.NONE, Activation.RELU]),
+    per_channel=st.just(False),
+    zero_points=st.just(False),
+    odd_scales=st.booleans(),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(from_scratch, configs, st.integers(1, 3), seeds)
+def test_scales_follow_with_the_same_bits(
+    net: ImageNet, config: Config, window: int, seed: int
+) -> None:
+    graph = image_graph(net, np.random.default_rng(seed))
+    pair = train(graph, replace(config, window=window), samples=6, seed=seed)
+    rng = np.random.default_rng(seed)
+    pair.check_inference(rng.integers(-128, 128, (2, *graph.tensors[0].shape[1:])).astype(np.int8))
+
+
+def test_every_kind_of_layer_has_a_scale_that_follows() -> None:
+    """Pools pass the scale of what they read on; a mean has its own."""
+    net = net_of("conv", "max", "depthwise", "average", "conv", "mean", size=(8, 8, 2))
+    graph = image_graph(replace(net, hidden=4, weight_limit=30), np.random.default_rng(1))
+    for window, expected in ((0, set()), (1, set(range(1, len(graph.tensors) - 1)))):
+        pair = train(graph, Config(seed=1, convs=ALL, window=window), samples=6, seed=2)
+        before, after = graph.tensors, pair.python.graph.tensors
+        moved = {i for i, t in enumerate(before) if after[i].scale != t.scale}
+        assert moved == expected
+        assert (pair.c.counters.rescales > 0) == bool(window)
+    memory = [
+        plan(image.encode(graph), Config(seed=1, convs=ALL, window=window)).memory_bytes
+        for window in (0, 1)
+    ]
+    assert memory[1] - memory[0] == RANGE_BYTES  # for the mean
 
 
 def net_of(*kinds: str, window: tuple[int, int, int] = THREE, **more: object) -> ImageNet:

@@ -14,6 +14,7 @@ from byteprop.engine._raw_train import Config, Trainer
 from byteprop.graph import Activation, DType, Graph, Op, Tensor
 from byteprop.ops import Dense, Depthwise, Rescale, Reshape, Softmax
 from byteprop.ops.convolution import Convolution
+from byteprop.ops.mean import Mean
 from byteprop.reference.backward import rows_of
 from byteprop.reference.training import Masters, ReferenceTrainer
 from byteprop.training.masters import are_trained, first_layer
@@ -115,9 +116,14 @@ def masters_of_state(graph: Graph, config: Config, bits: bytes, state: bytes) ->
 
     masters = []
     layers = [op for op in trained.ops if isinstance(op, (Dense, Convolution))]
-    are_on = are_trained(trained, config)
-    first = first_layer(trained, config)
-    for op, is_on in list(zip(layers, are_on, strict=True))[first:]:
+    are_on = dict(zip(map(id, layers), are_trained(trained, config), strict=True))
+    first = layers[first_layer(trained, config)]
+    begin = next(i for i, op in enumerate(trained.ops) if op is first)
+    for op in trained.ops[begin:]:
+        if isinstance(op, Mean) and config.window:
+            at += RANGE_BYTES
+        if not isinstance(op, (Dense, Convolution)):
+            continue
         rows = rows_of(op)
         n_out, n_in = rows.shape
 
@@ -130,7 +136,7 @@ def masters_of_state(graph: Graph, config: Config, bits: bytes, state: bytes) ->
         gradient, bias_gradient = np.zeros((n_out, n_in), np.int64), np.zeros(n_out, np.int64)
         bias = take("<i4", n_out)
         at += RANGE_BYTES
-        if is_on:
+        if are_on[id(op)]:
             if config.residual:
                 weights = weights + rows_of_state("i1")
             if config.batch > 1 or config.momentum_shift:

@@ -22,7 +22,7 @@ from byteprop.ops.depthwise import Depthwise
 from byteprop.ops.mean import Mean
 from byteprop.ops.pool import Pool
 from byteprop.ops.transpose_conv import TransposeConv
-from byteprop.reference import backward, dense, fixed, run
+from byteprop.reference import backward, dense, fixed, rescaling, run
 from byteprop.reference.reals import Real
 from byteprop.reference.reals import block_scaled as _block_scaled
 from byteprop.reference.reals import div as _div
@@ -130,6 +130,11 @@ class _Layer:
     @property
     def has_weights(self) -> bool:
         return isinstance(self.op, (Dense, Convolution))
+
+    @property
+    def has_own_scale(self) -> bool:
+        """Its output's scale is not that of its input."""
+        return self.has_weights or isinstance(self.op, Mean)
 
     @property
     def op_now(self) -> Op:
@@ -274,7 +279,7 @@ class ReferenceTrainer:
         for k in self._layers[:-1]:
             k.u = q - self._tensors[k.x].zero_point
             q = k.q = self._dense(k) if isinstance(k.op, Dense) else self._run_alone(k, q)
-            if counts:
+            if counts and k.has_own_scale:
                 self._note_hidden(k)
         last = self._layers[-1]
         last.u = q - self._tensors[last.x].zero_point
@@ -315,9 +320,13 @@ class ReferenceTrainer:
         return fixed.wrap_int32(k.b + _dot(k.Wh, k.u))
 
     def _multipliers(self, k: _Layer) -> tuple[Ints, Ints]:
-        assert isinstance(k.op, Dense)
+        """With one scale for all weights."""
+        assert isinstance(k.op, (Dense, Convolution))
         op = replace(k.op, weight_scales=k.weight_scales)
-        scales = dense.dense_scales(op, self._tensors[k.x], self._tensors[k.y])
+        if isinstance(op, Convolution):
+            scales = rescaling.conv_scales(op, self._tensors[k.x], self._tensors[k.y])
+        else:
+            scales = dense.dense_scales(op, self._tensors[k.x], self._tensors[k.y])
         pairs = np.array([fixed.multiplier(scale) for scale in scales], np.int64)
         return pairs[:, 0], pairs[:, 1]
 
@@ -485,8 +494,8 @@ class ReferenceTrainer:
     def _revise_scales(self) -> None:
         for number, k in enumerate(self._layers):
             is_last = number == len(self._layers) - 1
-            if not is_last or self._is_classifier:
-                self._revise_activation(number, k, 60 if is_last else 120)
+            if k.has_own_scale and (not is_last or self._is_classifier):
+                self._revise_activation(k, 60 if is_last else 120)
         for k in self._layers:
             if not k.frozen and np.abs(k.W).max() >= 30720:
                 self._double_weight_scale(k)
@@ -498,35 +507,37 @@ class ReferenceTrainer:
             k.saturated = k.largest = 0
         self._window_samples = 0
 
-    def _revise_activation(self, number: int, k: _Layer, little: int) -> None:
-        if (k.saturated & _UINT32) * 16384 > self._window_samples * len(k.B):
+    def _revise_activation(self, k: _Layer, little: int) -> None:
+        n_out = self._tensors[k.y].elems
+        if (k.saturated & _UINT32) * 16384 > self._window_samples * n_out:
             change = 1
         elif 0 < k.largest < little:
             change = -1
         else:
             return
-        upper = self._layers[number + 1] if number + 1 < len(self._layers) else None
-        target = self._tensors[k.y]
-        fits = _stays_normal(target.scale, change) and self._shift_fits(k, -change)
-        if upper is not None:
-            fits = fits and self._shift_fits(upper, change)
-        else:
-            fits = fits and self._softmax_shift_fits(change)
-        if not fits:
+        moved = rescaling.with_the_scale_of(self._graph, k.y)
+        readers = [op for op in self._graph.ops if moved & {*op.inputs}]
+        fits = all(_stays_normal(self._tensors[t].scale, change) for t in moved)
+        if not (fits and all(self._fits(op, moved, change) for op in (k.op, *readers))):
             return
-        self._scale_tensors(k.y, change)
-        if upper is not None:
-            upper.B = _halved_or_doubled(upper.B, change)
-            upper.GB = _halved_or_doubled(upper.GB, change)
+        for t in moved:
+            scale = _times_pow2(self._tensors[t].scale, change)
+            self._tensors[t] = replace(self._tensors[t], scale=scale)
+        for upper in self._layers:
+            if upper.x in moved and upper.has_weights:
+                upper.B = _halved_or_doubled(upper.B, change)
+                upper.GB = _halved_or_doubled(upper.GB, change)
         self._count(rescales=1)
 
-    def _scale_tensors(self, index: int, change: int) -> None:
-        """A tensor and its reshapes."""
-        tensor = self._tensors[index]
-        self._tensors[index] = replace(tensor, scale=_times_pow2(tensor.scale, change))
-        for op in self._graph.ops:
-            if isinstance(op, Reshape) and op.input == index:
-                self._scale_tensors(op.output, change)
+    def _fits(self, op: Op, moved: set[int], change: int) -> bool:
+        """The multipliers of an op can follow when the scales of these tensors change."""
+        by = change * ((op.input in moved) - (op.output in moved))
+        if isinstance(op, Softmax):
+            return self._softmax_shift_fits(change)
+        if isinstance(op, Mean):
+            return rescaling.mean_fits(op, self._tensors, by)
+        k = next((k for k in self._layers if k.has_weights and k.y == op.output), None)
+        return k is None or self._shift_fits(k, by)
 
     def _double_weight_scale(self, k: _Layer) -> None:
         if not (_stays_normal(k.weight_scales[0], 1) and self._shift_fits(k, 1)):
@@ -704,9 +715,9 @@ def _check_layers(graph: Graph, layers: list[_Layer]) -> None:
 
 def _check_window(graph: Graph, layers: list[_Layer]) -> None:
     for k in layers[:-1]:
-        if not isinstance(k.op, Dense):
-            raise TrainingError("scales are revised for dense layers", op=k.op_index)
-        if k.op.activation is not Activation.RELU or graph.tensors[k.y].zero_point != -128:
+        activation = _activation(k.op)
+        is_plain = activation is Activation.NONE and not k.has_weights
+        if not (is_plain or activation is Activation.RELU) or graph.tensors[k.y].zero_point != -128:
             raise TrainingError(
                 "scales are revised for hidden layers of ReLU with zero point -128", op=k.op_index
             )
@@ -714,5 +725,5 @@ def _check_window(graph: Graph, layers: list[_Layer]) -> None:
     if graph.tensors[last.y].zero_point != 0:
         raise TrainingError("scales are revised for outputs of zero point 0", op=last.op_index)
     for k in layers:
-        if len(k.weight_scales) > 1:
+        if len(set(k.weight_scales.tolist())) > 1:
             raise TrainingError("scales are revised for one scale a tensor", op=k.op_index)

@@ -14,6 +14,7 @@ from byteprop.engine._raw_train import HEAD_BYTES, RANGE_BYTES, Config
 from byteprop.errors import TrainingError
 from byteprop.graph import Graph
 from byteprop.ops import Conv, Dense, Depthwise
+from byteprop.ops.mean import Mean
 from byteprop.ops.weights import folded_bias, rows_of
 
 Weighted = Dense | Conv | Depthwise
@@ -170,9 +171,16 @@ def copies_of(graph: Graph, config: Config) -> bytes:
 def _walk(graph: Graph, config: Config) -> Iterator[tuple[int, _Place, int]]:
     at = HEAD_BYTES
     gradients = config.batch > 1 or config.momentum_shift != 0
-    layers, trained = weighted_layers(graph), are_trained(graph, config)
-    for number in range(first_layer(graph, config), len(layers)):
-        op = layers[number]
+    trained, first = are_trained(graph, config), first_layer(graph, config)
+    number = -1
+    for op in graph.ops:
+        number += isinstance(op, Weighted)
+        if number < first:
+            continue
+        if isinstance(op, Mean) and config.window:
+            at += RANGE_BYTES
+        if not isinstance(op, Weighted):
+            continue
         weights, n_out = len(_as_image(op, op.weights)), len(op.bias)
         bias, at = at, at + 4 * n_out + RANGE_BYTES
         residual = None

@@ -127,12 +127,12 @@ def _problem_of_image(graph: Graph, op: Op) -> str | None:
 
 def _problem_with_window(graph: Graph, op: Op, last: bool) -> str | None:
     """Scales that move are for networks made here."""
-    if isinstance(op, _IMAGE_OPS):
-        return "window: scales of images cannot move; expected window=0"
-    if not isinstance(op, Dense):
+    if isinstance(op, (Softmax, Rescale)):
         return None
     y = graph.tensors[op.output]
-    fits = len(op.weight_scales) == 1 and (
-        y.zero_point == 0 if last else (y.zero_point == -128 and op.activation is Activation.RELU)
-    )
+    hidden = (Activation.RELU,) if isinstance(op, Weighted) else (Activation.NONE, Activation.RELU)
+    activation = getattr(op, "activation", Activation.NONE)
+    fits = y.zero_point == 0 if last else y.zero_point == -128 and activation in hidden
+    if isinstance(op, Weighted):
+        fits = fits and len(set(op.weight_scales.tolist())) == 1
     return None if fits else "window: its scales cannot move; expected window=0"
