@@ -114,11 +114,10 @@ def _check_training(board: Board, image: bytes | None) -> None:
 
 def _built(plan: BuildPlan, progress: Progress) -> Firmware:
     units = plan.units()
-    headers = _headers_digest(plan)
-    build_id = _build_id(plan, units, headers)
+    build_id = _build_id(plan, units)
     folder = cache_dir() / "firmware" / f"{build_id:016x}"
     if not (folder / "sizes.json").is_file():
-        objects = _compile_all(plan, units, headers, build_id, progress)
+        objects = _compile_all(plan, units, build_id, progress)
         progress("link", 0, 1)
         link_firmware(folder, plan, objects)
         progress("link", 1, 1)
@@ -150,14 +149,6 @@ def _digest(*parts: object) -> str:
     return h.hexdigest()
 
 
-def _headers_digest(plan: BuildPlan) -> str:
-    files: list[Path] = []
-    for folder in plan.includes():
-        pattern = "**/*.h" if folder == plan.csrc else "*.h"
-        files += sorted(folder.glob(pattern))
-    return _digest(*(f.read_bytes() for f in files))
-
-
 def _portable_flags(plan: BuildPlan, flags: Sequence[str]) -> list[str]:
     """Flags without the folder of the checkout, which must not decide the build id."""
     roots = ((plan.csrc, "csrc"), (plan.boards, "boards"), (plan.board.folder, "board"))
@@ -169,57 +160,45 @@ def _portable_flags(plan: BuildPlan, flags: Sequence[str]) -> list[str]:
     return cleaned
 
 
-def _build_id(plan: BuildPlan, units: Sequence[CompileUnit], headers: str) -> int:
+def _unit_digest(plan: BuildPlan, unit: CompileUnit) -> str:
+    """Of everything that decides the object file."""
+    flags = _portable_flags(plan, unit.flags)
+    return _digest(_version(plan.compiler), flags, unit.source.file.name, *unit.source.contents())
+
+
+def _build_id(plan: BuildPlan, units: Sequence[CompileUnit]) -> int:
     script = plan.linker_script()
     digest = _digest(
-        _version(plan.compiler),
-        headers,
         script.read_bytes() if script else b"",
         memory_ld(plan.board.memory),
         plan.board.build.link_flags,
         plan.board.build.uf2_family,
         plan.image or b"",
-        *(_portable_flags(plan, u.flags) for u in units),
-        *(u.source.name for u in units),
-        *(u.source.read_bytes() for u in units),
+        *(_unit_digest(plan, unit) for unit in units),
     )
     return int(digest[:16], 16)
 
 
 def _compile_all(
-    plan: BuildPlan, units: Sequence[CompileUnit], headers: str, build_id: int, progress: Progress
+    plan: BuildPlan, units: Sequence[CompileUnit], build_id: int, progress: Progress
 ) -> list[Path]:
     progress("compile", 0, len(units))
-    program = set(plan.program_sources())
     return in_parallel(
-        [
-            partial(
-                _compile, plan, u, headers, plan.id_define(build_id) if u.source in program else ()
-            )
-            for u in units
-        ],
+        [partial(_compile, plan, unit.with_id(build_id)) for unit in units],
         lambda done: progress("compile", done, len(units)),
     )
 
 
-def _compile(plan: BuildPlan, unit: CompileUnit, headers: str, more: tuple[str, ...]) -> Path:
+def _compile(plan: BuildPlan, unit: CompileUnit) -> Path:
     """The object file of one source, from the cache if it was compiled before."""
-    flags = (*unit.flags, *more)
-    key = _digest(
-        _version(plan.compiler),
-        headers,
-        _portable_flags(plan, flags),
-        unit.source.name,
-        unit.source.read_bytes(),
-    )
+    key = _unit_digest(plan, unit)
     target = cache_dir() / "objects" / key[:2] / f"{key}.o"
     if target.is_file():
         return target
     with placed_at_once(target) as made:
         # From the folder of the sources, so that __FILE__ is the same in every checkout.
-        run_tool(
-            plan.compiler, [*flags, "-c", _relative(unit.source, plan.csrc), "-o", made], plan.csrc
-        )
+        source = _relative(unit.source.file, plan.csrc)
+        run_tool(plan.compiler, [*unit.flags, "-c", source, "-o", made], plan.csrc)
     return target
 
 

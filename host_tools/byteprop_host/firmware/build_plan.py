@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from byteprop.graph import Kind
@@ -11,6 +11,7 @@ from byteprop.image import all_ops, model_defines, op_defines
 from byteprop.training.trainable import TRAINED_OPS
 from byteprop_host.boards.board import Board
 from byteprop_host.errors import BuildError
+from byteprop_host.firmware.c_source import CSource
 from byteprop_host.firmware.capacity import arena_bytes, round_up, training_pool_bytes
 from byteprop_host.firmware.mlperf_tiny import MlperfTiny
 
@@ -28,12 +29,21 @@ _PROGRAM_FOLDER = "app"
 _MLPERF_FOLDER = "mlperf"
 
 
+BUILD_ID = "BP_BUILD_ID"
+
+
 @dataclass(frozen=True)
 class CompileUnit:
-    """One source file and the flags for it."""
+    """One source file with its headers, and the flags for it. Macros and folders that it does not
+    use are not among these, so that boards share object files."""
 
-    source: Path
+    source: CSource
     flags: tuple[str, ...]
+
+    def with_id(self, build_id: int) -> CompileUnit:
+        """With the id that the device program reports, if this file uses it."""
+        defines = self.source.seen({BUILD_ID: f"0x{build_id:016x}ULL"})
+        return replace(self, flags=(*self.flags, *_define_flags(defines)))
 
 
 @dataclass(frozen=True)
@@ -117,29 +127,37 @@ class BuildPlan:
         return {name: v for name, v in given.items() if name not in self.board_defines()}
 
     def units(self) -> list[CompileUnit]:
-        build = self.board.build
-        base = (*_COMMON_FLAGS, *build.flags, *self.flags, *_define_flags(self.board_defines()))
-        if self.is_freestanding():
-            base = (*base, "-ffreestanding")
-        base = (*base, *(f"-I{folder}" for folder in self.includes()))
+        build, defines = self.board.build, self.board_defines()
         trains = (_TRAIN_FOLDER,) if self.train or self.program else ()
         kernels = _sources(self.csrc, (*_KERNEL_FOLDERS, *trains))
+        readers = _sources(self.csrc, _OP_FOLDERS)
         others = _sources(self.csrc, _LIBRARY_FOLDERS) + sorted(self.csrc.glob("*.c"))
         for folder in self.parts():
             others += sorted([*folder.glob("*.c"), *folder.glob("*.S")])
-        program = self.program_sources()
-        model = _define_flags(self.program_defines())
-        ops = _define_flags(self.op_defines())
-        readers = _sources(self.csrc, _OP_FOLDERS)
         return [
-            *(CompileUnit(s, (*base, *build.kernel_flags)) for s in kernels),
-            *(CompileUnit(s, (*base, *build.program_flags, *ops)) for s in readers),
-            *(CompileUnit(s, (*base, *build.program_flags)) for s in others),
-            *(CompileUnit(s, (*base, *build.program_flags, *model)) for s in program),
+            *self._units(kernels, build.kernel_flags, defines),
+            *self._units(readers, build.program_flags, defines | self.op_defines()),
+            *self._units(others, build.program_flags, defines),
+            *self._units(
+                self.program_sources(), build.program_flags, defines | self.program_defines()
+            ),
         ]
 
+    def _units(
+        self, files: Sequence[Path], flags: Sequence[str], defines: Mapping[str, str]
+    ) -> Iterator[CompileUnit]:
+        includes = self.includes()
+        base = (*_COMMON_FLAGS, *self.board.build.flags, *self.flags)
+        if self.is_freestanding():
+            base = (*base, "-ffreestanding")
+        for file in files:
+            source = CSource.find(file, includes)
+            seen = _define_flags(source.seen(defines))
+            folders = (f"-I{folder}" for folder in includes if folder in source.folders)
+            yield CompileUnit(source, (*base, *seen, *folders, *flags))
+
     def program_sources(self) -> list[Path]:
-        """The device program, which alone depends on the model's sizes and on the build id."""
+        """The device program, which alone depends on the model's sizes."""
         folder = _PROGRAM_FOLDER if self.mlperf is None else _MLPERF_FOLDER
         return list(self.program) or sorted((self.csrc / folder).glob("*.c"))
 
@@ -152,9 +170,6 @@ class BuildPlan:
             if (folder / "link.ld").is_file():
                 return folder / "link.ld"
         return None
-
-    def id_define(self, build_id: int) -> tuple[str, ...]:
-        return (f"-DBP_BUILD_ID=0x{build_id:016x}ULL",)
 
 
 def _define_flags(defines: Mapping[str, str]) -> tuple[str, ...]:
