@@ -44,14 +44,15 @@ static uint8_t *contiguous_bytes(const app_range_t *range, uint32_t *n) {
     return tensor_bytes(range, n);
 }
 
-/* Constants are not in the arena, so they are no objects. */
+/* Constants and first values are not in the arena, so they are no objects. */
 static bp_status_t check_tensor(uint16_t index, uint32_t *n) {
     if (index >= app_model()->n_tensors) {
         return BP_E_RANGE;
     }
     const uint8_t *record = bp_tensor_record(app_model(), index);
+    const uint8_t kind = BP_ROM_U8(record + BP_TENSOR_KIND);
     *n = BP_ROM_U32(record + BP_TENSOR_ELEMS);
-    return BP_ROM_U8(record + BP_TENSOR_KIND) == BP_KIND_CONSTANT ? BP_E_KIND : BP_OK;
+    return kind == BP_KIND_CONSTANT || kind == BP_KIND_INITIAL ? BP_E_KIND : BP_OK;
 }
 
 bp_status_t app_check_range(const app_range_t *range) {

@@ -28,15 +28,30 @@ void bp_infer_op(const bp_model_t *model, uint8_t *arena, uint16_t op_index) {
     bp_op_run(model, arena, &op);
 }
 
+static void fill(uint8_t *y, uint8_t value, uint32_t n) {
+    for (; n != 0; --n) {
+        *y++ = value;
+    }
+}
+
+static void copy_rom(uint8_t *y, const uint8_t *x, uint32_t n) {
+    for (; n != 0; --n) {
+        *y++ = BP_ROM_U8(x++);
+    }
+}
+
+/* First values come after their state. */
 void bp_infer_reset(const bp_model_t *model, uint8_t *arena) {
-    for (uint16_t t = 0; (BP_KINDS >> BP_KIND_STATE & 1) && t < model->n_tensors; ++t) {
+    for (uint16_t t = 0; BP_HAS_KIND(BP_KIND_STATE) && t < model->n_tensors; ++t) {
         const uint8_t *record = bp_tensor_record(model, t);
-        if (bp_record_kind(record) != BP_KIND_STATE) {
-            continue;
-        }
-        uint8_t *bytes = arena + (size_t)bp_record_offset(record);
-        for (uint32_t n = bp_record_elems(record); n != 0; --n) {
-            *bytes++ = (uint8_t)bp_record_zero_point(record);
+        const uint8_t kind = bp_record_kind(record);
+        const uint32_t offset = bp_record_offset(record), n = bp_record_elems(record);
+        if (kind == BP_KIND_STATE) {
+            fill(arena + (size_t)offset, (uint8_t)bp_record_zero_point(record), n);
+        } else if (BP_HAS_KIND(BP_KIND_INITIAL) && kind == BP_KIND_INITIAL) {
+            const uint16_t state = (uint16_t)BP_ROM_U32(record + BP_TENSOR_STATE);
+            copy_rom(arena + (size_t)bp_record_offset(bp_tensor_record(model, state)),
+                     model->image + (size_t)offset, n);
         }
     }
 }

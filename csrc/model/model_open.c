@@ -11,9 +11,6 @@
  * the numbers of records, which the image must really have. What only one op knows is checked in
  * csrc/ops. */
 
-/* A build that reads no state, say, leaves out what it takes to check it. */
-#define HAS_KIND(kind) ((kind) <= BP_KIND_SCRATCH && ((BP_KINDS) >> (kind)&1) != 0)
-
 static uint32_t header_u32(const uint8_t *image, uint8_t field) {
     return BP_ROM_U32(image + field);
 }
@@ -128,10 +125,10 @@ static uint32_t elems_of(const uint8_t *record) {
 static bp_status_t check_place(const bp_reader_t *reader, const uint8_t *record) {
     const uint8_t kind = BP_ROM_U8(record + BP_TENSOR_KIND);
     const uint32_t offset = bp_record_offset(record), elems = bp_record_elems(record);
-    if (!HAS_KIND(kind)) {
+    if (kind > BP_KIND_INITIAL || !BP_HAS_KIND(kind)) {
         return BP_E_KIND;
     }
-    if (HAS_KIND(BP_KIND_CONSTANT) && kind == BP_KIND_CONSTANT) {
+    if (bp_is_data(kind)) {
         return bp_check_data(reader, offset, elems, 4);
     }
     if ((offset & 3) != 0) {
@@ -162,14 +159,16 @@ static bp_status_t check_tensor(const bp_reader_t *reader, const uint8_t *record
         return BP_E_PARAM;
     }
     BP_TRY(check_place(reader, record));
-    return check_name(reader->model, BP_ROM_U32(record + BP_TENSOR_NAME_OFFSET));
+    return BP_HAS_KIND(BP_KIND_INITIAL) && bp_record_kind(record) == BP_KIND_INITIAL
+               ? BP_OK
+               : check_name(reader->model, BP_ROM_U32(record + BP_TENSOR_NAME_OFFSET));
 }
 
 /* State stays from one inference to the next, so nothing else may ever be in its bytes. */
 static bp_status_t check_state(const bp_model_t *model, const uint8_t *state) {
     for (uint16_t i = 0; i < model->n_tensors; ++i) {
         const uint8_t *other = bp_tensor_record(model, i);
-        if (other != state && bp_record_kind(other) != BP_KIND_CONSTANT &&
+        if (other != state && !bp_is_data(bp_record_kind(other)) &&
             bp_records_overlap(state, other)) {
             return BP_E_OVERLAP;
         }
@@ -177,12 +176,31 @@ static bp_status_t check_state(const bp_model_t *model, const uint8_t *state) {
     return BP_OK;
 }
 
+/* First values have a state before them, of their type and size. */
+static bp_status_t check_initial(const bp_model_t *model, const uint8_t *record, uint16_t index) {
+    const uint32_t state = BP_ROM_U32(record + BP_TENSOR_STATE);
+    if (state >= index) {
+        return BP_E_BOUNDS;
+    }
+    const uint8_t *of = bp_tensor_record(model, (uint16_t)state);
+    if (bp_record_kind(of) != BP_KIND_STATE) {
+        return BP_E_KIND;
+    }
+    if (bp_record_dtype(of) != bp_record_dtype(record)) {
+        return BP_E_DTYPE;
+    }
+    return bp_record_elems(of) == bp_record_elems(record) ? BP_OK : BP_E_SHAPE;
+}
+
 static bp_status_t check_tensors(const bp_reader_t *reader) {
     for (uint16_t i = 0; i < reader->model->n_tensors; ++i) {
         const uint8_t *record = bp_tensor_record(reader->model, i);
         BP_TRY(check_tensor(reader, record));
-        if (HAS_KIND(BP_KIND_STATE) && bp_record_kind(record) == BP_KIND_STATE) {
+        if (BP_HAS_KIND(BP_KIND_STATE) && bp_record_kind(record) == BP_KIND_STATE) {
             BP_TRY(check_state(reader->model, record));
+        }
+        if (BP_HAS_KIND(BP_KIND_INITIAL) && bp_record_kind(record) == BP_KIND_INITIAL) {
+            BP_TRY(check_initial(reader->model, record, i));
         }
     }
     return BP_OK;
@@ -274,7 +292,7 @@ static bp_status_t check_operands(const bp_model_t *model, const bp_op_t *op, ui
         if (i >= op->n_inputs || kind == BP_KIND_CONSTANT || kind == BP_KIND_STATE) {
             continue;
         }
-        BP_TRY(kind == BP_KIND_SCRATCH ? BP_E_KIND : check_live(model, tensor, index));
+        BP_TRY(kind >= BP_KIND_SCRATCH ? BP_E_KIND : check_live(model, tensor, index));
     }
     return BP_OK;
 }

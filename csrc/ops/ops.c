@@ -63,7 +63,7 @@ static bp_status_t check_operands(const bp_model_t *model, const bp_op_t *op, ui
         const uint8_t *record = bp_operand_record(model, op, i);
         bool is_input = i < op->n_inputs;
         uint8_t kind = bp_record_kind(record), dtype = bp_record_dtype(record);
-        if (kind == BP_KIND_SCRATCH ||
+        if (kind >= BP_KIND_SCRATCH ||
             (kind == BP_KIND_CONSTANT && !(is_input && HAS_TRAIT(traits, BP_OP_CONSTANTS)))) {
             return BP_E_KIND;
         }

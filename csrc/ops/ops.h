@@ -27,7 +27,7 @@
 #define BP_OPS_HIGH UINT64_MAX
 #endif
 #ifndef BP_KINDS
-#define BP_KINDS 0xF
+#define BP_KINDS 0x1F
 #endif
 #ifndef BP_LAYOUTS
 #define BP_LAYOUTS 0x3
@@ -106,6 +106,13 @@ static inline uint8_t bp_record_dtype(const uint8_t *record) {
 }
 static inline uint8_t bp_record_kind(const uint8_t *record) {
     return BP_KINDS == 1 ? BP_KIND_ACTIVATION : BP_ROM_U8(record + BP_TENSOR_KIND);
+}
+/* The build reads tensors of this kind. */
+#define BP_HAS_KIND(kind) (((BP_KINDS) >> (kind)&1) != 0)
+/* Its bytes are in the image. */
+static inline bool bp_is_data(uint8_t kind) {
+    return (BP_HAS_KIND(BP_KIND_CONSTANT) && kind == BP_KIND_CONSTANT) ||
+           (BP_HAS_KIND(BP_KIND_INITIAL) && kind == BP_KIND_INITIAL);
 }
 static inline uint32_t bp_record_elems(const uint8_t *record) {
     return BP_ROM_U32(record + BP_TENSOR_ELEMS);

@@ -16,8 +16,8 @@ static void read_records(const bp_model_t *model) {
     bp_op_t op;
     for (uint16_t i = 0; i < model->n_tensors; ++i) {
         bp_model_tensor(&tensor, model, i);
-        const uint32_t end =
-            tensor.kind == BP_KIND_CONSTANT ? model->image_bytes : model->arena_bytes;
+        const int is_data = tensor.kind == BP_KIND_CONSTANT || tensor.kind == BP_KIND_INITIAL;
+        const uint32_t end = is_data ? model->image_bytes : model->arena_bytes;
         check(tensor.offset <= end);
         check(tensor.elems <= end - tensor.offset);
     }

@@ -38,6 +38,73 @@ def test_state_stays_from_one_sample_to_the_next() -> None:
     assert reference.run(delay_line(), [x[:0].view(np.int8)])[0].shape == (0, 6)
 
 
+def begun(data: bytes = b"abcdef") -> Graph:
+    """A delay line whose state has first values."""
+    graph = delay_line()
+    state = replace(graph.tensors[1], data=data)
+    return replace(graph, tensors=(graph.tensors[0], state, graph.tensors[2]))
+
+
+def test_a_state_begins_with_its_first_values() -> None:
+    encoded = image.encode(begun())
+    assert image.decode(encoded) == begun() and image.tensor_kinds(encoded) == 0b10101
+    engine = _raw.Engine(encoded)
+    x = np.arange(18, dtype=np.uint8).reshape(3, 6)
+    expected = np.vstack([np.frombuffer(b"abcdef", np.uint8), x[:2]])
+    for _ in range(2):
+        np.testing.assert_array_equal(engine.run(x), expected)
+        engine.reset()
+    found = reference.run(begun(), [x.view(np.int8)])[0]
+    np.testing.assert_array_equal(found.view(np.uint8), expected)
+
+
+def test_first_values_that_are_zero_points_take_no_bytes() -> None:
+    assert image.encode(begun(b"\xfd" * 6)) == image.encode(delay_line())
+    with pytest.raises(ModelError, match="expected 6 bytes to begin with, got 1"):
+        image.encode(begun(b"a"))
+
+
+FIRST = 80 + 3 * 40  # the record of the first values
+
+
+@pytest.mark.parametrize(
+    ("at", "data", "message"),
+    [
+        (36, b"\3", "E_BOUNDS"),  # of themselves
+        (36, b"\xff\xff\xff\xff", "E_BOUNDS"),
+        (36, b"\0", "E_KIND"),
+        (0, b"\2", "E_PARAM|E_DTYPE"),
+        (20, b"\5", "E_SHAPE"),
+        (8, b"\5\0\0\0\0\0\0\0\0\0\0\0\5", "E_SHAPE"),
+        (24, b"\0\0\0\1", "E_BOUNDS"),
+        (24, b"\2", "E_ALIGN|E_BOUNDS"),
+        (2, b"\5", "E_KIND"),
+        (2, b"\3", "E_ARENA"),
+        (3, b"\1", "first values of tensor 1, once"),
+        (28, b"\1", "first values of tensor 1, once"),
+        (4, b"\2\0\0\0\3", "first values of tensor 1, once"),
+    ],
+)
+def test_first_values_of_other_images(at: int, data: bytes, message: str) -> None:
+    bad = bytearray(image.encode(begun(), names=False))
+    bad[FIRST + at : FIRST + at + len(data)] = data
+    bad[12:16] = _raw.crc32(bytes(bad[16:])).to_bytes(4, "little")
+    with pytest.raises(ModelError, match=message):
+        image.decode(bytes(bad))
+
+
+@pytest.mark.parametrize("operand", range(4))
+def test_no_op_reads_or_writes_first_values(operand: int) -> None:
+    good = image.encode(begun(), names=False)
+    (table,) = np.frombuffer(good, "<u4", 1, 36)
+    records = np.frombuffer(good, "<u4", 2, int(table))
+    bad = bytearray(good)
+    bad[int(records[operand // 2]) + 4 + 2 * (operand % 2)] = 3
+    bad[12:16] = _raw.crc32(bytes(bad[16:])).to_bytes(4, "little")
+    with pytest.raises(ModelError, match="E_KIND"):
+        image.decode(bytes(bad))
+
+
 def test_state_has_bytes_of_its_own() -> None:
     places = plan(delay_line())
     assert sorted(places.offsets) == [0, 8, 16] and places.arena_bytes == 24

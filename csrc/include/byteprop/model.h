@@ -110,7 +110,8 @@ enum {
     BP_TENSOR_OFFSET = 24,     /* u32 */
     BP_TENSOR_SCALE = 28,      /* f32 */
     BP_TENSOR_ZERO_POINT = 32, /* i32 */
-    BP_TENSOR_NAME_OFFSET = 36 /* u32 */
+    BP_TENSOR_NAME_OFFSET = 36, /* u32 */
+    BP_TENSOR_STATE = 36 /* u32, of kind INITIAL instead: the tensor that begins so */
 };
 
 /* Offsets in an op's record. Operands are u16 tensor indices: inputs, then outputs, then two bytes of
@@ -128,12 +129,14 @@ enum { BP_DTYPE_INT8 = 1, BP_DTYPE_UINT8 = 2 };
 
 /* Where a tensor's bytes are. ACTIVATION: in the arena while some op still reads them. CONSTANT: in
  * the image. STATE: in the arena for ever, from one inference to the next, and there alone; the zero
- * point to begin with. SCRATCH: in the arena while one op runs, whose last output it is. */
+ * point to begin with, or the values of the tensor of kind INITIAL that names it. SCRATCH: in the arena
+ * while one op runs, whose last output it is. INITIAL: in the image; no op reads it. */
 enum {
     BP_KIND_ACTIVATION = 0,
     BP_KIND_CONSTANT = 1,
     BP_KIND_STATE = 2,
-    BP_KIND_SCRATCH = 3
+    BP_KIND_SCRATCH = 3,
+    BP_KIND_INITIAL = 4
 };
 
 /* Tensor flags. FLOAT_BORDER: the host presents this input or output as float32 and converts with
@@ -178,7 +181,7 @@ typedef struct {
     uint32_t offset;    /* in the arena, of a constant in the image; a multiple of 4 */
     uint32_t scale_f32; /* IEEE 754 bits, for people and for the host; the device does not use it */
     int32_t zero_point;
-    uint32_t name_offset; /* 0-terminated UTF-8 in the names section; 0: no name */
+    uint32_t name_offset; /* 0-terminated UTF-8 in the names section; 0: no name; see TENSOR_STATE */
 } bp_tensor_t;
 
 /* An op's record. */

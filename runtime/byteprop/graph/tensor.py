@@ -39,7 +39,7 @@ class Kind(IntEnum):
     """Where a tensor's values are (values: BP_KIND_* in byteprop/model.h).
 
     ACTIVATION: in the arena while an op still reads them. CONSTANT: in the model. STATE: in the
-    arena from one inference to the next, the zero point before the first.
+    arena from one inference to the next; before the first the tensor's data, or the zero point.
     """
 
     ACTIVATION = 0
@@ -53,8 +53,9 @@ class Tensor:
 
     float_border: the file presents this input or output as float32; the host quantises or
     dequantises it, and everything inside sees the integers. normalization: of such an input; its
-    scale and zero point then hold for the normalised values. data: a constant's values as bytes.
-    channels: where channels were left out, those of the file's tensor that are here.
+    scale and zero point then hold for the normalised values. data: a constant's values as bytes,
+    and those that a state begins with, b"" for its zero point. channels: where channels were left
+    out, those of the file's tensor that are here.
     """
 
     name: str

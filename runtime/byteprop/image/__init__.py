@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ _MAX_ARENA_BYTES = _raw.const("BP_MODEL_MAX_ARENA_BYTES")
 _MAX_TENSORS = _raw.const("BP_MODEL_MAX_TENSORS")
 _FLOAT_BORDER = _raw.const("BP_TENSOR_FLOAT_BORDER")
 _SCRATCH = _raw.const("BP_KIND_SCRATCH")
+_INITIAL = _raw.const("BP_KIND_INITIAL")
 _CRC_FROM = _raw.const("BP_MODEL_CRC_FROM")
 _CRC_AT = _raw.const("BP_HEADER_CRC32")
 _FEATURES_BYTES = _raw.const("BP_MODEL_FEATURES_BYTES")
@@ -88,12 +89,16 @@ def encode(graph: Graph, *, names: bool = True, halfwords: bool = False) -> byte
     arena = _planned(graph)
     drafts = [_draft(graph, index, arena, halfwords) for index in range(len(graph.ops))]
     tensors_offset = HEADER.itemsize
-    ops_offset = tensors_offset + (len(graph.tensors) + len(arena.scratch)) * TENSOR.itemsize
+    ops_offset = tensors_offset + _n_tensors(graph, arena) * TENSOR.itemsize
     io_offset = ops_offset + sum(WORD + draft.size for draft in drafts)
     io = np.array(graph.inputs + graph.outputs, "<u2").tobytes()
     data = _Pool(_round_up(io_offset + len(io), WEIGHT_ALIGNMENT))
     ops = _ops_section(drafts, ops_offset, data)
-    constants = [data.append(t.data, WORD) if t.data else 0 for t in graph.tensors]
+    beginnings = _beginnings(graph)
+    constants = [
+        data.append(t.data, WORD) if t.kind is Kind.CONSTANT or index in beginnings else 0
+        for index, t in enumerate(graph.tensors)
+    ]
     pool = _Names(_round_up(data.end, WORD), names)
     tensors = _tensor_records(graph, arena, constants, pool)
     boundary = _encode_boundary(graph)
@@ -144,13 +149,30 @@ def _planned(graph: Graph) -> Plan:
         raise ModelError(
             f"the model needs an arena of {arena.arena_bytes} bytes; {_MAX_ARENA_BYTES} are allowed"
         )
-    n_tensors = len(graph.tensors) + len(arena.scratch)
+    n_tensors = _n_tensors(graph, arena)
     if n_tensors > _MAX_TENSORS:
         raise ModelError(
             f"the model has {n_tensors} tensors, scratch memory included; "
             f"a model image of it holds {_MAX_TENSORS} at most"
         )
     return arena
+
+
+def _n_tensors(graph: Graph, arena: Plan) -> int:
+    return len(graph.tensors) + len(_beginnings(graph)) + len(arena.scratch)
+
+
+def _beginnings(graph: Graph) -> list[int]:
+    """States that begin with other values than their zero point."""
+    return [
+        t
+        for t, state in enumerate(graph.tensors)
+        if state.kind is Kind.STATE and state.data not in (b"", _zero_points(state))
+    ]
+
+
+def _zero_points(state: Tensor) -> bytes:
+    return np.full(state.elems, state.zero_point, state.dtype.numpy).tobytes()
 
 
 @dataclass(frozen=True)
@@ -183,10 +205,11 @@ class _Draft:
 
 
 def _draft(graph: Graph, index: int, arena: Plan, halfwords: bool) -> _Draft:
-    """Scratch memory follows the op's outputs, as a tensor behind those of the graph."""
+    """Scratch memory follows the op's outputs, as a tensor behind all others."""
     op = graph.ops[index]
     spec = spec_of(op)
-    scratch = [len(graph.tensors) + i for i, s in enumerate(arena.scratch) if s.op == index]
+    first = len(graph.tensors) + len(_beginnings(graph))
+    scratch = [first + i for i, s in enumerate(arena.scratch) if s.op == index]
     at = place(graph.tensors, op, f"op {index} {type(op).__name__}")
     params = spec.halfword_params(at) if halfwords else spec.params(at)
     return _Draft(spec.code, op.inputs, (*op.outputs, *scratch), params)
@@ -200,13 +223,18 @@ def _ops_section(drafts: Sequence[_Draft], offset: int, data: _Pool) -> bytes:
 
 
 def _tensor_records(graph: Graph, arena: Plan, constants: Sequence[int], names: _Names) -> bytes:
-    records = np.zeros(len(graph.tensors) + len(arena.scratch), TENSOR)
+    records = np.zeros(_n_tensors(graph, arena), TENSOR)
+    beginnings = _beginnings(graph)
     for record, tensor, offset, constant in zip(
         records[: len(graph.tensors)], graph.tensors, arena.offsets, constants, strict=True
     ):
         _put_tensor(record, tensor, constant if tensor.kind is Kind.CONSTANT else offset)
         record["name_offset"] = names.add(tensor.name)
-    for record, scratch in zip(records[len(graph.tensors) :], arena.scratch, strict=True):
+    behind = records[len(graph.tensors) :]
+    for record, state in zip(behind, beginnings, strict=False):
+        _put_tensor(record, graph.tensors[state], constants[state])
+        record["kind"], record["flags"], record["name_offset"] = _INITIAL, 0, state
+    for record, scratch in zip(behind[len(beginnings) :], arena.scratch, strict=True):
         _put_tensor(record, _scratch_tensor(scratch.size), scratch.offset)
         record["kind"] = _SCRATCH
     return records.tobytes()
@@ -532,16 +560,36 @@ def _decode(opened: _Opened) -> Graph:
 
 
 def _decode_tensors(opened: _Opened) -> tuple[Tensor, ...]:
-    """Those of the graph; scratch memory comes behind them."""
-    is_scratch = (opened.tensors["kind"] == _SCRATCH).tolist()
-    n = is_scratch.index(True) if True in is_scratch else len(is_scratch)
-    if not all(is_scratch[n:]):
-        raise ModelError(f"tensor {n} is scratch memory, which must come after all other tensors")
+    """Those of the graph; what states begin with comes behind them, and then scratch memory."""
+    kinds = opened.tensors["kind"].tolist()
+    n = next((i for i, kind in enumerate(kinds) if kind in (_SCRATCH, _INITIAL)), len(kinds))
+    n_initial = kinds.count(_INITIAL)
+    if set(kinds[n + n_initial :]) - {_SCRATCH} or set(kinds[n : n + n_initial]) - {_INITIAL}:
+        raise ModelError(
+            f"tensor {n}: expected first values of states and then scratch memory after all "
+            "other tensors"
+        )
     normalizations = opened.normalizations()
-    return tuple(
+    tensors = [
         _decode_tensor(opened, record, normalizations.get(index))
         for index, record in enumerate(opened.tensors[:n])
-    )
+    ]
+    for index in range(n, n + n_initial):
+        _decode_beginning(opened, tensors, index)
+    return tuple(tensors)
+
+
+def _decode_beginning(opened: _Opened, tensors: list[Tensor], index: int) -> None:
+    """Gives a state its first values. The C reader has checked that it is one of that size."""
+    record = opened.tensors[index]
+    state = int(record["name_offset"])
+    data = opened.take(int(record["offset"]), np.dtype(np.uint8), int(record["elems"])).tobytes()
+    expected = np.zeros((), TENSOR)
+    _put_tensor(expected, tensors[state], int(record["offset"]))
+    expected["kind"], expected["flags"], expected["name_offset"] = _INITIAL, 0, state
+    if tensors[state].data or data == _zero_points(tensors[state]) or expected != record:
+        raise ModelError(f"tensor {index}: expected other first values of tensor {state}, once")
+    tensors[state] = replace(tensors[state], data=data)
 
 
 def _decode_tensor(opened: _Opened, record: Fields, normalization: Normalization | None) -> Tensor:

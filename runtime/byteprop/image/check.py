@@ -68,7 +68,9 @@ def _check_tensor(where: str, t: Tensor) -> None:
 
     if t.kind is Kind.CONSTANT and len(t.data) != t.elems:
         raise ModelError(f"{where}: expected {t.elems} bytes of data, got {len(t.data)}")
-    if t.kind is not Kind.CONSTANT and t.data:
+    if t.kind is Kind.STATE and len(t.data) not in (0, t.elems):
+        raise ModelError(f"{where}: expected {t.elems} bytes to begin with, got {len(t.data)}")
+    if t.kind is Kind.ACTIVATION and t.data:
         raise ModelError(f"{where}: a tensor of kind {t.kind.name} has data")
 
 

@@ -1,5 +1,6 @@
 """Variables of a file, which keep their values from one inference to the next: CALL_ONCE,
-VAR_HANDLE, READ_VARIABLE, ASSIGN_VARIABLE. Each becomes a tensor of kind STATE.
+VAR_HANDLE, READ_VARIABLE, ASSIGN_VARIABLE. Each becomes a tensor of kind STATE, which begins with
+the constant that CALL_ONCE assigns.
 
 An op that reads a variable reads the state itself. Where a value that was read is needed after the
 variable has been assigned again, it is copied before.
@@ -101,19 +102,14 @@ def _initial(builder: Builder, op: RawOp, name: str) -> RawTensor:
 
 
 def _state(builder: Builder, op: RawOp, name: str, like: Tensor) -> int:
-    """The graph's tensor for a variable, which begins as its zero point."""
+    """The graph's tensor for a variable."""
     if name not in builder.states:
         first = _initial(builder, op, name)
         if first.type not in DTYPES or DTYPES[first.type] is not like.dtype:
             builder.unsupported(op, f"variable {quoted(name)} begins as {first.type_name}")
         values = builder.constant(op, first, like.dtype.numpy.str)
-        if (values != like.zero_point).any():
-            builder.unsupported(
-                op,
-                f"variable {quoted(name)} begins with other values than its zero point "
-                f"{like.zero_point}",
-            )
-        builder.states[name] = builder.tensor(replace(like, kind=Kind.STATE))
+        data = values.tobytes() if (values != like.zero_point).any() else b""
+        builder.states[name] = builder.tensor(replace(like, kind=Kind.STATE, data=data))
     return builder.states[name]
 
 
@@ -122,7 +118,8 @@ def _keep_what_was_read(builder: Builder, op: RawOp, state: int) -> None:
     read = {t for t, v in builder.values.items() if v == Computed(state)}
     if not read & _used_after(builder.model, op):
         return
-    copy = builder.tensor(replace(builder.tensors[state], name="", kind=Kind.ACTIVATION))
+    plain = replace(builder.tensors[state], name="", kind=Kind.ACTIVATION, data=b"")
+    copy = builder.tensor(plain)
     builder.ops.append(Reshape(state, copy))
     builder.values.update(dict.fromkeys(read, Computed(copy)))
 

@@ -40,7 +40,7 @@ class Push(Op):
 class PushSpec(OpSpec[Push]):
     name = "push"
     kind = Push
-    takes = "int8 and uint8 variables that begin with their zero point"
+    takes = "int8 and uint8 variables, with any first values"
     stands_for = "CALL_ONCE, VAR_HANDLE, READ_VARIABLE, ASSIGN_VARIABLE (1)"
 
     def check(self, at: Placed[Push]) -> None:

@@ -49,10 +49,16 @@ def run_layers(
 def first_states(graph: Graph) -> dict[int, npt.NDArray[np.generic]]:
     """The values of each state before the first sample, by tensor; flat."""
     return {
-        t: np.full(tensor.elems, tensor.zero_point, tensor.dtype.numpy)
+        t: _first_values(tensor)
         for t, tensor in enumerate(graph.tensors)
         if tensor.kind is Kind.STATE
     }
+
+
+def _first_values(state: Tensor) -> npt.NDArray[np.generic]:
+    if state.data:
+        return np.frombuffer(state.data, state.dtype.numpy).copy()
+    return np.full(state.elems, state.zero_point, state.dtype.numpy)
 
 
 def run_states(

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import tflite
 
+from byteprop.errors import ModelError
 from byteprop.graph import Graph
 from byteprop.graph.tensor import Activation, DType, Kind, Tensor
 from byteprop.tflite.file import TfliteFile, options_of
@@ -57,7 +58,7 @@ class Writer:
     # Variables, which stand for states.
 
     def _variables(self, states: list[int]) -> None:
-        """Before the first inference they are set to their zero points; in each they are read
+        """Before the first inference they are set to their first values; in each they are read
         once, before anything else."""
         index, once = self.file.subgraph("variables")
         self.file.op(
@@ -66,6 +67,8 @@ class Writer:
         for t in states:
             tensor = self.graph.tensors[t]
             first = np.full(tensor.shape, tensor.zero_point, tensor.dtype.numpy)
+            if tensor.data:
+                first = np.frombuffer(tensor.data, tensor.dtype.numpy).reshape(tensor.shape)
             value = once.tensor(
                 tensor.shape, _TYPES[tensor.dtype], name=f"{tensor.name}/first",
                 scale=tensor.scale, zero_point=tensor.zero_point, data=first,
@@ -157,7 +160,13 @@ class Writer:
         return self._activation(replace(tensor, float_border=False))
 
     def variable(self, state: Tensor, shape: tuple[int, ...], kind: str) -> int:
-        """Adds a state of one op, as a tensor of this type of the schema."""
+        """Adds a state of one op, as a tensor of this type of the schema. ModelError for one with
+        first values, which such a tensor cannot have."""
+        if state.data:
+            raise ModelError(
+                f"state {state.name!r}: expected to begin with its zero point, as a .tflite file "
+                "states it, got other values"
+            )
         return self.file.tensor(
             shape, getattr(tflite.TensorType, kind), name=state.name, scale=state.scale,
             zero_point=state.zero_point, is_variable=True,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +22,7 @@ def draw(rng: np.random.Generator, b: Builder, x: int) -> bool:
     if not fits(*longer):
         return False
     state = like(b, x, longer)
-    b.tensors[state] = replace(b.tensors[state], kind=Kind.STATE)
+    data = rng.bytes(math.prod(longer)) if rng.random() < 0.3 else b""
+    b.tensors[state] = replace(b.tensors[state], kind=Kind.STATE, data=data)
     b.add(Push(state, state, x))
     return True

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from byteprop.graph import Graph, Kind
 from byteprop.graph.tensor import Op, Tensor
 from byteprop.importer.passes.unread import compact
@@ -19,9 +21,10 @@ from byteprop.ops.push import Push, push_axis
 
 @dataclass(frozen=True)
 class _Ring:
-    """window: the tensor with all values, which becomes the state. values: the new ones. gone: ops
-    that are no longer there; joined: the one that becomes PUSH."""
+    """state: the variable. window: the tensor with all values, which becomes the state. values: the
+    new ones. gone: ops that are no longer there; joined: the one that becomes PUSH."""
 
+    state: int
     window: int
     values: int
     joined: int
@@ -39,8 +42,15 @@ def with_rings(graph: Graph) -> Graph:
     ops = [pushes.get(i, op) for i, op in enumerate(graph.ops) if i not in gone]
     tensors = list(graph.tensors)
     for r in found:
-        tensors[r.window] = replace(tensors[r.window], kind=Kind.STATE)
+        data = _first_values(graph.tensors[r.state], graph.tensors[r.window])
+        tensors[r.window] = replace(tensors[r.window], kind=Kind.STATE, data=data)
     return compact(graph, tensors, ops)
+
+
+def _first_values(state: Tensor, window: Tensor) -> bytes:
+    """With those of the state last; the ones before them are pushed out by the first new values."""
+    before = np.full(window.elems - state.elems, window.zero_point, window.dtype.numpy)
+    return before.tobytes() + state.data if state.data else b""
 
 
 def _ring_of(graph: Graph, uses: _Uses, index: int) -> _Ring | None:
@@ -87,7 +97,7 @@ def _slice_assigned(graph: Graph, uses: _Uses, index: int, assign: Reshape) -> _
         return None
     if graph.tensors[state].elems != graph.tensors[part].elems or joined is None:
         return None
-    return _Ring(window, values, joined, frozenset({cut, index}))
+    return _Ring(state, window, values, joined, frozenset({cut, index}))
 
 
 def _all_assigned(graph: Graph, uses: _Uses, index: int, assign: Reshape) -> _Ring | None:
@@ -105,7 +115,7 @@ def _all_assigned(graph: Graph, uses: _Uses, index: int, assign: Reshape) -> _Ri
         return None
     if graph.tensors[state].elems != graph.tensors[window].elems:
         return None
-    return _Ring(window, values, joined, frozenset({cut, index}))
+    return _Ring(state, window, values, joined, frozenset({cut, index}))
 
 
 def _appended(graph: Graph, joined: int | None, first: int) -> int | None:
