@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE_FOLDERS = (
     *(".", "kernels", "isa", "isa/x86_avx2", "isa/x86_avx512vnni", "isa/x86_avxvnni"),
     *("isa/arm64", "isa/lanes"),
-    *("model", "ops", "infer"),
+    *("model", "ops", "infer", "anomaly"),
     *("train", "train/kernels", "train/steps", "link", "app"),
 )
 TICK_KINDS = {"none": 0, "cycles": 1, "timer": 2, "instructions": 3}  # BP_TICK_x of link.h
@@ -63,6 +63,7 @@ def host_defines(board: Mapping[str, Any], build_id: int) -> dict[str, str]:
         "BP_LINK_SLOTS": f"{serial['slots']}",
         "BP_LINK_SLOT_BYTES": f"{serial['slot_bytes']}",
         "BP_APP_TRAIN": "1",
+        "BP_APP_ANOMALY": "1",
         "BP_SAVE_SLOT_BYTES": f"{memory['save_slot_bytes']}u",
         "BP_FLASH_PAGE_BYTES": f"{memory['flash_page_bytes']}u",
         "BP_BUILD_ID": f"0x{build_id:016x}ull",

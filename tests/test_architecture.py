@@ -37,7 +37,10 @@ MAY_INCLUDE = {
     "anomaly": {"anomaly", "model", "status"},
     "audio": {"audio", "config"},
     "link": {"config", "crc32", "link", "status"},
-    "app": {"config", "crc32", "infer", "kernels", "link", "model", "port", "status", "train"},
+    "app": {
+        *("anomaly", "config", "crc32", "infer", "kernels", "link", "model", "port", "status"),
+        "train",
+    },
     "mlperf": {"config", "infer", "link", "model", "port", "status"},
     ".": {"config", "crc32", "status"},
 }
@@ -232,8 +235,8 @@ APP_DEFINES = (
     '-DBP_BOARD_NAME="test" -DBP_BOARD_CPU="test" -DBP_TICK_KIND=1 -DBP_TICK_HZ=25000000 '
     "-DBP_RAM_BYTES=65536 -DBP_FLASH_BYTES=65536 -DBP_LINK_MAX_PAYLOAD=256 "
     "-DBP_LINK_RX_WINDOW=1024 -DBP_LINK_SLOTS=4 -DBP_LINK_SLOT_BYTES=64 -DBP_POOL_BYTES=1024 "
-    "-DBP_BUILD_ID=1 -DBP_BAKED_MODEL=1 -DBP_APP_TRAIN=1 -DBP_SAVE_SLOT_BYTES=8192 "
-    "-DBP_FLASH_PAGE_BYTES=1024"
+    "-DBP_BUILD_ID=1 -DBP_BAKED_MODEL=1 -DBP_APP_TRAIN=1 -DBP_APP_ANOMALY=1 "
+    "-DBP_SAVE_SLOT_BYTES=8192 -DBP_FLASH_PAGE_BYTES=1024"
 ).split()
 MLPERF_DEFINES = '-DBP_MLPERF_MODEL="ad01" -DBP_MLPERF_FORMAT=2 -DBP_MLPERF_INPUTS=640UL'.split()
 

@@ -37,13 +37,19 @@
 #endif
 #define APP_CAN_KEEP (APP_CAN_TRAIN && !BP_TRAIN_ONE_LAYER)
 
+/* A detector of anomalies that watches the selected model. */
+#ifndef BP_APP_ANOMALY
+#define BP_APP_ANOMALY 0
+#endif
+#define APP_CAN_DETECT (BP_APP_ANOMALY && APP_HAS_POOL)
+
 /* A model that stays in flash while its last layers are trained. */
 #define APP_TRAINS_IN_FLASH (APP_CAN_TRAIN && BP_BAKED_MODEL)
 
 #ifndef BP_SAVE_SLOT_BYTES
 #define BP_SAVE_SLOT_BYTES 0
 #endif
-#define APP_CAN_SAVE (APP_CAN_TRAIN && BP_SAVE_SLOT_BYTES > 0)
+#define APP_CAN_SAVE ((APP_CAN_TRAIN || APP_CAN_DETECT) && APP_CAN_LOAD && BP_SAVE_SLOT_BYTES > 0)
 
 #ifndef BP_APP_TEST_FAULTS
 #define BP_APP_TEST_FAULTS 0

@@ -11,6 +11,8 @@
 BP_REQUEST_LIST(APP_HANDLER)
 #undef APP_HANDLER
 
+/* Ticks of all ops, for any request that runs the model, with heartbeats. */
+uint32_t app_run_timed(void);
 /* Resets the board if RESET was executed and answered. */
 void app_reset_if_requested(void);
 

@@ -3,6 +3,7 @@
 #include <byteprop/crc32.h>
 #include <byteprop/link.h>
 
+#include "detector.h"
 #include "pool.h"
 #include "trainer.h"
 
@@ -39,6 +40,12 @@ static uint8_t *contiguous_bytes(const app_range_t *range, uint32_t *n) {
         uint8_t *state = app_train_state(n);
         *n = range->n;
         return state + range->offset;
+    }
+#endif
+#if APP_CAN_DETECT
+    if (range->object == BP_OBJ_DETECTOR) {
+        *n = range->n;
+        return app_detector_bytes() + range->offset;
     }
 #endif
     return tensor_bytes(range, n);
@@ -82,6 +89,14 @@ bp_status_t app_check_range(const app_range_t *range) {
         if (app_train_state(&total) == NULL) {
             return BP_E_STATE;
         }
+        break;
+#endif
+#if APP_CAN_DETECT
+    case BP_OBJ_DETECTOR:
+        if (app_detector_bytes() == NULL) {
+            return BP_E_STATE;
+        }
+        total = BP_ANOMALY_BYTES;
         break;
 #endif
     default:
@@ -165,6 +180,11 @@ void app_copy_in(app_range_t *range, const uint8_t *src) {
 #if APP_CAN_TRAIN
     if (range->object == BP_OBJ_TRAIN_STATE) {
         app_train_state_written();
+    }
+#endif
+#if APP_CAN_DETECT
+    if (range->object == BP_OBJ_DETECTOR) {
+        app_detector_written();
     }
 #endif
     while (range->n != 0) {

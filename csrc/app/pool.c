@@ -32,6 +32,12 @@ static ALIGNED uint8_t bp_app_pool[BP_POOL_BYTES > 0 ? BP_POOL_BYTES : 1];
 static bp_model_t model;
 #endif
 static const bp_model_t *selected; /* &model or NULL */
+#if APP_CAN_DETECT
+static uint32_t used; /* bytes of the pool up to the last that arena or training takes */
+#define USED_UP_TO(n) (used = (n))
+#else
+#define USED_UP_TO(n) ((void)0)
+#endif
 struct app_selected app_selected;
 
 const bp_model_t *app_model(void) {
@@ -52,6 +58,7 @@ static bp_status_t open_model(app_call_t *call, const uint8_t *image, uint32_t n
         return no_space(call, arena_at + model.arena_bytes);
     }
     app_selected.arena = POOL + arena_at;
+    USED_UP_TO(arena_at + model.arena_bytes);
     bp_infer_reset(&model, app_selected.arena);
     app_selected.input_bytes = bp_infer_input_bytes(&model);
     app_selected.output_bytes = bp_infer_output_bytes(&model);
@@ -140,24 +147,23 @@ static void forget_load(void) {
 static void forget_load(void) {}
 #endif
 
-#if APP_CAN_TRAIN
+#if APP_CAN_DETECT
+bp_status_t app_hold_bytes(app_call_t *call, uint32_t n, uint8_t **bytes) {
+    if (n > APP_POOL_BYTES - used) {
+        return no_space(call, used + n);
+    }
+    *bytes = POOL + used;
+    return BP_OK;
+}
+#endif
+
+#if APP_CAN_TRAIN || APP_CAN_SAVE
 uint8_t *app_ram_image(void) {
     return POOL;
 }
 
-uint8_t *app_selected_image(void) {
-    return (uint8_t *)(uintptr_t)model.image;
-}
-
 int app_is_in_flash(void) {
     return model.image != POOL;
-}
-
-void app_image_sealed(uint32_t crc) {
-    model.crc32 = crc;
-    if (!app_is_in_flash()) {
-        load.crc = crc;
-    }
 }
 
 bp_status_t app_open_restored(app_call_t *call, uint32_t n) {
@@ -167,6 +173,19 @@ bp_status_t app_open_restored(app_call_t *call, uint32_t n) {
     const bp_status_t status = app_open_ram(call);
     call->n_answer = status == BP_E_SPACE ? call->n_answer : 0;
     return status;
+}
+#endif
+
+#if APP_CAN_TRAIN
+uint8_t *app_selected_image(void) {
+    return (uint8_t *)(uintptr_t)model.image;
+}
+
+void app_image_sealed(uint32_t crc) {
+    model.crc32 = crc;
+    if (!app_is_in_flash()) {
+        load.crc = crc;
+    }
 }
 
 static bp_status_t copy_image(app_call_t *call) {
@@ -184,7 +203,11 @@ bp_status_t app_hold_image(app_call_t *call, uint32_t n, uint8_t **memory, uint8
         return no_space(call, memory_at + n);
     }
     *memory = POOL + memory_at;
-    return !app_is_in_flash() || stays ? BP_OK : copy_image(call);
+    if (app_is_in_flash() && !stays) {
+        BP_TRY(copy_image(call));
+    }
+    USED_UP_TO(memory_at + n);
+    return BP_OK;
 }
 #endif
 

@@ -37,6 +37,8 @@ int app_is_in_flash(void);
 /* Makes room for training: the selected image at the pool's front (copied from flash if it is not
  * there, unless it stays), the arena behind it, then *memory of n bytes. E_SPACE says what is needed. */
 bp_status_t app_hold_image(app_call_t *call, uint32_t n, uint8_t **memory, uint8_t stays);
+/* Memory behind all that is in the pool, until the request ends. E_SPACE says what is needed. */
+bp_status_t app_hold_bytes(app_call_t *call, uint32_t n, uint8_t **bytes);
 /* The selected image has a new checksum. */
 void app_image_sealed(uint32_t crc);
 /* An image of n bytes was put to the pool's front; selects it. */

@@ -6,7 +6,7 @@
 
 typedef bp_status_t handler_t(app_call_t *call);
 
-#if !(APP_CAN_LOAD && APP_CAN_KEEP && APP_CAN_SAVE)
+#if !(APP_CAN_LOAD && APP_CAN_KEEP && APP_CAN_SAVE && APP_CAN_DETECT)
 static bp_status_t unsupported(app_call_t *call) {
     (void)call;
     return BP_E_UNSUPPORTED;
@@ -28,6 +28,11 @@ static bp_status_t unsupported(app_call_t *call) {
 #define IF_KEEPS(handler) handler
 #else
 #define IF_KEEPS(handler) unsupported
+#endif
+#if APP_CAN_DETECT
+#define IF_DETECTS(handler) handler
+#else
+#define IF_DETECTS(handler) unsupported
 #endif
 #if APP_CAN_SAVE
 #define IF_SAVES(handler) handler

@@ -71,6 +71,12 @@ static uint32_t run_timed(uint16_t n_ops) {
     return less(ticks, beat.spent + overhead);
 }
 
+#if APP_CAN_DETECT
+uint32_t app_run_timed(void) {
+    return run_timed(ALL_OPS);
+}
+#endif
+
 bp_status_t app_infer(app_call_t *call) {
     if (call->n != 2) {
         return BP_E_LENGTH;

@@ -1,16 +1,23 @@
 /* LOAD_BEGIN, LOAD_DATA, LOAD_END, SELECT: models into the pool. */
 #include <byteprop/link.h>
 
+#include "detector.h"
 #include "handlers.h"
 #include "pool.h"
 #include "trainer.h"
+
+/* Training and detector belong to the model that was selected. */
+static void leave_model(void) {
+    app_train_drop();
+    app_detector_drop();
+}
 
 #if APP_CAN_LOAD
 bp_status_t app_load_begin(app_call_t *call) {
     if (call->n != 8) {
         return BP_E_LENGTH;
     }
-    app_train_drop();
+    leave_model();
     return app_load_image(call, app_get_u32(call->payload), app_get_u32(call->payload + 4));
 }
 
@@ -23,7 +30,7 @@ bp_status_t app_load_data(app_call_t *call) {
 }
 
 static bp_status_t select_ram(app_call_t *call) {
-    app_train_drop();
+    leave_model();
     return app_open_ram(call);
 }
 
@@ -39,7 +46,7 @@ static bp_status_t select_ram(app_call_t *call) {
 
 static bp_status_t select_flash(app_call_t *call) {
     if (BP_BAKED_MODEL) {
-        app_train_drop();
+        leave_model();
     }
     return app_open_flash(call);
 }

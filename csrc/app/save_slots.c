@@ -51,6 +51,15 @@ uint32_t app_slots_needed(uint32_t image_bytes, uint32_t state_bytes) {
     return APP_SLOT_HEADER_BYTES + padded(image_bytes) + padded(state_bytes);
 }
 
+uint32_t app_slots_detector_bytes(const app_save_slot_t *save) {
+    return save->config[APP_SLOT_CONFIG_WORDS - 1] >> 16;
+}
+
+uint32_t app_slots_total(const app_save_slot_t *save) {
+    return app_slots_needed(save->image_bytes, save->state_bytes) +
+           padded(app_slots_detector_bytes(save));
+}
+
 /* Little-endian whatever the machine is. */
 static uint32_t crc_of_word(uint32_t crc, uint32_t word) {
     uint8_t bytes[4];
@@ -83,11 +92,10 @@ static int read_slot(app_save_slot_t *found, uint8_t slot) {
     const uint32_t most = (uint32_t)BP_SAVE_SLOT_BYTES - APP_SLOT_HEADER_BYTES;
     if (bp_port_flash_read(slot, MARK_AT) != MARK || found->image_bytes > most ||
         found->state_bytes > most ||
-        app_slots_needed(found->image_bytes, found->state_bytes) > BP_SAVE_SLOT_BYTES) {
+        app_slots_total(found) > BP_SAVE_SLOT_BYTES) {
         return 0;
     }
-    return crc_of_slot(slot, app_slots_needed(found->image_bytes, found->state_bytes)) ==
-           found->crc;
+    return crc_of_slot(slot, app_slots_total(found)) == found->crc;
 }
 
 int app_slots_newest(app_save_slot_t *found) {
@@ -126,7 +134,7 @@ static uint32_t crc_of_bytes(uint32_t crc, const uint8_t *bytes, uint32_t n) {
 }
 
 static uint32_t crc_of_save(const app_save_slot_t *save, const uint8_t *image,
-                            const uint8_t *state) {
+                            const uint8_t *state, const uint8_t *detector) {
     uint32_t crc = crc_of_word(0, save->sequence);
     crc = crc_of_word(crc, save->image_bytes);
     crc = crc_of_word(crc, save->state_bytes);
@@ -134,7 +142,8 @@ static uint32_t crc_of_save(const app_save_slot_t *save, const uint8_t *image,
         crc = crc_of_word(crc, save->config[i]);
     }
     crc = crc_of_bytes(crc, image, save->image_bytes);
-    return crc_of_bytes(crc, state, save->state_bytes);
+    crc = crc_of_bytes(crc, state, save->state_bytes);
+    return crc_of_bytes(crc, detector, app_slots_detector_bytes(save));
 }
 
 static void write_header(const app_save_slot_t *save) {
@@ -148,7 +157,8 @@ static void write_header(const app_save_slot_t *save) {
     write_word(save->slot, MARK_AT, MARK);
 }
 
-int app_slots_save(app_save_slot_t *saved, const uint8_t *image, const uint8_t *state) {
+int app_slots_save(app_save_slot_t *saved, const uint8_t *image, const uint8_t *state,
+                   const uint8_t *detector) {
     app_save_slot_t last;
     saved->slot = 0;
     saved->sequence = 1;
@@ -156,10 +166,11 @@ int app_slots_save(app_save_slot_t *saved, const uint8_t *image, const uint8_t *
         saved->slot = last.slot ^ 1u;
         saved->sequence = last.sequence + 1u;
     }
-    saved->crc = crc_of_save(saved, image, state);
-    erase(saved->slot, app_slots_needed(saved->image_bytes, saved->state_bytes));
+    saved->crc = crc_of_save(saved, image, state, detector);
+    erase(saved->slot, app_slots_total(saved));
     uint32_t offset = write_bytes(saved->slot, APP_SLOT_HEADER_BYTES, image, saved->image_bytes);
-    (void)write_bytes(saved->slot, offset, state, saved->state_bytes);
+    offset = write_bytes(saved->slot, offset, state, saved->state_bytes);
+    (void)write_bytes(saved->slot, offset, detector, app_slots_detector_bytes(saved));
     write_header(saved);
     return read_slot(&last, saved->slot) && last.crc == saved->crc;
 }

@@ -4,13 +4,14 @@
 #ifndef BYTEPROP_APP_TRAINER_H
 #define BYTEPROP_APP_TRAINER_H
 
+#include <stddef.h>
+
 #include "call.h"
 #include "features.h"
 
 #if APP_CAN_TRAIN
 
 #include <byteprop/train.h>
-#include <stddef.h>
 
 /* Begins training of the selected model; answers as TRAIN_BEGIN. config: as in TRAIN_BEGIN. */
 bp_status_t app_train_open(app_call_t *call, const uint8_t *config);
@@ -43,6 +44,12 @@ void app_train_state_written(void);
 
 #else
 static inline void app_train_drop(void) {}
+static inline void app_train_seal(void) {}
+static inline void app_train_state_written(void) {}
+static inline uint8_t *app_train_state(uint32_t *n) {
+    *n = 0;
+    return NULL;
+}
 #endif
 
 #endif

@@ -12,7 +12,9 @@
 #include "check.h"
 
 enum { SLOT_WORDS = BP_SAVE_SLOT_BYTES / 4, PAGE_WORDS = BP_FLASH_PAGE_BYTES / 4 };
-enum { IMAGE_BYTES = 61, STATE_BYTES = 96, N_MODES = 4 };
+enum { IMAGE_BYTES = 61, STATE_BYTES = 95, DETECTOR_BYTES = 24, N_MODES = 4 };
+
+#define BYTES_OF_A_SAVE (app_slots_needed(IMAGE_BYTES, STATE_BYTES) + DETECTOR_BYTES)
 
 static uint32_t flash[2][SLOT_WORDS];
 static uint32_t left;  /* operations until the power is cut; 0: never */
@@ -76,6 +78,7 @@ void bp_port_reset(void) {}
 typedef struct {
     uint8_t image[IMAGE_BYTES];
     uint8_t state[STATE_BYTES];
+    uint8_t detector[DETECTOR_BYTES];
     uint32_t config[APP_SLOT_CONFIG_WORDS];
 } content_t;
 
@@ -88,8 +91,12 @@ static content_t content_of(uint32_t number) {
     for (uint32_t i = 0; i < STATE_BYTES; i++) {
         content.state[i] = (uint8_t)(i * 13u + number * 17u);
     }
+    for (uint32_t i = 0; i < DETECTOR_BYTES; i++) {
+        content.detector[i] = (uint8_t)(i * 5u + number * 11u);
+    }
     content.config[0] = number;
     content.config[3] = ~number;
+    content.config[4] = (uint32_t)DETECTOR_BYTES << 16;
     return content;
 }
 
@@ -100,7 +107,7 @@ static int save(uint32_t number) {
     slot.image_bytes = IMAGE_BYTES;
     slot.state_bytes = STATE_BYTES;
     memcpy(slot.config, content.config, sizeof slot.config);
-    return app_slots_save(&slot, content.image, content.state);
+    return app_slots_save(&slot, content.image, content.state, content.detector);
 }
 
 /* The number of the save that is found, 0 for none; its content has to be whole. */
@@ -114,6 +121,8 @@ static uint32_t found(void) {
     CHECK(slot.image_bytes == IMAGE_BYTES && slot.state_bytes == STATE_BYTES);
     app_slots_read(read.image, slot.slot, APP_SLOT_HEADER_BYTES, IMAGE_BYTES);
     app_slots_read(read.state, slot.slot, app_slots_needed(IMAGE_BYTES, 0), STATE_BYTES);
+    app_slots_read(read.detector, slot.slot, app_slots_needed(IMAGE_BYTES, STATE_BYTES),
+                   DETECTOR_BYTES);
     memcpy(read.config, slot.config, sizeof read.config);
     const content_t wanted = content_of(read.config[0]);
     CHECK(memcmp(&read, &wanted, sizeof read) == 0);
@@ -121,7 +130,7 @@ static uint32_t found(void) {
 }
 
 static uint32_t operations_of_a_save(void) {
-    const uint32_t bytes = app_slots_needed(IMAGE_BYTES, STATE_BYTES);
+    const uint32_t bytes = BYTES_OF_A_SAVE;
     return (bytes + BP_FLASH_PAGE_BYTES - 1) / BP_FLASH_PAGE_BYTES + bytes / 4;
 }
 
@@ -215,9 +224,10 @@ static void test_sequence_wraps(void) {
     CHECK(app_slots_newest(&slot));
     memset(flash, 0xFF, sizeof flash);
     slot.sequence = 0xFFFFFFFFu;
-    slot.crc = crc_of_save(&slot, content.image, content.state);
+    slot.crc = crc_of_save(&slot, content.image, content.state, content.detector);
     uint32_t at = write_bytes(slot.slot, APP_SLOT_HEADER_BYTES, content.image, IMAGE_BYTES);
-    (void)write_bytes(slot.slot, at, content.state, STATE_BYTES);
+    at = write_bytes(slot.slot, at, content.state, STATE_BYTES);
+    (void)write_bytes(slot.slot, at, content.detector, DETECTOR_BYTES);
     write_header(&slot);
     CHECK(found() == 1);
     CHECK(save(2));
@@ -227,7 +237,7 @@ static void test_sequence_wraps(void) {
 }
 
 static void test_damage_is_seen(void) {
-    for (uint32_t bit = 0; bit < 8 * app_slots_needed(IMAGE_BYTES, STATE_BYTES); bit++) {
+    for (uint32_t bit = 0; bit < 8 * BYTES_OF_A_SAVE; bit++) {
         memset(flash, 0xFF, sizeof flash);
         CHECK(save(1));
         CHECK(save(2));

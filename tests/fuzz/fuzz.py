@@ -55,6 +55,7 @@ APP_DEFINES = {
     "BP_BUILD_ID": "1",
     "BP_BAKED_MODEL": "0",
     "BP_APP_TRAIN": "1",
+    "BP_APP_ANOMALY": "1",
     "BP_SAVE_SLOT_BYTES": "16384",
     "BP_FLASH_PAGE_BYTES": "1024",
 }
@@ -83,7 +84,7 @@ TARGETS = {
         Target("model", INFERENCE, max_bytes=24_000),
         Target("link", ("status.c", "crc32.c", "link")),
         Target("train", TRAINING, max_bytes=8_000),
-        Target("app", (*TRAINING, "link", "app"), max_bytes=16_000, defines=APP_DEFINES),
+        Target("app", (*TRAINING, "anomaly", "link", "app"), max_bytes=16_000, defines=APP_DEFINES),
     )
 }
 
@@ -210,6 +211,18 @@ def trainable_images() -> list[bytes]:
     return made + [data for data in model_images() if len(data) < 8_000]
 
 
+def autoencoders() -> list[bytes]:
+    """Two, with as many outputs as inputs."""
+    from byteprop import Dense, Sequential
+
+    made = []
+    for n in (6, 16):
+        ends = {"input_range": (-1, 1), "output_range": (-1, 1)}
+        layers = [Dense(3, "relu"), Dense(n)]
+        made.append(bytes(Sequential(layers, input_shape=(n,), seed=n, **ends).image))
+    return made
+
+
 CONFIGS = (  # seed, frozen, batch, window, flags, momentum, kept
     struct.pack("<IIHHBBH", 1, 0, 1, 0, 0, 0, 0),
     struct.pack("<IIHHBBH", 7, 0, 1, 2, 0, 0, 0),
@@ -259,6 +272,15 @@ def infer_seed(image: bytes) -> bytes:
     return HELLO + load_requests(image) + infer + read + digest
 
 
+def anomaly_requests(row: bytes) -> bytes:
+    """A detector begins, learns, judges, is read and written."""
+    begin = request(0x2A, struct.pack("<HBBBBH", 900, 2, 3, 4, 24, 0))
+    put = request(0x20, struct.pack("<BHI", 0, 0, 0) + row)
+    state = request(0x21, struct.pack("<BHIH", 5, 0, 0, 200))
+    state += request(0x20, struct.pack("<BHI", 5, 0, 16) + b"\0" * 8)
+    return begin + (put + request(0x2B)) * 4 + (put + request(0x2C)) * 2 + state + request(0x2C)
+
+
 def train_requests(image: bytes, config: bytes) -> bytes:
     """Trains, reads and writes the state, evaluates, ends."""
     import byteprop
@@ -286,6 +308,9 @@ def app_seeds() -> Iterable[bytes]:
         if len(image) <= 12_000:
             yield infer_seed(image)
     save, restore, saved = request(0x40), request(0x41), request(0x42)
+    for image in autoencoders():
+        watched = HELLO + load_requests(image) + anomaly_requests(b"\x05\x80\x70")
+        yield watched + save + saved + restore + request(0x2C) + save
     for number, image in enumerate(trainable_images()):
         for config in CONFIGS:
             begin = HELLO + load_requests(image) + train_requests(image, config)

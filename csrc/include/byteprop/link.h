@@ -46,6 +46,13 @@ enum {
                                  the answer slot; runs all ops over the inputs just written */
     BP_MSG_RESET_STATE = 0x25, /* -> nothing; the selected model's state is as before the first
                                  inference, as it is after SELECT */
+    BP_MSG_ANOMALY_BEGIN = 0x2A, /* bp_anomaly_config_t, 8 bytes; a detector that has learnt nothing
+                                 watches the selected model's inputs -> nothing */
+    BP_MSG_ANOMALY_LEARN = 0x2B, /* runs the model on the inputs just written, of a machine in order,
+                                 and learns from the score -> score u64, ticks u32, scores learnt
+                                 from so far u32 */
+    BP_MSG_ANOMALY_JUDGE = 0x2C, /* the same, and judges the score -> score u64, ticks u32, then as in
+                                 bp_anomaly_verdict_t above u8, votes u8, alarm u8, drifts u8 */
     BP_MSG_TRAIN_BEGIN = 0x30, /* configuration, 16 bytes as BP_TRAIN_CONFIG_x below -> memory bytes
                                  u32, state bytes u32. The selected model's image is copied to RAM if
                                  it is not there. E_UNSUPPORTED and E_PARAM: op index u16 */
@@ -59,7 +66,7 @@ enum {
     BP_MSG_REHEARSE = 0x39,   /* rate u32 (2^-24); learns from one that is kept -> as TRAIN */
     BP_MSG_IMPRINT = 0x3A,    /* class u16; its row is made from what is kept -> */
     BP_MSG_REMOVE = 0x3B,     /* class u16; takes it out of use -> */
-    BP_MSG_SAVE = 0x40,       /* image, configuration and state to flash -> sequence u32, image bytes
+    BP_MSG_SAVE = 0x40,       /* image, configuration, state and detector to flash -> sequence u32, image bytes
                                  u32, state bytes u32, crc of all of it u32, samples u32, slot u8 */
     BP_MSG_RESTORE = 0x41,    /* the last whole save back to RAM, to go on training -> as SAVE */
     BP_MSG_SAVE_INFO = 0x42,  /* what RESTORE would bring back -> as SAVE */
@@ -87,7 +94,8 @@ enum {
     BP_OBJ_OUTPUTS = 1, /* all outputs, one after the other; index 0 */
     BP_OBJ_TENSOR = 2,  /* tensor by index, in the arena */
     BP_OBJ_IMAGE = 3,   /* the selected model image; index 0; not writable */
-    BP_OBJ_TRAIN_STATE = 4 /* state of training, counters first; index 0 */
+    BP_OBJ_TRAIN_STATE = 4, /* state of training, counters first; index 0 */
+    BP_OBJ_DETECTOR = 5     /* bp_anomaly_t, checked when it is next used; index 0 */
 };
 
 /* Bytes of TRAIN_BEGIN: bp_train_config_t as 32-bit machines lay it out. The rest is 0. */
@@ -158,6 +166,9 @@ uint32_t bp_cobs_decode(uint8_t *dst, const uint8_t *src, uint32_t n);
     X(INFER, infer, CHANGES, ALWAYS)                                                               \
     X(PROFILE, profile, CHANGES, ALWAYS)                                                           \
     X(RESET_STATE, reset_state, CHANGES, ALWAYS)                                                   \
+    X(ANOMALY_BEGIN, anomaly_begin, CHANGES, DETECTS)                                              \
+    X(ANOMALY_LEARN, anomaly_learn, CHANGES, DETECTS)                                              \
+    X(ANOMALY_JUDGE, anomaly_judge, CHANGES, DETECTS)                                              \
     X(TRAIN_BEGIN, train_begin, CHANGES, TRAINS)                                                   \
     X(TRAIN, train, CHANGES, TRAINS)                                                               \
     X(EVALUATE, evaluate, CHANGES, TRAINS)                                                         \

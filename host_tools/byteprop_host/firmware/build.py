@@ -21,7 +21,12 @@ from byteprop_host.boards.board import NATIVE, SKETCH, Board, boards_root
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.errors import DoesNotFitError, ToolMissingError
 from byteprop_host.firmware.build_plan import BuildPlan, CompileUnit
-from byteprop_host.firmware.capacity import check_memory, firmware_image, training_pool_bytes
+from byteprop_host.firmware.capacity import (
+    check_memory,
+    detector_bytes,
+    firmware_image,
+    training_pool_bytes,
+)
 from byteprop_host.firmware.firmware import Firmware, cache_dir, placed_at_once
 from byteprop_host.firmware.linker import check_sizes, link_firmware, memory_ld
 from byteprop_host.firmware.mlperf_tiny import MlperfTiny, check_board
@@ -58,6 +63,7 @@ def build(
     flags: Sequence[str] = (),
     program: Sequence[Path] = (),
     train: bool = False,
+    anomaly: bool = False,
     mlperf: str | None = None,
     progress: Progress = no_progress,
 ) -> Firmware:
@@ -65,8 +71,9 @@ def build(
 
     image: a model image to bake into flash; without one, models are uploaded into the pool.
     program: C files to compile instead of csrc/app. train: with training, which gets all remaining
-    RAM. mlperf: the benchmark of MLPerf Tiny whose runner the firmware speaks to, instead of the
-    link. Raises DoesNotFitError, ToolMissingError, BuildError.
+    RAM. anomaly: with a detector of anomalies. mlperf: the benchmark of MLPerf Tiny whose runner
+    the firmware speaks to, instead of the link. Raises DoesNotFitError, ToolMissingError,
+    BuildError.
     """
     benchmark = None
     if mlperf is not None:
@@ -86,7 +93,10 @@ def build(
             settings = replace(board.build, kernel_flags=flags_for_it, program_flags=flags_for_it)
             board = replace(board, build=settings)
     elif not program:
-        check_memory(board, image, more_ram=benchmark.buffer_bytes if benchmark else 0)
+        more = benchmark.buffer_bytes if benchmark else 0
+        if anomaly and image is not None:
+            more += detector_bytes(image)
+        check_memory(board, image, more_ram=more)
     plan = BuildPlan(
         board=board,
         compiler=compiler(board),
@@ -97,6 +107,7 @@ def build(
         defines=dict(defines or {}),
         flags=tuple(flags),
         train=train,
+        anomaly=anomaly,
         mlperf=benchmark,
     )
     return _built(plan, progress)
@@ -126,7 +137,7 @@ def _built(plan: BuildPlan, progress: Progress) -> Firmware:
 
 def _firmware(plan: BuildPlan, folder: Path, build_id: int) -> Firmware:
     sizes: dict[str, int] = json.loads((folder / "sizes.json").read_text(encoding="ascii"))
-    check_sizes(plan.board, sizes, plan.train)
+    check_sizes(plan.board, sizes, plan.saves())
     return Firmware(
         board=plan.board,
         elf=folder / "firmware.elf",

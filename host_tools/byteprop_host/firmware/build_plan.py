@@ -12,7 +12,13 @@ from byteprop.training.trainable import TRAINED_OPS
 from byteprop_host.boards.board import Board
 from byteprop_host.errors import BuildError
 from byteprop_host.firmware.c_source import CSource
-from byteprop_host.firmware.capacity import arena_bytes, round_up, training_pool_bytes
+from byteprop_host.firmware.capacity import (
+    DETECTOR_BYTES,
+    arena_bytes,
+    detector_pool_bytes,
+    round_up,
+    training_pool_bytes,
+)
 from byteprop_host.firmware.mlperf_tiny import MlperfTiny
 
 _COMMON_FLAGS = (
@@ -22,6 +28,7 @@ _COMMON_FLAGS = (
 
 _KERNEL_FOLDERS = ("kernels", "isa")
 _TRAIN_FOLDER = "train"
+_ANOMALY_FOLDER = "anomaly"
 _LIBRARY_FOLDERS = ("link",)
 # These depend on the ops of the firmware, and are compiled again for other ops.
 _OP_FOLDERS = ("infer", "model", "ops")
@@ -59,6 +66,7 @@ class BuildPlan:
     defines: Mapping[str, str]
     flags: tuple[str, ...]
     train: bool = False
+    anomaly: bool = False
     mlperf: MlperfTiny | None = None
 
     def parts(self) -> list[Path]:
@@ -100,13 +108,16 @@ class BuildPlan:
     def program_defines(self) -> dict[str, str]:
         """Defines that depend on the model. Other files lack them, so that they stay cached."""
         if self.train:
-            pool = training_pool_bytes(self.board)
+            pool = training_pool_bytes(self.board) - (DETECTOR_BYTES if self.anomaly else 0)
         elif self.image is None:
             pool = self.board.memory.pool_bytes
         else:
             pool = arena_bytes(self.image)
+            if self.anomaly:
+                pool = detector_pool_bytes(self.image)
         given = {
             "BP_APP_TRAIN": "1" if self.train else "0",
+            **({"BP_APP_ANOMALY": "1"} if self.anomaly else {}),
             "BP_POOL_BYTES": f"{round_up(pool, 4)}UL",
             "BP_BAKED_MODEL": "0" if self.image is None else "1",
             **({} if self.mlperf is None else self.mlperf.defines()),
@@ -130,6 +141,9 @@ class BuildPlan:
         build, defines = self.board.build, self.board_defines()
         trains = (_TRAIN_FOLDER,) if self.train or self.program else ()
         kernels = _sources(self.csrc, (*_KERNEL_FOLDERS, *trains))
+        if self.anomaly:
+            kernels += _sources(self.csrc, (_ANOMALY_FOLDER,))
+            kernels += () if trains else [self.csrc / _TRAIN_FOLDER / "real.c"]
         readers = _sources(self.csrc, _OP_FOLDERS)
         others = _sources(self.csrc, _LIBRARY_FOLDERS) + sorted(self.csrc.glob("*.c"))
         for folder in self.parts():
@@ -160,6 +174,10 @@ class BuildPlan:
         """The device program, which alone depends on the model's sizes."""
         folder = _PROGRAM_FOLDER if self.mlperf is None else _MLPERF_FOLDER
         return list(self.program) or sorted((self.csrc / folder).glob("*.c"))
+
+    def saves(self) -> bool:
+        """Whether the firmware writes to the slots at the end of flash."""
+        return self.train or self.anomaly
 
     def is_freestanding(self) -> bool:
         return self.linker_script() is not None

@@ -12,6 +12,8 @@ from byteprop_host.boards.board import Board
 from byteprop_host.boards.op_flash import op_flash_bytes
 from byteprop_host.errors import DoesNotFitError
 
+# A detector of anomalies, aligned, and a byte beside it (csrc/app/detector.c).
+DETECTOR_BYTES = const("BP_ANOMALY_BYTES") + 12
 # Instruction sets whose kernels take rows of halfwords in dense layers (docs/format.md).
 _HALFWORD_ISAS = frozenset({"armv7em"})
 
@@ -123,6 +125,19 @@ def check_memory(
     return needs
 
 
+def detector_bytes(image: bytes | ModelSizes) -> int:
+    """RAM that a detector of anomalies takes in firmware for inference: its state, and a copy of
+    the model's input."""
+    opened = Engine(image if isinstance(image, bytes) else image.image)
+    return DETECTOR_BYTES + round_up(opened.input_bytes, 4)
+
+
+def detector_pool_bytes(image: bytes) -> int:
+    """The pool of such firmware: the arena, then the copy."""
+    opened = Engine(image)
+    return opened.arena_bytes + opened.input_bytes
+
+
 def training_pool_bytes(board: Board) -> int:
     """RAM for the image, the arena and training in firmware that trains; 0: it does not fit."""
     memory = board.memory
@@ -131,9 +146,11 @@ def training_pool_bytes(board: Board) -> int:
     return (memory.ram_bytes - memory.train_ram_bytes) & ~3 if memory.train_ram_bytes else 0
 
 
-def training_needs(board: Board, image: bytes, config: _raw_train.Config) -> TrainingNeeds:
+def training_needs(
+    board: Board, image: bytes, config: _raw_train.Config, *, anomaly: bool = False
+) -> TrainingNeeds:
     """Memory of firmware that trains an image: exactly what TRAIN_BEGIN allocates. config.in_flash:
-    the image stays in the board's flash; else it is uploaded.
+    the image stays in the board's flash; else it is uploaded. anomaly: with a detector.
 
     TrainingError when the model cannot be trained.
     """
@@ -146,7 +163,10 @@ def training_needs(board: Board, image: bytes, config: _raw_train.Config) -> Tra
         flash = len(image) + memory.firmware_flash_bytes + ops
     needs = compare(
         board,
-        memory.train_ram_bytes + round_up(in_ram, 4) + plan.memory_bytes,
+        memory.train_ram_bytes
+        + round_up(in_ram, 4)
+        + plan.memory_bytes
+        + (detector_bytes(image) if anomaly else 0),
         memory.train_ram_bytes + training_pool_bytes(board),
         memory.train_flash_bytes + flash,
         memory.flash_bytes - 2 * memory.save_slot_bytes,

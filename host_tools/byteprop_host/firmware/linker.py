@@ -78,7 +78,7 @@ def _link_elf(plan: BuildPlan, objects: Sequence[Path], folder: Path, elf: Path)
             memory, flash_bytes=memory.flash_bytes + 2**27, ram_bytes=memory.ram_bytes + 2**27
         )
         _link_once(replace(plan, board=replace(plan.board, memory=roomy)), objects, folder, elf)
-        check_sizes(plan.board, _sizes(plan, read_elf(elf)), plan.train)
+        check_sizes(plan.board, _sizes(plan, read_elf(elf)), plan.saves())
         raise
 
 
@@ -159,9 +159,9 @@ def _is_ram(memory: Memory, address: int) -> bool:
     return bool(below) and max(below) == memory.ram_origin
 
 
-def check_sizes(board: Board, sizes: Mapping[str, int], train: bool) -> None:
+def check_sizes(board: Board, sizes: Mapping[str, int], saves: bool) -> None:
     memory = board.memory
-    flash = memory.flash_bytes - (2 * memory.save_slot_bytes if train else 0)
+    flash = memory.flash_bytes - (2 * memory.save_slot_bytes if saves else 0)
     exact = compare(board, sizes["ram"], memory.ram_bytes, sizes["flash"], flash)
     if not exact.ok:
         raise DoesNotFitError(exact.text)

@@ -1,9 +1,12 @@
 """The link to a board: frames, transport, session, wire log; specified in docs/protocol.md."""
 
+from byteprop_host.link.anomaly import DetectorSession
 from byteprop_host.link.answers import (
     DeviceInfo,
     FlashSave,
     InferAnswer,
+    Judged,
+    Learnt,
     Selected,
     Stats,
     TrainResult,
@@ -26,6 +29,7 @@ from byteprop_host.link.wirelog import (
 __all__ = [
     "BoardSession",
     "Decoder",
+    "DetectorSession",
     "Device",
     "DeviceCheckpoint",
     "DeviceInfo",
@@ -33,6 +37,8 @@ __all__ = [
     "Frame",
     "HeadStep",
     "InferAnswer",
+    "Judged",
+    "Learnt",
     "LoggedFrame",
     "Message",
     "ReplayTransport",

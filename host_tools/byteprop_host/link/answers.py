@@ -6,6 +6,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from byteprop.engine import _raw_anomaly
 from byteprop.engine._raw import Engine, const, consts, crc32, status_name, status_text
 from byteprop.image import op_names
 from byteprop_host.boards.board import SERIAL_LIMITS
@@ -23,7 +24,9 @@ _INFERRED = struct.Struct("<II")
 _STATS = struct.Struct("<6I")
 STATS_BYTES = _STATS.size
 _RESULT = struct.Struct("<QHBII")
-_SAVED = struct.Struct("<IIIIIB")
+_SAVED = struct.Struct("<IIIIIBH")
+_LEARNT = struct.Struct("<QII")
+_JUDGED = struct.Struct("<QIBBBB")
 _PAIR = struct.Struct("<II")
 _U32 = struct.Struct("<I")
 _TICKS = {value: name.lower() for name, value in consts("BP_TICK_").items()}
@@ -307,6 +310,7 @@ class FlashSave:
     crc32: int
     samples: int
     slot: int
+    detector_bytes: int = 0
 
 
 def parse_begun(data: bytes, memory_bytes: int, state_bytes: int) -> None:
@@ -336,4 +340,47 @@ def parse_rehearsed(data: bytes, n_outputs: int) -> TrainResult:
 def parse_saved(kind: int, data: bytes) -> FlashSave:
     saved = FlashSave(*_unpack(kind, _SAVED, data))
     expect_between(kind, "slot", saved.slot, 0, 1)
+    if saved.detector_bytes not in (0, _raw_anomaly.STATE_BYTES):
+        expected = f"0 or {_raw_anomaly.STATE_BYTES}"
+        raise wrong(kind, "detector bytes", expected, saved.detector_bytes)
     return saved
+
+
+# --- anomalies ---
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """The score of one window of a machine in order."""
+
+    score: int
+    ticks: int
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A window and what the board's detector says of it."""
+
+    verdict: _raw_anomaly.Verdict
+    ticks: int
+
+
+def parse_learnt(data: bytes, score: int, normal: int) -> Learnt:
+    """score, normal: as the host's own detector has them."""
+    kind = Message.ANOMALY_LEARN
+    found, ticks, learnt = _unpack(kind, _LEARNT, data)
+    expect(kind, "score", found, score)
+    expect(kind, "scores learnt from", learnt, normal)
+    return Learnt(found, ticks)
+
+
+def parse_judged(data: bytes, verdict: _raw_anomaly.Verdict) -> Judged:
+    """verdict: of the host's own detector."""
+    kind = Message.ANOMALY_JUDGE
+    score, ticks, above, votes, alarm, drifts = _unpack(kind, _JUDGED, data)
+    expect(kind, "score", score, verdict.score)
+    expect(kind, "above", above, int(verdict.above))
+    expect(kind, "votes", votes, verdict.votes)
+    expect(kind, "alarm", alarm, int(verdict.alarm))
+    expect(kind, "drifts", drifts, int(verdict.drifts))
+    return Judged(verdict, ticks)

@@ -120,6 +120,12 @@ def _class(frame: Frame) -> str:
     return f"class {struct.unpack('<H', frame.payload)[0]}"
 
 
+def _anomaly_begin(frame: Frame) -> str:
+    permille, votes, window, shift, ratio, _ = struct.unpack("<HBBBBH", frame.payload)
+    drift = f"drift above {ratio / 16:g} by 2^-{shift}" if ratio else "no drift"
+    return f"a detector at {permille / 10:g} %, {votes} of {window} windows, {drift}"
+
+
 def _target(data: bytes) -> str:
     if len(data) == 2:
         return f"class {int.from_bytes(data, 'little')}"
@@ -157,6 +163,7 @@ _REQUESTS: dict[int, Callable[[Frame], str]] = {
     Message.DIGEST: _digest,
     Message.INFER: _infer,
     Message.PROFILE: _profile,
+    Message.ANOMALY_BEGIN: _anomaly_begin,
     Message.TRAIN: _train,
     Message.EVALUATE: _evaluate,
     Message.REMEMBER: _class,
@@ -214,9 +221,21 @@ def _stats_answer(payload: bytes) -> str:
     )
 
 
+def _learnt_answer(payload: bytes) -> str:
+    score, ticks, normal = struct.unpack("<QII", payload[1:])
+    return f"score {score:,}, learnt from {normal:,}, {ticks:,} ticks"
+
+
+def _judged_answer(payload: bytes) -> str:
+    score, ticks, above, votes, alarm, drifts = struct.unpack("<QIBBBB", payload[1:])
+    words = [w for w, is_so in (("above", above), ("alarm", alarm), ("drift", drifts)) if is_so]
+    return f"score {score:,}, {votes} votes, {', '.join(words) or 'normal'}, {ticks:,} ticks"
+
+
 def _saved_answer(payload: bytes) -> str:
     saved = parse_saved(Message.SAVE, payload[1:])
-    return f"save {saved.sequence} in slot {saved.slot}, {saved.samples:,} samples"
+    more = ", a detector" if saved.detector_bytes else ""
+    return f"save {saved.sequence} in slot {saved.slot}, {saved.samples:,} samples{more}"
 
 
 _ANSWERS: dict[int, Callable[[bytes], str]] = {
@@ -225,6 +244,8 @@ _ANSWERS: dict[int, Callable[[bytes], str]] = {
     Message.SELECT: _selected_answer,
     Message.INFER: _infer_answer,
     Message.PROFILE: _profile_answer,
+    Message.ANOMALY_LEARN: _learnt_answer,
+    Message.ANOMALY_JUDGE: _judged_answer,
     Message.TRAIN: _train_answer,
     Message.EVALUATE: _train_answer,
     Message.REHEARSE: _train_answer,

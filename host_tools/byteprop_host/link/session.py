@@ -255,6 +255,13 @@ class BoardSession:
         self._source = RAM
         self._model_epoch = self.epoch
 
+    def adopt_restored(self) -> bool:
+        """Notes that the board has restored the selected model from its own flash; False if only
+        the way of `adopt_reopened` makes it again."""
+        if self._reopen is None:
+            self._model_epoch = self.epoch
+        return self._reopen is None
+
     def check_fits(self, image: bytes) -> None:
         """Raises DoesNotFitError when image and arena are larger than the board's pool."""
         if len(image) < _IMAGE_ARENA_AT + 4:

@@ -16,8 +16,11 @@ from byteprop_host.firmware.capacity import TrainingNeeds, training_needs, train
 _CHOOSE = "`byteprop info` shows the boards that can train a model"
 
 
-def plan_training(board: Board, image: bytes, config: Config) -> TrainingNeeds:
-    """Exact: of a model in flash where `stays_in_flash`, else of one that is uploaded.
+def plan_training(
+    board: Board, image: bytes, config: Config, *, anomaly: bool = False
+) -> TrainingNeeds:
+    """Exact: of a model in flash where `stays_in_flash`, else of one that is uploaded. anomaly:
+    with a detector of anomalies.
 
     TrainingError when the model cannot be trained at all; DoesNotFitError when the board has no
     firmware that trains it.
@@ -25,7 +28,7 @@ def plan_training(board: Board, image: bytes, config: Config) -> TrainingNeeds:
     if not can_train(board):
         raise DoesNotFitError(f"{board.name}: the firmware that trains does not fit; {_CHOOSE}")
     in_flash = stays_in_flash(board, image, config)
-    needs = training_needs(board, image, replace(config, in_flash=in_flash))
+    needs = training_needs(board, image, replace(config, in_flash=in_flash), anomaly=anomaly)
     if trains_one_layer(board):
         _check_one_layer(board, image, config)
     return needs
