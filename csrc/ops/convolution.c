@@ -67,7 +67,8 @@ static bp_status_t check_channels(const bp_reader_t *reader, const bp_op_t *op, 
 bp_status_t bp_check_conv(const bp_reader_t *reader, const bp_op_t *op, const bp_conv_s8_t *conv) {
     const uint8_t *p = op->params;
     BP_TRY(check_shapes(reader, op, &conv->shape));
-    if (BP_ROM_U8(p + LAYOUT) != BP_LAYOUT_ROWS || (BP_ROM_U8(p + FLAGS) & ~BP_OP_FAST) != 0) {
+    if (BP_ROM_U8(p + LAYOUT) != BP_LAYOUT_ROWS ||
+        (BP_ROM_U8(p + FLAGS) & ~(BP_OP_FAST | BP_OP_ONE_SCALE)) != 0) {
         return BP_E_PARAM;
     }
     BP_TRY(bp_check_range(BP_ROM_U8(p + ACTIVATION), (int16_t)BP_ROM_U16(p + Y_MIN),

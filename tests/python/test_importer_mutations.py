@@ -31,6 +31,7 @@ from byteprop.ops.resize_nearest import ResizeNearest
 from byteprop.ops.window import Axis, Window
 from random_graphs import Builder
 from training_data import MODELS
+from uint8_network import mobilenet
 
 CODE = tflite.BuiltinOperator
 Array = np.ndarray[Any, Any]
@@ -140,6 +141,7 @@ FILES |= {
     "small_net": small_net(),
     "normalized_net": normalized_net(),
     "float_ends": tb.float_border_model(shape=(1, 4)),
+    "uint8_net": mobilenet(pool=3),
 }
 
 

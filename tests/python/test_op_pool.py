@@ -128,7 +128,7 @@ def test_averages_round_halves_away_from_zero() -> None:
         ({"y_zero_point": -2}, "another scale or zero point"),
         ({"y_scale": 0.051}, "another scale or zero point"),
         ({"activation": "TANH"}, "fused activation TANH"),
-        ({"y_type": tb.UINT8, "y_zero_point": 3}, "from INT8 to UINT8, expected INT8 to INT8"),
+        ({"y_type": tb.UINT8, "y_zero_point": 3}, "both UINT8 and INT8 in one op"),
     ],
 )
 def test_files_that_are_refused(changes: dict[str, Any], message: str) -> None:

@@ -167,8 +167,9 @@ enum {
 enum { BP_LAYOUT_ROWS = 0, BP_LAYOUT_HALFWORDS = 1 };
 
 /* Flags of a dense op: the multipliers are one per row; the source model had a bias. Of dense, conv
- * and depthwise: every row meets the conditions of bp_requant_short. */
-enum { BP_OP_PER_CHANNEL = 1, BP_OP_HAS_BIAS = 2, BP_OP_FAST = 4 };
+ * and depthwise: every row meets the conditions of bp_requant_short. Of convolutions: all rows have
+ * one scale, whose product with that of the input was rounded to float32; the device does not care. */
+enum { BP_OP_PER_CHANNEL = 1, BP_OP_HAS_BIAS = 2, BP_OP_FAST = 4, BP_OP_ONE_SCALE = 8 };
 
 /* A tensor's record. */
 typedef struct {

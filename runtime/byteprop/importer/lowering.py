@@ -7,6 +7,7 @@ from tflite import BuiltinOperator
 
 from byteprop.errors import ModelError, UnsupportedOpError
 from byteprop.graph import Graph
+from byteprop.importer import legacy
 from byteprop.importer.ends import add_inputs, graph_inputs, graph_outputs
 from byteprop.importer.readers import FOLDINGS, LOWERINGS
 from byteprop.importer.survey import Supported, what_is_missing
@@ -34,6 +35,7 @@ def _lower(model: RawModel) -> Graph:
         raise UnsupportedOpError(f"{model.subgraphs} subgraphs, expected 1")
     if not model.inputs or not model.outputs:
         raise ModelError("the model has no inputs or no outputs")
+    model = legacy.with_int8(model)
     builder = Builder(model, str(SUPPORTED))
     add_inputs(builder)
     for op in model.ops:

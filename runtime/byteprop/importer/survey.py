@@ -113,15 +113,6 @@ def _integer_part(model: RawModel) -> str:
     wide = [op for op in model.ops if _has(model, op.outputs, (TensorType.INT16,))]
     if wide:
         return f"int16 activations, expected int8 ({described(model, wide[0])}): {_CONVERT}"
-    old = [
-        op
-        for op in model.ops
-        if any(
-            t.type == TensorType.UINT8 and t.data is not None for t in _tensors(model, op.inputs)
-        )
-    ]
-    if old:
-        return f"uint8 weights, expected int8 ({described(model, old[0])}): {_CONVERT}"
     return ""
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from byteprop.engine import _raw, _raw_conv
 from byteprop.graph.limits import MAX_ELEMS
-from byteprop.graph.quantization import activation_range, quantize_multiplier
+from byteprop.graph.quantization import Multiplier, activation_range, quantize_multiplier
 from byteprop.graph.tensor import Activation, DType, Op, Tensor
 from byteprop.ops.dense import MAX_N_IN, MAX_N_OUT
 from byteprop.ops.spec import (
@@ -30,6 +30,7 @@ from byteprop.ops.spec import (
 from byteprop.ops.weights import (
     Int8s,
     Int32s,
+    check_bias_scale,
     folded_bias,
     is_fast,
     read_bias,
@@ -53,24 +54,28 @@ if TYPE_CHECKING:
     from byteprop.tflite.writer import Writer
 
 _FAST = _raw.const("BP_OP_FAST")
+_ONE_SCALE = _raw.const("BP_OP_ONE_SCALE")
 _LAYOUT_ROWS = _raw.const("BP_LAYOUT_ROWS")
 _MAX_U16 = 0xFFFF
 # Words of the record, and bytes of its first one.
 _WINDOW, _GROUPS = 2, 6
 WEIGHTS, _BIAS, _WEIGHT_SCALES = 7, 8, 11
 _ACTIVATION_AT, _FLAGS_AT = 1, 2
+_WEIGHTS_OPERAND = 1
 
 
 @dataclass(frozen=True)
 class Convolution(Op):
     """Weights int8 in the order of the .tflite file, bias int32 [n_out] at scale s_x * s_w (zeros
-    for an op without bias), weight_scales float32 [n_out]."""
+    for an op without bias), weight_scales float32 [n_out]. one_scale: they are all equal, and
+    s_x * s_w is rounded to float32, as TensorFlow Lite computes it in uint8."""
 
     weights: npt.NDArray[np.int8]
     bias: npt.NDArray[np.int32]
     weight_scales: npt.NDArray[np.float32]
     window: Window
     activation: Activation = Activation.NONE
+    one_scale: bool = False
 
 
 C = TypeVar("C", bound=Convolution)
@@ -150,6 +155,8 @@ class ConvolutionSpec(OpSpec[C]):
             at.refuse(f"expected {n_out} weight scales, got {op.weight_scales.shape}")
         if not (np.isfinite(op.weight_scales).all() and (op.weight_scales > 0).all()):
             at.refuse("a weight scale is not finite and above 0")
+        if op.one_scale and np.any(op.weight_scales != op.weight_scales[0]):
+            at.refuse("expected equal weight scales of an op with one scale")
         if op.weights.shape[1:3] != tuple(axis.kernel for axis in op.window.axes):
             at.refuse(f"weights {op.weights.shape} are not those of {op.window}")
         self.check_channels(at)
@@ -157,12 +164,11 @@ class ConvolutionSpec(OpSpec[C]):
 
     def params(self, at: Placed[C]) -> Params:
         op = at.op
-        x_scale, y_scale = float(at.x.scale), float(at.y.scale)
-        multipliers = [quantize_multiplier(x_scale * float(w) / y_scale) for w in op.weight_scales]
+        multipliers = [row_multiplier(at, w) for w in op.weight_scales]
         mult_q31 = np.array([m.mult_q31 for m in multipliers], "<i4")
         lshift = np.array([m.lshift for m in multipliers], np.int8)
         bias = self.image_bias(op, at.x.zero_point)
-        flags = _FAST * self.is_fast(op, bias, lshift)
+        flags = _FAST * self.is_fast(op, bias, lshift) | _ONE_SCALE * op.one_scale
         return (
             bytes((_LAYOUT_ROWS, op.activation, flags, 0)),
             range_words(activation_range(op.activation, at.y)),
@@ -189,6 +195,7 @@ class ConvolutionSpec(OpSpec[C]):
             weight_scales=record.array(_WEIGHT_SCALES, "<f4", n_out).astype(np.float32),
             window=window,
             activation=Activation(record.params[_ACTIVATION_AT]),
+            one_scale=bool(record.params[_FLAGS_AT] & _ONE_SCALE),
         )
 
     def macs(self, at: Placed[C]) -> int:
@@ -211,6 +218,18 @@ class ConvolutionSpec(OpSpec[C]):
         if (height.dilation, width.dilation) != (1, 1):
             parts.append(f"dilation {height.dilation}x{width.dilation}")
         return (*parts, f"{len(op.bias)} channels")
+
+
+def row_multiplier(at: Placed[Any], weight_scale: np.float32) -> Multiplier:
+    """Of an output channel whose weights have this scale. All of it is in double, but for a product
+    that is rounded to float32 where the op has one scale."""
+    x_scale, y_scale = at.x.scale, float(at.y.scale)
+    if at.op.one_scale:
+        with np.errstate(over="ignore", under="ignore"):
+            product = float(np.float32(x_scale) * np.float32(weight_scale))
+    else:
+        product = float(x_scale) * float(weight_scale)
+    return quantize_multiplier(product / y_scale)
 
 
 # --- from a .tflite file and back ---
@@ -284,6 +303,10 @@ def append(
     largest = float(x.scale) * float(weight_scales.max()) / float(y.scale)
     builder.expect_multiplier(op, largest)
     bias = read_bias(builder, op, len(weight_scales), operand=bias_operand)
+    one_scale = builder.was_uint8(op, _WEIGHTS_OPERAND)
+    if one_scale:
+        scales = weight_scales[:1]
+        check_bias_scale(builder, op, x.scale, scales, y.scale, operand=bias_operand)
     builder.ops.append(
         kind(
             source,
@@ -293,6 +316,7 @@ def append(
             weight_scales,
             window,
             activation,
+            one_scale,
         )
     )
 
@@ -300,6 +324,8 @@ def append(
 def constants(at: Placed[Any], writer: Writer, axis: int) -> list[int]:
     """The file's weights and bias."""
     op, y = at.op, at.y
+    if writer.as_uint8 and not op.one_scale:
+        at.refuse("a .tflite file of uint8 cannot state it, as it comes from one of int8")
     weights = writer.constant(f"{y.name}/weights", op.weights, op.weight_scales, axis=axis)
     scales = np.float32(at.x.scale) * op.weight_scales
     return [weights, writer.constant(f"{y.name}/bias", op.bias.astype("<i4"), scales)]

@@ -28,6 +28,7 @@ from byteprop.ops.spec import (
 from byteprop.ops.weights import (
     Int8s,
     Int32s,
+    check_bias_scale,
     folded_bias,
     halfword_bias,
     halfword_rows,
@@ -57,8 +58,6 @@ _HALFWORD_ROWS = _raw.const("BP_HALFWORD_ROWS")
 # Words of the record: layout, activation and flags; the range; then the offsets of these.
 _WEIGHTS, _BIAS, _WEIGHT_SCALES = 2, 3, 6
 _ACTIVATION_AT, _FLAGS_AT = 1, 2
-# How far a bias's scale may be off, in units of the output's scale.
-_BIAS_SCALE_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
@@ -253,7 +252,7 @@ def _read(builder: Builder, op: RawOp) -> None:
     builder.check_fused_range(op, activation, y.scale)
     _check_multiplier(builder, op, x.scale, weight_scales, y.scale)
     bias = read_bias(builder, op, n_out)
-    _check_bias_scale(builder, op, x.scale, weight_scales, y.scale)
+    check_bias_scale(builder, op, x.scale, weight_scales, y.scale)
     builder.ops.append(
         Dense(
             source,
@@ -318,22 +317,3 @@ def _check_multiplier(
     with np.errstate(over="ignore"):
         rounded = float(x_scale * weight_scales.max())
     builder.expect_multiplier(op, rounded / float(y_scale))
-
-
-def _check_bias_scale(
-    builder: Builder,
-    op: RawOp,
-    x_scale: np.float32,
-    weight_scales: npt.NDArray[np.float32],
-    y_scale: np.float32,
-) -> None:
-    """The bias is added to the sum as it is, so its scale must be the sum's."""
-    raw = builder.raw(op, 2)
-    if raw is None or raw.quantization is None:
-        return
-    scales = raw.quantization.scales.astype(np.float64)
-    if len(scales) not in (1, len(weight_scales)):
-        builder.fail(op, f"{len(scales)} scales for the bias {quoted(raw.name)}")
-    off = np.abs(np.float64(x_scale) * weight_scales.astype(np.float64) - scales)
-    if not bool(np.all(off <= _BIAS_SCALE_TOLERANCE * np.float64(y_scale))):
-        builder.fail(op, f"the scale of the bias {quoted(raw.name)} is not input times weights")

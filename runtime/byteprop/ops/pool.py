@@ -8,6 +8,7 @@ from enum import IntEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
+from byteprop.errors import ModelError
 from byteprop.graph.quantization import activation_range
 from byteprop.graph.tensor import Activation, Op
 from byteprop.ops.spec import (
@@ -21,6 +22,7 @@ from byteprop.ops.spec import (
     refuse_unless_int8,
     same_channels,
 )
+from byteprop.ops.uint8_average import as_depthwise, has_ties
 from byteprop.ops.window import (
     CHANNELS,
     Axis,
@@ -150,4 +152,10 @@ def _read(builder: Builder, op: RawOp, kind: PoolKind) -> None:
     if abs(float(x.scale) - float(y.scale)) > _SCALE_TOLERANCE or x.zero_point != y.zero_point:
         builder.fail(op, "its output has another scale or zero point than its input")
     builder.check_fused_range(op, activation, y.scale)
+    if kind is PoolKind.AVERAGE and builder.was_uint8(op, 0) and has_ties(window, x, y):
+        try:
+            builder.ops.append(as_depthwise(source, target, window, x, y, activation))
+        except ModelError as error:
+            builder.unsupported(op, f"{error}, whose ties uint8 rounds up and int8 away from zero")
+        return
     builder.ops.append(Pool(source, target, kind, window, activation))

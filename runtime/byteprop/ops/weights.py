@@ -25,6 +25,8 @@ _WEIGHTS, _BIAS = 1, 2  # operands of an op of a .tflite file
 _LARGEST_PRODUCT = 127 * 128
 _SUM_LIMIT = 2**28
 _FAST_LSHIFTS = (-22, -1)
+# How far a bias's scale may be off, in units of the output's scale.
+_BIAS_SCALE_TOLERANCE = 0.02
 
 
 # --- in the image ---
@@ -111,7 +113,30 @@ def read_weights(
     if len(raw.shape) != rank or min(raw.shape) < 1:
         builder.fail(op, f"its weights have the shape {list(raw.shape)}")
     weights: npt.NDArray[Any] = builder.constant(op, raw, "<i1")
+    if raw.index in builder.model.was_uint8:
+        weights = _less_zero_point(builder, op, raw, weights)
     return raw, weights
+
+
+def _less_zero_point(builder: Builder, op: RawOp, raw: RawTensor, weights: Int8s) -> Int8s:
+    """Weights that were uint8, as int8 with the zero point 0."""
+    zero_points = [] if raw.quantization is None else raw.quantization.zero_points.tolist()
+    if len(zero_points) != 1:
+        builder.unsupported(
+            op, f"{len(zero_points)} scales of the uint8 weights {quoted(raw.name)}, expected one"
+        )
+    if not -128 <= zero_points[0] <= 127:
+        builder.fail(op, f"{quoted(raw.name)} has the zero point {zero_points[0] + 128}")
+    differences = weights.astype(np.int16) - zero_points[0]
+    outside = np.count_nonzero(differences != differences.astype(np.int8))
+    if outside:
+        builder.unsupported(
+            op,
+            f"{outside} of {weights.size} weights of {quoted(raw.name)} are outside -128..127 "
+            f"without their zero point {zero_points[0] + 128}",
+        )
+    narrow: Int8s = differences.astype(np.int8)
+    return narrow
 
 
 def read_weight_scales(builder: Builder, op: RawOp, raw: RawTensor, *, axis: int) -> Floats:
@@ -131,7 +156,7 @@ def read_weight_scales(builder: Builder, op: RawOp, raw: RawTensor, *, axis: int
         )
     if not bool(np.all(np.isfinite(scales) & (scales > 0))):
         builder.fail(op, "a scale of its weights is not a positive number")
-    if bool(np.any(quantization.zero_points)):
+    if raw.index not in builder.model.was_uint8 and bool(np.any(quantization.zero_points)):
         builder.unsupported(op, "weights with a zero point other than 0")
     return scales
 
@@ -152,3 +177,24 @@ def read_bias(builder: Builder, op: RawOp, n_out: int, *, operand: int = _BIAS) 
         builder.fail(op, f"a zero point not 0 for the bias {quoted(raw.name)}")
     bias: npt.NDArray[Any] = builder.constant(op, raw, "<i4")
     return bias.reshape(n_out).astype(np.int32)
+
+
+def check_bias_scale(
+    builder: Builder,
+    op: RawOp,
+    x_scale: np.float32,
+    weight_scales: Floats,
+    y_scale: np.float32,
+    *,
+    operand: int = _BIAS,
+) -> None:
+    """The bias is added to the sum as it is, so its scale must be the sum's."""
+    raw = builder.raw(op, operand)
+    if raw is None or raw.quantization is None:
+        return
+    scales = raw.quantization.scales.astype(np.float64)
+    if len(scales) not in (1, len(weight_scales)):
+        builder.fail(op, f"{len(scales)} scales for the bias {quoted(raw.name)}")
+    off = np.abs(np.float64(x_scale) * weight_scales.astype(np.float64) - scales)
+    if not bool(np.all(off <= _BIAS_SCALE_TOLERANCE * np.float64(y_scale))):
+        builder.fail(op, f"the scale of the bias {quoted(raw.name)} is not input times weights")

@@ -59,7 +59,10 @@ def exact_product(x: Ints, weights: npt.NDArray[np.int8]) -> Ints:
 
 def finish(op: Convolution, sums: Ints, source: Tensor, target: Tensor) -> Ints:
     """Bias, requantisation by channel, clamping."""
-    scales = [float(source.scale) * float(w) / float(target.scale) for w in op.weight_scales]
+    products = [float(source.scale) * float(w) for w in op.weight_scales]
+    if op.one_scale:
+        products = [float(np.float32(product)) for product in products]
+    scales = [product / float(target.scale) for product in products]
     mult_q31, lshift = np.array([multiplier(scale) for scale in scales], np.int64).T
     y = requant(wrap_int32(sums + op.bias), mult_q31, lshift) + target.zero_point
     return np.clip(y, *output_range(op.activation, target))

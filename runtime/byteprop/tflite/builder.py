@@ -167,6 +167,10 @@ class Builder:
         raw = self.required(op, operand)
         self.unsupported(op, f"input {quoted(raw.name)} is {self._kind(raw, value)}")
 
+    def was_uint8(self, op: RawOp, operand: int) -> bool:
+        """Whether an input is uint8 in the file, where it is int8 here."""
+        return op.inputs[operand] in self.model.was_uint8
+
     def int8_operands(self, op: RawOp, source: int, target: int) -> tuple[Tensor, Tensor]:
         """Input and output, which must be int8."""
         x, y = self.tensors[source], self.tensors[target]

@@ -78,7 +78,8 @@ class RawOp:
 
 @dataclass(frozen=True)
 class RawModel:
-    """A subgraph of a file. others: with the first one, those that follow it."""
+    """A subgraph of a file. others: with the first one, those that follow it. was_uint8: tensors
+    that are int8 here and uint8 in the file."""
 
     tensors: tuple[RawTensor, ...]
     ops: tuple[RawOp, ...]
@@ -86,6 +87,7 @@ class RawModel:
     outputs: tuple[int, ...]
     file_bytes: int
     others: tuple[RawModel, ...] = ()
+    was_uint8: frozenset[int] = frozenset()
 
     @property
     def subgraphs(self) -> int:

@@ -22,6 +22,9 @@ _Code = tflite.BuiltinOperator
 _Fused = tflite.ActivationFunctionType
 
 
+_HALF = 128
+
+
 def _last_axes(shape: tuple[int, ...], n: int) -> tuple[int, ...]:
     """The last axes of a sample that have n positions."""
     if n == 1:
@@ -32,9 +35,13 @@ def _last_axes(shape: tuple[int, ...], n: int) -> tuple[int, ...]:
 class Writer:
     """The file while it grows. tensors: its index of each tensor of the graph."""
 
-    def __init__(self, graph: Graph, own_states: Collection[int] = ()) -> None:
-        """own_states: those that their op adds itself."""
+    def __init__(
+        self, graph: Graph, own_states: Collection[int] = (), *, as_uint8: bool = False
+    ) -> None:
+        """own_states: those that their op adds itself. as_uint8: int8 tensors are written as uint8,
+        values and zero points 128 greater, and weights with one scale."""
         self.graph = graph
+        self.as_uint8 = as_uint8
         self._shared = [
             i for i, t in enumerate(graph.tensors) if t.kind is Kind.STATE and i not in own_states
         ]
@@ -104,6 +111,9 @@ class Writer:
     def _activation(self, t: Tensor) -> int:
         name = f"{t.name}_quantized" if t.float_border else t.name
         data = np.frombuffer(t.data, np.uint8) if t.kind is Kind.CONSTANT else None
+        if self.as_uint8 and t.dtype is DType.INT8:
+            data = None if data is None else data ^ np.uint8(_HALF)
+            t = replace(t, dtype=DType.UINT8, zero_point=t.zero_point + _HALF)
         return self.file.tensor(
             t.shape, _TYPES[t.dtype], name=name, scale=t.scale, zero_point=t.zero_point, data=data
         )
@@ -207,10 +217,23 @@ class Writer:
     ) -> int:
         """Adds a constant; returns its index in the file. scale: one number, or one for each index
         of the axis."""
+        if self.as_uint8 and scale is not None:
+            scale = self._one(name, np.asarray(scale))
+            if data.dtype == np.int8:
+                data = data.view(np.uint8) ^ np.uint8(_HALF)
+                zero_point += _HALF
         kind = getattr(tflite.TensorType, data.dtype.name.upper())
         return self.file.tensor(
             data.shape, kind, name=name, scale=scale, zero_point=zero_point, axis=axis, data=data
         )
+
+    def _one(self, name: str, scales: npt.NDArray[Any]) -> Any:
+        if np.any(scales != scales.flat[0]):
+            raise ModelError(
+                f"{name}: expected one scale, as a model whose convolutions come from a uint8 file "
+                f"is written as uint8, got {scales.size}"
+            )
+        return scales.flat[0]
 
     def fused(self, activation: Activation) -> int | None:
         """The code of an activation inside another op; None when the schema has none."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from byteprop.engine import _raw
 from byteprop.graph.quantization import Multiplier, activation_range, limits, quantize_multiplier
 from byteprop.ops import Dense, Depthwise, TransposeConv
-from byteprop.ops.convolution import Convolution
+from byteprop.ops.convolution import Convolution, row_multiplier
 from byteprop.ops.spec import Placed, n_channels
 from byteprop.ops.weights import is_fast, wrap_int32
 from byteprop.ops.window import CHANNELS, HEIGHT
@@ -27,6 +27,8 @@ _BLOCK = 1 << 18
 # A row without weights: bias 4 * (y - zero point), multiplied by 1/4. So it meets the conditions
 # of the short requantization.
 _STEPS = 4
+# So that neither it nor what the requantization makes of it leaves 32 bits.
+_MOST_BIAS = 2**27
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +66,7 @@ def constant_outputs(at: Placed[Any], x: Known | None) -> Known | None:
 
 
 def _multiplier(at: Placed[Any], row: int) -> Multiplier:
-    scale = float(at.op.weight_scales[row])
-    return quantize_multiplier(float(at.x.scale) * scale / float(at.y.scale))
+    return row_multiplier(at, at.op.weight_scales[row])
 
 
 def _is_monotonic(low: int, high: int, multiplier: Multiplier) -> bool:
@@ -198,6 +199,8 @@ def _without_weights(at: Placed[Any], constant: Mask, values: Ints) -> tuple[Con
     row_axis = -1 if isinstance(op, Depthwise) else 0
     weights = np.moveaxis(op.weights, row_axis, 0)
     changes = [row for row in np.flatnonzero(constant) if _needs_change(at, row, weights[row])]
+    if op.one_scale:
+        return _without_weights_of(at, changes, values)
     scale = _quarter(at) if changes else None
     if scale is None:
         return op, 0
@@ -207,6 +210,34 @@ def _without_weights(at: Placed[Any], constant: Mask, values: Ints) -> tuple[Con
     bias[changes] = _STEPS * (values[changes] - at.y.zero_point)
     scales[changes] = scale
     return replace(op, weights=weights, bias=bias, weight_scales=scales), len(changes)
+
+
+def _without_weights_of(
+    at: Placed[Any], changes: list[int], values: Ints
+) -> tuple[Convolution, int]:
+    """The same where all rows keep their scale: their biases alone give the values."""
+    op: Convolution = at.op
+    steps = values - at.y.zero_point
+    found = {row: bias for row in changes if (bias := _bias_for(at, row, steps[row])) is not None}
+    if not found:
+        return op, 0
+    weights, biases = op.weights.copy(), op.bias.copy()
+    rows = list(found)
+    np.moveaxis(weights, -1 if isinstance(op, Depthwise) else 0, 0)[rows] = 0
+    biases[rows] = list(found.values())
+    return replace(op, weights=weights, bias=biases), len(rows)
+
+
+def _bias_for(at: Placed[Any], row: int, steps: int) -> int | None:
+    """A sum that becomes this many steps of the output; None where none next to the quotient is."""
+    multiplier = _multiplier(at, row)
+    if not multiplier.mult_q31:
+        return None if steps else 0
+    about = round(float(steps) * 2.0 ** (31 - multiplier.lshift) / multiplier.mult_q31)
+    if abs(about) >= _MOST_BIAS:
+        return None
+    near = (about, about - 1, about + 1)
+    return next((b for b in near if _raw.requant(b, *multiplier) == steps), None)
 
 
 def _needs_change(at: Placed[Any], row: int, weights: npt.NDArray[np.int8]) -> bool:
