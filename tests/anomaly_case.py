@@ -16,7 +16,7 @@ from byteprop.image import without_names
 from byteprop.training.samples import encode_inputs
 from byteprop_host.link import Judged
 
-CONFIG = Config(permille=950, votes=2, window=4, drift_shift=4, drift_ratio=24)
+CONFIG = Config(permille=950, votes=2, window=4, drift_shift=2, drift_ratio=18)
 TRAINING = TrainConfig(seed=3, autoencoder=True)
 
 

@@ -1,6 +1,6 @@
 """The vibration of a machine, and a detector of its faults.
 
-    python examples/machine/machine.py [--seed 1] [--save machine.bpd]
+    python examples/machine/machine.py [--seed 1] [--save machine.bpd] [--export FOLDER]
 
 The signal is made by a formula, as an acceleration sensor with 3,200 values per second would give
 it. A shaft turns 25 times a second, with a speed that wanders by 2 %; its harmonics have loads that
@@ -69,11 +69,33 @@ def judged(found: AnomalyDetector, seed: int, fault: float) -> Figures:
     return figures_of(verdicts, np.arange(len(verdicts)) >= len(normal))
 
 
+def export(folder: Path, seed: int, *, seconds: float = 120, fault: float = 0.8) -> None:
+    """For `byteprop anomaly`: a network that has learnt from the machine in order, windows to
+    learn a threshold from, and windows to judge, of which the last tenth have a fault."""
+    folder.mkdir(parents=True, exist_ok=True)
+    detector(seed).model.save(folder / "machine.tflite")
+    normal, in_order, faulty = (
+        features(vibration(s, seed + more, hit))
+        for s, more, hit in (
+            (seconds, 500, 0.0),
+            (seconds * 0.9, 1000, 0.0),
+            (seconds * 0.1, 2000, fault),
+        )
+    )
+    np.savez(folder / "normal.npz", x=normal)
+    labels = np.arange(len(in_order) + len(faulty)) >= len(in_order)
+    np.savez(folder / "test.npz", x=np.concatenate([in_order, faulty]), y=labels.astype(np.uint8))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--save", type=Path, metavar="FILE")
+    parser.add_argument("--export", type=Path, metavar="FOLDER")
     args = parser.parse_args()
+    if args.export is not None:
+        export(args.export, args.seed)
+        return
     print("fault   AUC    precision  recall  false alarms per hour")
     for fault in FAULTS:
         found = detector(args.seed)

@@ -65,12 +65,12 @@ class Deployment:
 
 @contextmanager
 def deploy(
-    on: BoardTarget, image: bytes, *, progress: Progress = no_progress
+    on: BoardTarget, image: bytes, *, anomaly: bool = False, progress: Progress = no_progress
 ) -> Iterator[Deployment]:
     """Starts `image` on a board, and releases everything at the end of the block.
 
     For a board with flash the model is baked into its firmware, with weights in the layout of its
-    CPU; to `host` it is uploaded. Both have it without names.
+    CPU; to `host` it is uploaded. Both have it without names. anomaly: with a detector.
     """
     board, image = on.board, baked_image(image)
     try:
@@ -80,7 +80,7 @@ def deploy(
             f"{error}; `byteprop info` shows the boards that the model fits"
         ) from error
     began = time.monotonic()
-    firmware = build(board, image if board.is_baked else None, progress=progress)
+    firmware = build(board, image if board.is_baked else None, anomaly=anomaly, progress=progress)
     build_seconds = time.monotonic() - began
     with connect(on, firmware, progress=progress) as deployment:
         yield replace(

@@ -101,8 +101,13 @@ class AnomalyDetector:
         n = int.from_bytes(data[4:8], "little")
         if data[:4] != _MAGIC or n != _raw_anomaly.STATE_BYTES:
             raise DataError(f"{path}: not a detector that byteprop has saved")
-        found = cls(load(data[8 + n :]))
-        found._detector = _raw_anomaly.Detector(found.config, state=data[8 : 8 + n])
+        return cls.from_state(load(data[8 + n :]), data[8 : 8 + n])
+
+    @classmethod
+    def from_state(cls, model: Model, state: bytes) -> AnomalyDetector:
+        """A model, and the state of a detector that has watched it here or on a board."""
+        found = cls(model)
+        found._detector = _raw_anomaly.Detector(found.config, state=state)
         found.config = found._detector.config
         return found
 

@@ -177,6 +177,7 @@ def test_errors_of_every_verb_are_json(
         "train": ["--net", "2-2", "--data", "none.npz"],
         "run": ["none", "--data", "none.npz", "-o", "o.npy"],
         "convert": ["none", "-o", "o.h"],
+        "anomaly": ["none.tflite", "--data", "none.npz"],
         "quantize": ["none.tflite", "--data", "none.npz"],
     }.get(name, ["none.tflite"])
     if name == "boards":

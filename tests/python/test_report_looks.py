@@ -19,7 +19,11 @@ import pytest
 from PIL import Image
 
 import byteprop
+from byteprop.anomaly import figures_of
+from byteprop.engine._raw_anomaly import Config, Detector
 from byteprop.training.options import TrainOptions
+from byteprop_host.anomaly.report import render as render_detection
+from byteprop_host.anomaly.result import Costs, DetectionResult, Trained
 from byteprop_host.quantization import quantize_file
 from byteprop_host.quantization_report import render as render_quantization
 from byteprop_host.target import BoardTarget
@@ -174,15 +178,37 @@ def quantized() -> str:
     return render_quantization(found, file, Path("cnn.tflite"))
 
 
+def detection() -> str:
+    def windows(n: int) -> npt.NDArray[np.bool_]:
+        return np.arange(n) % 7 < 2
+
+    learnt, found = np.linspace(1e6, 4e6, 90), np.linspace(1e6, 9e6, 60)
+    detector = Detector(Config(votes=1, window=2))
+    for score in learnt:
+        detector.learn(int(score))
+    verdicts = tuple(detector.judge(int(score)) for score in found)
+    costs = Costs(5408, 15460, 16384, 262144, 700, 1536, "instructions", 4131, 207377, 3, 1, 19.0)
+    return render_detection(
+        DetectionResult(
+            "machine.tflite", BoardTarget.of().board, False, 7, detector.config, "normal.npz",
+            "test.npz", "", detector.threshold, learnt, verdicts, windows(60),
+            figures_of(list(verdicts), windows(60)), Trained(90, 5, 450, 0.1, "RAM 1 of 2 bytes"),
+            costs, "in the board's flash, slot 0", (), 0.08, ("a warning",),
+        )
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    "make", [good, different, training, quantized], ids=lambda make: make.__name__
+    "make", [good, different, training, quantized, detection], ids=lambda make: make.__name__
 )
 def test_reports_fit_and_can_be_read(make: Callable[[], str], browser: str, tmp_path: Path) -> None:
     page = make()
     for width in (1280, 400):
         for dark in (False, True):
             found = look(browser, page, width, tmp_path, dark=dark)
-            assert found["width"] == width and found["n"] > (40 if make is quantized else 100)
+            assert found["width"] == width and found["n"] > (
+                40 if make in (quantized, detection) else 100
+            )
             where = f"{width} pixels, {'dark' if dark else 'bright'}"
             assert not found["scrolls"] and found["wide"] == [], (where, found["wide"])
             assert found["faint"] == [], (where, found["faint"])

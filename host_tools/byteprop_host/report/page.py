@@ -205,6 +205,10 @@ border:1px solid var(--paper);font-size:13px}
 .histogram{width:100%;max-width:620px;height:auto}
 .histogram rect{fill:var(--accent)}
 .histogram line{stroke:var(--line)}
+.histogram polyline{fill:none;stroke:var(--accent);stroke-width:1.2}
+.histogram .normal,.legend .normal i{fill:var(--good);fill-opacity:.6;background:var(--good)}
+.histogram .fault,.legend .fault i{fill:var(--second);fill-opacity:.7;background:var(--second)}
+.histogram .limit{stroke:var(--bad);stroke-width:2}
 .histogram text{font-size:13px;fill:var(--soft)}
 .arena{width:100%;min-width:600px;height:auto;display:block}
 .arena rect{fill:var(--accent);fill-opacity:.35;stroke:var(--accent)}
