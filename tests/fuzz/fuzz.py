@@ -141,14 +141,18 @@ def build(target: Target, folder: Path) -> Path:
 
 
 def model_images() -> list[bytes]:
-    """Of the integer models in the tree, and of random graphs in which every op is."""
+    """Of the integer models in the tree, of random graphs in which every op is, and of a network
+    with state of every kind, one of them with first values."""
     import byteprop
     from byteprop import image
 
-    sys.path.insert(0, str(HERE.parent / "python"))
+    sys.path[:0] = [str(HERE.parent), str(HERE.parent / "python")]
+    from streaming_network import streaming_graph
+
     from random_networks import dead_channel_network, random_network
 
-    images = [
+    images = [image.encode(streaming_graph())]
+    images += [
         image.encode(draw(seed))
         for draw in (random_network, dead_channel_network)
         for seed in range(RANDOM_NETWORKS)
@@ -157,6 +161,16 @@ def model_images() -> list[bytes]:
         with suppress(byteprop.UnsupportedOpError):
             images.append(byteprop.load(path).image)
     return images
+
+
+def images_of_readers() -> list[bytes]:
+    """And one with weights in halfwords, which Python does not load."""
+    from byteprop import image
+
+    images = model_images()
+    from random_graphs import small_graph
+
+    return [*images, image.encode(small_graph(), halfwords=True)]
 
 
 def cobs(data: bytes) -> bytes:
@@ -269,7 +283,13 @@ def infer_seed(image: bytes) -> bytes:
     infer = request(0x20, struct.pack("<BHI", 0, 0, 0) + b"\x05") + request(0x23, b"\xff\xff")
     read = request(0x21, struct.pack("<BHIH", 1, 0, 0, 1)) + request(0x24, b"\0\0")
     digest = request(0x22, struct.pack("<BHII", 3, 0, 0, 64))
-    return HELLO + load_requests(image) + infer + read + digest
+    tensors = b"".join(
+        request(0x20, struct.pack("<BHI", 2, t, 0) + b"\x11")
+        + request(0x21, struct.pack("<BHIH", 2, t, 0, 1))
+        for t in range(1, 5)
+    )
+    again = request(0x25) + infer + tensors + request(0x23, b"\xff\xff")
+    return HELLO + load_requests(image) + infer + read + digest + again
 
 
 def anomaly_requests(row: bytes) -> bytes:
@@ -304,7 +324,7 @@ def train_requests(image: bytes, config: bytes) -> bytes:
 def app_seeds() -> Iterable[bytes]:
     """Small models are loaded and run, trained, saved and brought back."""
     yield HELLO + request(0x02, b"hello") + request(0x04)
-    for image in model_images():
+    for image in images_of_readers():
         if len(image) <= 12_000:
             yield infer_seed(image)
     save, restore, saved = request(0x40), request(0x41), request(0x42)
@@ -327,7 +347,12 @@ def app_seeds() -> Iterable[bytes]:
 
 def write_seeds(target: Target, folder: Path) -> None:
     folder.mkdir(parents=True)
-    makers = {"model": model_images, "link": link_seeds, "train": train_seeds, "app": app_seeds}
+    makers = {
+        "model": images_of_readers,
+        "link": link_seeds,
+        "train": train_seeds,
+        "app": app_seeds,
+    }
     seeds = makers[target.name]()
     for index, seed in enumerate(seeds):
         (folder / f"seed_{index}").write_bytes(seed)
