@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tflite import BuiltinOperator as Code
 
-from byteprop.importer import normalize, variables
+from byteprop.importer import fill, normalize, variables
 from byteprop.importer.folding import arithmetic, indexing, joining, shape
 from byteprop.ops import specs
 from byteprop.ops.spec import Reader
@@ -15,7 +15,7 @@ LOWERINGS: Mapping[int, Reader] = {
     getattr(Code, name): reader
     for spec in specs()
     for name, reader in spec.tflite_readers().items()
-}
+} | {Code.FILL: Reader(fill.read_fill, 3)}
 
 # Folded away; their operands must be known when the model is loaded. ADD, SUB, MUL and DIV may also
 # normalise a float32 input. What LOWERINGS has too runs where its output is int8 or uint8.

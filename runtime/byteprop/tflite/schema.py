@@ -113,6 +113,7 @@ OPTIONS_OF_OP: Mapping[int, int] = MappingProxyType(
         Code.DIV: Options.DivOptions,
         Code.ELU: Options.NONE,
         Code.EXPAND_DIMS: Options.ExpandDimsOptions,
+        Code.FILL: Options.FillOptions,
         Code.FLOOR_DIV: Options.FloorDivOptions,
         Code.FULLY_CONNECTED: Options.FullyConnectedOptions,
         Code.GATHER: Options.GatherOptions,
