@@ -79,7 +79,11 @@ def test_reset_and_write() -> None:
         device.reset_state()
         assert outputs(device, 0, 9) == EXPECTED[:9]
         states = reference.run_states(GRAPH, [steps(N)[:50]], reference.first_states(GRAPH))
-        device.write_state(b"".join(s.tobytes() for s in states.values()))
+        whole = b"".join(s.tobytes() for s in states.values())
+        device.write_state(whole)
+        assert device.read_state() == whole
+        running.reset()
+        assert device.read_state() == whole
         assert outputs(device, 50, 60) == EXPECTED[50:60]
         device.load_image(IMAGE)  # begins again
         assert outputs(device, 0, 3) == EXPECTED[:3]
@@ -97,4 +101,6 @@ def test_a_model_without_state_has_none_to_write() -> None:
         device.reset_state()
         with pytest.raises(ArgumentError, match="expected a model with state"):
             device.write_state(b"x" * STATE_BYTES)
+        with pytest.raises(ArgumentError, match="expected a model with state"):
+            device.read_state()
         assert np.frombuffer(device.infer(INPUTS[0]).output, np.int8).shape == (3,)

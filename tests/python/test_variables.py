@@ -9,7 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tflite
-from streaming_network import FIRST_STATES, STATE_BYTES, steps, streaming_graph, without_state
+from streaming_network import (
+    FIRST,
+    FIRST_STATES,
+    STATE_BYTES,
+    steps,
+    streaming_graph,
+    without_state,
+)
 
 import builtin_ref
 import byteprop
@@ -291,6 +298,22 @@ def test_the_state_is_read_and_written() -> None:
     np.testing.assert_array_equal(engine.run(x[5:]), answers)
     with pytest.raises(ArgumentError, match="state: expected 121 bytes, got 3"):
         engine.set_state(b"abc")
+
+
+def test_a_model_goes_on_from_a_state() -> None:
+    model, x = Model(streaming_graph()), steps(9)
+    model.run(x[:5], steps=True)
+    kept = model.get_state()
+    assert [a.shape for a in kept][3:] == [(1, 6, 3, 2), (1, 5), (1, 5, 2)]
+    answers = model.run(x[5:], steps=True)
+    other = Model(streaming_graph())
+    assert other.get_state()[1].tobytes() == FIRST["window"]
+    other.set_state(kept)
+    np.testing.assert_array_equal(other.run(x[5:], steps=True), answers)
+    for wrong in (kept[1:], [*kept[:5], kept[5].view(np.uint8)], [*kept[:5], kept[5][0]]):
+        with pytest.raises(ArgumentError, match=r"state: expected int8 \[1, 5, 1, 6\], .* got "):
+            model.set_state(wrong)
+    assert Model(without_state(streaming_graph())).get_state() == ()
 
 
 def test_the_reference_goes_on_from_a_state() -> None:

@@ -147,6 +147,11 @@ class Device:
         """Forgets all inferences so far, as `byteprop.Model.reset` does."""
         self._inference.reset_state()
 
+    def read_state(self) -> bytes:
+        """What the next inference begins with, read from the board: all tensors of state, one after
+        the other. Of a model whose image is known."""
+        return self._inference.read_state()
+
     def write_state(self, state: bytes) -> None:
         """The next inference begins with this state: all tensors of state, one after the other.
         Of a model whose image is known."""

@@ -164,6 +164,15 @@ class InferenceClient:
         self.arena = None
         self.session.recovering(self.steps.reset)
 
+    def read_state(self) -> bytes:
+        """All tensors of state, as the next step finds them."""
+        return self.session.recovering(self._read_state)
+
+    def _read_state(self) -> bytes:
+        self.steps.restore()
+        parts = (self.session.read(TENSOR, t, 0, n) for t, n in self.steps.tensors())
+        return b"".join(parts)
+
     # --- parts of models ---
 
     def infer_upto(self, inputs: bytes, n_ops: int) -> None:

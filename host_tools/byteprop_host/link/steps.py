@@ -70,13 +70,20 @@ class Steps:
             self._write(self.copy, self._before if last else self.copy.get_state())
             self._at = -1
 
+    def tensors(self) -> tuple[tuple[int, int], ...]:
+        """Index and bytes of each tensor of state."""
+        return self._required().states
+
     def set(self, state: bytes) -> None:
         """The next step begins with this state: all tensors of state, one after the other."""
-        if self.copy is None:
-            raise ArgumentError("state: expected a model with state and a known image, got none")
-        self.copy.set_state(state)
+        self._required().set_state(state)
         self._before = bytes(state)
         self._at = -1
+
+    def _required(self) -> Engine:
+        if self.copy is None:
+            raise ArgumentError("state: expected a model with state and a known image, got none")
+        return self.copy
 
     def _write(self, copy: Engine, state: bytes) -> None:
         requests, at = [], 0

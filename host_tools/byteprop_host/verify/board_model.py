@@ -53,6 +53,14 @@ class BoardEngine:
         """As before the first inference."""
         self._deployment.device.reset_state()
 
+    def get_state(self) -> bytes:
+        """All tensors of state, one after the other."""
+        return self._deployment.device.read_state()
+
+    def set_state(self, state: bytes) -> None:
+        """As get_state returned it."""
+        self._deployment.device.write_state(state)
+
 
 class BoardModel(byteprop.Model):
     """A `Model` on a board: `run` and `predict` use the line."""

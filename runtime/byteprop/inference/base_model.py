@@ -13,7 +13,7 @@ import numpy.typing as npt
 from byteprop import image
 from byteprop.engine import _raw
 from byteprop.errors import ArgumentError
-from byteprop.graph import Graph, Kind
+from byteprop.graph import Graph, Kind, Tensor
 from byteprop.image import export
 from byteprop.inference.fast import fast_predict, fast_run
 from byteprop.inference.info import layer_info
@@ -40,6 +40,10 @@ class BatchEngine(Protocol):
     def run(self, x: Array) -> Array: ...
 
     def reset(self) -> None: ...
+
+    def get_state(self) -> bytes: ...
+
+    def set_state(self, state: bytes) -> None: ...
 
 
 class BaseModel:
@@ -92,6 +96,31 @@ class BaseModel:
     def reset(self) -> None:
         """Forgets all inferences so far. A model without state has nothing to forget."""
         self._engine.reset()
+
+    def get_state(self) -> tuple[Array, ...]:
+        """Copies of the tensors of kind STATE, in the graph's order: what the next inference begins
+        with. What a layer keeps in int16 is two int8, the lower byte first, along the last axis."""
+        left = np.frombuffer(self._engine.get_state(), np.uint8)
+        found = []
+        for tensor in self._state_tensors():
+            part, left = left[: tensor.elems], left[tensor.elems :]
+            found.append(part.view(tensor.dtype.numpy).reshape(tensor.shape).copy())
+        return tuple(found)
+
+    def set_state(self, state: Sequence[Array]) -> None:
+        """As get_state returned it."""
+        tensors = self._state_tensors()
+        got = [(x.shape, x.dtype) for x in map(np.asarray, state)]
+        if got != [(t.shape, t.dtype.numpy) for t in tensors]:
+            expected = ", ".join(f"{t.dtype.name.lower()} {list(t.shape)}" for t in tensors)
+            given = ", ".join(f"{dtype} {list(shape)}" for shape, dtype in got)
+            raise ArgumentError(
+                f"state: expected {expected or 'no arrays'}, got {given or 'no arrays'}"
+            )
+        self._engine.set_state(b"".join(np.asarray(x).tobytes() for x in state))
+
+    def _state_tensors(self) -> list[Tensor]:
+        return [t for t in self.graph.tensors if t.kind is Kind.STATE]
 
     def run(self, x: Arrays, *, steps: bool = False) -> Any:
         """The outputs of a batch, in the data types of the model file: one array, or a tuple when
