@@ -141,7 +141,7 @@ FILES |= {
     "small_net": small_net(),
     "normalized_net": normalized_net(),
     "float_ends": tb.float_border_model(shape=(1, 4)),
-    "uint8_net": mobilenet(pool=3),
+    "uint8_net": mobilenet(pool=3, wide=True),
 }
 
 

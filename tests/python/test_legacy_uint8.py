@@ -26,7 +26,7 @@ from byteprop.ops import Conv, Dense, Depthwise, TransposeConv
 from byteprop.ops.convolution import Convolution
 from byteprop.ops.pool import Pool
 from byteprop.ops.window import Axis, Window, pad_window
-from cli_process import run_command
+from byteprop_host.cli import main
 from op_generators import generators
 from random_graphs import Builder
 from uint8_network import mobilenet, weights_with_zero_point
@@ -133,10 +133,21 @@ def test_random_parameters(name: str) -> None:
 # --- weights with a zero point ---
 
 
+def wide_weights(rng: np.random.Generator, shape: Sequence[int]) -> tuple[Bytes, int]:
+    """Weights that are not all int8 without their zero point: few, or most of them."""
+    zero_point = int(rng.choice([0, 255, int(rng.integers(1, 255))]))
+    q = rng.integers(0, 256, shape)
+    if rng.random() < 0.6:
+        q = np.clip(rng.normal(zero_point, 30, shape), 0, 255)
+        q.reshape(-1)[rng.integers(q.size)] = 0 if zero_point > 128 else 255
+    return np.minimum(q, zero_point + 254).astype(np.uint8), zero_point
+
+
+@pytest.mark.parametrize("draw", [weights_with_zero_point, wide_weights])
 @pytest.mark.parametrize(
     "op", ["CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED"]
 )
-def test_weights_with_a_zero_point(op: str) -> None:
+def test_weights_with_a_zero_point(op: str, draw: Any) -> None:
     for seed in range(12):
         rng = np.random.default_rng((len(op), seed))
         n_in, n_out = map(int, rng.integers(1, 6, 2))
@@ -152,7 +163,7 @@ def test_weights_with_a_zero_point(op: str) -> None:
             w_shape = (1, *kernel, n_out)
         if op == "FULLY_CONNECTED":
             shape, w_shape = (1, n_in * 7), (n_out, n_in * 7)
-        data, zero_point = weights_with_zero_point(rng, w_shape)
+        data, zero_point = draw(rng, w_shape)
         x = model.tensor(shape, tb.UINT8, name="x", **quantized)
         w = model.tensor(w_shape, tb.UINT8, scale=s_w, zero_point=zero_point, data=data, name="w")
         bias_data = rng.integers(-(2**12), 2**12, n_out).astype(np.int32)
@@ -186,6 +197,28 @@ def test_weights_with_a_zero_point(op: str) -> None:
         check_reference(loaded, inputs)
         made = image.encode(loaded.graph)
         assert image.encode(image.decode(made)) == made
+
+
+def test_many_runs_of_channels_with_wide_weights() -> None:
+    """Then all channels are there twice."""
+    for op in ("Conv2D", "DepthwiseConv2D"):
+        depthwise = op != "Conv2D"
+        rng = np.random.default_rng(9)
+        model = tb.ModelBuilder()
+        x = model.tensor((1, 3, 3, 140), tb.UINT8, scale=0.1, zero_point=7, name="x")
+        shape = (1, 2, 2, 140) if depthwise else (3, 2, 2, 140)
+        data = np.full(shape, 100)
+        data[..., ::2] = 255
+        w = model.tensor(shape, tb.UINT8, scale=0.01, zero_point=80, data=data.astype(np.uint8))
+        n = 140 if depthwise else 3
+        bias = model.tensor((n,), tb.INT32, scale=0.001, data=np.arange(n, dtype=np.int32))
+        y = model.tensor((1, 3, 3, n), tb.UINT8, scale=4.0, zero_point=9, name="y")
+        fields = {"Padding": tflite.Padding.SAME, "StrideH": 1, "StrideW": 1}
+        fields |= {"DepthMultiplier": 1} if depthwise else {}
+        code = CODE.DEPTHWISE_CONV_2D if depthwise else CODE.CONV_2D
+        model.op(code, [x, w, bias], [y], options=tb.options_of(op, **fields))
+        loaded = check(model.build([x], [y]), [bytes_of(rng, (1, 3, 3, 140))])
+        assert len(loaded.graph.ops) < 6
 
 
 def test_the_product_of_the_scales_is_rounded() -> None:
@@ -260,18 +293,20 @@ def test_averages_beyond_the_border() -> None:
 # --- a whole network ---
 
 
-@pytest.mark.parametrize("pool", [5, 4])
-def test_a_network_as_legacy_converters_wrote_it(pool: int) -> None:
+@pytest.mark.parametrize(("pool", "wide"), [(5, False), (4, True)])
+def test_a_network_as_legacy_converters_wrote_it(pool: int, wide: bool) -> None:
     rng = np.random.default_rng(2)
-    file, x = mobilenet(pool=pool), bytes_of(rng, (1, 2 * pool, 2 * pool, 3), 40)
+    file, x = mobilenet(pool=pool, wide=wide), bytes_of(rng, (1, 2 * pool, 2 * pool, 3), 40)
     model = check(file, [x])
     check_reference(model, [x])
     assert (model.inputs[0].dtype, model.outputs[0].dtype) == (np.uint8, np.uint8)
     assert (model.inputs[0].name, model.outputs[0].name) == ("image", "shares")
-    assert len(np.unique(model.run(x))) > 50
+    assert len(np.unique(model.run(x))) > 40
     written = write_tflite(model.graph)
     np.testing.assert_array_equal(builtin_ref.run(written, [x])[0], model.run(x))
-    assert image.encode(byteprop.load(written).graph) == image.encode(model.graph)
+    again = byteprop.load(written).graph
+    assert [type(op) for op in again.ops] == [type(op) for op in model.graph.ops]
+    assert write_tflite(byteprop.load(write_tflite(again)).graph) == write_tflite(again)
 
 
 def test_a_network_between_floats() -> None:
@@ -299,15 +334,14 @@ def test_dead_channels_of_one_scale() -> None:
             assert not isinstance(op, Convolution) or op.one_scale
 
 
-def test_the_command_verifies_saves_and_runs_it(tmp_path: Path) -> None:
+def test_the_command_verifies_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "legacy.tflite"
-    path.write_bytes(mobilenet())
+    path.write_bytes(mobilenet(wide=True))
     x = np.random.default_rng(4).integers(0, 256, (4, 10, 10, 3)).astype(np.uint8)
     np.save(tmp_path / "x.npy", x)
     command = ["verify", path, "--data", tmp_path / "x.npy", "--reference", "tflite"]
-    verified = run_command([*command, "--no-report", "--json"])
-    assert verified.returncode == 0, verified.stderr
-    assert json.loads(verified.stdout)["identical"]
+    assert main([*map(str, command), "--no-report", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["identical"]
 
 
 # --- what is refused ---
@@ -326,10 +360,24 @@ def two_tensors(code: int, options: Any = None, *, more: Sequence[Any] = (), **y
 
 def one_by_one(**weights: Any) -> bytes:
     data = {"data": np.arange(8, dtype=np.uint8) * 36, "zero_point": 128, "scale": 0.05} | weights
-    more = [{"shape": (4, 1, 1, 2), "type": tb.UINT8, "name": "w", **data},
+    more = [{"shape": (4, 1, 1, 2), "type": tb.UINT8, "name": "w"} | data,
             {"shape": (4,), "type": tb.INT32, "data": np.zeros(4, np.int32)}]  # fmt: skip
     options = tb.options_of("Conv2D", Padding=0, StrideH=1, StrideW=1)
     return two_tensors(CODE.CONV_2D, options, more=more, shape=(1, 4, 4, 4), scale=0.5)
+
+
+def in_two_groups() -> bytes:
+    return one_by_one(shape=(4, 1, 1, 1), data=np.arange(4, dtype=np.uint8), zero_point=200)
+
+
+def spread() -> bytes:
+    """A depthwise convolution with dilation."""
+    more = [{"shape": (1, 2, 2, 2), "type": tb.UINT8, "scale": 0.1, "zero_point": 200, "name": "w",
+             "data": np.arange(8, dtype=np.uint8)},
+            {"shape": (2,), "type": tb.INT32, "data": np.zeros(2, np.int32)}]  # fmt: skip
+    options = tb.options_of("DepthwiseConv2D", Padding=0, StrideH=1, StrideW=1,
+                            DilationHFactor=2, DilationWFactor=1)  # fmt: skip
+    return two_tensors(CODE.DEPTHWISE_CONV_2D, options, more=more, scale=0.5)
 
 
 SIZE = {"shape": (2,), "type": tb.INT32, "data": np.array([8, 8], np.int32)}
@@ -338,8 +386,10 @@ SIZE = {"shape": (2,), "type": tb.INT32, "data": np.array([8, 8], np.int32)}
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        (one_by_one(zero_point=100), "1 of 8 weights of 'w' are outside -128..127 without their "
-                                     "zero point 100"),
+        (one_by_one(zero_point=0, data=np.full(8, 255, np.uint8)),
+         "8 of 8 weights of 'w' are 255 without their zero point 0, expected at most 254"),
+        (in_two_groups(), "weights outside -128..127 without their zero point, in groups"),
+        (spread(), "weights outside -128..127 without their zero point, with Window"),
         (one_by_one(zero_point=256), "'w' has the zero point 256"),
         (one_by_one(scale=[0.1] * 4, zero_point=[128] * 4), "4 scales of the uint8 weights 'w'"),
         (one_by_one(type=tb.INT8, zero_point=0), "both UINT8 and INT8 in one op"),

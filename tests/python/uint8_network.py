@@ -28,7 +28,9 @@ def weights_with_zero_point(
 class Network:
     """A uint8 network like the legacy MobileNets, as their converter wrote them."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, *, wide: bool = False) -> None:
+        """wide: each layer has a weight that is no int8 without its zero point."""
+        self.wide = wide
         self.rng = np.random.default_rng(seed)
         self.model = tb.ModelBuilder()
         self.shapes: dict[int, tuple[int, ...]] = {}
@@ -46,6 +48,8 @@ class Network:
         n_out = n_in if depthwise else n_out
         scale = np.float32(1.1 / (w_shape[1] * w_shape[2] * (1 if depthwise else n_in)) ** 0.5 / 64)
         data, zero_point = weights_with_zero_point(self.rng, w_shape)
+        if self.wide:  # as the greatest of all weights is, as a rule
+            data.reshape(-1)[0] = 0 if zero_point > 128 else min(255, zero_point + 254)
         w = self.model.tensor(w_shape, tb.UINT8, scale=scale, zero_point=zero_point, data=data)
         b_scale = np.float32(self.scales[x]) * scale
         bias = (self.rng.normal(0.5, 1, n_out) / b_scale).astype(np.int32)
@@ -63,9 +67,9 @@ class Network:
         return y
 
 
-def mobilenet(*, floats: bool = False, pool: int = 5) -> bytes:
+def mobilenet(*, floats: bool = False, pool: int = 5, wide: bool = False) -> bytes:
     """Convolution, depthwise and 1x1 convolutions, a sum, an average, 1x1, RESHAPE, SOFTMAX."""
-    net = Network()
+    net = Network(wide=wide)
     model = net.model
     begin = x = net.tensor((1, 2 * pool, 2 * pool, 3), 1 / 128, 128, "image")
     if floats:

@@ -27,6 +27,7 @@ from byteprop.ops.convolution import (
 from byteprop.ops.explicit_padding import padded_input
 from byteprop.ops.spec import Overlap, Placed, Reader, Record
 from byteprop.ops.weights import row_stride, rows_of
+from byteprop.ops.wide_weights import with_copies
 from byteprop.ops.window import CHANNELS, Window, read_padding
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ def _read(builder: Builder, op: RawOp) -> None:
     window = read_window(builder, op, options, weights, dilates=True)
     window, positions = read_padding(builder, op, window, x.shape, options.Padding())
     target = builder.result(op, (x.shape[0], *positions, n_out))
+    source, weights = with_copies(builder, op, source, weights)
     append(
         builder, op, Conv, source, target, weights=weights, weight_scales=scales, window=window,
         fused=options.FusedActivationFunction(),

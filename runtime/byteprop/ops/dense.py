@@ -13,6 +13,7 @@ import numpy.typing as npt
 from byteprop.engine import _raw
 from byteprop.graph.quantization import Multiplier, activation_range, quantize_multiplier
 from byteprop.graph.tensor import Activation, DType, Op
+from byteprop.ops.reshape import Reshape
 from byteprop.ops.spec import (
     WEIGHT_ALIGNMENT,
     WORD,
@@ -40,6 +41,7 @@ from byteprop.ops.weights import (
     rows_of,
     unfolded_bias,
 )
+from byteprop.ops.wide_weights import is_wide, with_copies
 from byteprop.tflite.names import quoted
 
 if TYPE_CHECKING:
@@ -251,6 +253,9 @@ def _read(builder: Builder, op: RawOp) -> None:
         builder.unsupported(op, f"its output is {y.dtype.name}")
     builder.check_fused_range(op, activation, y.scale)
     _check_multiplier(builder, op, x.scale, weight_scales, y.scale)
+    if is_wide(weights):
+        source = _in_rows(builder, source, n_in)
+        source, weights = with_copies(builder, op, source, weights)
     bias = read_bias(builder, op, n_out)
     check_bias_scale(builder, op, x.scale, weight_scales, y.scale)
     builder.ops.append(
@@ -264,6 +269,16 @@ def _read(builder: Builder, op: RawOp) -> None:
             has_bias=bias is not None,
         )
     )
+
+
+def _in_rows(builder: Builder, source: int, n_in: int) -> int:
+    """The tensor as rows of n_in values."""
+    x = builder.tensors[source]
+    if x.shape[-1:] == (n_in,):
+        return source
+    rows = builder.part(source, (x.elems // n_in, n_in))
+    builder.ops.append(Reshape(source, rows))
+    return rows
 
 
 def _read_options(builder: Builder, op: RawOp) -> tuple[Activation, bool]:

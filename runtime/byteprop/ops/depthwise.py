@@ -25,6 +25,7 @@ from byteprop.ops.convolution import (
 )
 from byteprop.ops.explicit_padding import padded_input
 from byteprop.ops.spec import ChannelSource, ChannelSources, Overlap, Placed, Reader, Record
+from byteprop.ops.wide_weights import is_wide, split_depthwise
 from byteprop.ops.window import CHANNELS, Window, read_padding
 
 if TYPE_CHECKING:
@@ -109,3 +110,5 @@ def _read(builder: Builder, op: RawOp) -> None:
         builder, op, Depthwise, source, target, weights=weights, weight_scales=scales,
         window=window, fused=options.FusedActivationFunction(),
     )  # fmt: skip
+    if is_wide(weights):
+        split_depthwise(builder, op)

@@ -23,6 +23,7 @@ from byteprop.ops.convolution import (
 )
 from byteprop.ops.spec import Placed, Reader, Record
 from byteprop.ops.weights import Int8s, Int32s, rows_of
+from byteprop.ops.wide_weights import with_copies
 from byteprop.ops.window import Shape, Window, pad_window
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ def _read(builder: Builder, op: RawOp) -> None:
     target = builder.result(op, shape)
     window = read_window(builder, op, options, weights, dilates=False)
     window = _padded(builder, op, window, shape, options.Padding())
+    source, weights = with_copies(builder, op, source, weights)
     append(
         builder, op, TransposeConv, source, target, weights=weights, weight_scales=scales,
         window=window, fused=options.FusedActivationFunction(), bias_operand=3,

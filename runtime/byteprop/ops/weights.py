@@ -25,6 +25,8 @@ _WEIGHTS, _BIAS = 1, 2  # operands of an op of a .tflite file
 _LARGEST_PRODUCT = 127 * 128
 _SUM_LIMIT = 2**28
 _FAST_LSHIFTS = (-22, -1)
+# No two int8 weights add up to it.
+_WIDEST = 255
 # How far a bias's scale may be off, in units of the output's scale.
 _BIAS_SCALE_TOLERANCE = 0.02
 
@@ -101,8 +103,9 @@ def wrap_int32(values: npt.NDArray[np.int64]) -> Int32s:
 
 def read_weights(
     builder: Builder, op: RawOp, *, rank: int, operand: int = _WEIGHTS
-) -> tuple[RawTensor, Int8s]:
-    """The constant int8 weights of op, and the file's tensor that they are in."""
+) -> tuple[RawTensor, npt.NDArray[Any]]:
+    """The constant int8 weights of op, and the file's tensor that they are in. Those of a uint8
+    file may be int16."""
     raw = builder.required(op, operand)
     if raw.index in builder.values or raw.data is None:
         builder.unsupported(op, f"its weights {quoted(raw.name)} are not constant")
@@ -118,8 +121,10 @@ def read_weights(
     return raw, weights
 
 
-def _less_zero_point(builder: Builder, op: RawOp, raw: RawTensor, weights: Int8s) -> Int8s:
-    """Weights that were uint8, as int8 with the zero point 0."""
+def _less_zero_point(
+    builder: Builder, op: RawOp, raw: RawTensor, weights: Int8s
+) -> npt.NDArray[Any]:
+    """Weights that were uint8, with the zero point 0: int8, or int16 where they are wider."""
     zero_points = [] if raw.quantization is None else raw.quantization.zero_points.tolist()
     if len(zero_points) != 1:
         builder.unsupported(
@@ -127,16 +132,16 @@ def _less_zero_point(builder: Builder, op: RawOp, raw: RawTensor, weights: Int8s
         )
     if not -128 <= zero_points[0] <= 127:
         builder.fail(op, f"{quoted(raw.name)} has the zero point {zero_points[0] + 128}")
-    differences = weights.astype(np.int16) - zero_points[0]
-    outside = np.count_nonzero(differences != differences.astype(np.int8))
-    if outside:
+    differences: npt.NDArray[Any] = weights.astype(np.int16) - zero_points[0]
+    largest = np.count_nonzero(differences == _WIDEST)
+    if largest:
         builder.unsupported(
             op,
-            f"{outside} of {weights.size} weights of {quoted(raw.name)} are outside -128..127 "
-            f"without their zero point {zero_points[0] + 128}",
+            f"{largest} of {weights.size} weights of {quoted(raw.name)} are {_WIDEST} without "
+            f"their zero point {zero_points[0] + 128}, expected at most {_WIDEST - 1}",
         )
-    narrow: Int8s = differences.astype(np.int8)
-    return narrow
+    narrow: npt.NDArray[Any] = differences.astype(np.int8)
+    return narrow if np.array_equal(narrow, differences) else differences
 
 
 def read_weight_scales(builder: Builder, op: RawOp, raw: RawTensor, *, axis: int) -> Floats:
