@@ -52,7 +52,7 @@ OP_TABLE = "ops/ops.h"
 REALS = "train/real.h"
 PREPARED_OPS = {"ops/convolution.h", "ops/dense.h"}
 TRAINED_OPS = {
-    *("ops/convolution.h", "ops/dense.h", "ops/mean.h", "ops/pool.h"),
+    *("ops/convolution.h", "ops/dense.h", "ops/joins.h", "ops/mean.h", "ops/pool.h"),
     *("ops/rescale.h", "ops/softmax.h", "ops/window.h"),
 }
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h", "limits.h"}

@@ -1,11 +1,12 @@
 #include <byteprop/kernels.h>
 
-#include "ops/ops.h"
+#include "ops/joins.h"
 
 /* CONCATENATION and PACK, of inputs with the output's scale: row by row, a row being all from the
  * axis on. Its word: axis u32. */
 
-static uint32_t rows_of(const bp_op_t *op, const uint8_t *ty) {
+uint32_t bp_concatenate_rows(const bp_model_t *model, const bp_op_t *op) {
+    const uint8_t *ty = bp_operand_record(model, op, op->n_inputs);
     uint32_t rows = 1;
     for (uint8_t i = 0; i < BP_ROM_U8(op->params); ++i) {
         rows *= bp_record_dim(ty, i);
@@ -36,7 +37,7 @@ bp_status_t bp_op_concatenate_check(const bp_reader_t *reader, const bp_op_t *op
 
 void bp_op_concatenate_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op) {
     const uint8_t *ty = bp_operand_record(model, op, op->n_inputs);
-    const uint32_t rows = rows_of(op, ty);
+    const uint32_t rows = bp_concatenate_rows(model, op);
     uint8_t *y = arena + (size_t)bp_record_offset(ty);
     for (uint16_t k = 0; k < op->n_inputs; ++k) {
         const uint8_t *tx = bp_operand_record(model, op, k);

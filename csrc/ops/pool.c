@@ -25,6 +25,10 @@ bp_status_t bp_op_pool_check(const bp_reader_t *reader, const bp_op_t *op) {
                           (int16_t)BP_ROM_U16(op->params + Y_MAX), BP_DTYPE_INT8);
 }
 
+uint8_t bp_pool_is_max(const bp_op_t *op) {
+    return BP_ROM_U8(op->params + KIND);
+}
+
 void bp_pool_record(bp_pool_t *pool, const bp_model_t *model, const bp_op_t *op) {
     const uint8_t *tx = bp_operand_record(model, op, 0), *ty = bp_operand_record(model, op, 1);
     pool->batch = bp_record_dim(tx, BP_AXIS_BATCH);
@@ -33,7 +37,7 @@ void bp_pool_record(bp_pool_t *pool, const bp_model_t *model, const bp_op_t *op)
     pool->y_height = bp_record_dim(ty, BP_AXIS_HEIGHT);
     pool->y_width = bp_record_dim(ty, BP_AXIS_WIDTH);
     pool->channels = bp_record_dim(tx, BP_AXIS_CHANNELS);
-    pool->is_max = BP_ROM_U8(op->params + KIND);
+    pool->is_max = bp_pool_is_max(op);
     pool->y_min = BP_ROM_I8(op->params + Y_MIN); /* the range is one of int8 */
     pool->y_max = BP_ROM_I8(op->params + Y_MAX);
     bp_window_record(pool->window, op->params + WINDOW);

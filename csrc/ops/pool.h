@@ -11,5 +11,6 @@ void bp_pool_record(bp_pool_t *pool, const bp_model_t *model, const bp_op_t *op)
 static inline uint8_t bp_pool_activation(const bp_op_t *op) {
     return BP_ROM_U8(op->params);
 }
+uint8_t bp_pool_is_max(const bp_op_t *op);
 
 #endif

@@ -4,12 +4,7 @@
 /* Between the layers on the way down: sums become errors. Those of a dense layer are where their sums
  * are, 32 bits wide; those of an image have 16 bits, and one layer's are kept at a time. */
 
-int32_t *bp_train_sums_below(const bp_train_t *t, uint16_t l) {
-    const bp_train_layer_t *below = bp_train_layer(t, (uint16_t)(l - 1));
-    return bp_train_i32(t, bp_train_is_dense(below) ? below->delta : t->sums);
-}
-
-static void mask_inactive(const bp_train_t *t, const bp_train_layer_t *layer, int32_t *sums) {
+void bp_train_mask(const bp_train_t *t, const bp_train_layer_t *layer, int32_t *sums) {
     if (layer->activation == BP_ACT_NONE) {
         return;
     }
@@ -22,7 +17,7 @@ static void mask_inactive(const bp_train_t *t, const bp_train_layer_t *layer, in
     }
 }
 
-static void narrow(int16_t *errors, const int32_t *sums, uint32_t n) {
+void bp_train_narrow(int16_t *errors, const int32_t *sums, uint32_t n) {
     for (uint32_t i = 0; i < n; ++i) {
         errors[i] = (int16_t)sums[i];
     }
@@ -35,10 +30,10 @@ uint8_t bp_train_settle(const bp_train_t *t, uint16_t l) {
     }
     const uint32_t n = bp_train_outputs(layer);
     int32_t *sums = bp_train_sums_below(t, (uint16_t)(l + 1));
-    mask_inactive(t, layer, sums);
+    bp_train_mask(t, layer, sums);
     const uint8_t shift = bp_block_scale(sums, n);
     if (!bp_train_is_dense(layer)) {
-        narrow((int16_t *)(void *)bp_train_i32(t, t->errors), sums, n);
+        bp_train_narrow((int16_t *)(void *)bp_train_i32(t, t->errors), sums, n);
     }
     return shift;
 }

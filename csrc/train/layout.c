@@ -10,6 +10,8 @@
 
 enum { MAX_MOMENTUM_SHIFT = 15, MAX_RATE_SHIFT = 40, FIRST_CONV_NUMBER = 256 };
 enum { WEIGHTS, BIASES, MULTIPLIERS, LSHIFTS, WEIGHT_SCALES }; /* parts of an op */
+/* A macro, so that compilers that inline nothing leave out what it guards. */
+#define HAS_BRANCHES(walk) (BP_TRAIN_HAS_BRANCHES && (walk)->has_branches)
 #define BETA_ONE_F32 0x3F800000u
 
 /* One layer takes less than 2^32 bytes, its weights and deltas at most 2^31 + 2^18. */
@@ -38,6 +40,9 @@ typedef struct {
     total_t sums;    /* bytes that layers of images share: see place_images */
     total_t errors;
     total_t row;
+    bp_train_edges_t edges;
+    uint16_t first_op;
+    uint8_t has_branches;
 } walk_t;
 
 typedef struct {
@@ -60,11 +65,16 @@ static int next_is(walk_t *walk, uint8_t code, bp_op_t *op) {
     return op->code == code && bp_op_input(op, 0) == walk->tensor;
 }
 
+/* Those of the activation so far; with branches, those of other outputs, too. */
 static void skip_reshapes(walk_t *walk) {
     bp_op_t op;
-    while (next_is(walk, BP_OP_RESHAPE, &op)) {
-        walk->tensor = bp_op_output(&op, 0);
-        ++walk->op;
+    for (;; ++walk->op) {
+        if (next_is(walk, BP_OP_RESHAPE, &op)) {
+            walk->tensor = bp_op_output(&op, 0);
+        } else if (!HAS_BRANCHES(walk) || walk->op >= walk->model->n_ops ||
+                   op.code != BP_OP_RESHAPE) {
+            return;
+        }
     }
 }
 
@@ -104,22 +114,74 @@ static bp_status_t read_weights(walk_t *walk, bp_train_layer_t *layer, const bp_
     return ++walk->n_weighted > BP_TRAIN_MAX_LAYERS ? BP_E_UNSUPPORTED : check_scales(walk, layer);
 }
 
+/* The record of the layer that an op reads first, or, of a maximum without activation, of what that is a
+ * maximum of; NULL: none. */
+static const bp_train_layer_t *read_below(bp_train_layer_t *below, const walk_t *walk,
+                                          const bp_op_t *op) {
+    if (walk->n_layers == 0 || !HAS_BRANCHES(walk)) {
+        return walk->n_layers == 0 ? NULL : &walk->before;
+    }
+    bp_op_t writer = *op;
+    uint16_t at = walk->op;
+    do {
+        uint16_t tensor = bp_op_input(&writer, 0);
+        at = bp_train_writer(walk->model, walk->first_op, at, &tensor);
+        if (at == BP_TRAIN_NONE) {
+            return NULL;
+        }
+        if (at == walk->before.op) {
+            return &walk->before;
+        }
+        bp_model_op(&writer, walk->model, at);
+    } while (bp_train_is_plain_maximum(&writer));
+    *below = (bp_train_layer_t){0};
+    below->code = writer.code;
+    below->op = at;
+    return bp_train_read(below, walk->model, &writer, NULL) == BP_OK ? below : NULL;
+}
+
+/* The op at an index may serve its errors as those of the layer below: it alone reads it, right behind
+ * it. */
+static int is_only_reader(const walk_t *walk, const bp_train_layer_t *below, uint16_t op_index) {
+    return below->op + 1 == op_index &&
+           (!HAS_BRANCHES(walk) ||
+            bp_train_reads_alone(walk->model, walk->first_op, below->op, op_index));
+}
+
+static bp_status_t read_op(walk_t *walk, bp_train_layer_t *layer, const bp_op_t *op) {
+    bp_train_layer_t record;
+    if (!BP_TRAIN_HAS_IMAGES) {
+        return bp_train_read(layer, walk->model, op, NULL);
+    }
+    const bp_train_layer_t *below = read_below(&record, walk, op);
+    BP_TRY(bp_train_read(layer, walk->model, op, below));
+    if (below != NULL && layer->view != BP_VIEW_NONE &&
+        !is_only_reader(walk, below, layer->op)) {
+        layer->view = BP_VIEW_NONE;
+    }
+    return BP_OK;
+}
+
 /* Fills what the image says about the layer at walk->op. */
-static bp_status_t read_layer(walk_t *walk, bp_train_layer_t *layer) {
+static bp_status_t read_layer(bp_train_t *t, walk_t *walk, bp_train_layer_t *layer) {
     bp_op_t op;
     if (walk->op >= walk->model->n_ops) {
         return BP_E_UNSUPPORTED;
     }
     bp_model_op(&op, walk->model, walk->op);
-    if (bp_op_input(&op, 0) != walk->tensor) {
+    const uint16_t x = bp_op_input(&op, 0);
+    if (!HAS_BRANCHES(walk) && x != walk->tensor) {
         return BP_E_UNSUPPORTED;
     }
     layer->op = walk->op;
     layer->code = op.code;
     layer->frozen = 1;
-    layer->x_tensor = walk->tensor;
+    layer->x_tensor = x;
     layer->y_tensor = bp_op_output(&op, 0);
-    BP_TRY(bp_train_read(layer, walk->model, &op, walk->n_layers == 0 ? NULL : &walk->before));
+    BP_TRY(read_op(walk, layer, &op));
+    if (HAS_BRANCHES(walk)) {
+        BP_TRY(bp_train_add_edges(&walk->edges, t, walk->model, &op, walk->op));
+    }
     if (bp_train_has_weights(layer)) {
         BP_TRY(read_weights(walk, layer, &op));
     }
@@ -176,7 +238,7 @@ static uint8_t view_above(const walk_t *walk, const bp_train_layer_t *layer) {
     }
     bp_model_op(&op, walk->model, walk->op);
     above.code = op.code;
-    return bp_op_input(&op, 0) == layer->y_tensor &&
+    return bp_op_input(&op, 0) == layer->y_tensor && is_only_reader(walk, layer, walk->op) &&
                    bp_train_read(&above, walk->model, &op, layer) == BP_OK
                ? above.view
                : BP_VIEW_NONE;
@@ -217,9 +279,10 @@ static void place_scratch(walk_t *walk, bp_train_layer_t *layer) {
 }
 
 /* With a window the scales move, so the layer must be of the kind that from-scratch networks have:
- * per tensor, hidden outputs used from their zero point up, logits around zero. */
-static bp_status_t check_window(const bp_train_layer_t *layer) {
-    if (layer->per_channel) {
+ * per tensor, hidden outputs used from their zero point up, logits around zero; and in a chain. */
+static bp_status_t check_window(const walk_t *walk, const bp_train_layer_t *layer) {
+    const int is_padding = BP_TRAIN_HAS_IMAGES && layer->code == BP_OP_PAD;
+    if (layer->per_channel || is_padding || HAS_BRANCHES(walk)) {
         return BP_E_UNSUPPORTED;
     }
     if (layer->last) {
@@ -302,9 +365,9 @@ static bp_status_t walk_layer(bp_train_t *t, walk_t *walk, bp_train_layer_t *lay
     if (index >= BP_TRAIN_MAX_STEPS) {
         return BP_E_UNSUPPORTED;
     }
-    BP_TRY(read_layer(walk, layer));
+    BP_TRY(read_layer(t, walk, layer));
     BP_TRY(walk_output(t, walk, layer));
-    if (BP_TRAIN_HAS_RESCALING && walk->config->window != 0 && check_window(layer) != BP_OK) {
+    if (BP_TRAIN_HAS_RESCALING && walk->config->window != 0 && check_window(walk, layer) != BP_OK) {
         walk->op = layer->op;
         return BP_E_UNSUPPORTED;
     }
@@ -324,11 +387,28 @@ static bp_status_t walk_layer(bp_train_t *t, walk_t *walk, bp_train_layer_t *lay
     return BP_OK;
 }
 
+/* Errors come to every layer: the last one alone is read by none. */
+static bp_status_t check_all_are_read(walk_t *walk) {
+    uint16_t l = 0;
+    while (!(walk->edges.unread[l >> 5] >> (l & 31) & 1)) {
+        ++l;
+    }
+    const bp_status_t status = l == walk->n_layers - 1 ? BP_OK : BP_E_UNSUPPORTED;
+    if (status != BP_OK) {
+        walk->op = bp_train_op_of(walk->model, walk->first_op, l);
+    }
+    return status;
+}
+
 static bp_status_t walk_layers(bp_train_t *t, walk_t *walk, bp_train_layer_t *layers,
                                uint16_t *n_out) {
     bp_train_layer_t layer;
     walk->op = t->first_op;
     walk->tensor = t->features;
+    if (BP_TRAIN_HAS_BRANCHES) {
+        walk->first_op = t->first_op;
+        walk->has_branches = (uint8_t)bp_train_has_joins(walk->model, t->first_op);
+    }
     if (BP_TRAIN_HAS_FROZEN_PART) {
         walk->dense = bp_train_count(walk->model, t->first_op, 0);
         walk->convs = bp_train_count(walk->model, t->first_op, 1);
@@ -341,11 +421,23 @@ static bp_status_t walk_layers(bp_train_t *t, walk_t *walk, bp_train_layer_t *la
         }
     } while (!layer.last);
     *n_out = layer.n_out;
+    if (HAS_BRANCHES(walk)) {
+        BP_TRY(check_all_are_read(walk));
+    }
     if (BP_TRAIN_HAS_AUTOENCODERS && (walk->config->flags & BP_TRAIN_AUTOENCODER) != 0) {
         walk->op = layer.op;
         return bp_train_check_autoencoder(t, walk->model, layer.n_out);
     }
     return BP_OK;
+}
+
+/* Where errors wait. */
+static void place_held(walk_t *walk) {
+    const uint32_t held = take(&walk->scratch, (total_t)walk->edges.most);
+    for (uint16_t i = 0; walk->edges.edges != NULL && i < walk->edges.n; ++i) {
+        bp_train_edge_t *edge = walk->edges.edges + i;
+        edge->held += edge->held == 0 ? 0 : held - 1;
+    }
 }
 
 static void place_shared(bp_train_t *t, walk_t *walk, uint16_t n_out) {
@@ -365,6 +457,9 @@ static void place_shared(bp_train_t *t, walk_t *walk, uint16_t n_out) {
         t->sums = take(&walk->scratch, walk->sums);
         t->row = take(&walk->scratch, walk->row);
     }
+    if (HAS_BRANCHES(walk)) {
+        place_held(walk);
+    }
 }
 
 /* What only the pool behind it reads is where sums will be. */
@@ -382,6 +477,9 @@ static bp_status_t lay_out(bp_train_t *t, walk_t *walk, const bp_model_t *model,
     *walk = (walk_t){0};
     walk->model = model;
     walk->config = config;
+    if (BP_TRAIN_HAS_BRANCHES && layers != NULL) {
+        walk->edges.edges = (bp_train_edge_t *)(void *)(layers + t->n_layers);
+    }
     walk->state = sizeof(bp_train_head_t);
     walk->copies = begin->copies;
     walk->scratch = begin->scratch;
@@ -417,7 +515,11 @@ bp_status_t bp_train_plan_memory(bp_train_t *t, uint16_t *op, const bp_model_t *
         return BP_E_UNSUPPORTED;
     }
     BP_TRY(check_image(t, model, config));
-    const uint32_t records = walk.n_layers * (uint32_t)sizeof(bp_train_layer_t);
+    uint32_t records = walk.n_layers * (uint32_t)sizeof(bp_train_layer_t);
+    if (BP_TRAIN_HAS_BRANCHES) {
+        t->n_edges = walk.edges.n;
+        records += t->n_edges * (uint32_t)sizeof(bp_train_edge_t);
+    }
     const total_t state = walk.state + walk.copies;
     const total_t all = state + walk.scratch + records;
     if (all > INT32_MAX) {

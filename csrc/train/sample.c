@@ -30,7 +30,11 @@ static void forward(const bp_train_t *t, const int8_t *x, int training) {
     for (uint16_t l = 0; BP_TRAIN_HAS_HIDDEN_LAYERS && l + 1 < t->n_layers; ++l) {
         const bp_train_layer_t *layer = bp_train_layer(t, l);
         int8_t *y = bp_train_i8(t, layer->y);
-        bp_train_run_layer(t, layer, y, bp_train_input(t, l, x), scratch);
+        if (BP_TRAIN_HAS_BRANCHES && bp_train_is_join(layer->code)) {
+            bp_train_join(t, l, y, x);
+        } else {
+            bp_train_run_layer(t, layer, y, bp_train_input(t, l, x), scratch);
+        }
         if (training && bp_train_has_window(t) && layer->range != 0) {
             record_outputs(t, layer, y);
         }
@@ -124,7 +128,11 @@ bp_status_t bp_train_learn_features(bp_train_t *t, bp_train_result_t *result,
     if (t->config.momentum_shift != 0 && head->batch_fill == 0) {
         decay_velocities(t);
     }
-    learn_layers(t, features, unit, rate_of(t, lr_q24));
+    if (BP_TRAIN_HAS_BRANCHES && bp_train_has_branches(t)) {
+        bp_train_learn_branches(t, features, unit, rate_of(t, lr_q24));
+    } else {
+        learn_layers(t, features, unit, rate_of(t, lr_q24));
+    }
     ++head->counters.samples;
     ++head->window_samples;
     if (++head->batch_fill >= t->config.batch) {

@@ -15,6 +15,7 @@
 #ifndef BP_TRAIN_ONE_LAYER
 #define BP_TRAIN_ONE_LAYER 0
 #endif
+#define BP_TRAIN_HAS_OP(NAME) (((uint64_t)(BP_OPS_LOW) >> BP_OP_##NAME & 1) != 0)
 enum {
     BP_TRAIN_HAS_HIDDEN_LAYERS = !BP_TRAIN_ONE_LAYER,
     BP_TRAIN_HAS_CLASSES = !BP_TRAIN_ONE_LAYER,  /* a softmax behind the last layer */
@@ -24,8 +25,13 @@ enum {
     BP_TRAIN_HAS_AUTOENCODERS = !BP_TRAIN_ONE_LAYER,
     BP_TRAIN_HAS_RESCALING = !BP_TRAIN_ONE_LAYER,
     BP_TRAIN_HAS_KEPT = !BP_TRAIN_ONE_LAYER, /* features, to learn from them again */
+    /* outputs that several layers read, and what joins them again */
+    BP_TRAIN_HAS_BRANCHES =
+        !BP_TRAIN_ONE_LAYER && (BP_TRAIN_HAS_OP(ADD_S8) || BP_TRAIN_HAS_OP(CONCATENATE)),
     /* convolutions, and what may be between them and the dense layers */
-    BP_TRAIN_HAS_IMAGES = !BP_TRAIN_ONE_LAYER && ((uint64_t)(BP_OPS_LOW) >> BP_OP_CONV_S8 & 3) != 0
+    BP_TRAIN_HAS_IMAGES =
+        !BP_TRAIN_ONE_LAYER && (BP_TRAIN_HAS_OP(CONV_S8) || BP_TRAIN_HAS_OP(DEPTHWISE_S8) ||
+                                BP_TRAIN_HAS_OP(PAD) || BP_TRAIN_HAS_BRANCHES)
 };
 
 #define BP_TRAIN_NONE 0xFFFF /* an int of 16 bits could not be an enumerator of it */
@@ -94,6 +100,17 @@ typedef struct {
     uint32_t window_samples; /* samples since then */
 } bp_train_head_t;
 
+/* What a layer reads, in a model with branches: one for each input of each layer, in order. */
+typedef struct {
+    bp_real_t unit;  /* of the errors that came this way */
+    uint32_t held;   /* in memory: int16 [outputs of source], errors that wait there; 0: none wait */
+    uint16_t tensor; /* of the frozen part; BP_TRAIN_NONE: what the first layer reads */
+    uint8_t source;  /* the layer, or BP_TRAIN_OUTSIDE */
+    uint8_t reader;
+} bp_train_edge_t;
+
+enum { BP_TRAIN_OUTSIDE = 255 }; /* in place of a layer */
+
 /* How much of its range a layer's output used since the scales were revised. */
 typedef struct {
     uint32_t saturated;
@@ -121,6 +138,7 @@ struct bp_train {
     uint16_t features;    /* tensor that the first layer reads */
     uint16_t softmax_op;  /* 0xFFFF: none, the loss is MSE */
     uint16_t n_layers;    /* behind the frozen part */
+    uint16_t n_edges;     /* bp_train_edge_t behind the layers; 0: each layer reads the one before it */
     uint16_t lowest; /* the lowest layer that is trained; n_layers when all are frozen */
     uint8_t runs_frozen; /* 0: the sample is what the first layer reads */
 };
@@ -160,8 +178,16 @@ static inline int8_t *bp_train_weights(const bp_train_t *t, const bp_train_layer
     return (int8_t *)bp_train_written(t, layer, layer->weights);
 }
 
-/* Input of a layer: the output of the one below, or the features. */
+static inline int bp_train_has_branches(const bp_train_t *t) {
+    return t->n_edges != 0;
+}
+/* Input i of a layer; x: what the first layer reads (edges.c). */
+const int8_t *bp_train_operand(const bp_train_t *t, uint16_t l, uint16_t i, const int8_t *x);
+/* The first input: the output of the layer below, or the features. */
 static inline const int8_t *bp_train_input(const bp_train_t *t, uint16_t l, const int8_t *x) {
+    if (BP_TRAIN_HAS_BRANCHES && bp_train_has_branches(t)) {
+        return bp_train_operand(t, l, 0, x);
+    }
     return l == 0 ? x : bp_train_i8(t, bp_train_layer(t, (uint16_t)(l - 1))->y);
 }
 static inline int bp_train_has_classes(const bp_train_t *t) {
@@ -233,6 +259,54 @@ bp_status_t bp_train_find_frozen(bp_train_t *t, uint16_t *op, const bp_model_t *
 uint16_t bp_train_count(const bp_model_t *model, uint16_t n_ops, int convs);
 /* What the first layer reads, for a sample; x as in bp_train_sample. */
 const int8_t *bp_train_features(const bp_train_t *t, const uint8_t *x);
+
+/* ---- graph.c: finds which layer reads what, in models with branches ---- */
+
+/* Whether an op behind the frozen part joins branches. */
+int bp_train_has_joins(const bp_model_t *model, uint16_t first_op);
+/* The op that wrote what op `reader` reads as *tensor, in front of reshapes; *tensor is what that op
+ * wrote. BP_TRAIN_NONE: no op from first_op on. */
+uint16_t bp_train_writer(const bp_model_t *model, uint16_t first_op, uint16_t reader,
+                         uint16_t *tensor);
+/* Of an op, which layer it is. */
+uint16_t bp_train_layer_of(const bp_model_t *model, uint16_t first_op, uint16_t op_index);
+/* The other way. */
+uint16_t bp_train_op_of(const bp_model_t *model, uint16_t first_op, uint16_t layer);
+/* Op `reader` alone reads what op `writer` writes. */
+int bp_train_reads_alone(const bp_model_t *model, uint16_t first_op, uint16_t writer,
+                         uint16_t reader);
+
+/* The edges so far, while the memory is laid out. */
+typedef struct {
+    bp_train_edge_t *edges; /* NULL when planning */
+    uint64_t used;          /* bytes of held errors that may wait together */
+    uint64_t most;
+    uint32_t unread[2]; /* a bit for each layer */
+    uint16_t n;
+    uint16_t from; /* the layers of which those errors are: from this one on, */
+    uint16_t to;   /* and none reads behind this one */
+} bp_train_edges_t;
+
+/* Adds the edges of a layer; op: as in the image. E_UNSUPPORTED if it reads what it cannot. */
+bp_status_t bp_train_add_edges(bp_train_edges_t *edges, const bp_train_t *t,
+                               const bp_model_t *model, const bp_op_t *op, uint16_t op_index);
+
+/* ---- edges.c ---- */
+
+/* All edges, n_edges of them; the first one of a layer; and how many have a layer as their source. */
+bp_train_edge_t *bp_train_all_edges(const bp_train_t *t);
+bp_train_edge_t *bp_train_first_edge(const bp_train_t *t, uint16_t l);
+uint16_t bp_train_count_readers(const bp_train_t *t, uint16_t l);
+/* The layer whose output is the first input of l. */
+const bp_train_layer_t *bp_train_below(const bp_train_t *t, uint16_t l);
+/* Where sums of errors are, for a layer, and for the one below l. */
+int32_t *bp_train_sums_of(const bp_train_t *t, const bp_train_layer_t *layer);
+int32_t *bp_train_sums_below(const bp_train_t *t, uint16_t l);
+
+/* ---- branches.c ---- */
+
+/* As learn_layers in sample.c. */
+void bp_train_learn_branches(const bp_train_t *t, const int8_t *x, bp_real_t unit, bp_real_t rate);
 
 /* ---- classes.c ---- */
 
@@ -322,6 +396,9 @@ bp_real_t bp_train_squared_error(const bp_train_t *t, bp_train_result_t *result,
 /* backward.c: makes the sums of layer l its errors: masked where y saturated, and scaled; by how many bits. Once
  * the errors of the layer above are done with. */
 uint8_t bp_train_settle(const bp_train_t *t, uint16_t l);
+/* Its parts: 0 where y of the layer saturated; values of 16 bits to where the layer's errors are. */
+void bp_train_mask(const bp_train_t *t, const bp_train_layer_t *layer, int32_t *sums);
+void bp_train_narrow(int16_t *errors, const int32_t *sums, uint32_t n);
 /* Updates a layer from its gradient or velocity. */
 void bp_train_apply_gradient(const bp_train_t *t, uint16_t l);
 void bp_train_decay(const bp_train_t *t, const bp_train_layer_t *layer);

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 from image_net import ImageNet, image_graph
 
 SAMPLES = 5
-OPS = ("conv", "depthwise", "pool", "mean")
+OPS = ("conv", "depthwise", "pool", "mean", "add", "pad", "concatenate")
 ONE, THREE, TWO = (1, 1, 0), (3, 1, 1), (2, 2, 0)
 EVERY_SECOND = (3, 2, 1)
 NETS = (
@@ -60,6 +60,14 @@ NETS = (
             hidden=5, weight_limit=5, odd_scales=True,
         ),
         Config(seed=6, convs=3, window=1),
+    ),
+    (
+        ImageNet(
+            (("conv", THREE, THREE), ("conv", THREE, THREE), ("add", ONE, ONE), ("pad", TWO, TWO),
+             ("depthwise", ONE, ONE), ("back", ONE, ONE), ("conv", ONE, ONE), ("concat", ONE, ONE)),
+            channels=(2,), per_channel=True,
+        ),
+        Config(seed=7, convs=4),
     ),
 )  # fmt: skip
 

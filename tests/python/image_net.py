@@ -1,14 +1,19 @@
-"""Random networks of images to train: convolutions and pools of every kind, then dense layers."""
+"""Random networks of images to train: convolutions and pools of every kind, branches and what
+joins them, then dense layers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from byteprop.graph import Activation, DType, Graph, Op, Tensor
 from byteprop.ops import Conv, Dense, Depthwise, Reshape, Softmax
+from byteprop.ops.add import Add
+from byteprop.ops.concatenate import Concatenate
 from byteprop.ops.mean import Mean
+from byteprop.ops.pad import Pad
 from byteprop.ops.pool import Pool, PoolKind
 from byteprop.ops.window import Axis, Window
 
@@ -18,7 +23,8 @@ POOLS = {"max": PoolKind.MAX, "average": PoolKind.AVERAGE}
 @dataclass(frozen=True)
 class ImageNet:
     """What a network is made from. layers: of "conv", "depthwise", "max", "average" with a window
-    (kernel, stride, padding) per axis, and "mean"."""
+    (kernel, stride, padding) per axis, and "mean"; "pad" by the paddings; "add", "sub" and "concat"
+    with an earlier image; "back", from which on layers read an earlier image."""
 
     layers: tuple[tuple[str, tuple[int, int, int], tuple[int, int, int]], ...]
     size: tuple[int, int, int] = (6, 5, 2)
@@ -38,7 +44,15 @@ class _Maker:
         self.net, self.rng = net, rng
         self.tensors: list[Tensor] = []
         self.ops: list[Op] = []
-        self.tensor((1, *net.size), 1 / 64, -128)
+        self.x = self.tensor((1, *net.size), 1 / 64, -128)
+
+    @property
+    def source(self) -> Tensor:
+        return self.tensors[self.x]
+
+    def add_op(self, op: Op) -> None:
+        self.ops.append(op)
+        self.x = op.output
 
     def tensor(self, shape: tuple[int, ...], scale: float, zero_point: int) -> int:
         name = f"t{len(self.tensors)}"
@@ -60,7 +74,7 @@ class _Maker:
 
     def window(self, axes: list[tuple[int, int, int]]) -> tuple[Window, tuple[int, int]]:
         """The window, no larger than the image allows, and height and width of the output."""
-        shape = self.tensors[-1].shape
+        shape = self.source.shape
         found, sizes = [], []
         for n, (kernel, stride, pad) in zip(shape[1:3], axes, strict=True):
             pad = min(pad, kernel - 1)
@@ -71,8 +85,8 @@ class _Maker:
         return Window(*found), (sizes[0], sizes[1])
 
     def convolution(self, kind: str, axes: list[tuple[int, int, int]], channels: int) -> None:
-        x = len(self.tensors) - 1
-        n_in, net = self.tensors[x].shape[3], self.net
+        x, net = self.x, self.net
+        n_in = self.source.shape[3]
         window, size = self.window(axes)
         taps = (window.height.kernel, window.width.kernel)
         n_out = n_in * (1 + channels % 2) if kind == "depthwise" else channels
@@ -82,54 +96,124 @@ class _Maker:
         op = Depthwise if kind == "depthwise" else Conv
         weights = self.integers(net.weight_limit, *shape).astype(np.int8)
         bias = self.integers(400, n_out).astype(np.int32)
-        self.ops.append(op(x, y, weights, bias, self.scales(n_out), window, net.activation))
+        self.add_op(op(x, y, weights, bias, self.scales(n_out), window, net.activation))
 
     def pool(self, kind: str, axes: list[tuple[int, int, int]]) -> None:
-        x = len(self.tensors) - 1
-        source = self.tensors[x]
+        x, source = self.x, self.source
         window, size = self.window(axes)
         y = self.tensor((1, *size, source.shape[3]), float(source.scale), source.zero_point)
-        self.ops.append(Pool(x, y, POOLS[kind], window, self.net.pool_activation))
+        self.add_op(Pool(x, y, POOLS[kind], window, self.net.pool_activation))
 
     def mean(self) -> None:
+<<<<<<< HEAD
         x = len(self.tensors) - 1
         shape = self.tensors[x].shape
         usual = -128 if self.net.activation is Activation.RELU else -100
         y = self.tensor((1, shape[3]), self.scale(1 / 32), self.zero_point(usual))
         self.ops.append(Mean(x, y, (1, 2)))
+=======
+        x, shape = self.x, self.source.shape
+        y = self.tensor((1, shape[3]), 1 / 32, self.zero_point(-100))
+        self.add_op(Mean(x, y, (1, 2)))
+
+    def pad(self, axes: list[tuple[int, int, int]]) -> None:
+        x, source = self.x, self.source
+        before = (0, *(stride - 1 for _, stride, _ in axes), 0)
+        after = (0, *(pad for _, _, pad in axes), 0)
+        shape = tuple(b + n + a for b, n, a in zip(before, source.shape, after, strict=True))
+        y = self.tensor(shape, float(source.scale), source.zero_point)
+        self.add_op(Pad(x, y, before, source.zero_point))
+
+    def earlier(self, fits: Callable[[Tensor], bool]) -> int | None:
+        """An image that a layer before the current one made, or the input."""
+        found = [i for i, t in enumerate(self.tensors) if len(t.shape) == 4 and fits(t)]
+        return int(self.rng.choice(found)) if found else None
+
+    def add(self, *, subtracts: bool) -> None:
+        x, source = self.x, self.source
+        other = self.earlier(lambda t: t.shape == source.shape)
+        assert other is not None
+        y = self.tensor(source.shape, 1 / 12, self.zero_point(-128))
+        pair = (other, x) if self.rng.random() < 0.5 else (x, other)
+        self.add_op(Add(pair[0], y, pair[1], subtracts, self.net.activation))
+
+    def concat(self) -> None:
+        x, source = self.x, self.source
+        axis = int(self.rng.integers(1, 4))
+
+        def fits(t: Tensor) -> bool:
+            rest = [n for i, n in enumerate(t.shape) if i != axis]
+            return (rest, t.scale, t.zero_point) == (
+                [n for i, n in enumerate(source.shape) if i != axis], source.scale,
+                source.zero_point,
+            )  # fmt: skip
+
+        others = [i for i in (self.earlier(fits), self.earlier(fits)) if i is not None]
+        n = sum(self.tensors[i].shape[axis] for i in (x, *others))
+        shape = tuple(n if i == axis else size for i, size in enumerate(source.shape))
+        y = self.tensor(shape, float(source.scale), source.zero_point)
+        self.add_op(Concatenate(others[0], y, (*others[1:], x), axis))
+
+    def join_all(self) -> None:
+        """What nothing reads, by dense layers that are added up."""
+        read = {t for op in self.ops for t in op.inputs}
+        unread = [i for i, _ in enumerate(self.tensors) if i not in read and i != self.x]
+        ends = []
+        for x in (*unread, self.x) if unread else ():
+            self.x = x
+            self.dense(4, self.net.activation)
+            ends.append(self.x)
+        for end in ends[:-1]:
+            x = self.x
+            self.add_op(Add(x, self.tensor((1, 4), 1 / 12, self.zero_point(-90)), end))
+>>>>>>> ac12172 (train: learn through branches and padding)
 
     def dense(self, n_out: int, activation: Activation) -> None:
-        x = len(self.tensors) - 1
-        source = self.tensors[x]
+        source = self.source
         if len(source.shape) > 2:
+<<<<<<< HEAD
             self.tensor((1, source.elems), float(source.scale), source.zero_point)
             self.ops.append(Reshape(x, x + 1))
             x += 1
         zero_point = 0 if activation is Activation.NONE else -128
         y = self.tensor((1, n_out), self.scale(1 / 8), zero_point)
+=======
+            flat = self.tensor((1, source.elems), float(source.scale), source.zero_point)
+            self.add_op(Reshape(self.x, flat))
+        x = self.x
+        y = self.tensor((1, n_out), 1 / 8, 0 if activation is Activation.NONE else -128)
+>>>>>>> ac12172 (train: learn through branches and padding)
         weights = self.integers(self.net.weight_limit, n_out, source.elems).astype(np.int8)
         scales = self.scales(n_out if self.net.per_channel else 1)
         bias = np.zeros(n_out, np.int32)
-        self.ops.append(Dense(x, y, weights, bias, scales, activation))
+        self.add_op(Dense(x, y, weights, bias, scales, activation))
 
 
 def image_graph(net: ImageNet, rng: np.random.Generator) -> Graph:
     make = _Maker(net, rng)
     for number, (kind, height, width) in enumerate(net.layers):
-        if len(make.tensors[-1].shape) < 4:
+        if len(make.source.shape) < 4:
             break
         if kind == "mean":
-            if isinstance(make.ops[-1], (Conv, Depthwise)):
+            if make.ops:
                 make.mean()
+        elif kind == "pad":
+            make.pad([height, width])
+        elif kind in ("add", "sub"):
+            make.add(subtracts=kind == "sub")
+        elif kind == "concat":
+            make.concat()
+        elif kind == "back":
+            make.x = make.earlier(lambda _: True) or 0
         elif kind in POOLS:
             make.pool(kind, [height, width])
         else:
             make.convolution(kind, [height, width], net.channels[number % len(net.channels)])
+    make.join_all()
     if net.hidden:
         make.dense(net.hidden, Activation.RELU)
     make.dense(3, Activation.NONE)
     if net.classifier:
-        x = len(make.tensors) - 1
-        make.tensor(make.tensors[x].shape, 1 / 256, -128)
-        make.ops.append(Softmax(x, x + 1))
+        y = make.tensor(make.source.shape, 1 / 256, -128)
+        make.add_op(Softmax(make.x, y))
     return Graph(tuple(make.tensors), tuple(make.ops), (0,), (len(make.tensors) - 1,))

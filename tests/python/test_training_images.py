@@ -1,5 +1,5 @@
 """The C trainer against the reference in NumPy where images are trained: convolutions, depthwise
-convolutions, pools and means; after every sample every weight, residual, bias and counter."""
+convolutions, pools, means, branches; after every sample every weight, residual, bias, counter."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from byteprop.engine._raw_train import Config, Trainer, plan
 from byteprop.errors import ArgumentError, TrainingError
 from byteprop.graph import Activation, Graph
 from byteprop.ops import Dense, Softmax
+from byteprop.ops.add import Add
 from byteprop.ops.conv import Conv
 from byteprop.ops.pool import Pool
 from byteprop.ops.window import Axis, Window
@@ -43,6 +44,21 @@ nets = st.builds(
     classifier=st.booleans(),
     hidden=st.sampled_from([0, 0, 4]),
     weight_limit=st.sampled_from([3, 60, 128]),
+)
+branches = st.sampled_from(
+    ["conv", "depthwise", "max", "average", "add", "add", "sub", "pad", "concat", "back", "back"]
+)
+branched = st.builds(
+    ImageNet,
+    layers=st.lists(st.tuples(branches, windows, windows), min_size=4, max_size=9).map(
+        lambda layers: (("conv", THREE, THREE), *layers)
+    ),
+    size=st.just((5, 4, 2)),
+    channels=st.sampled_from([(4, 3, 5), (2,)]),
+    activation=st.sampled_from([Activation.RELU, Activation.NONE, Activation.RELU6]),
+    per_channel=st.booleans(),
+    zero_points=st.sampled_from([False, False, True]),
+    classifier=st.booleans(),
 )
 configs = st.builds(
     Config,
@@ -81,6 +97,7 @@ def test_every_option_gives_the_same_bits(net: ImageNet, config: Config, seed: i
     train(image_graph(net, np.random.default_rng(seed)), config, samples=4, seed=seed)
 
 
+<<<<<<< HEAD
 from_scratch = st.builds(
     replace,
     nets,
@@ -118,6 +135,12 @@ def test_every_kind_of_layer_has_a_scale_that_follows() -> None:
         for window in (0, 1)
     ]
     assert memory[1] - memory[0] == RANGE_BYTES  # for the mean
+=======
+@settings(max_examples=100, deadline=None)
+@given(branched, configs, seeds)
+def test_branches_give_the_same_bits(net: ImageNet, config: Config, seed: int) -> None:
+    train(image_graph(net, np.random.default_rng(seed)), config, samples=3, seed=seed)
+>>>>>>> ac12172 (train: learn through branches and padding)
 
 
 def net_of(*kinds: str, window: tuple[int, int, int] = THREE, **more: object) -> ImageNet:
@@ -189,6 +212,103 @@ def test_an_image_that_stays_in_flash_gives_the_same_bits() -> None:
         assert in_flash.state.startswith(in_ram.state)
         copies = copies_of(image.decode(in_flash.image), config)
         assert in_flash.state == in_ram.state + copies
+
+
+def residual_graph(*, swapped: bool = False, seed: int = 9) -> Graph:
+    """Two convolutions of one image, added up, and that image once more."""
+    kinds = ("conv", "conv", "conv", "depthwise", "conv", "mean")
+    net = net_of(*kinds, channels=(4,), size=(6, 5, 4))
+    graph = image_graph(net, np.random.default_rng(seed))
+    stem, left, right, behind, last, mean, *rest = graph.ops
+    tensors = list(graph.tensors)
+    for name in ("sum", "all"):
+        tensors.append(replace(tensors[stem.output], name=name, scale=np.float32(1 / 12)))
+    total, whole = len(tensors) - 2, len(tensors) - 1
+    right = replace(right, input=stem.output)
+    pair = (right, left) if swapped else (left, right)
+    add = Add(left.output, total, right.output, activation=Activation.RELU)
+    ops = (
+        stem, *pair, add, replace(behind, input=total), last,
+        Add(total, whole, last.output), replace(mean, input=whole), *rest,
+    )  # fmt: skip
+    return replace(graph, tensors=tuple(tensors), ops=ops)
+
+
+def test_the_order_of_branches_changes_no_bit() -> None:
+    """But for the numbers of layers, from which dithering comes."""
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 256, (6, 120)).astype(np.uint8)
+    trained = []
+    for swapped in (False, True):
+        graph = residual_graph(swapped=swapped)
+        trainer = Trainer(image.encode(graph), Config(seed=4, convs=ALL, nearest=True))
+        trainer.run(x, np.arange(6, dtype=np.uint16) % 3, lr_q24=np.full(6, 900_000, np.uint32))
+        after = image.decode(trainer.image)
+        weights = {op.output: op.weights for op in after.ops if hasattr(op, "weights")}
+        assert all((weights[op.output] != op.weights).any() for op in graph.ops[:3])
+        trained.append(weights)
+    for output, weights in trained[0].items():
+        np.testing.assert_array_equal(weights, trained[1][output])
+
+
+@pytest.mark.parametrize("convs", [ALL, 4, 3, 2, 1])
+def test_what_joins_the_frozen_part_reads_it_where_inference_has_it(convs: int) -> None:
+    graph = residual_graph()
+    config = Config(seed=4, convs=convs)
+    train(graph, config, samples=3, seed=convs)
+    rng = np.random.default_rng(10)
+    x = rng.integers(0, 256, (6, 120)).astype(np.uint8)
+    labels = rng.integers(0, 3, 6).astype(np.uint16)
+    in_ram = Trainer(image.encode(graph), config)
+    in_flash = Trainer(image.encode(graph), replace(config, in_flash=True))
+    for trainer in (in_ram, in_flash):
+        trainer.run(x, labels, lr_q24=np.full(6, 200_000, np.uint32))
+    assert in_flash.image == in_ram.image
+    resumed = Trainer(in_ram.image, config, state=in_ram.state)
+    for trainer in (in_ram, resumed):
+        trainer.run(x, labels, lr_q24=np.full(6, 200_000, np.uint32))
+    assert (resumed.image, resumed.state) == (in_ram.image, in_ram.state)
+
+
+def test_errors_that_cannot_wait_together_share_memory() -> None:
+    """A block more of a residual network takes its outputs, and no place for errors to wait."""
+    size = 8 * 8 * 16
+
+    def memory(blocks: int) -> int:
+        layers = [("conv", ONE, ONE), *[("conv", ONE, ONE), ("add", ONE, ONE)] * blocks]
+        net = ImageNet(tuple(layers), size=(8, 8, 16), channels=(16,))
+        make = image_graph(net, np.random.default_rng(1))
+        sums = [i for i, op in enumerate(make.ops) if isinstance(op, Add)]
+        ops = list(make.ops)
+        for i in sums:
+            ops[i] = Add(ops[i - 1].input, ops[i].output, ops[i - 1].output)
+        trained = image.encode(replace(make, ops=tuple(ops)))
+        return plan(trained, Config(seed=1, convs=ALL, residual=False)).memory_bytes
+
+    assert 2 * size < memory(1) - memory(0) - 2 * size < 2 * size + 600
+    assert 2 * size < memory(3) - memory(2) < 2 * size + 600
+
+
+def test_an_output_that_nothing_reads_is_refused() -> None:
+    graph = residual_graph()
+    unread = changed(graph, 3, second=graph.ops[1].output)
+    assert refused(unread) == "Conv"
+    with pytest.raises(TrainingError) as caught:
+        plan(image.encode(unread), Config(seed=0, convs=ALL))
+    assert caught.value.op == 2
+    Trainer(image.encode(unread), Config(seed=0, convs=2))
+
+
+def test_fit_trains_a_residual_network() -> None:
+    graph = residual_graph()
+    model = Model(graph)
+    x = np.random.default_rng(1).random((12, *graph.tensors[0].shape[1:]))
+    model.fit(x, np.arange(12) % 3, train="last:4", learning_rate=0.02, validation_split=0)
+    changed = [
+        (now.weights != op.weights).any() if hasattr(op, "weights") else False
+        for now, op in zip(model.graph.ops, graph.ops, strict=True)
+    ]
+    assert [i for i, is_changed in enumerate(changed) if is_changed] == [2, 4, 5, 8]
 
 
 def refused(graph: Graph, convs: int = ALL) -> str:

@@ -29,7 +29,7 @@ static int divides_unit(const bp_pool_t *p) {
 
 static uint8_t view_of(const bp_pool_t *p, const bp_train_layer_t *layer,
                        const bp_train_layer_t *below) {
-    if (below->code == BP_OP_DENSE_S8 || !bp_train_has_weights(below) || below->view != 0) {
+    if (below == NULL || below->code == BP_OP_DENSE_S8 || !bp_train_has_weights(below) || below->view != 0) {
         return BP_VIEW_NONE;
     }
     if (p->is_max) {
@@ -45,17 +45,17 @@ bp_status_t bp_train_pool_read(bp_train_layer_t *layer, const bp_model_t *model,
     bp_pool_record(&pool, model, op);
     const uint32_t taps = (uint32_t)pool.window[0].kernel * pool.window[1].kernel;
     const uint8_t activation = bp_pool_activation(op);
-    if (below == NULL || pool.batch != 1 || taps > MAX_TAPS || pool.channels > MAX_CHANNELS ||
+    if (pool.batch != 1 || taps > MAX_TAPS || pool.channels > MAX_CHANNELS ||
         pool.y_height > MAX_POSITIONS / pool.y_width || activation > BP_ACT_RELU_N1_TO_1) {
         return BP_E_UNSUPPORTED;
     }
     layer->n_out = (uint16_t)pool.channels;
     layer->positions = (uint16_t)(pool.y_height * pool.y_width);
-    layer->y_zp = below->y_zp;
+    layer->y_zp = (int8_t)bp_record_zero_point(bp_operand_record(model, op, 1));
     layer->activation = activation;
     layer->y_min = pool.y_min;
     layer->y_max = pool.y_max;
-    if (pool.is_max && activation == BP_ACT_NONE) {
+    if (pool.is_max && activation == BP_ACT_NONE && below != NULL) {
         layer->activation = below->activation;
         layer->y_min = below->y_min;
         layer->y_max = below->y_max;
@@ -65,6 +65,11 @@ bp_status_t bp_train_pool_read(bp_train_layer_t *layer, const bp_model_t *model,
         layer->view = BP_VIEW_NONE;
     }
     return BP_OK;
+}
+
+int bp_train_is_plain_maximum(const bp_op_t *op) {
+    return BP_TRAIN_HAS_OP(POOL_S8) && op->code == BP_OP_POOL_S8 && bp_pool_is_max(op) &&
+           bp_pool_activation(op) == BP_ACT_NONE;
 }
 
 int bp_train_keeps_places(const bp_model_t *model, const bp_train_layer_t *layer) {

@@ -30,7 +30,7 @@ _KERNEL_FOLDERS = ("kernels", "isa")
 _TRAIN_FOLDER = "train"
 _ANOMALY_FOLDER = "anomaly"
 _LIBRARY_FOLDERS = ("link",)
-# These depend on the ops of the firmware, and are compiled again for other ops.
+# These depend on the ops of the firmware, as does training, and are compiled again for other ops.
 _OP_FOLDERS = ("infer", "model", "ops")
 _PROGRAM_FOLDER = "app"
 _MLPERF_FOLDER = "mlperf"
@@ -139,8 +139,8 @@ class BuildPlan:
 
     def units(self) -> list[CompileUnit]:
         build, defines = self.board.build, self.board_defines()
-        trains = (_TRAIN_FOLDER,) if self.train or self.program else ()
-        kernels = _sources(self.csrc, (*_KERNEL_FOLDERS, *trains))
+        trains = _sources(self.csrc, (_TRAIN_FOLDER,)) if self.train or self.program else []
+        kernels = _sources(self.csrc, _KERNEL_FOLDERS)
         if self.anomaly:
             kernels += _sources(self.csrc, (_ANOMALY_FOLDER,))
             kernels += () if trains else [self.csrc / _TRAIN_FOLDER / "real.c"]
@@ -150,6 +150,7 @@ class BuildPlan:
             others += sorted([*folder.glob("*.c"), *folder.glob("*.S")])
         return [
             *self._units(kernels, build.kernel_flags, defines),
+            *self._units(trains, build.kernel_flags, defines | self.op_defines()),
             *self._units(readers, build.program_flags, defines | self.op_defines()),
             *self._units(others, build.program_flags, defines),
             *self._units(

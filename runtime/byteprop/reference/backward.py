@@ -9,11 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from byteprop.graph.tensor import Activation, Op, Tensor
+from byteprop.ops.add import Add
+from byteprop.ops.concatenate import Concatenate
 from byteprop.ops.conv import Conv
 from byteprop.ops.convolution import Convolution
 from byteprop.ops.dense import Dense
 from byteprop.ops.depthwise import Depthwise
 from byteprop.ops.mean import Mean
+from byteprop.ops.pad import Pad
 from byteprop.ops.pool import Pool, PoolKind
 from byteprop.ops.window import HEIGHT, WIDTH, Axis
 from byteprop.reference.conv import taps_of
@@ -52,8 +55,15 @@ def is_plain_maximum(op: Op) -> bool:
     return isinstance(op, Pool) and op.pool is PoolKind.MAX and op.activation is Activation.NONE
 
 
-def problem(op: Op, x: Tensor, y: Tensor) -> str:
+def problem(op: Op, inputs: list[Tensor], y: Tensor) -> str:
     """Why errors cannot go through this op; "" if they can."""
+    x = inputs[0]
+    if isinstance(op, Add) and any(t.elems != y.elems for t in inputs):
+        return "inputs of as many values as the output can be trained"
+    if isinstance(op, (Add, Pad, Concatenate)):
+        channels = y.shape[-1] if y.shape else 1
+        if channels > 32767 or y.elems > 65535 * channels:
+            return "at most 65535 rows of 32767 values can be trained"
     if isinstance(op, (Conv, Depthwise, Pool)) and (
         x.shape[0] != 1 or y.elems > 65535 * y.shape[3]
     ):
@@ -104,6 +114,18 @@ def down(
     if op.pool is PoolKind.MAX:
         return _through_maximum(op, delta, q), unit
     return _through_average(op, delta, unit, q.shape)
+
+
+def split(op: Op, delta: Ints, shapes: list[tuple[int, ...]]) -> list[Ints]:
+    """The errors of each input."""
+    if isinstance(op, Add):
+        return [delta, -delta if op.subtracts else delta]
+    if isinstance(op, Pad):
+        inside = [slice(b, b + n) for b, n in zip(op.before, shapes[0], strict=True)]
+        return [delta[tuple(inside)]]
+    assert isinstance(op, Concatenate)
+    ends = np.cumsum([shape[op.axis] for shape in shapes])
+    return list(np.split(delta, ends[:-1], axis=op.axis))
 
 
 def _through_convolution(

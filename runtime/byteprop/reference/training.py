@@ -16,10 +16,13 @@ from byteprop.engine._raw_train import MAX_LAYERS, Config, Counters
 from byteprop.errors import ArgumentError, TrainingError
 from byteprop.graph import Activation, Graph, Kind, Op
 from byteprop.ops import Dense, Rescale, Reshape, Softmax
+from byteprop.ops.add import Add
+from byteprop.ops.concatenate import Concatenate
 from byteprop.ops.conv import Conv
 from byteprop.ops.convolution import Convolution
 from byteprop.ops.depthwise import Depthwise
 from byteprop.ops.mean import Mean
+from byteprop.ops.pad import Pad
 from byteprop.ops.pool import Pool
 from byteprop.ops.transpose_conv import TransposeConv
 from byteprop.reference import backward, dense, fixed, rescaling, run
@@ -69,11 +72,10 @@ class Masters:
 _LOG2_E = Real(np.asarray(1549082005, np.int64), np.asarray(1, np.int64))
 _ONE = _real_of_integer(1)
 _FIRST_CONV = 256
-_LAYERS: tuple[type[Op], ...] = (Dense, Conv, Depthwise, Pool, Mean)
-_FOLLOW: dict[type[Op], tuple[type[Op], ...]] = {
-    **dict.fromkeys(_LAYERS, _LAYERS),
-    Dense: (*_LAYERS, Softmax),
-}
+_JOINS: tuple[type[Op], ...] = (Add, Concatenate)
+_LAYERS: tuple[type[Op], ...] = (Dense, Conv, Depthwise, Pool, Mean, Pad, *_JOINS)
+_FROZEN = -1  # in place of a layer
+_MOST_STEPS = 64
 
 
 # The rounding generator.
@@ -113,6 +115,8 @@ class _Layer:
     G: Ints
     GB: Ints
     weight_scales: npt.NDArray[np.float32]
+    sources: tuple[int, ...] = ()  # of each input, the layer that it is the output of, or _FROZEN
+    operands: tuple[int, ...] = ()  # and its tensor, before any reshapes
     saturated: int = 0  # since the scales were revised
     largest: int = 0
     # of the last sample
@@ -185,7 +189,12 @@ class ReferenceTrainer:
         _check_chain(graph, first)
         self._layers = _layers_of(graph, config, first)
         self._is_classifier = any(isinstance(op, Softmax) for op in graph.ops[first:])
-        self._frozen_part = replace(graph, ops=graph.ops[:first], outputs=(graph.ops[first].input,))
+        outside = {t for k in self._layers for at, t in _inputs(k) if at == _FROZEN}
+        features = graph.ops[first].input
+        self._frozen_part = replace(
+            graph, ops=graph.ops[:first], outputs=(features, *sorted(outside - {features}))
+        )
+        self._outside: dict[int, Ints] = {}  # what the frozen part computes of a sample
         _check_layers(graph, self._layers)
         if config.window:
             _check_window(graph, self._layers)
@@ -275,14 +284,18 @@ class ReferenceTrainer:
     def _forward(self, features: Ints, wanted: Ints, *, learns: bool) -> tuple[Result, Ints, Real]:
         """Result, deltas of the last layer and what one of them stands for."""
         counts = learns and self.config.window > 0
-        q = features
-        for k in self._layers[:-1]:
-            k.u = q - self._tensors[k.x].zero_point
-            q = k.q = self._dense(k) if isinstance(k.op, Dense) else self._run_alone(k, q)
+        self._outside[self._frozen_part.outputs[0]] = features
+        for k in self._layers:
+            inputs = [
+                self._outside[t] if at == _FROZEN else self._layers[at].q for at, t in _inputs(k)
+            ]
+            k.u = inputs[0] - self._tensors[k.x].zero_point
+            if k is self._layers[-1]:
+                break
+            k.q = self._dense(k) if isinstance(k.op, Dense) else self._run_alone(k, inputs)
             if counts and k.has_own_scale:
                 self._note_hidden(k)
         last = self._layers[-1]
-        last.u = q - self._tensors[last.x].zero_point
         if not self._is_classifier:
             return self._squared_error(last, wanted)
         acc = self._accumulators(last)
@@ -290,24 +303,30 @@ class ReferenceTrainer:
             self._note_logits(last, acc)
         return self._cross_entropy(last, acc, int(wanted))
 
-    def _run_alone(self, k: _Layer, q: Ints) -> Ints:
+    def _run_alone(self, k: _Layer, inputs: list[Ints]) -> Ints:
         """As inference does."""
-        source = self._tensors[k.x]
-        alone = Graph(tuple(self._tensors), (k.op_now,), (k.x,), (k.y,))
-        x = q.astype(source.dtype.numpy).reshape(source.shape)
-        return run(alone, [x])[0].reshape(-1).astype(np.int64)
+        op = k.op_now
+        alone = Graph(tuple(self._tensors), (op,), op.inputs, (k.y,))
+        sources = [self._tensors[t] for t in op.inputs]
+        x = [
+            q.astype(source.dtype.numpy).reshape(source.shape)
+            for q, source in zip(inputs, sources, strict=True)
+        ]
+        return run(alone, x)[0].reshape(-1).astype(np.int64)
 
     def _first_input(self, x: npt.NDArray[np.generic]) -> Ints:
         inputs, at = [], 0
-        values = np.asarray(x).reshape(-1)
+        given = np.asarray(x).reshape(-1)
         if self.config.autoencoder:
-            self._echo = self._target_of(values)
+            self._echo = self._target_of(given)
         for index in self._graph.inputs:
             tensor = self._tensors[index]
-            part = values[at : at + tensor.elems].view(tensor.dtype.numpy)
+            part = given[at : at + tensor.elems].view(tensor.dtype.numpy)
             inputs.append(part.reshape(tensor.shape))
             at += tensor.elems
-        return run(self._frozen_part, inputs)[0].reshape(-1).astype(np.int64)
+        values = [q.reshape(-1).astype(np.int64) for q in run(self._frozen_part, inputs)]
+        self._outside = dict(zip(self._frozen_part.outputs, values, strict=True))
+        return values[0]
 
     def _target_of(self, x: npt.NDArray[np.generic]) -> Ints:
         """The input as targets, in s_y * 2^-16."""
@@ -375,37 +394,48 @@ class ReferenceTrainer:
     # Backward and update.
 
     def _backward(self, delta: Ints, s_delta: Real, rate: Real) -> None:
+        arrived: list[list[tuple[Ints, Real]]] = [[] for _ in self._layers]
         for at in range(len(self._layers) - 1, self._lowest - 1, -1):
             k = self._layers[at]
-            below, s_below = delta, s_delta
-            if at > self._lowest:
-                is_wide = at == len(self._layers) - 1 and not self._is_classifier
-                below, s_below = self._through(k, delta, s_delta, is_wide)
-                below = self._masked(at - 1, below)
-                below, e = _block_scaled(below)
-                s_below = s_below.scaled(e)
+            is_last = at == len(self._layers) - 1
+            if not is_last:
+                h, unit = _joined(arrived[at])
+                delta, e = _block_scaled(self._masked(at, h))
+                s_delta = unit.scaled(e)
+            if any(source >= self._lowest for source in k.sources):
+                is_wide = is_last and not self._is_classifier
+                sent = self._through(k, delta, s_delta, is_wide)
+                for source, errors in zip(k.sources, sent, strict=True):
+                    if source >= self._lowest:
+                        arrived[source].append(errors)
             if k.has_weights and not k.frozen:
                 self._learn(k, delta, s_delta, rate)
-            delta, s_delta = below, s_below
 
-    def _through(self, k: _Layer, delta: Ints, s_delta: Real, is_wide: bool) -> tuple[Ints, Real]:
+    def _through(
+        self, k: _Layer, delta: Ints, s_delta: Real, is_wide: bool
+    ) -> list[tuple[Ints, Real]]:
+        """h and its unit for each input."""
         if isinstance(k.op, Dense):
-            return _through(k, delta, s_delta, is_wide)
+            return [_through(k, delta, s_delta, is_wide)]
         source, target = self._tensors[k.x], self._tensors[k.y]
+        if isinstance(k.op, (*_JOINS, Pad)):
+            shapes = [self._tensors[t].shape for t in k.op.inputs]
+            parts = backward.split(k.op, delta.reshape(target.shape), shapes)
+            return [(part.reshape(-1), s_delta) for part in parts]
         q = k.u + source.zero_point
         h, unit = backward.down(
             k.op_now, delta.reshape(target.shape[1:]), s_delta, q.reshape(source.shape[1:]),
             k.Wh, k.weight_scales,
         )  # fmt: skip
-        return h.reshape(-1), unit
+        return [(h.reshape(-1), unit)]
 
     def _masked(self, at: int, h: Ints) -> Ints:
         """The errors of a layer's output, 0 where it is at an end of its activation's range."""
-        q, source = self._layers[at].q, at
+        k = self._layers[at]
+        q = k.q
         # A maximum is one of the values below, which were clamped there.
-        while backward.is_plain_maximum(self._layers[source].op):
-            source -= 1
-        k = self._layers[source]
+        while backward.is_plain_maximum(k.op) and k.sources[0] != _FROZEN:
+            k = self._layers[k.sources[0]]
         activation = _activation(k.op)
         y_min, y_max = fixed.output_range(activation, self._tensors[k.y])
         passes = np.ones(len(h), bool)
@@ -652,12 +682,57 @@ def _layers_of(graph: Graph, config: Config, first: int) -> list[_Layer]:
         if isinstance(op, (Dense, Convolution)):
             number = numbers[i] + (0 if isinstance(op, Dense) else _FIRST_CONV)
             layers.append(_layer_of(graph, i, number, not _is_trained(graph, config, i)))
-        elif isinstance(op, (Pool, Mean)):
+        elif isinstance(op, _LAYERS):
             layers.append(_layer_of(graph, i, 0, True))
+    if len(layers) > _MOST_STEPS:
+        raise TrainingError(f"{len(layers)} layers; 1..{_MOST_STEPS} can be trained")
+    _connect(graph, first, layers)
     weighted = sum(k.has_weights for k in layers)
     if weighted > MAX_LAYERS:
         raise TrainingError(f"{weighted} layers with weights; 1..{MAX_LAYERS} can be trained")
     return layers
+
+
+def _connect(graph: Graph, first: int, layers: list[_Layer]) -> None:
+    """Fills where the inputs of the layers come from."""
+    writers = {op.output: i for i, op in enumerate(graph.ops) if i >= first}
+    numbers = {k.op_index: at for at, k in enumerate(layers)}
+    read: set[int] = set()
+    for at, k in enumerate(layers):
+        operands, sources = [], []
+        for t in k.op.inputs:
+            while t in writers and isinstance(graph.ops[writers[t]], Reshape):
+                t = graph.ops[writers[t]].input
+            operands.append(t)
+            sources.append(numbers[writers[t]] if t in writers else _FROZEN)
+        k.operands, k.sources = tuple(operands), tuple(sources)
+        if any(graph.tensors[t].kind is Kind.CONSTANT for t in operands):
+            raise TrainingError("a constant input cannot be trained", op=k.op_index)
+        read.update(sources)
+        is_chained = at == 0 or k.sources == (at - 1,)
+        if not is_chained and not any(isinstance(other.op, _JOINS) for other in layers):
+            raise TrainingError("branches that nothing joins cannot be trained", op=k.op_index)
+    if not set(range(len(layers) - 1)) <= read:
+        raise TrainingError("a layer whose output nothing reads")
+
+
+def _inputs(k: _Layer) -> list[tuple[int, int]]:
+    """Layer and tensor of each input."""
+    return list(zip(k.sources, k.operands, strict=True))
+
+
+def _joined(arrived: list[tuple[Ints, Real]]) -> tuple[Ints, Real]:
+    """The errors of an output, from all that read it."""
+    if len(arrived) == 1:
+        return arrived[0]
+    parts = []
+    for h, unit in arrived:
+        d, e = _block_scaled(h)
+        parts.append((d, unit.scaled(e)))
+    units = [unit for _, unit in parts]
+    greatest = max(units, key=lambda unit: (int(unit.e), int(unit.m)))
+    total = sum(_mulsat(d, _div(unit, greatest), 32768) for d, unit in parts)
+    return np.asarray(total), greatest
 
 
 def _activation(op: Op) -> Activation:
@@ -665,28 +740,36 @@ def _activation(op: Op) -> Activation:
 
 
 def _check_chain(graph: Graph, first: int) -> None:
-    """From op `first` on, a chain of layers and at most one Softmax, in this order, with Reshapes
+    """From op `first` on, layers and at most one Softmax behind a dense one, with Reshapes
     anywhere; the last op may be a QUANTIZE."""
     if len(graph.outputs) != 1:
         raise TrainingError("a model with one output can be trained")
     if any(tensor.kind is Kind.STATE for tensor in graph.tensors):
         raise TrainingError("a model with state cannot be trained")
     previous = graph.ops[first].input
-    follows: tuple[type[Op], ...] = (Dense, Conv, Depthwise)
+    before: Op | None = None
+    joins = any(isinstance(op, _JOINS) for op in graph.ops[first:])
     for index, op in enumerate(graph.ops[first:], first):
         is_activation = isinstance(op, Rescale) and op.activation is not Activation.NONE
         is_last_quantize = isinstance(op, Rescale) and index == len(graph.ops) - 1
-        fits = isinstance(op, (*follows, Reshape)) or is_last_quantize
-        if op.input != previous or is_activation or not fits:
+        fits = isinstance(op, (*_LAYERS, Reshape)) or is_last_quantize
+        if isinstance(before, Softmax):
+            fits = isinstance(op, Reshape) or is_last_quantize
+        if isinstance(op, Softmax):
+            fits = isinstance(before, Dense)
+        is_next = previous in op.inputs or (joins and isinstance(op, (*_LAYERS, Reshape)))
+        if not is_next or is_activation or not fits:
             raise TrainingError(f"op {index} {type(op).__name__} cannot be trained", op=index)
         if isinstance(op, Softmax) and op.beta != 1:
             raise TrainingError(f"op {index} Softmax: beta {op.beta}, trained is 1", op=index)
-        if not isinstance(op, Reshape):
-            problem = backward.problem(op, graph.tensors[op.input], graph.tensors[op.output])
-            if problem:
-                raise TrainingError(f"op {index} {type(op).__name__}: {problem}", op=index)
-            follows = _FOLLOW.get(type(op), ())
-        previous = op.output
+        if isinstance(op, Reshape):
+            previous = op.output if op.input == previous else previous
+            continue
+        inputs = [graph.tensors[t] for t in op.inputs]
+        problem = backward.problem(op, inputs, graph.tensors[op.output])
+        if problem:
+            raise TrainingError(f"op {index} {type(op).__name__}: {problem}", op=index)
+        before, previous = op, op.output
     if graph.outputs[0] != previous:
         raise TrainingError("the output of the last op is not the model's output")
 
@@ -714,6 +797,9 @@ def _check_layers(graph: Graph, layers: list[_Layer]) -> None:
 
 
 def _check_window(graph: Graph, layers: list[_Layer]) -> None:
+    for k in layers:
+        if isinstance(k.op, (Pad, *_JOINS)):
+            raise TrainingError("scales are revised in a chain without padding", op=k.op_index)
     for k in layers[:-1]:
         activation = _activation(k.op)
         is_plain = activation is Activation.NONE and not k.has_weights

@@ -6,24 +6,31 @@ from byteprop.engine import _raw_train
 from byteprop.errors import TrainingError
 from byteprop.graph import Activation, Graph, Kind, Op
 from byteprop.ops import Conv, Dense, Depthwise, Rescale, Reshape, Softmax
+from byteprop.ops.add import Add
+from byteprop.ops.concatenate import Concatenate
 from byteprop.ops.mean import Mean
+from byteprop.ops.pad import Pad
 from byteprop.ops.pool import Pool
 from byteprop.training.masters import Weighted, first_layer
 from byteprop.training.samples import is_quantize
 
 TRAINED_OPS = frozenset(
-    {"dense", "rescale", "reshape", "softmax", "conv", "depthwise", "pool", "mean"}
+    {
+        *("dense", "rescale", "reshape", "softmax", "conv", "depthwise", "pool", "mean"),
+        *("pad", "add", "concatenate"),
+    }
 )
 
 _TAKES = (
-    "what is trained is a chain of dense layers with one row, convolutions, depthwise "
-    "convolutions, pools and means over images, none or relu, relu6, relu_n1_to_1 in them, and a "
-    "linear dense layer at the end, alone or with a softmax; a QUANTIZE may be last; before it any "
-    "layers may be, which are frozen"
+    "what is trained is dense layers with one row, convolutions, depthwise convolutions, pools and "
+    "means over images, pads, sums and concatenations, none or relu, relu6, relu_n1_to_1 in them, "
+    "and a linear dense layer at the end, alone or with a softmax; a QUANTIZE may be last; before "
+    "it any layers may be, which are frozen"
 )
-_IMAGE_OPS = (Conv, Depthwise, Pool, Mean)
+_JOINS = (Add, Concatenate)
+_IMAGE_OPS = (Conv, Depthwise, Pool, Mean, Pad, *_JOINS)
 _HIDDEN = (Activation.NONE, Activation.RELU, Activation.RELU6, Activation.RELU_N1_TO_1)
-_MAX_TAPS, _MAX_POSITIONS = 256, 65535
+_MAX_TAPS, _MAX_POSITIONS, _MAX_CHANNELS = 256, 65535, 32767
 
 
 def first_trained(graph: Graph, config: _raw_train.Config) -> int:
@@ -111,6 +118,8 @@ def _problem_of_image(graph: Graph, op: Op) -> str | None:
     if isinstance(op, Mean):
         fits = len(x.shape) == 4 and x.shape[0] == 1 and op.axes == (1, 2)
         return None if fits else "a mean over other axes than height and width of one image"
+    if isinstance(op, (Pad, *_JOINS)):
+        return _problem_of_moved(graph, op)
     assert isinstance(op, (Conv, Depthwise, Pool))
     if x.shape[0] != 1:
         return f"{x.shape[0]} images at a time"
@@ -125,10 +134,25 @@ def _problem_of_image(graph: Graph, op: Op) -> str | None:
     return None if op.activation in _HIDDEN else f"the activation {op.activation.name.lower()}"
 
 
+def _problem_of_moved(graph: Graph, op: Op) -> str | None:
+    inputs, y = [graph.tensors[t] for t in op.inputs], graph.tensors[op.output]
+    channels = y.shape[-1] if y.shape else 1
+    if any(x.kind is Kind.CONSTANT for x in inputs):
+        return "an input that is constant"
+    if isinstance(op, Add) and any(x.elems != y.elems for x in inputs):
+        return "an input that is repeated"
+    if channels > _MAX_CHANNELS or y.elems > _MAX_POSITIONS * channels:
+        return f"more than {_MAX_POSITIONS} rows of {_MAX_CHANNELS} values"
+    activation = getattr(op, "activation", Activation.NONE)
+    return None if activation in _HIDDEN else f"the activation {activation.name.lower()}"
+
+
 def _problem_with_window(graph: Graph, op: Op, last: bool) -> str | None:
     """Scales that move are for networks made here."""
     if isinstance(op, (Softmax, Rescale)):
         return None
+    if isinstance(op, (Pad, *_JOINS)):
+        return "window: scales in branches and padding cannot move; expected window=0"
     y = graph.tensors[op.output]
     hidden = (Activation.RELU,) if isinstance(op, Weighted) else (Activation.NONE, Activation.RELU)
     activation = getattr(op, "activation", Activation.NONE)
