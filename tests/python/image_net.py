@@ -105,15 +105,9 @@ class _Maker:
         self.add_op(Pool(x, y, POOLS[kind], window, self.net.pool_activation))
 
     def mean(self) -> None:
-<<<<<<< HEAD
-        x = len(self.tensors) - 1
-        shape = self.tensors[x].shape
+        x, shape = self.x, self.source.shape
         usual = -128 if self.net.activation is Activation.RELU else -100
         y = self.tensor((1, shape[3]), self.scale(1 / 32), self.zero_point(usual))
-        self.ops.append(Mean(x, y, (1, 2)))
-=======
-        x, shape = self.x, self.source.shape
-        y = self.tensor((1, shape[3]), 1 / 32, self.zero_point(-100))
         self.add_op(Mean(x, y, (1, 2)))
 
     def pad(self, axes: list[tuple[int, int, int]]) -> None:
@@ -166,23 +160,15 @@ class _Maker:
         for end in ends[:-1]:
             x = self.x
             self.add_op(Add(x, self.tensor((1, 4), 1 / 12, self.zero_point(-90)), end))
->>>>>>> ac12172 (train: learn through branches and padding)
 
     def dense(self, n_out: int, activation: Activation) -> None:
         source = self.source
         if len(source.shape) > 2:
-<<<<<<< HEAD
-            self.tensor((1, source.elems), float(source.scale), source.zero_point)
-            self.ops.append(Reshape(x, x + 1))
-            x += 1
-        zero_point = 0 if activation is Activation.NONE else -128
-        y = self.tensor((1, n_out), self.scale(1 / 8), zero_point)
-=======
             flat = self.tensor((1, source.elems), float(source.scale), source.zero_point)
             self.add_op(Reshape(self.x, flat))
         x = self.x
-        y = self.tensor((1, n_out), 1 / 8, 0 if activation is Activation.NONE else -128)
->>>>>>> ac12172 (train: learn through branches and padding)
+        zero_point = 0 if activation is Activation.NONE else -128
+        y = self.tensor((1, n_out), self.scale(1 / 8), zero_point)
         weights = self.integers(self.net.weight_limit, n_out, source.elems).astype(np.int8)
         scales = self.scales(n_out if self.net.per_channel else 1)
         bias = np.zeros(n_out, np.int32)

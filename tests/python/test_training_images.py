@@ -97,7 +97,6 @@ def test_every_option_gives_the_same_bits(net: ImageNet, config: Config, seed: i
     train(image_graph(net, np.random.default_rng(seed)), config, samples=4, seed=seed)
 
 
-<<<<<<< HEAD
 from_scratch = st.builds(
     replace,
     nets,
@@ -135,12 +134,12 @@ def test_every_kind_of_layer_has_a_scale_that_follows() -> None:
         for window in (0, 1)
     ]
     assert memory[1] - memory[0] == RANGE_BYTES  # for the mean
-=======
+
+
 @settings(max_examples=100, deadline=None)
 @given(branched, configs, seeds)
 def test_branches_give_the_same_bits(net: ImageNet, config: Config, seed: int) -> None:
     train(image_graph(net, np.random.default_rng(seed)), config, samples=3, seed=seed)
->>>>>>> ac12172 (train: learn through branches and padding)
 
 
 def net_of(*kinds: str, window: tuple[int, int, int] = THREE, **more: object) -> ImageNet:
