@@ -9,7 +9,7 @@ from byteprop import Model, TensorInfo
 from byteprop.engine import _raw_train
 from byteprop.engine._raw import Engine
 from byteprop.errors import TrainingError
-from byteprop.graph import LeftOut
+from byteprop.graph import Kind, LeftOut
 from byteprop.graph.normalization import describe, to_json
 from byteprop.image import decode
 from byteprop.inference.info import describe_left_out
@@ -86,6 +86,7 @@ class ModelInfo:
     macs: int
     arena_bytes: int
     arena: tuple[Occupied, ...]
+    state_bytes: int
     image: ModelImage
     training: TrainingMemory
     choices: tuple[TrainingChoice, ...]
@@ -105,6 +106,7 @@ class ModelInfo:
                 f"MACs   {self.macs:,} multiply-accumulates per inference",
                 *([f"dead   {left_out}"] if left_out else []),
                 f"arena  {self.arena_bytes:,} bytes of RAM for activations{self._fullest()}",
+                *([self._state()] if self.state_bytes else []),
                 f"image  {self.image.text}: the model as boards store it, without names",
                 f"train  {self.training.text()}",
                 "",
@@ -121,6 +123,11 @@ class ModelInfo:
         where = f"in layer {layer.info.index} ({layer.info.op})"
         return f"; most are in use {where}: {layer.ram_bytes:,}"
 
+    def _state(self) -> str:
+        return (
+            f"state  {self.state_bytes:,} bytes of the arena, kept from one inference to the next"
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
@@ -131,6 +138,7 @@ class ModelInfo:
             "left_out": None if self.left_out is None else vars(self.left_out),
             "arena_bytes": self.arena_bytes,
             "arena": [occupied.to_json() for occupied in self.arena],
+            "state_bytes": self.state_bytes,
             "image_bytes": len(self.image),
             "model_crc32": f"{self.image.crc32:08x}",
             "training": {
@@ -153,6 +161,7 @@ def info(model: Model) -> ModelInfo:
         macs=model.macs,
         arena_bytes=model.arena_bytes,
         arena=arena_map(model.graph, model.image),
+        state_bytes=sum(t.elems for t in model.graph.tensors if t.kind is Kind.STATE),
         image=image,
         training=_training_memory(model),
         choices=_choices(image.data, model.macs),

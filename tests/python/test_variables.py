@@ -316,6 +316,15 @@ def test_a_model_goes_on_from_a_state() -> None:
     assert Model(without_state(streaming_graph())).get_state() == ()
 
 
+def test_info_tells_the_size_of_the_state() -> None:
+    from byteprop_host.info import info
+
+    found = info(Model(streaming_graph()))
+    assert "\nstate  121 bytes of the arena, kept from one inference to the next\n" in found.text()
+    assert found.to_json()["state_bytes"] == STATE_BYTES
+    assert "\nstate" not in info(Model(without_state(streaming_graph()))).text()
+
+
 def test_the_reference_goes_on_from_a_state() -> None:
     graph, x = streaming_graph(), steps(12)
     states = reference.run_states(graph, [x[:7]], reference.first_states(graph))
