@@ -411,9 +411,9 @@ RUNTIME_LAYERS = (
 # The same of byteprop_host; `__main__` starts the command.
 HOST_LAYERS = (
     "errors remedies activity colours console stopwatch boards target firmware flash toolchains "
-    "rig link deployment data report verify training anomaly watch info inventory quantization "
-    "quantization_report pytest_plugin commands completion recording parser cli __main__ "
-    "__init__"
+    "rig link deployment data report verify training anomaly classes watch info inventory "
+    "quantization quantization_report pytest_plugin commands completion recording parser cli "
+    "__main__ __init__"
 ).split()
 
 

@@ -14,6 +14,7 @@ from byteprop import image
 from byteprop.engine._raw import Engine
 from byteprop.errors import ArgumentError, ModelError
 from byteprop.importer import formats, load_tflite
+from byteprop.inference import class_names
 from byteprop.inference.base_model import PathLike
 from byteprop.training import checkpoint as checkpoints
 from byteprop.training import head as heads
@@ -160,13 +161,14 @@ class Model(TrainingTarget):
             raise ArgumentError(f"name: there is a class {name!r} already")
         before = dict(vars(self))
         try:
-            label = heads.add_class(self, samples, known, rehearsals, learning_rate, seed)
+            plan = heads.plan_class(self, samples, known, rehearsals, learning_rate, seed)
+            heads.learn_class(self, plan, heads.begun(self, plan.config))
         except BaseException:
             self.__dict__ = before
             raise
         if name is not None:
-            self.class_names = {**self.class_names, label: name}
-        return label
+            self.class_names = {**self.class_names, plan.label: name}
+        return plan.label
 
     def remove_class(self, which: int | str) -> None:
         """Takes a class out of use, by its label or the name that it was given. The labels of the
@@ -217,11 +219,19 @@ def load(
         raise type(error)(f"{origin}: {error}") from error
 
 
+def _load_alone(data: bytes, is_image: bool, keep_dead_channels: bool) -> Model:
+    if not is_image:
+        return Model(load_tflite(data, keep_dead_channels=keep_dead_channels))
+    opened = Engine(data)
+    return Model(image.decode(opened), data, engine=opened)
+
+
 def _load_bytes(data: bytes, keep_dead_channels: bool) -> Model:
     kind = formats.model_kind(data)
-    if kind == formats.IMAGE:
-        opened = Engine(data)
-        return Model(image.decode(opened), data, engine=opened)
-    if kind == formats.TFLITE:
-        return Model(load_tflite(data, keep_dead_channels=keep_dead_channels))
+    if kind in (formats.IMAGE, formats.TFLITE):
+        alone, names = class_names.detach(data)
+        model = _load_alone(alone, kind == formats.IMAGE, keep_dead_channels)
+        n = model.graph.tensors[model.graph.outputs[0]].elems
+        model.class_names = class_names.named(names, n)
+        return model
     raise ModelError(formats.not_a_model(data[: formats.HEAD_BYTES], len(data)))

@@ -25,14 +25,14 @@ EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
 EXIT_CODES = """\
 Exit codes:
-  0    success; for verify, train and anomaly, every byte is equal
-  1    verify, train and anomaly: a byte differs
+  0    success; for verify, train, anomaly and classes, every byte is equal
+  1    verify, train, anomaly and classes: a byte differs
   2    an error; the message on stderr says what to do next
   130  interrupted (129 and 143: ended by SIGHUP or SIGTERM)"""
 
 NAMES = (
-    "boards", "info", "build", "flash", "verify", "train", "anomaly", "run", "bench", "watch",
-    "monitor", "convert", "quantize", "help",
+    "boards", "info", "build", "flash", "verify", "train", "anomaly", "classes", "run", "bench",
+    "watch", "monitor", "convert", "quantize", "help",
 )  # fmt: skip
 
 

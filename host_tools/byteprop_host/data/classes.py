@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from byteprop import Model
 from byteprop.errors import ArgumentError
 
 _MOST_BYTES = 1 << 20
@@ -22,6 +23,14 @@ def read_classes(path: Path, n: int) -> tuple[str, ...]:
             f"{path}: expected the names of {n} classes, one per line, got {len(names)} lines"
         )
     return tuple(name.strip() for name in names)
+
+
+def names_of(model: Model) -> tuple[str, ...]:
+    """The names that a model file has, numbers for classes without; () if it has none."""
+    if not model.class_names:
+        return ()
+    n = model.graph.tensors[model.graph.outputs[0]].elems
+    return tuple(model.class_names.get(i, str(i)) for i in range(n))
 
 
 def class_name(names: Sequence[str], number: int) -> str:

@@ -17,7 +17,7 @@ from byteprop.importer import graph_of_file
 from byteprop.importer.formats import TFLITE, model_kind
 from byteprop.training.metrics import confusion
 from byteprop_host.console import Progress, no_progress
-from byteprop_host.data.classes import read_classes
+from byteprop_host.data.classes import names_of, read_classes
 from byteprop_host.data.reading import Reading
 from byteprop_host.data.samples import Ints, SampleSet, choose
 from byteprop_host.deployment import Deployment, deploy
@@ -109,7 +109,7 @@ def verify(
 
 def _class_names(task: _Task, classes: Path | None) -> tuple[str, ...]:
     if classes is None:
-        return task.samples.classes
+        return task.samples.classes or names_of(task.model)
     return read_classes(classes, task.truth.tensors[task.truth.outputs[0]].elems)
 
 

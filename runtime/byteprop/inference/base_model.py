@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ from byteprop.engine import _raw
 from byteprop.errors import ArgumentError
 from byteprop.graph import Graph, Kind, Tensor
 from byteprop.image import export
+from byteprop.inference import class_names
 from byteprop.inference.fast import fast_predict, fast_run
 from byteprop.inference.info import layer_info
 from byteprop.inference.port import Port
@@ -48,6 +50,9 @@ class BatchEngine(Protocol):
 
 class BaseModel:
     """A model that runs: `Model` without training. Calls from several threads are allowed."""
+
+    class_names: Mapping[int, str] = MappingProxyType({})
+    """Names of classes by label, as far as they are known; saved with the model."""
 
     def __init__(
         self,
@@ -210,7 +215,11 @@ class BaseModel:
             raise ArgumentError(
                 f"path: expected a file name that ends in {' or '.join(writers)}, got {str(path)!r}"
             )
-        files.write(target, writers[target.suffix](self))
+        content = writers[target.suffix](self)
+        if target.suffix != ".h":
+            n = self.graph.tensors[self.graph.outputs[0]].elems
+            content = class_names.attach(content, self.class_names, n)
+        files.write(target, content)
 
     def input_bytes_of(self, x: Any, argument: str) -> tuple[Array, int]:
         """uint8 [n, input bytes] of real inputs, of a model with one input, and how many of them

@@ -4,7 +4,7 @@ removed, weights set. The C trainer does what changes a row; docs/numerics.md ha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -128,15 +128,27 @@ def grown_masters(masters: tuple[Masters, ...] | None, more: int) -> tuple[Maste
 # --- classes ---
 
 
-def add_class(
+@dataclass(frozen=True)
+class Addition:
+    """One more class, as the trainer takes it: rows of inputs that are kept under their labels, the
+    class whose row is made from them, and a rate for each step of learning again."""
+
+    label: int
+    config: _raw_train.Config
+    rows: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint16]
+    rates: npt.NDArray[np.uint32]
+
+
+def plan_class(
     model: TrainingTarget,
     samples: Any,
     known: tuple[Any, Any] | None,
     rehearsals: int | None,
     learning_rate: float,
     seed: int,
-) -> int:
-    """Model.add_class; see there."""
+) -> Addition:
+    """The steps of Model.add_class; see there. The model gets a row where none is in reserve."""
     x, _ = model.input_bytes_of(np.asarray(samples), "samples")
     if not len(x):
         raise ArgumentError("samples: expected at least one")
@@ -152,15 +164,23 @@ def add_class(
     rate, shift = rate_of(learning_rate)
     label = _room(model)
     seed = integer("seed", seed, 0, MAX_SEED)
-    trainer = _trainer(model, len(x) + len(old_x), seed, shift)
-    for row, y in zip(old_x, old_y.tolist(), strict=True):
+    kept = integer("samples", len(x) + len(old_x), 1, 65535)
+    return Addition(
+        label=label,
+        config=head_config(model.graph, kept, seed, shift),
+        rows=np.concatenate([old_x, x]),
+        labels=np.append(old_y, np.full(len(x), label)).astype(np.uint16),
+        rates=linear_rates(rate, number),
+    )
+
+
+def learn_class(model: TrainingTarget, plan: Addition, trainer: _raw_train.Trainer) -> None:
+    """Makes the steps. trainer: of `begun`."""
+    for row, y in zip(plan.rows, plan.labels.tolist(), strict=True):
         trainer.remember(row, y)
-    for row in x:
-        trainer.remember(row, label)
-    trainer.imprint(label)
-    trainer.rehearse(linear_rates(rate, number))
+    trainer.imprint(plan.label)
+    trainer.rehearse(plan.rates)
     _adopt(model, trainer)
-    return label
 
 
 def remove_class(model: TrainingTarget, label: int) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 from byteprop.engine import _raw
@@ -30,14 +28,12 @@ class TrainingTarget(BaseModel):
     parts that differ for a network that begins from random weights.
 
     masters: the 16-bit weights and 32-bit biases behind the image; None before any training.
-    class_names: names of classes that were added, by label.
     stop_training: a callback sets it to end the training. runs_here: False for a model whose
     inferences a board runs. default_window: updates between revisions of the scales.
     trains_convolutions: whether they are trained without being named; those of a file are not.
     """
 
     stop_training = False
-    class_names: Mapping[int, str] = MappingProxyType({})
     runs_here = True
     default_window = 0
     trains_convolutions = False
