@@ -1,23 +1,29 @@
 """What byteprop makes of a folder of .tflite files: a line per file, then the counts.
 
-    python benchmarks/coverage.py FOLDER [--samples N]
+    python benchmarks/coverage.py FOLDER [--samples N] [--no-verify] [--table MD] [--record]
 
 `identical`: every output value is that of NAME.vectors.npz (arrays x, x1 ... and y, y1 ...), or,
-without such a file, that of tflite-runtime's reference kernels on random inputs. `refused`:
-byteprop names what it does not run. `loads`: the reference does not run the model. `differs` and
-`fault` are what must not be; the exit code is then 1.
+without such a file, that of tflite-runtime's reference kernels on random inputs. `loads`: the
+reference does not run the model. Files of both kinds are then run by `byteprop verify` on the board
+host, against NumPy where tflite-runtime does not run them; `not verified` says that it failed.
+`refused`: byteprop names what it does not run. `differs`, `not verified` and `fault` are what must
+not be; the exit code is then 1.
+
+--table writes the lines as a Markdown table, --record the counts to results/coverage.csv.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from records import ROOT
+from records import ROOT, append, commit
 
 import byteprop
 from byteprop import Model
@@ -28,7 +34,16 @@ sys.path.insert(0, str(ROOT / "tests/python"))
 import builtin_ref
 from model_vectors import Arrays, answers, vectors, vectors_of
 
-FAILURES = ("differs", "fault")
+KINDS = ("identical", "loads", "refused", "differs", "not verified", "fault")
+FAILURES = ("differs", "not verified", "fault")
+COLUMNS = (
+    "commit",
+    "folder",
+    "files",
+    *(kind.replace(" ", "_") for kind in KINDS),
+    "refused_files",
+)
+VERIFY_SECONDS = 300.0
 
 
 class Verdict(NamedTuple):
@@ -40,15 +55,61 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--samples", type=int, default=4)
+    parser.add_argument("--no-verify", action="store_true", help="only compare in this process")
+    parser.add_argument("--table", type=Path, metavar="MD", help="write a Markdown table")
+    parser.add_argument("--record", action="store_true", help="append to benchmarks/results")
     arguments = parser.parse_args()
-    counts: Counter[str] = Counter()
+    verdicts: dict[str, Verdict] = {}
     for path in sorted(arguments.folder.rglob("*.tflite")):
         verdict = judged(path, arguments.samples)
-        counts[verdict.kind] += 1
-        name = path.relative_to(arguments.folder)
-        print(f"{verdict.kind:10} {name!s:45} {verdict.detail}", flush=True)
+        if verdict.kind in ("identical", "loads") and not arguments.no_verify:
+            verdict = verified(path, verdict)
+        name = str(path.relative_to(arguments.folder))
+        verdicts[name] = verdict
+        print(f"{verdict.kind:12} {name:45} {verdict.detail}", flush=True)
+    counts = Counter(verdict.kind for verdict in verdicts.values())
     print(", ".join(f"{n} {kind}" for kind, n in counts.most_common()) or "no .tflite file")
+    if arguments.table is not None:
+        arguments.table.write_text(table(verdicts), encoding="utf-8")
+    if arguments.record:
+        record(arguments.folder.resolve().name, verdicts, counts)
     raise SystemExit(any(counts[kind] for kind in FAILURES))
+
+
+def table(verdicts: dict[str, Verdict]) -> str:
+    lines = ["| file | verdict | |", "|---|---|---|"]
+    for name, verdict in verdicts.items():
+        lines.append(f"| {name} | {verdict.kind} | {verdict.detail.replace('|', ' ')} |")
+    return "\n".join(lines) + "\n"
+
+
+def record(folder: str, verdicts: dict[str, Verdict], counts: Counter[str]) -> None:
+    refused = [name for name, verdict in verdicts.items() if verdict.kind == "refused"]
+    row = {"commit": commit(), "folder": folder, "files": len(verdicts)}
+    row |= {kind.replace(" ", "_"): counts[kind] for kind in KINDS}
+    append("coverage", COLUMNS, [row | {"refused_files": " ".join(refused)}])
+
+
+def verified(path: Path, verdict: Verdict) -> Verdict:
+    """The verdict, unless `byteprop verify` finds bytes that differ, or fails."""
+    references = ["numpy"] if verdict.kind == "loads" else ["auto", "numpy"]
+    for reference in references:
+        command = [sys.executable, "-m", "byteprop_host", "verify", str(path), "--board", "host",
+                   "--samples", "2", "--reference", reference]  # fmt: skip
+        command += ["--no-other-kernels", "--no-report", "--json"]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, timeout=VERIFY_SECONDS
+            )
+            answer = json.loads(done.stdout)
+        except (subprocess.TimeoutExpired, ValueError) as error:
+            return Verdict("not verified", f"{type(error).__name__}: {error}"[:200])
+        if done.returncode == 0 and answer["identical"]:
+            return verdict
+        refused = "tflite-runtime cannot load the model" in str(answer.get("error", ""))
+        if not refused:
+            break
+    return Verdict("not verified", str(answer.get("error", "bytes of the board differ"))[:200])
 
 
 def judged(path: Path, samples: int) -> Verdict:
