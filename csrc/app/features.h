@@ -46,6 +46,12 @@
 /* A model that stays in flash while its last layers are trained. */
 #define APP_TRAINS_IN_FLASH (APP_CAN_TRAIN && BP_BAKED_MODEL)
 
+/* Models whose input comes row by row. */
+#ifndef BP_APP_ROWS
+#define BP_APP_ROWS 1
+#endif
+#define APP_HAS_ROWS (BP_APP_ROWS && APP_HAS_POOL)
+
 #ifndef BP_SAVE_SLOT_BYTES
 #define BP_SAVE_SLOT_BYTES 0
 #endif

@@ -51,7 +51,8 @@ static uint8_t *contiguous_bytes(const app_range_t *range, uint32_t *n) {
     return tensor_bytes(range, n);
 }
 
-/* Constants and first values are not in the arena, so they are no objects. */
+/* Constants and first values are not in the arena, and images that come row by row not as a whole, so
+ * they are no objects. */
 static bp_status_t check_tensor(uint16_t index, uint32_t *n) {
     if (index >= app_model()->n_tensors) {
         return BP_E_RANGE;
@@ -59,6 +60,9 @@ static bp_status_t check_tensor(uint16_t index, uint32_t *n) {
     const uint8_t *record = bp_tensor_record(app_model(), index);
     const uint8_t kind = BP_ROM_U8(record + BP_TENSOR_KIND);
     *n = BP_ROM_U32(record + BP_TENSOR_ELEMS);
+    if (APP_HAS_ROWS && kind == BP_KIND_ROWS) {
+        return BP_E_KIND;
+    }
     return kind == BP_KIND_CONSTANT || kind == BP_KIND_INITIAL ? BP_E_KIND : BP_OK;
 }
 
@@ -73,6 +77,11 @@ bp_status_t app_check_range(const app_range_t *range) {
     }
     switch (range->object) {
     case BP_OBJ_INPUTS:
+#if APP_HAS_ROWS
+        if (app_selected.is_fed) {
+            return BP_E_KIND;
+        }
+#endif
         total = app_selected.input_bytes;
         break;
     case BP_OBJ_OUTPUTS:

@@ -62,6 +62,10 @@ static bp_status_t open_model(app_call_t *call, const uint8_t *image, uint32_t n
     bp_infer_reset(&model, app_selected.arena);
     app_selected.input_bytes = bp_infer_input_bytes(&model);
     app_selected.output_bytes = bp_infer_output_bytes(&model);
+#if APP_HAS_ROWS
+    app_selected.is_fed = (uint8_t)bp_infer_is_fed(&model);
+    app_selected.fed = 0;
+#endif
     selected = &model;
     const uint32_t answer[] = {model.crc32, model.arena_bytes, app_selected.input_bytes,
                                app_selected.output_bytes};

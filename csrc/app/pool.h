@@ -17,6 +17,11 @@ extern struct app_selected {
     uint8_t *arena;
     uint32_t input_bytes; /* of all inputs */
     uint32_t output_bytes;
+#if APP_HAS_ROWS
+    uint32_t fed;        /* bytes of the input of a model that is fed */
+    uint32_t feed_ticks; /* that they took */
+    uint8_t is_fed;
+#endif
 } app_selected;
 /* Checksum of the model in flash; 0 when there is none. */
 uint32_t app_flash_model_crc(void);

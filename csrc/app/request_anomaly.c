@@ -26,6 +26,11 @@ static bp_status_t check_model(app_call_t *call) {
     if (app_model() == NULL) {
         return BP_E_NO_MODEL;
     }
+#if APP_HAS_ROWS
+    if (app_selected.is_fed) {
+        return BP_E_UNSUPPORTED; /* its input is never there as a whole */
+    }
+#endif
     BP_TRY(score_of(&score, bytes_of(bp_model_input(app_model(), 0))));
     return app_hold_bytes(call, app_selected.input_bytes, &copy);
 }

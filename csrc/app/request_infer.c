@@ -60,6 +60,25 @@ static void run_ops(uint16_t n_ops, const bp_infer_hooks_t *hooks) {
     bp_infer_run(app_model(), app_selected.arena, n_ops, hooks);
 }
 
+/* The input of a model that is fed is used up. */
+static bp_status_t take_fed(void) {
+#if APP_HAS_ROWS
+    if (app_selected.is_fed && app_selected.fed != app_selected.input_bytes) {
+        return BP_E_STATE;
+    }
+    app_selected.fed = 0;
+#endif
+    return BP_OK;
+}
+
+static uint32_t feed_ticks(void) {
+#if APP_HAS_ROWS
+    return app_selected.is_fed ? app_selected.feed_ticks : 0;
+#else
+    return 0;
+#endif
+}
+
 /* Ticks of the inference without its heartbeats and without the reading of the counter. */
 static uint32_t run_timed(uint16_t n_ops) {
     beat_t beat = {bp_port_ticks(), 0};
@@ -84,8 +103,9 @@ bp_status_t app_infer(app_call_t *call) {
     if (app_model() == NULL) {
         return BP_E_NO_MODEL;
     }
+    BP_TRY(take_fed());
     const uint16_t n_ops = app_get_u16(call->payload);
-    const uint32_t ticks = run_timed(n_ops);
+    const uint32_t ticks = run_timed(n_ops) + feed_ticks();
     app_put_u32(call->payload, ticks);
     app_put_u32(call->payload + 4, 0);
     call->n_answer = 8;
@@ -122,6 +142,7 @@ bp_status_t app_profile(app_call_t *call) {
     if (first >= model->n_ops) {
         return BP_E_RANGE;
     }
+    BP_TRY(take_fed());
     profile_t profile = {call->payload, first, (uint16_t)(model->n_ops - first), 0, 0};
     if (profile.n > APP_KEPT_BYTES / 4u) {
         profile.n = APP_KEPT_BYTES / 4u;
@@ -133,6 +154,9 @@ bp_status_t app_profile(app_call_t *call) {
     const bp_infer_hooks_t hooks = {profile_after_op, &profile};
     profile.last = bp_port_ticks();
     run_ops(ALL_OPS, &hooks);
+    if (first == 0 && feed_ticks() != 0) { /* of the ops that ran meanwhile; the first stands for all */
+        app_put_u32(call->payload, feed_ticks());
+    }
     call->n_answer = (uint16_t)(4u * profile.n);
     return BP_OK;
 }

@@ -2,6 +2,7 @@
 #include "features.h"
 #include "handlers.h"
 #include "objects.h"
+#include "pool.h"
 
 #define ADDRESS_BYTES 7u /* object u8, index u16, offset u32 */
 
@@ -10,6 +11,28 @@ static void parse_address(app_range_t *range, const uint8_t *payload) {
     range->index = app_get_u16(payload + 1);
     range->offset = app_get_u32(payload + 3);
 }
+
+#if APP_HAS_ROWS
+/* The next bytes of the input, or the first ones of another. */
+static bp_status_t feed(const app_range_t *range, const uint8_t *bytes) {
+    if (range->index != 0 || range->n > app_selected.input_bytes ||
+        range->offset > app_selected.input_bytes - range->n) {
+        return BP_E_RANGE;
+    }
+    if (range->offset == 0) {
+        app_selected.fed = 0;
+        app_selected.feed_ticks = 0;
+    }
+    if (range->offset != app_selected.fed) {
+        return BP_E_STATE;
+    }
+    const uint32_t begin = bp_port_ticks();
+    app_selected.fed =
+        bp_infer_feed(app_model(), app_selected.arena, range->offset, bytes, range->n);
+    app_selected.feed_ticks += bp_port_ticks() - begin;
+    return BP_OK;
+}
+#endif
 
 bp_status_t app_write(app_call_t *call) {
     app_range_t range;
@@ -21,6 +44,11 @@ bp_status_t app_write(app_call_t *call) {
     if (range.object == BP_OBJ_IMAGE) {
         return BP_E_UNKNOWN;
     }
+#if APP_HAS_ROWS
+    if (range.object == BP_OBJ_INPUTS && app_model() != NULL && app_selected.is_fed) {
+        return feed(&range, call->payload + ADDRESS_BYTES);
+    }
+#endif
     BP_TRY(app_check_range(&range));
     app_copy_in(&range, call->payload + ADDRESS_BYTES);
     return BP_OK;

@@ -25,7 +25,9 @@ void bp_infer_run(const bp_model_t *model, uint8_t *arena, uint16_t n_ops,
 void bp_infer_op(const bp_model_t *model, uint8_t *arena, uint16_t op_index) {
     bp_op_t op;
     bp_model_op(&op, model, op_index);
-    bp_op_run(model, arena, &op);
+    if (!bp_op_is_fed(model, &op)) {
+        bp_op_run(model, arena, &op);
+    }
 }
 
 static void fill(uint8_t *y, uint8_t value, uint32_t n) {
@@ -76,6 +78,11 @@ uint32_t bp_infer_output_bytes(const bp_model_t *model) {
 
 const uint8_t *bp_infer_put_inputs(uint8_t *arena, const uint8_t *x, const bp_model_t *model) {
     bp_tensor_t tensor;
+    if (BP_HAS_ROWS && bp_infer_is_fed(model)) {
+        const uint32_t n = bp_infer_input_bytes(model);
+        (void)bp_infer_feed(model, arena, 0, x, n);
+        return x + (size_t)n;
+    }
     for (uint16_t i = 0; i < model->n_inputs; ++i) {
         bp_model_tensor(&tensor, model, bp_model_input(model, i));
         copy(arena + (size_t)tensor.offset, x, tensor.elems);

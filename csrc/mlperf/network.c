@@ -139,10 +139,6 @@ int mlperf_take_input(void) {
 
 /* The input is copied for every inference, since an inference may write over it. */
 void mlperf_infer(void) {
-    const uint8_t *record = bp_tensor_record(&model, bp_model_input(&model, 0));
-    uint8_t *x = bp_app_pool + BP_ROM_U32(record + BP_TENSOR_OFFSET);
-    for (uint32_t i = 0; i < BP_MLPERF_INPUTS; i++) {
-        x[i] = INPUT[i];
-    }
+    (void)bp_infer_put_inputs(bp_app_pool, INPUT, &model);
     bp_infer_run(&model, bp_app_pool, UINT16_MAX, NULL);
 }

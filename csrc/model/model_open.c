@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "model/model_rows.h"
 #include "ops/ops.h"
 
 /* The checked reader. Nothing in the image is trusted: offsets and counts are compared by
@@ -124,17 +125,17 @@ static uint32_t elems_of(const uint8_t *record) {
 /* Where the tensor's bytes are. */
 static bp_status_t check_place(const bp_reader_t *reader, const uint8_t *record) {
     const uint8_t kind = BP_ROM_U8(record + BP_TENSOR_KIND);
-    const uint32_t offset = bp_record_offset(record), elems = bp_record_elems(record);
-    if (kind > BP_KIND_INITIAL || !BP_HAS_KIND(kind)) {
+    const uint32_t offset = bp_record_offset(record), bytes = bp_record_bytes(record);
+    if (kind > BP_KIND_ROWS || !BP_HAS_KIND(kind)) {
         return BP_E_KIND;
     }
     if (bp_is_data(kind)) {
-        return bp_check_data(reader, offset, elems, 4);
+        return bp_check_data(reader, offset, bytes, 4);
     }
     if ((offset & 3) != 0) {
         return BP_E_ALIGN;
     }
-    return bp_is_inside(offset, elems, 0, reader->model->arena_bytes) ? BP_OK : BP_E_ARENA;
+    return bp_is_inside(offset, bytes, 0, reader->model->arena_bytes) ? BP_OK : BP_E_ARENA;
 }
 
 static bp_status_t check_name(const bp_model_t *model, uint32_t name) {
@@ -155,8 +156,12 @@ static bp_status_t check_tensor(const bp_reader_t *reader, const uint8_t *record
     const int32_t zero_point = BP_ROM_I32(record + BP_TENSOR_ZERO_POINT);
     const int32_t lowest = dtype == BP_DTYPE_INT8 ? -128 : 0;
     if (zero_point < lowest || zero_point > lowest + 255 ||
-        (BP_ROM_U8(record + BP_TENSOR_FLAGS) & ~BP_TENSOR_FLOAT_BORDER) != 0) {
+        (!bp_record_is_rows(record) &&
+         (BP_ROM_U8(record + BP_TENSOR_FLAGS) & ~BP_TENSOR_FLOAT_BORDER) != 0)) {
         return BP_E_PARAM;
+    }
+    if (bp_record_is_rows(record)) {
+        BP_TRY(bp_check_rows_tensor(record));
     }
     BP_TRY(check_place(reader, record));
     return BP_HAS_KIND(BP_KIND_INITIAL) && bp_record_kind(record) == BP_KIND_INITIAL
@@ -206,7 +211,7 @@ static bp_status_t check_tensors(const bp_reader_t *reader) {
     return BP_OK;
 }
 
-/* Inputs and outputs of the model are activations. */
+/* Inputs and outputs of the model are activations, but for an only input that is fed. */
 static bp_status_t check_boundary(const bp_model_t *model, uint16_t tensor) {
     if (tensor >= model->n_tensors) {
         return BP_E_BOUNDS;
@@ -219,6 +224,10 @@ static bp_status_t check_boundary(const bp_model_t *model, uint16_t tensor) {
 static bp_status_t check_inputs(const bp_model_t *model) {
     for (uint16_t i = 0; i < model->n_inputs; ++i) {
         uint16_t input = bp_model_input(model, i);
+        if (input < model->n_tensors && model->n_inputs == 1 &&
+            bp_record_is_rows(bp_tensor_record(model, input))) {
+            continue;
+        }
         BP_TRY(check_boundary(model, input));
         for (uint16_t k = 0; k < i; ++k) {
             if (bp_records_overlap(bp_tensor_record(model, input),
@@ -292,7 +301,7 @@ static bp_status_t check_operands(const bp_model_t *model, const bp_op_t *op, ui
         if (i >= op->n_inputs || kind == BP_KIND_CONSTANT || kind == BP_KIND_STATE) {
             continue;
         }
-        BP_TRY(kind >= BP_KIND_SCRATCH ? BP_E_KIND : check_live(model, tensor, index));
+        BP_TRY(bp_is_hidden(kind) ? BP_E_KIND : check_live(model, tensor, index));
     }
     return BP_OK;
 }
@@ -305,6 +314,7 @@ static bp_status_t check_ops(const bp_reader_t *reader) {
         BP_TRY(check_operands(model, &op, i));
         BP_TRY(bp_op_check_form(model, &op));
         BP_TRY(bp_op_check(reader, &op));
+        BP_TRY(BP_HAS_ROWS ? bp_check_rows_op(model, &op, i) : BP_OK);
     }
     return BP_OK;
 }

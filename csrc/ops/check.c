@@ -21,7 +21,7 @@ bp_status_t bp_check_data(const bp_reader_t *reader, uint32_t offset, uint32_t b
 
 bool bp_records_overlap(const uint8_t *a, const uint8_t *b) {
     uint32_t a_begin = bp_record_offset(a), b_begin = bp_record_offset(b);
-    return a_begin < b_begin + bp_record_elems(b) && b_begin < a_begin + bp_record_elems(a);
+    return a_begin < b_begin + bp_record_bytes(b) && b_begin < a_begin + bp_record_bytes(a);
 }
 
 bp_status_t bp_check_range(uint8_t activation, int16_t y_min, int16_t y_max, uint8_t dtype) {

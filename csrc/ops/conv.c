@@ -47,3 +47,12 @@ void bp_op_conv_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op) 
                bytes + (size_t)bp_record_offset(bp_operand_record(model, op, X)),
                bytes + (size_t)bp_record_offset(bp_operand_record(model, op, SCRATCH)), &conv);
 }
+
+void bp_op_conv_row(const bp_model_t *model, uint8_t *arena, const bp_op_t *op,
+                    const bp_op_row_t *row) {
+    const uint8_t *scratch = bp_operand_record(model, op, SCRATCH);
+    bp_conv_s8_t conv;
+    bp_conv_row_record(&conv, model, op, row);
+    bp_conv_s8((int8_t *)row->y, (const int8_t *)row->x,
+               (int8_t *)arena + (size_t)bp_record_offset(scratch), &conv);
+}

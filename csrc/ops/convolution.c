@@ -37,6 +37,14 @@ void bp_conv_record(bp_conv_s8_t *conv, const bp_model_t *model, const bp_op_t *
     conv->fast = (BP_ROM_U8(params + FLAGS) & BP_OP_FAST) != 0;
 }
 
+void bp_conv_row_record(bp_conv_s8_t *conv, const bp_model_t *model, const bp_op_t *op,
+                        const bp_op_row_t *row) {
+    bp_conv_record(conv, model, op);
+    conv->shape.x_height = row->height;
+    conv->shape.y_height = 1;
+    conv->shape.window[0].pad = row->pad;
+}
+
 static bp_status_t check_shapes(const bp_reader_t *reader, const bp_op_t *op,
                                 const bp_conv_shape_t *s) {
     const uint8_t *tx = bp_operand_record(reader->model, op, 0);

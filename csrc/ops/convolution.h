@@ -13,6 +13,9 @@ enum { BP_CONV_ACTIVATION = 1, BP_CONV_FLAGS = 2, BP_CONV_PART = 28 };
 
 /* The kernel's parameters. Shapes are of tensors of rank 4, or zero. */
 void bp_conv_record(bp_conv_s8_t *conv, const bp_model_t *model, const bp_op_t *op);
+/* The same for one row of the output. */
+void bp_conv_row_record(bp_conv_s8_t *conv, const bp_model_t *model, const bp_op_t *op,
+                        const bp_op_row_t *row);
 /* Everything but the weights and how windows and images fit: shapes, numbers, biases, multipliers,
  * shifts and weight scales. */
 bp_status_t bp_check_conv(const bp_reader_t *reader, const bp_op_t *op, const bp_conv_s8_t *conv);

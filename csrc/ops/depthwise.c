@@ -6,6 +6,11 @@
 
 enum { X, Y, SCRATCH };
 
+static uint32_t scratch_bytes(const bp_model_t *model, const bp_op_t *op,
+                              const bp_conv_shape_t *s) {
+    return bp_op_is_fed(model, op) ? bp_depthwise_row_scratch(s) : bp_depthwise_scratch(s);
+}
+
 bp_status_t bp_op_depthwise_check(const bp_reader_t *reader, const bp_op_t *op) {
     bp_conv_s8_t conv;
     bp_conv_record(&conv, reader->model, op);
@@ -21,7 +26,7 @@ bp_status_t bp_op_depthwise_check(const bp_reader_t *reader, const bp_op_t *op) 
     BP_TRY(bp_check_conv_window(reader, op, &conv));
     BP_TRY(bp_check_taps(reader, op, taps * s->y_channels));
     BP_TRY(bp_check_fast_conv(reader, op, taps, taps * s->y_channels));
-    BP_TRY(bp_check_scratch_bytes(reader, op, bp_depthwise_scratch(s)));
+    BP_TRY(bp_check_scratch_bytes(reader, op, scratch_bytes(reader->model, op, s)));
     return bp_check_distance(reader, op, Y, X, bp_depthwise_distance(s));
 }
 
@@ -32,4 +37,13 @@ void bp_op_depthwise_run(const bp_model_t *model, uint8_t *arena, const bp_op_t 
     bp_depthwise_s8(bytes + (size_t)bp_record_offset(bp_operand_record(model, op, Y)),
                     bytes + (size_t)bp_record_offset(bp_operand_record(model, op, X)),
                     bytes + (size_t)bp_record_offset(bp_operand_record(model, op, SCRATCH)), &conv);
+}
+
+void bp_op_depthwise_row(const bp_model_t *model, uint8_t *arena, const bp_op_t *op,
+                         const bp_op_row_t *row) {
+    const uint8_t *scratch = bp_operand_record(model, op, SCRATCH);
+    bp_conv_s8_t conv;
+    bp_conv_row_record(&conv, model, op, row);
+    bp_depthwise_row_s8((int8_t *)row->y, (const int8_t *)row->x,
+                        (int8_t *)arena + (size_t)bp_record_offset(scratch), &conv);
 }

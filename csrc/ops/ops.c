@@ -63,7 +63,7 @@ static bp_status_t check_operands(const bp_model_t *model, const bp_op_t *op, ui
         const uint8_t *record = bp_operand_record(model, op, i);
         bool is_input = i < op->n_inputs;
         uint8_t kind = bp_record_kind(record), dtype = bp_record_dtype(record);
-        if (kind >= BP_KIND_SCRATCH ||
+        if (bp_is_hidden(kind) ||
             (kind == BP_KIND_CONSTANT && !(is_input && HAS_TRAIT(traits, BP_OP_CONSTANTS)))) {
             return BP_E_KIND;
         }
@@ -119,6 +119,22 @@ void bp_op_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op) {
         break;
     switch (op->code) {
         BP_OP_LIST(CASE)
+    default:
+        break;
+    }
+#undef CASE
+}
+
+void bp_op_run_row(const bp_model_t *model, uint8_t *arena, const bp_op_t *op,
+                   const bp_op_row_t *row) {
+#define CASE(NAME, name)                                                                           \
+    case BP_OP_##NAME:                                                                             \
+        if (BP_HAS_ROWS && HAS(BP_OP_##NAME)) {                                                    \
+            bp_op_##name##_row(model, arena, op, row);                                             \
+        }                                                                                          \
+        break;
+    switch (op->code) {
+        BP_ROW_OPS(CASE)
     default:
         break;
     }

@@ -27,11 +27,14 @@
 #define BP_OPS_HIGH UINT64_MAX
 #endif
 #ifndef BP_KINDS
-#define BP_KINDS 0x1F
+#define BP_KINDS 0x3F
 #endif
 #ifndef BP_LAYOUTS
 #define BP_LAYOUTS 0x3
 #endif
+
+/* The build runs models that are fed row by row. */
+#define BP_HAS_ROWS BP_HAS_KIND(BP_KIND_ROWS)
 
 /* What checks share. */
 typedef struct {
@@ -55,6 +58,44 @@ bp_status_t bp_op_check(const bp_reader_t *reader, const bp_op_t *op);
 void bp_op_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op);
 /* The op writes nothing: it keeps bytes, and its output is at its input's address. */
 bool bp_op_is_noop(const bp_model_t *model, const bp_op_t *op);
+
+/* ---- ops that work row by row ---- */
+
+/* X(NAME, name): those of the list that can be run for one output row, if the batch is 1. */
+#define BP_ROW_OPS(X)                                                                              \
+    X(CONV_S8, conv)                                                                               \
+    X(DEPTHWISE_S8, depthwise)                                                                     \
+    X(POOL_S8, pool)                                                                               \
+    X(RESCALE, rescale)                                                                            \
+    X(TABLE_S8, table)
+
+/* Which input rows an output row takes: `reach` of them, from row * stride - pad on, as far as they
+ * are inside. pad is less than reach. by_element: input and output have to have one shape. */
+typedef struct {
+    uint32_t reach;
+    uint32_t stride;
+    uint32_t pad;
+    bool by_element;
+} bp_op_rows_t;
+/* Of a checked op; false for one that cannot be run row by row. */
+bool bp_op_rows(bp_op_rows_t *rows, const bp_op_t *op);
+
+/* One output row, at y. x: the `height` input rows that it takes and that are inside; `pad` more,
+ * before them, are not. */
+typedef struct {
+    uint8_t *y;
+    const uint8_t *x;
+    uint16_t height;
+    uint16_t pad;
+} bp_op_row_t;
+#define BP_OP_DECLARE_ROW(NAME, name)                                                              \
+    void bp_op_##name##_row(const bp_model_t *model, uint8_t *arena, const bp_op_t *op,            \
+                            const bp_op_row_t *row);
+BP_ROW_OPS(BP_OP_DECLARE_ROW)
+#undef BP_OP_DECLARE_ROW
+/* Runs one of them. arena: for its scratch memory. */
+void bp_op_run_row(const bp_model_t *model, uint8_t *arena, const bp_op_t *op,
+                   const bp_op_row_t *row);
 
 /* ---- for checks ---- */
 
@@ -114,8 +155,15 @@ static inline bool bp_is_data(uint8_t kind) {
     return (BP_HAS_KIND(BP_KIND_CONSTANT) && kind == BP_KIND_CONSTANT) ||
            (BP_HAS_KIND(BP_KIND_INITIAL) && kind == BP_KIND_INITIAL);
 }
+/* No op reads it, and none writes it but as its scratch memory. */
+static inline bool bp_is_hidden(uint8_t kind) {
+    return kind == BP_KIND_SCRATCH || (BP_HAS_KIND(BP_KIND_INITIAL) && kind == BP_KIND_INITIAL);
+}
 static inline uint32_t bp_record_elems(const uint8_t *record) {
     return BP_ROM_U32(record + BP_TENSOR_ELEMS);
+}
+static inline bool bp_record_is_rows(const uint8_t *record) {
+    return BP_HAS_ROWS && bp_record_kind(record) == BP_KIND_ROWS;
 }
 static inline uint32_t bp_record_offset(const uint8_t *record) {
     return BP_ROM_U32(record + BP_TENSOR_OFFSET);
@@ -138,10 +186,23 @@ static inline uint32_t bp_record_stride(const uint8_t *record, uint8_t axis) {
     }
     return stride;
 }
+/* Rows that the arena has of a tensor of kind ROWS. */
+static inline uint8_t bp_record_rows(const uint8_t *record) {
+    return BP_ROM_U8(record + BP_TENSOR_FLAGS) / BP_TENSOR_ROWS;
+}
+/* Bytes of a tensor where it is. */
+static inline uint32_t bp_record_bytes(const uint8_t *record) {
+    return bp_record_is_rows(record) ? bp_record_rows(record) * bp_record_stride(record, 1)
+                                     : bp_record_elems(record);
+}
 /* 1 for a scalar. */
 static inline uint32_t bp_record_last_dim(const uint8_t *record) {
     uint8_t rank = bp_record_rank(record);
     return rank == 0 ? 1 : bp_record_dim(record, (uint8_t)(rank - 1u));
+}
+/* The op works row by row, while the model is fed. */
+static inline bool bp_op_is_fed(const bp_model_t *model, const bp_op_t *op) {
+    return BP_HAS_ROWS && bp_record_is_rows(bp_operand_record(model, op, 0));
 }
 
 #endif

@@ -50,3 +50,14 @@ void bp_op_pool_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op) 
                (const int8_t *)arena + (size_t)bp_record_offset(bp_operand_record(model, op, 0)),
                &pool);
 }
+
+void bp_op_pool_row(const bp_model_t *model, uint8_t *arena, const bp_op_t *op,
+                    const bp_op_row_t *row) {
+    bp_pool_t pool;
+    (void)arena;
+    bp_pool_record(&pool, model, op);
+    pool.x_height = row->height;
+    pool.y_height = 1;
+    pool.window[0].pad = row->pad;
+    bp_pool_s8((int8_t *)row->y, (const int8_t *)row->x, &pool);
+}

@@ -38,3 +38,11 @@ void bp_op_rescale_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *o
     const uint8_t *x = arena + (size_t)bp_record_offset(bp_operand_record(model, op, 0));
     bp_rescale_8(arena + (size_t)bp_record_offset(bp_operand_record(model, op, 1)), x, n, &rescale);
 }
+
+void bp_op_rescale_row(const bp_model_t *model, uint8_t *arena, const bp_op_t *op,
+                       const bp_op_row_t *row) {
+    bp_rescale_t rescale;
+    (void)arena;
+    (void)bp_rescale_record(&rescale, model, op);
+    bp_rescale_8(row->y, row->x, bp_record_stride(bp_operand_record(model, op, 1), 1), &rescale);
+}

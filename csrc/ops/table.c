@@ -21,3 +21,11 @@ void bp_op_table_run(const bp_model_t *model, uint8_t *arena, const bp_op_t *op)
     bp_table_s8(y, x, bp_record_elems(tx),
                 model->image + (size_t)BP_ROM_U32(op->params + TABLE));
 }
+
+void bp_op_table_row(const bp_model_t *model, uint8_t *arena, const bp_op_t *op,
+                     const bp_op_row_t *row) {
+    (void)arena;
+    bp_table_s8((int8_t *)row->y, (const int8_t *)row->x,
+                bp_record_stride(bp_operand_record(model, op, 1), 1),
+                model->image + (size_t)BP_ROM_U32(op->params + TABLE));
+}

@@ -2,6 +2,7 @@
 #include <byteprop/prepared.h>
 
 #include "isa/isa.h"
+#include "ops/ops.h"
 #include "prepared/step.h"
 
 /* What a prepared model begins with; one step for each op follows. */
@@ -32,6 +33,9 @@ static void prepare_step(bp_step_t *step, bp_store_t *store, const bp_packed_isa
                          const bp_model_t *model, uint16_t index) {
     bp_op_t op;
     bp_model_op(&op, model, index);
+    if (bp_op_is_fed(model, &op)) {
+        return;
+    }
     switch (op.code) {
     case BP_OP_CONV_S8:
         bp_prepare_conv(step, store, isa, model, &op);

@@ -504,6 +504,9 @@ bp_status_t bp_train_plan_memory(bp_train_t *t, uint16_t *op, const bp_model_t *
                                  const bp_train_config_t *config) {
     walk_t walk;
     *op = 0;
+    if (bp_record_is_rows(bp_tensor_record(model, bp_model_input(model, 0)))) {
+        return BP_E_KIND;
+    }
     BP_TRY(check_config(config));
     BP_TRY(bp_train_find_frozen(t, op, model, config));
     const begin_t none = {0, 0};

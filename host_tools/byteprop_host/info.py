@@ -12,6 +12,8 @@ from byteprop.errors import TrainingError
 from byteprop.graph import Kind, LeftOut
 from byteprop.graph.normalization import describe, to_json
 from byteprop.image import decode
+from byteprop.image.plan import fed_ops, plan
+from byteprop.image.rows import without_rows
 from byteprop.inference.info import describe_left_out
 from byteprop.ops import Dense
 from byteprop.training.masters import weighted_layers
@@ -46,6 +48,27 @@ class TrainingMemory:
         return (
             f"{self.bytes:,} bytes of RAM beyond image and arena "
             f"({self.bytes_without_residuals:,} with --no-residual)"
+        )
+
+
+@dataclass(frozen=True)
+class FedPart:
+    """Of a model that is fed row by row: how many layers work so, how many rows of its input the
+    arena has of how many, and the arena of the same model when it is not fed."""
+
+    layers: int
+    input_rows: int
+    input_height: int
+    arena_bytes: int
+    whole_arena_bytes: int
+
+    def text(self) -> str:
+        layers = "the first layer works" if self.layers == 1 else f"{self.layers} layers work"
+        saved = self.whole_arena_bytes - self.arena_bytes
+        return (
+            f"{layers} while the input's {self.input_height} rows come, {self.input_rows} of which "
+            f"are in RAM: {self.arena_bytes:,} bytes of arena instead of "
+            f"{self.whole_arena_bytes:,} ({saved:,} fewer)"
         )
 
 
@@ -87,6 +110,7 @@ class ModelInfo:
     arena_bytes: int
     arena: tuple[Occupied, ...]
     state_bytes: int
+    fed: FedPart | None
     image: ModelImage
     training: TrainingMemory
     choices: tuple[TrainingChoice, ...]
@@ -107,6 +131,7 @@ class ModelInfo:
                 *([f"dead   {left_out}"] if left_out else []),
                 f"arena  {self.arena_bytes:,} bytes of RAM for activations{self._fullest()}",
                 *([self._state()] if self.state_bytes else []),
+                *([f"rows   {self.fed.text()}"] if self.fed else []),
                 f"image  {self.image.text}: the model as boards store it, without names",
                 f"train  {self.training.text()}",
                 "",
@@ -139,6 +164,7 @@ class ModelInfo:
             "arena_bytes": self.arena_bytes,
             "arena": [occupied.to_json() for occupied in self.arena],
             "state_bytes": self.state_bytes,
+            "rows": None if self.fed is None else vars(self.fed),
             "image_bytes": len(self.image),
             "model_crc32": f"{self.image.crc32:08x}",
             "training": {
@@ -162,6 +188,7 @@ def info(model: Model) -> ModelInfo:
         arena_bytes=model.arena_bytes,
         arena=arena_map(model.graph, model.image),
         state_bytes=sum(t.elems for t in model.graph.tensors if t.kind is Kind.STATE),
+        fed=_fed_part(model),
         image=image,
         training=_training_memory(model),
         choices=_choices(image.data, model.macs),
@@ -172,6 +199,15 @@ def info(model: Model) -> ModelInfo:
         ),
         left_out=model.graph.left_out,
     )
+
+
+def _fed_part(model: Model) -> FedPart | None:
+    layers = fed_ops(model.graph)
+    if layers == 0:
+        return None
+    x = model.graph.tensors[model.graph.inputs[0]]
+    whole = plan(without_rows(model.graph)).arena_bytes
+    return FedPart(layers, x.rows, x.shape[1], model.arena_bytes, whole)
 
 
 def _training_memory(model: Model) -> TrainingMemory:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from byteprop import image
 from byteprop.engine._raw import Engine
 from byteprop.errors import ArgumentError, ModelError
+from byteprop.image.rows import with_rows
 from byteprop.importer import formats, load_tflite
 from byteprop.inference import class_names
 from byteprop.inference.base_model import PathLike
@@ -190,6 +191,13 @@ class Model(TrainingTarget):
         if not self.runs_here:
             raise ArgumentError(f"{call}: this model runs on a board; change a copy of it here")
 
+    def with_rows(self) -> Model:
+        """A copy that is fed row by row: its first layers, of convolutions and pools, work while
+        the rows of the image come, so the image is never in RAM as a whole. The answers stay the
+        same. ModelError says what is in the way, if the first layer does not work so."""
+        self._check_runs_here("with_rows")
+        return Model(with_rows(self.graph))
+
     def save_checkpoint(self, path: PathLike) -> None:
         """The training in progress, or the last one, as a file for fit(resume=...)."""
         if self.run_in_progress is None:
@@ -198,14 +206,17 @@ class Model(TrainingTarget):
 
 
 def load(
-    source: PathLike | bytes | bytearray | memoryview, *, keep_dead_channels: bool = False
+    source: PathLike | bytes | bytearray | memoryview,
+    *,
+    keep_dead_channels: bool = False,
+    rows: bool = False,
 ) -> Model:
     """A model from a file or from its bytes: .tflite, or byteprop's own .bpm; the content decides
     which. ModelError for anything that is not a model byteprop can run; for a file of another kind
     it says what the file is and how to come from it to a model.
 
     Channels of a .tflite file that are constant, or that no op reads, are left out, which changes
-    no output; keep_dead_channels keeps them."""
+    no output; keep_dead_channels keeps them. rows: as Model.with_rows."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         data, origin = bytes(source), "the given bytes"
     elif isinstance(source, (str, os.PathLike)):
@@ -214,7 +225,8 @@ def load(
     else:
         raise ArgumentError(f"source: expected a path or bytes, got {type(source).__name__}")
     try:
-        return _load_bytes(data, keep_dead_channels)
+        model = _load_bytes(data, keep_dead_channels)
+        return model.with_rows() if rows else model
     except ModelError as error:
         raise type(error)(f"{origin}: {error}") from error
 

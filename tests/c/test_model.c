@@ -69,7 +69,8 @@ static const change_t changes[] = {
     {TENSOR + 0, 1, 3, BP_E_DTYPE},
     {TENSOR + 1, 1, 5, BP_E_SHAPE},
     {TENSOR + 1, 1, 1, BP_E_SHAPE},
-    {TENSOR + 2, 1, 5, BP_E_KIND},
+    {TENSOR + 2, 1, 6, BP_E_KIND},
+    {TENSOR + 2, 1, BP_KIND_ROWS, BP_E_SHAPE}, /* no image */
     {TENSOR + 2, 1, BP_KIND_INITIAL, BP_E_BOUNDS}, /* as of a constant */
     {TENSOR + 2, 1, BP_KIND_CONSTANT, BP_E_BOUNDS}, /* there is no data at 0 */
     {TENSOR + 2, 1, BP_KIND_STATE, BP_E_OVERLAP},

@@ -78,7 +78,7 @@ FIRST = 80 + 3 * 40  # the record of the first values
         (8, b"\5\0\0\0\0\0\0\0\0\0\0\0\5", "E_SHAPE"),
         (24, b"\0\0\0\1", "E_BOUNDS"),
         (24, b"\2", "E_ALIGN|E_BOUNDS"),
-        (2, b"\5", "E_KIND"),
+        (2, b"\6", "E_KIND"),
         (2, b"\3", "E_ARENA"),
         (3, b"\1", "first values of tensor 1, once"),
         (28, b"\1", "first values of tensor 1, once"),

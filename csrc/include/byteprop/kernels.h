@@ -237,6 +237,9 @@ void bp_conv_s8(int8_t *y, const int8_t *x, int8_t *columns, const bp_conv_s8_t 
  * Source: TensorFlow Lite DEPTHWISE_CONV_2D, reference kernel. */
 void bp_depthwise_s8(int8_t *y, const int8_t *x, int8_t *scratch, const bp_conv_s8_t *p);
 
+/* The same for one row of outputs, with y apart from x; bp_depthwise_row_scratch bytes of scratch. */
+void bp_depthwise_row_s8(int8_t *y, const int8_t *x, int8_t *scratch, const bp_conv_s8_t *p);
+
 /* TRANSPOSE_CONV, int8: input (iy, ix) adds to output (iy * stride - pad + ky, ...). Weights
  * are rows as those of bp_conv_s8; the bias is as the model file has it. y and x must not overlap.
  * Source: TensorFlow Lite TRANSPOSE_CONV, reference kernel. */
@@ -246,6 +249,8 @@ void bp_transpose_conv_s8(int8_t *y, const int8_t *x, const bp_conv_s8_t *p);
 /* Bytes of scratch memory of bp_conv_s8 and of bp_depthwise_s8. */
 uint32_t bp_conv_scratch(const bp_conv_shape_t *shape, uint16_t groups);
 uint32_t bp_depthwise_scratch(const bp_conv_shape_t *shape);
+/* Of bp_depthwise_row_s8, for any row of an image of this shape. */
+uint32_t bp_depthwise_row_scratch(const bp_conv_shape_t *shape);
 /* Whether bp_conv_s8 goes from the last pixel to the first: where y is larger than x. */
 int bp_conv_is_backward(const bp_conv_shape_t *shape);
 /* Bytes by which y must begin before x, or, backward, x before y, so that no input is overwritten

@@ -71,6 +71,8 @@ enum { BP_OP_FEATURES_BYTES = (BP_OP_END_ + 7) / 8 };
 #define BP_MODEL_MAX_RANK 4
 #define BP_MODEL_MAX_ARENA_BYTES 0x1000000 /* also of a tensor, and of all outputs together */
 #define BP_MODEL_MAX_OP_CODES 128
+#define BP_MODEL_MAX_FED_OPS 32      /* that work row by row */
+#define BP_MODEL_MAX_FED_HEIGHT 65535 /* of the images between them */
 #define BP_MODEL_ROW_ALIGNMENT 4 /* rows of weights are filled up to a multiple of it */
 #define BP_MODEL_FEATURES_BYTES 16 /* a bit for each op code: bit code % 8 of byte code / 8 */
 
@@ -130,18 +132,21 @@ enum { BP_DTYPE_INT8 = 1, BP_DTYPE_UINT8 = 2 };
 /* Where a tensor's bytes are. ACTIVATION: in the arena while some op still reads them. CONSTANT: in
  * the image. STATE: in the arena for ever, from one inference to the next, and there alone; the zero
  * point to begin with, or the values of the tensor of kind INITIAL that names it. SCRATCH: in the arena
- * while one op runs, whose last output it is. INITIAL: in the image; no op reads it. */
+ * while one op runs, whose last output it is. INITIAL: in the image; no op reads it. ROWS: an image of
+ * which the arena has the last rows, while the model is fed (bp_infer_feed). */
 enum {
     BP_KIND_ACTIVATION = 0,
     BP_KIND_CONSTANT = 1,
     BP_KIND_STATE = 2,
     BP_KIND_SCRATCH = 3,
-    BP_KIND_INITIAL = 4
+    BP_KIND_INITIAL = 4,
+    BP_KIND_ROWS = 5
 };
 
 /* Tensor flags. FLOAT_BORDER: the host presents this input or output as float32 and converts with
- * the tensor's scale and zero point; the device sees the integers. */
-enum { BP_TENSOR_FLOAT_BORDER = 1 };
+ * the tensor's scale and zero point; the device sees the integers. What is above, from the bit ROWS
+ * on, is how many rows of a tensor of kind ROWS the arena has. */
+enum { BP_TENSOR_FLOAT_BORDER = 1, BP_TENSOR_ROWS = 2 };
 
 /* What an op stood for in the source model, for people and for export; the arithmetic follows from
  * y_min and y_max alone. A RESCALE with BP_ACT_NONE is an integer QUANTIZE. */

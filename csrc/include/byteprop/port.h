@@ -6,9 +6,10 @@
  * receive ring holds), BP_LINK_SLOTS (answers kept), BP_LINK_SLOT_BYTES (payload of a kept answer),
  * BP_POOL_BYTES (uploaded image and arena), BP_BUILD_ID (64 bits), and BP_BAKED_MODEL as 1 when
  * bp_model_image and bp_model_image_bytes are linked in. BP_APP_TEST_FAULTS as 1 adds the request
- * that provokes faults, for tests of a board's fault handlers. BP_APP_TRAIN as 1 adds training,
- * BP_APP_ANOMALY as 1 a detector of anomalies; with BP_SAVE_SLOT_BYTES above 0 what was learned can
- * be saved in flash, and bp_port_flash_* are required. BP_APP_GIVEN as 1 takes pool and model from bp_app_given instead of BP_POOL_BYTES and
+ * that provokes faults, for tests of a board's fault handlers. BP_APP_ROWS as 0 leaves out models that
+ * are fed row by row. BP_APP_TRAIN as 1 adds training, BP_APP_ANOMALY as 1 a detector of anomalies;
+ * with BP_SAVE_SLOT_BYTES above 0 what was learned can be saved in flash, and bp_port_flash_* are
+ * required. BP_APP_GIVEN as 1 takes pool and model from bp_app_given instead of BP_POOL_BYTES and
  * BP_BAKED_MODEL, for programs whose sizes are known after the library is compiled. */
 #ifndef BYTEPROP_PORT_H
 #define BYTEPROP_PORT_H

@@ -74,6 +74,15 @@ def add_dead_channels(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_rows(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--rows",
+        action="store_true",
+        help="feed the model row by row: its first layers work while the rows of an image come, so "
+        "the image is never in RAM as a whole (byteprop help rows)",
+    )
+
+
 def add_baked_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from byteprop_host.commands import EXIT_OK, Verb, add_file, check_outputs
+from byteprop_host.commands import EXIT_OK, Verb, add_file, add_rows, check_outputs
 from byteprop_host.console import Console
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
     add_file(parser)
+    add_rows(parser)
     parser.add_argument(
         "-o",
         "--output",
@@ -26,7 +27,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     from byteprop_host.firmware.model_image import model_image
 
     check_outputs(args.output)
-    model = byteprop.load(args.file, keep_dead_channels=args.keep_dead_channels)
+    model = byteprop.load(args.file, keep_dead_channels=args.keep_dead_channels, rows=args.rows)
     model.save(args.output)
     size = args.output.stat().st_size
     image = model_image(model.image)

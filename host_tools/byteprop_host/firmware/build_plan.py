@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from byteprop.graph import Kind
-from byteprop.image import all_ops, model_defines, op_defines
+from byteprop.image import all_ops, model_defines, op_defines, tensor_kinds
+from byteprop.image.rows import ROW_OPS
 from byteprop.training.trainable import TRAINED_OPS
 from byteprop_host.boards.board import Board
 from byteprop_host.errors import BuildError
@@ -120,9 +121,16 @@ class BuildPlan:
             **({"BP_APP_ANOMALY": "1"} if self.anomaly else {}),
             "BP_POOL_BYTES": f"{round_up(pool, 4)}UL",
             "BP_BAKED_MODEL": "0" if self.image is None else "1",
+            "BP_APP_ROWS": "1" if self.has_rows() else "0",
             **({} if self.mlperf is None else self.mlperf.defines()),
         }
         return {name: v for name, v in given.items() if name not in self.defines}
+
+    def has_rows(self) -> bool:
+        """Whether models that are fed row by row can be run."""
+        if self.image is not None:
+            return bool(tensor_kinds(self.image) >> Kind.ROWS & 1)
+        return not self.train and bool(ROW_OPS & frozenset(self.board.build.ops or all_ops()))
 
     def op_defines(self) -> dict[str, str]:
         """The ops and kinds of tensors of the firmware: those of the model in its flash, else those
@@ -135,6 +143,8 @@ class BuildPlan:
             given = {**op_defines(ops & TRAINED_OPS), **kinds}
         else:
             given = op_defines(ops)
+            if not self.has_rows():
+                given["BP_KINDS"] = f"{(1 << Kind.ROWS) - 1:#x}"
         return {name: v for name, v in given.items() if name not in self.board_defines()}
 
     def units(self) -> list[CompileUnit]:

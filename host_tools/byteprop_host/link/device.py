@@ -116,6 +116,7 @@ class Device:
     def _forget_model(self) -> None:
         self.session.forget_model()
         self._inference.arena = None
+        self._inference.forget_fed()
         self._inference.steps.forget()
 
     # --- inference ---
@@ -123,6 +124,12 @@ class Device:
     def infer(self, inputs: bytes) -> InferAnswer:
         """One sample: all inputs, one after the other. Its outputs are always whole."""
         return self._inference.infer(inputs)
+
+    def feed(self, data: bytes) -> InferAnswer | None:
+        """The next bytes of one sample, any number of them; the answer, if they are the last. The
+        board computes meanwhile, if the model is fed row by row. After a reset of the board, or
+        another inference, it gets the bytes of this sample again."""
+        return self._inference.feed(data)
 
     def infer_stream(
         self, samples: Iterable[bytes], *, whole: bool = False

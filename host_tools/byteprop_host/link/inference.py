@@ -35,6 +35,15 @@ class _Sample:
     infer: int = 0
 
 
+@dataclass
+class _Fed:
+    """An input that comes part by part. The board has the first `sent` bytes, in this session."""
+
+    inputs: bytearray = field(default_factory=bytearray)
+    sent: int = 0
+    sample: _Sample = field(default_factory=lambda: _Sample(b""))
+
+
 class _Stream:
     """Samples that were sent and are not answered yet. Those of a lost session are sent again."""
 
@@ -97,6 +106,7 @@ class InferenceClient:
         self.arena: tuple[bytes, int] | None = None
         self._arena_epoch = 0
         self._arena_is_step = False
+        self._fed = _Fed()
 
     # --- whole models ---
 
@@ -124,6 +134,9 @@ class InferenceClient:
 
     def _infer_whole(self, sample: _Sample) -> InferAnswer:
         self.start(sample)
+        return self._whole_answer(sample)
+
+    def _whole_answer(self, sample: _Sample) -> InferAnswer:
         answer = self.finish(sample)
         self.set_arena(sample.inputs, ALL_OPS)
         if not answer.output:
@@ -143,7 +156,52 @@ class InferenceClient:
         self.steps.restore()
         self._submit(sample, ALL_OPS)
 
+    # --- part by part ---
+
+    def feed(self, data: bytes) -> InferAnswer | None:
+        """The next bytes of a sample, while the board computes; the answer, if they are the last.
+        Other inferences may come in between: the board then gets the sample's bytes again."""
+        fed = self._fed
+        expected = self.session.selected.input_bytes - len(fed.inputs)
+        if len(data) > expected:
+            raise ArgumentError(
+                f"inputs: expected at most {expected} bytes, which are left of this sample, "
+                f"got {len(data)}"
+            )
+        fed.inputs += data
+        self.session.recovering(lambda: self._send(fed))
+        if len(data) < expected:
+            return None
+        self._fed = _Fed()
+        return self.session.recovering(lambda: self._finish_fed(fed))
+
+    def forget_fed(self) -> None:
+        """The next bytes begin a sample."""
+        self._fed = _Fed()
+
+    def _send(self, fed: _Fed) -> None:
+        """What the board does not have yet. Of answers, those that are there are taken."""
+        sample = fed.sample
+        if fed.sent == 0 or sample.epoch != self.session.epoch:
+            self.steps.restore()
+            fed.sent, sample.writes, sample.epoch = 0, [], self.session.epoch
+        data = bytes(fed.inputs[fed.sent :])
+        sample.writes += self.session.submit_write(INPUTS, data, offset=fed.sent)
+        fed.sent = len(fed.inputs)
+        while sample.writes and self.session.has(sample.writes[0]):
+            self.session.finish_write([sample.writes.pop(0)])
+
+    def _finish_fed(self, fed: _Fed) -> InferAnswer:
+        sample = fed.sample
+        self._send(fed)
+        sample.inputs = bytes(fed.inputs)
+        sample.infer = self.session.submit(Message.INFER, _U16.pack(ALL_OPS))
+        return self._whole_answer(sample)
+
+    # --- requests ---
+
     def _submit(self, sample: _Sample, n_ops: int) -> None:
+        self._fed.sent = 0
         sample.writes = self.session.submit_write(INPUTS, sample.inputs)
         sample.infer = self.session.submit(Message.INFER, _U16.pack(n_ops))
         sample.epoch = self.session.epoch
@@ -225,6 +283,7 @@ class InferenceClient:
         ticks: list[int] = []
         while len(ticks) < n_ops:
             self.steps.try_again()
+            self._fed.sent = 0
             writes = self.session.submit_write(INPUTS, inputs)
             data = self.session.request(Message.PROFILE, _U16.pack(len(ticks)))
             self.session.finish_write(writes)

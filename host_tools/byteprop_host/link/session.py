@@ -177,11 +177,14 @@ class BoardSession:
 
     # --- objects in the board's memory ---
 
-    def submit_write(self, obj: int, data: bytes, index: int = 0) -> list[int]:
-        """Sends data for a whole object (BP_OBJ_x); `finish_write` waits for the answers."""
+    def submit_write(self, obj: int, data: bytes, index: int = 0, *, offset: int = 0) -> list[int]:
+        """Sends data for an object (BP_OBJ_x), from an offset on; `finish_write` waits for the
+        answers."""
         chunk = self._chunk(_ADDRESS.size, len(data))
         return [
-            self.submit(Message.WRITE, _ADDRESS.pack(obj, index, at) + data[at : at + chunk])
+            self.submit(
+                Message.WRITE, _ADDRESS.pack(obj, index, offset + at) + data[at : at + chunk]
+            )
             for at in range(0, len(data), chunk)
         ]
 

@@ -12,7 +12,7 @@ import numpy as np
 import byteprop
 from byteprop.engine._raw import crc32
 from byteprop.errors import ArgumentError
-from byteprop.graph import Graph
+from byteprop.graph import Graph, Kind
 from byteprop.importer import graph_of_file
 from byteprop.importer.formats import TFLITE, model_kind
 from byteprop.training.metrics import confusion
@@ -262,7 +262,8 @@ def _locate(
         return None, ""
     if not _same_ops(task.truth, task.model.graph):
         return None, "the two models have different ops, so layers cannot be compared"
-    layer = first_different_layer(device, task.truth, task.samples, first.sample)
+    hidden = {t for t, x in enumerate(task.model.graph.tensors) if x.kind is Kind.ROWS}
+    layer = first_different_layer(device, task.truth, task.samples, first.sample, hidden)
     if layer is None:
         return None, (
             f"run op by op, every layer of sample {first.sample} on the board equals "

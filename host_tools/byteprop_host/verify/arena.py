@@ -39,7 +39,12 @@ def arena_map(graph: Graph, image: bytes) -> tuple[Occupied, ...]:
     final = len(graph.ops) - 1
     found = [
         Occupied(
-            tensor.name, False, offset, tensor.elems, max(life.first, 0), min(life.last, final)
+            tensor.name,
+            False,
+            offset,
+            tensor.arena_bytes,
+            max(life.first, 0),
+            min(life.last, final),
         )
         for tensor, offset, life in zip(
             graph.tensors, planned.offsets, lifetimes(graph), strict=True

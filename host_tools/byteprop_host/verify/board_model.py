@@ -20,6 +20,7 @@ from byteprop_host.console import Progress, no_progress
 from byteprop_host.data.reading import Reading
 from byteprop_host.data.samples import batched, from_file
 from byteprop_host.deployment import Deployment, deploy
+from byteprop_host.link import Device
 from byteprop_host.target import BoardTarget
 
 Rows = npt.NDArray[np.uint8]
@@ -60,6 +61,22 @@ class BoardEngine:
     def set_state(self, state: bytes) -> None:
         """As get_state returned it."""
         self._deployment.device.write_state(state)
+
+    def feeding(self) -> _BoardFeeder:
+        """For the parts of an input."""
+        return _BoardFeeder(self._deployment.device)
+
+
+class _BoardFeeder:
+    """Sends an input part by part."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+
+    def feed(self, x: Rows) -> Rows | None:
+        """The outputs, if these bytes are the last ones."""
+        answer = self._device.feed(x.tobytes())
+        return None if answer is None else np.frombuffer(answer.output, np.uint8)
 
 
 class BoardModel(byteprop.Model):

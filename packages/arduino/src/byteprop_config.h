@@ -14,6 +14,7 @@
 #define BP_OPS_LOW 0x1EULL
 #define BP_OPS_HIGH 0ULL
 #define BP_KINDS 0x1
+#define BP_APP_ROWS 0
 #define BP_LAYOUTS 0x1
 #endif
 

@@ -32,6 +32,7 @@ _empty = np.empty
 _uint8 = np.dtype(np.uint8)
 _OK = 0
 _STATE: int = lib.BP_KIND_STATE
+_ROWS: int = lib.BP_KIND_ROWS
 
 
 # --- constants and statuses ---
@@ -505,8 +506,46 @@ class Engine:
                 found[t] = slice(tensor.offset, tensor.offset + tensor.elems)
         return found
 
+    def feeding(self) -> Feeding:
+        """For a sample of a model that is fed row by row."""
+        if not lib.bp_infer_is_fed(self._model):
+            raise ArgumentError(
+                "rows: expected a model that is fed row by row; Model.with_rows() makes one"
+            )
+        return Feeding(self)
+
     def _span(self, tensor_index: int) -> slice:
         """The bytes of the arena that a tensor has."""
         tensor = ffi.new("bp_tensor_t *")
         lib.bp_model_tensor(tensor, self._model, tensor_index)
+        if tensor.kind == _ROWS:
+            raise ArgumentError(f"tensor {tensor_index}: its rows come one by one")
         return slice(tensor.offset, tensor.offset + tensor.elems)
+
+
+class Feeding:
+    """A sample of a model that is fed row by row, as far as it has come. For one thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._steps = engine._steps or _Steps(engine._prepared)
+        self._fed = 0
+
+    def feed(self, x: UInt8s) -> UInt8s | None:
+        """Takes the next bytes of the input, uint8 [n]; the outputs, uint8 [output_bytes], once it
+        is complete. The bytes after that begin another sample."""
+        engine, arena = self._engine, self._steps.arena
+        _check("bytes of x", x.size, 0, engine.input_bytes - self._fed)
+        data = _array("x", x, np.uint8, 1)
+        with self._steps.lock:
+            self._fed = lib.bp_infer_feed(
+                engine._model, arena, self._fed, _from_buffer(_BYTES, data), data.size
+            )
+            if self._fed < engine.input_bytes:
+                return None
+            self._fed = 0
+            for index in range(engine.n_ops):
+                lib.bp_infer_op(engine._model, arena, index)
+            y: UInt8s = np.empty(engine.output_bytes, np.uint8)
+            lib.bp_infer_get_outputs(_from_buffer(_BYTES, y), arena, engine._model)
+        return y

@@ -22,8 +22,10 @@ def conv_scratch(shape: Shape, groups: int) -> int:
     return int(lib.bp_conv_scratch(_struct(shape), groups))
 
 
-def depthwise_scratch(shape: Shape) -> int:
-    """Bytes of scratch memory of a depthwise convolution."""
+def depthwise_scratch(shape: Shape, *, by_rows: bool = False) -> int:
+    """Bytes of scratch memory of a depthwise convolution. by_rows: of one that is fed."""
+    if by_rows:
+        return int(lib.bp_depthwise_row_scratch(_struct(shape)))
     return int(lib.bp_depthwise_scratch(_struct(shape)))
 
 

@@ -40,11 +40,13 @@ class Kind(IntEnum):
 
     ACTIVATION: in the arena while an op still reads them. CONSTANT: in the model. STATE: in the
     arena from one inference to the next; before the first the tensor's data, or the zero point.
+    ROWS: an image whose last rows are in the arena while the model is fed row by row.
     """
 
     ACTIVATION = 0
     CONSTANT = 1
     STATE = 2
+    ROWS = 5
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class Tensor:
     dequantises it, and everything inside sees the integers. normalization: of such an input; its
     scale and zero point then hold for the normalised values. data: a constant's values as bytes,
     and those that a state begins with, b"" for its zero point. channels: where channels were left
-    out, those of the file's tensor that are here.
+    out, those of the file's tensor that are here. rows: of kind ROWS, how many of them are in the
+    arena.
     """
 
     name: str
@@ -68,10 +71,16 @@ class Tensor:
     kind: Kind = Kind.ACTIVATION
     data: bytes = b""
     channels: tuple[int, ...] | None = field(default=None, compare=False)
+    rows: int = 0
 
     @property
     def elems(self) -> int:
         return int(np.prod(self.shape, dtype=np.int64)) if self.shape else 1
+
+    @property
+    def arena_bytes(self) -> int:
+        """Bytes that it has in the arena, if it is there."""
+        return self.rows * (self.elems // self.shape[1]) if self.rows else self.elems
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ VERSION = _raw.const("BP_MODEL_VERSION")
 _MAX_ARENA_BYTES = _raw.const("BP_MODEL_MAX_ARENA_BYTES")
 _MAX_TENSORS = _raw.const("BP_MODEL_MAX_TENSORS")
 _FLOAT_BORDER = _raw.const("BP_TENSOR_FLOAT_BORDER")
+_ROWS = _raw.const("BP_TENSOR_ROWS")
 _SCRATCH = _raw.const("BP_KIND_SCRATCH")
 _INITIAL = _raw.const("BP_KIND_INITIAL")
 _CRC_FROM = _raw.const("BP_MODEL_CRC_FROM")
@@ -259,7 +260,7 @@ def _scratch_tensor(size: int) -> Tensor:
 def _put_tensor(record: Fields, tensor: Tensor, offset: int) -> None:
     record["dtype"], record["rank"] = tensor.dtype, len(tensor.shape)
     record["kind"] = tensor.kind
-    record["flags"] = _FLOAT_BORDER if tensor.float_border else 0
+    record["flags"] = _FLOAT_BORDER * tensor.float_border | _ROWS * tensor.rows
     record["dims"] = tensor.shape + (1,) * (MAX_RANK - len(tensor.shape))
     record["elems"], record["offset"] = tensor.elems, offset
     record["scale"], record["zero_point"] = tensor.scale, tensor.zero_point
@@ -608,6 +609,7 @@ def _decode_tensor(opened: _Opened, record: Fields, normalization: Normalization
         normalization=normalization,
         kind=kind,
         data=data,
+        rows=int(record["flags"]) // _ROWS,
     )
 
 

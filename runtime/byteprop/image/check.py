@@ -29,6 +29,7 @@ __all__ = [
 
 _MAX_TENSORS = _raw.const("BP_MODEL_MAX_TENSORS")
 _MAX_OPS = _raw.const("BP_MODEL_MAX_OPS")
+_MAX_ROWS = 255 // _raw.const("BP_TENSOR_ROWS")
 
 
 def check(graph: Graph) -> None:
@@ -72,6 +73,19 @@ def _check_tensor(where: str, t: Tensor) -> None:
         raise ModelError(f"{where}: expected {t.elems} bytes to begin with, got {len(t.data)}")
     if t.kind is Kind.ACTIVATION and t.data:
         raise ModelError(f"{where}: a tensor of kind {t.kind.name} has data")
+    _check_rows(where, t)
+
+
+def _check_rows(where: str, t: Tensor) -> None:
+    if t.kind is not Kind.ROWS:
+        if t.rows:
+            raise ModelError(f"{where}: a tensor of kind {t.kind.name} has {t.rows} rows")
+    elif len(t.shape) != MAX_RANK or t.shape[0] != 1:
+        raise ModelError(f"{where}: expected an image [1, height, width, channels], got {t.shape}")
+    elif not 1 <= t.rows <= min(t.shape[1], _MAX_ROWS):
+        raise ModelError(
+            f"{where}: expected 1..{min(t.shape[1], _MAX_ROWS)} rows in the arena, got {t.rows}"
+        )
 
 
 def _check_order(graph: Graph) -> None:
@@ -105,7 +119,8 @@ def _check_order(graph: Graph) -> None:
 def _check_boundary(graph: Graph) -> None:
     for t in (*graph.inputs, *graph.outputs):
         tensor = graph.tensors[t]
-        if tensor.kind is not Kind.ACTIVATION:
+        is_fed = tensor.kind is Kind.ROWS and graph.inputs == (t,)
+        if tensor.kind is not Kind.ACTIVATION and not is_fed:
             raise ModelError(
                 f"tensor {t} {tensor.name!r}: an input or output of the model must be an "
                 f"ACTIVATION, got {tensor.kind.name}"

@@ -66,7 +66,8 @@ const uint32_t {prefix}_image_bytes = {image_bytes};
 
 def header(image: bytes, *, prefix: str = "bp_model") -> str:
     """C source that defines `<prefix>_image`, `<prefix>_image_bytes`, and macros for the size
-    of the arena and the offsets of inputs and outputs in it, under the upper-case prefix."""
+    of the arena and the offsets of inputs and outputs in it, under the upper-case prefix. An input
+    that is fed row by row has no offset, but bytes per row."""
     if not _IDENTIFIER.match(prefix):
         raise ArgumentError(f"prefix: expected a C identifier, got {prefix!r}")
     plan = layout(image)
@@ -90,6 +91,7 @@ def _comments(plan: Layout) -> Iterator[str]:
         for name, place in zip(_numbered(kind, places), places, strict=True):
             t = place.tensor
             shape = "x".join(map(str, t.shape)) or "scalar"
+            shape += ", fed row by row" if t.rows else ""
             real = "real" if t.normalization is None else "(real - sub) * mul"
             yield (
                 f" * {name.lower()}: {t.dtype.name.lower()} {shape}, "
@@ -113,7 +115,10 @@ def _macros(plan: Layout) -> Iterator[tuple[str, int]]:
     for kind, places in _kinds(plan):
         for name, place in zip(_numbered(kind, places), places, strict=True):
             scale = _scale(place.tensor)
-            yield f"{name}_OFFSET", place.offset
+            if place.tensor.rows:  # the library decides where they go
+                yield f"{name}_ROW_BYTES", place.tensor.elems // place.tensor.shape[1]
+            else:
+                yield f"{name}_OFFSET", place.offset
             yield f"{name}_BYTES", place.tensor.elems
             yield f"{name}_ZERO_POINT", place.tensor.zero_point
             yield f"{name}_SCALE_Q31", scale[0]

@@ -8,6 +8,9 @@ neighbours, each rounded up to 4 bytes.
 
 An op may allow that its output overlaps an input that is read for the last time, if one of them
 begins so many bytes before the other that every byte has been read before it is overwritten.
+
+Of a model that is fed row by row, all that its first ops read and write is alive until the last row
+has come, and nothing of it overlaps.
 """
 
 from __future__ import annotations
@@ -142,6 +145,7 @@ def _scratch(graph: Graph) -> list[tuple[int, int]]:
 
 def lifetimes(graph: Graph) -> list[Lifetime]:
     """Lifetime of each tensor; an op or the graph's boundary uses each of them."""
+    fed = fed_ops(graph)
     end = len(graph.ops)
     first = dict.fromkeys(graph.inputs, _BEFORE_FIRST_OP)
     last = dict(first)
@@ -151,9 +155,17 @@ def lifetimes(graph: Graph) -> list[Lifetime]:
             first.setdefault(t, index)
     last.update(dict.fromkeys(graph.outputs, end))
     for t, tensor in enumerate(graph.tensors):
-        if tensor.kind is not Kind.ACTIVATION:
+        if tensor.kind in (Kind.CONSTANT, Kind.STATE):
             first[t], last[t] = _BEFORE_FIRST_OP, end
+    for op in graph.ops[:fed]:
+        first[op.inputs[0]] = first[op.outputs[0]] = _BEFORE_FIRST_OP
+        last[op.inputs[0]] = fed - 1
     return [Lifetime(first[t], last[t]) for t in range(len(graph.tensors))]
+
+
+def fed_ops(graph: Graph) -> int:
+    """How many ops work row by row: the first ones."""
+    return sum(graph.tensors[op.inputs[0]].kind is Kind.ROWS for op in graph.ops)
 
 
 def _buffers(graph: Graph) -> tuple[list[int | None], list[_Buffer]]:
@@ -169,13 +181,15 @@ def _buffers(graph: Graph) -> tuple[list[int | None], list[_Buffer]]:
             life[source] = life[source].union(lives[op.outputs[0]])
     order = [h for h in sorted(set(head)) if graph.tensors[h].kind is not Kind.CONSTANT]
     number = {h: i for i, h in enumerate(order)}
-    buffers = [_Buffer(_round_up(graph.tensors[h].elems), life[h]) for h in order]
+    buffers = [_Buffer(_round_up(graph.tensors[h].arena_bytes), life[h]) for h in order]
     return [number.get(h) for h in head], buffers
 
 
 def _shared_input(graph: Graph, op: Op, dying: Sequence[int]) -> int | None:
     """The tensor whose bytes output 0 gets. dying: the inputs that no op reads afterwards."""
     spec = spec_of(op)
+    if graph.tensors[op.inputs[0]].kind is Kind.ROWS:
+        return None
     if spec.in_place is InPlace.ALIAS:
         candidates = [op.inputs[0]]
     else:

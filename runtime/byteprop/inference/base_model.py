@@ -18,6 +18,7 @@ from byteprop.graph import Graph, Kind, Tensor
 from byteprop.image import export
 from byteprop.inference import class_names
 from byteprop.inference.fast import fast_predict, fast_run
+from byteprop.inference.feeding import Feeder, RowFeed
 from byteprop.inference.info import layer_info
 from byteprop.inference.port import Port
 from byteprop.inference.summary import summary
@@ -29,7 +30,7 @@ Arrays = Array | Sequence[Array]
 PathLike = str | os.PathLike[str]
 _BIAS_BYTES = 4
 _MADE_AGAIN = frozenset(
-    "_engine _ports _fast _fast_predict inputs outputs layers macs run_in_progress".split()
+    "_engine _ports _fast _fast_predict _feed inputs outputs layers macs run_in_progress".split()
 )
 
 
@@ -46,6 +47,8 @@ class BatchEngine(Protocol):
     def get_state(self) -> bytes: ...
 
     def set_state(self, state: bytes) -> None: ...
+
+    def feeding(self) -> Feeder: ...
 
 
 class BaseModel:
@@ -87,6 +90,7 @@ class BaseModel:
         self.outputs = tuple(port.info for port in outs)
         self.layers = tuple(layer_info(graph, i) for i in range(len(graph.ops)))
         self.macs = sum(layer.macs for layer in self.layers)
+        self._feed: RowFeed | None = None
 
     @property
     def arena_bytes(self) -> int:
@@ -99,7 +103,9 @@ class BaseModel:
         return any(t.kind is Kind.STATE for t in self.graph.tensors)
 
     def reset(self) -> None:
-        """Forgets all inferences so far. A model without state has nothing to forget."""
+        """Forgets all inferences so far, and the rows of an image that is not complete. Another
+        model without state has nothing to forget."""
+        self._feed = None
         self._engine.reset()
 
     def get_state(self) -> tuple[Array, ...]:
@@ -174,6 +180,19 @@ class BaseModel:
             outside += n
         self._check_steps(columns, steps)
         return _run(engine, outs, columns, Port.to_reals), outside
+
+    def feed(self, rows: Array) -> Any:
+        """The next rows of an image, [n, width, channels] or one row, for a model that is fed row
+        by row (with_rows makes one): None, until the image is complete; then the outputs, as run
+        gives them for this image. The data type is that of run, too. The row after that begins
+        another image. Not for several threads."""
+        engine, _, outs = self._ports
+        if self._feed is None:
+            self._feed = RowFeed(self.graph.tensors[self.graph.inputs[0]], engine.feeding())
+        answer = self._feed.feed(rows)
+        if answer is None:
+            return None
+        return _split_outputs(outs, answer[np.newaxis], Port.to_file_dtype)
 
     def count_params(self) -> int:
         """Weights and biases of all layers, as Keras counts them."""
@@ -255,7 +274,13 @@ def _run(
     if len(set(sizes)) > 1:
         raise ArgumentError(f"x: expected as many samples in every input, got {sizes}")
     rows = columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
-    answer = engine.run(rows)
+    return _split_outputs(outs, engine.run(rows), from_bytes)
+
+
+def _split_outputs(
+    outs: Sequence[Port], answer: Array, from_bytes: Callable[[Port, Array], Array]
+) -> Any:
+    """Each output of uint8 [n, output bytes]; of a single one the array itself."""
     outputs, start = [], 0
     for port in outs:
         part = np.ascontiguousarray(answer[:, start : start + port.elems])

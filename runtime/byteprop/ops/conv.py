@@ -25,7 +25,7 @@ from byteprop.ops.convolution import (
     window_options,
 )
 from byteprop.ops.explicit_padding import padded_input
-from byteprop.ops.spec import Overlap, Placed, Reader, Record
+from byteprop.ops.spec import Overlap, Placed, Reader, Record, RowWindow
 from byteprop.ops.weights import row_stride, rows_of
 from byteprop.ops.wide_weights import with_copies
 from byteprop.ops.window import CHANNELS, Window, read_padding
@@ -78,6 +78,9 @@ class ConvSpec(ConvolutionSpec[Conv]):
         shape = self.shape(at)
         backward = _raw_conv.conv_is_backward(shape)
         return Overlap(_raw_conv.conv_distance(shape), output_first=not backward)
+
+    def row_window(self, at: Placed[Conv]) -> RowWindow:
+        return at.op.window.rows
 
     def tflite_readers(self) -> Mapping[str, Reader]:
         return {"CONV_2D": Reader(_read, 6)}

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from byteprop.engine import _raw_conv
+from byteprop.graph.tensor import Kind
 from byteprop.ops.convolution import (
     WEIGHTS,
     Convolution,
@@ -24,7 +25,15 @@ from byteprop.ops.convolution import (
     window_options,
 )
 from byteprop.ops.explicit_padding import padded_input
-from byteprop.ops.spec import ChannelSource, ChannelSources, Overlap, Placed, Reader, Record
+from byteprop.ops.spec import (
+    ChannelSource,
+    ChannelSources,
+    Overlap,
+    Placed,
+    Reader,
+    Record,
+    RowWindow,
+)
 from byteprop.ops.wide_weights import is_wide, split_depthwise
 from byteprop.ops.window import CHANNELS, Window, read_padding
 
@@ -64,7 +73,7 @@ class DepthwiseSpec(ConvolutionSpec[Depthwise]):
             at.refuse(f"weights {at.op.weights.shape} do not fit {at.x.shape[3]} input channels")
 
     def scratch_bytes(self, at: Placed[Depthwise]) -> int:
-        return _raw_conv.depthwise_scratch(self.shape(at))
+        return _raw_conv.depthwise_scratch(self.shape(at), by_rows=at.x.kind is Kind.ROWS)
 
     def overlap(self, at: Placed[Depthwise]) -> Overlap:
         return Overlap(_raw_conv.depthwise_distance(self.shape(at)))
@@ -72,6 +81,9 @@ class DepthwiseSpec(ConvolutionSpec[Depthwise]):
     def channel_sources(self, at: Placed[Depthwise]) -> ChannelSources:
         n_in, n_out = at.x.shape[CHANNELS], at.y.shape[CHANNELS]
         return [ChannelSource(np.arange(n_out) // (n_out // n_in), is_repeated=n_in == 1)]
+
+    def row_window(self, at: Placed[Depthwise]) -> RowWindow:
+        return at.op.window.rows
 
     def tflite_readers(self) -> Mapping[str, Reader]:
         return {"DEPTHWISE_CONV_2D": Reader(_read, 6)}

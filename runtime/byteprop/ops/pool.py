@@ -18,6 +18,7 @@ from byteprop.ops.spec import (
     Placed,
     Reader,
     Record,
+    RowWindow,
     range_words,
     refuse_unless_int8,
     same_channels,
@@ -86,6 +87,9 @@ class PoolSpec(OpSpec[Pool]):
         activation, kind = Activation(record.params[0]), PoolKind(record.params[1])
         window = decode_window(record.params[8:])
         return Pool(record.inputs[0], record.outputs[0], kind, window, activation)
+
+    def row_window(self, at: Placed[Pool]) -> RowWindow:
+        return at.op.window.rows
 
     def channel_sources(self, at: Placed[Pool]) -> ChannelSources:
         return same_channels(at)

@@ -24,6 +24,7 @@ from byteprop.ops.spec import (
     Placed,
     Reader,
     Record,
+    RowWindow,
     range_words,
     same_channels,
     words,
@@ -76,6 +77,9 @@ class RescaleSpec(OpSpec[Rescale]):
 
     def decode(self, record: Record) -> Rescale:
         return Rescale(record.inputs[0], record.outputs[0], Activation(record.params[0]))
+
+    def row_window(self, at: Placed[Rescale]) -> RowWindow | None:
+        return RowWindow() if at.x.shape == at.y.shape else None
 
     def channel_sources(self, at: Placed[Rescale]) -> ChannelSources:
         return same_channels(at)

@@ -117,6 +117,15 @@ class Overlap:
 
 
 @dataclass(frozen=True)
+class RowWindow:
+    """Output row o takes the input rows from o * stride - pad on, `reach` of them."""
+
+    reach: int = 1
+    stride: int = 1
+    pad: int = 0
+
+
+@dataclass(frozen=True)
 class ChannelSource:
     """Which channels of one input an op's output is made of, where each channel of the output (a
     position of its last axis) depends on one channel of the input at most.
@@ -198,6 +207,10 @@ class OpSpec(ABC, Generic[O]):
 
     def overlap(self, at: Placed[O]) -> Overlap | None:
         """None for an op whose output must have no byte of its input, unless `in_place` says so."""
+        return None
+
+    def row_window(self, at: Placed[O]) -> RowWindow | None:
+        """Which input rows an output row takes; None for an op that does not work row by row."""
         return None
 
     def channel_sources(self, at: Placed[O]) -> ChannelSources:

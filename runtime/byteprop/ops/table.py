@@ -30,6 +30,7 @@ from byteprop.ops.spec import (
     Placed,
     Reader,
     Record,
+    RowWindow,
     float_bits,
     refuse_unless_int8,
     same_channels,
@@ -107,6 +108,9 @@ class TableSpec(OpSpec[Table]):
         alpha = np.frombuffer(record.params, "<f4", 1, 2 * WORD)[0]
         function = Function(record.params[0])
         return Table(record.inputs[0], record.outputs[0], function, values, np.float32(alpha))
+
+    def row_window(self, at: Placed[Table]) -> RowWindow | None:
+        return RowWindow() if at.x.shape == at.y.shape else None
 
     def channel_sources(self, at: Placed[Table]) -> ChannelSources:
         return same_channels(at)

@@ -9,7 +9,7 @@ import numpy as np
 
 from byteprop.graph.limits import MAX_ELEMS
 from byteprop.graph.tensor import Tensor
-from byteprop.ops.spec import Placed
+from byteprop.ops.spec import Placed, RowWindow
 
 if TYPE_CHECKING:
     from byteprop.tflite.builder import Builder
@@ -47,6 +47,11 @@ class Window:
     @property
     def axes(self) -> tuple[Axis, Axis]:
         return self.height, self.width
+
+    @property
+    def rows(self) -> RowWindow:
+        """What an output row takes."""
+        return RowWindow(self.height.span, self.height.stride, self.height.pad)
 
     def encoded(self) -> bytes:
         """The words of an op's record: each field for the height and for the width."""

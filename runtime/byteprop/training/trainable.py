@@ -41,6 +41,10 @@ def first_trained(graph: Graph, config: _raw_train.Config) -> int:
 
 def check_trainable(graph: Graph, image: _raw_train.Image, config: _raw_train.Config) -> None:
     """image: of the graph. TrainingError names the layer and the cause."""
+    if any(t.kind is Kind.ROWS for t in graph.tensors):
+        raise TrainingError(
+            "the model is fed row by row; train the whole one, and then make with_rows() of it"
+        )
     problem = _problem(graph, config)
     if problem is not None:
         index, words = problem
