@@ -35,6 +35,7 @@ NAVIGATION: dict[str, list[str]] = {
         "docs/mlperf-tiny.md",
         "docs/c-library.md",
         "examples/link_library/README.md",
+        "examples/wake_word/README.md",
         "docs/porting.md",
         "docs/adding-an-op.md",
     ],
