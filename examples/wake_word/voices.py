@@ -78,7 +78,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Voice:
-    """How somebody speaks. size: of the vocal tract, 1 for a man; tilt: octaves per octave by which
+    """How a person speaks. size: of the vocal tract, 1 for a man; tilt: octaves per octave by which
     the voice falls; accent: a factor per sound and resonance."""
 
     pitch: float
@@ -285,7 +285,7 @@ def scene(
     unusual: bool = False,
     snr: tuple[float, float] = (5.0, 30.0),
 ) -> Scene:
-    """Somebody speaks now and then. wake_words: their share; near_words: of the rest, the share of
+    """A person speaks now and then. wake_words: their share; near_words: of the rest, the share of
     those that resemble it. snr: in dB, of loud speech and background."""
     n = int(seconds * RATE)
     who, y, words = voice(draw, unusual=unusual), np.zeros(n), []
