@@ -44,7 +44,8 @@ static void filter_features(uint8_t *state, const int8_t *x, const bp_svdf_s8_t 
         dot_rows(sums, row, x, p, n);
         for (uint8_t r = 0; r < n; ++r, bias += 4, state += filter_bytes) {
             const int32_t sum = bp_add_wrap(sums[r], BP_ROM_I32(bias));
-            remember(state, bp_requant(sum, p->feature_mult_q31, p->feature_lshift), p);
+            const int32_t scaled = bp_requant(sum, p->feature_mult_q31, p->feature_lshift);
+            remember(state, bp_add_wrap(scaled, p->value_zp), p);
         }
         row += (size_t)n * p->row_stride;
         left = (uint16_t)(left - n);

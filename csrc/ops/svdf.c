@@ -55,6 +55,9 @@ static bp_status_t check_places(const bp_model_t *model, const bp_op_t *op) {
         bp_record_kind(state) != BP_KIND_STATE) {
         return BP_E_KIND;
     }
+    if (bp_record_dim(state, 3) == 2 && bp_record_zero_point(state) != 0) {
+        return BP_E_PARAM;
+    }
     return x == state || y == state || bp_records_overlap(x, y) ? BP_E_OVERLAP : BP_OK;
 }
 
@@ -94,6 +97,7 @@ static void read_svdf(bp_svdf_s8_t *svdf, const bp_model_t *model, const bp_op_t
     svdf->mult_q31 = BP_ROM_I32(p + SCALING);
     svdf->lshift = BP_ROM_I8(p + SCALING + 4);
     svdf->y_zp = (int8_t)bp_record_zero_point(bp_operand_record(model, op, Y));
+    svdf->value_zp = (int8_t)bp_record_zero_point(bp_operand_record(model, op, STATE));
     svdf->value_bytes = (uint8_t)shape->value_bytes;
     svdf->n_in = (uint16_t)shape->n_in;
     svdf->row_stride = (uint16_t)bp_row_stride(shape->n_in);

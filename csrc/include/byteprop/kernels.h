@@ -334,12 +334,13 @@ typedef struct {
     const uint8_t *features;     /* int8 [n_unit * rank][row_stride] */
     const uint8_t *feature_bias; /* int32 [n_unit * rank], of the zero point of x alone */
     const uint8_t *time;         /* [n_unit * rank][n_memory], of value_bytes each */
-    const uint8_t *bias;         /* int32 [n_unit] */
+    const uint8_t *bias;         /* int32 [n_unit], the zero point of values folded in */
     int32_t feature_mult_q31;
     int32_t mult_q31;
     int8_t feature_lshift;
     int8_t lshift;
     int8_t y_zp;
+    int8_t value_zp;     /* of values of one byte; 0 of those of two */
     uint8_t value_bytes; /* of a value of the state and of a time weight: 1 or 2 */
     uint16_t n_in;
     uint16_t row_stride; /* n_in rounded up to a multiple of 4 */

@@ -35,6 +35,7 @@ from byteprop.ops.weights import (
     read_weights,
     row_stride,
     rows_of,
+    unfolded_bias,
 )
 from byteprop.tflite.names import quoted
 from byteprop.tflite.values import OwnState
@@ -108,8 +109,10 @@ class SvdfSpec(OpSpec[Svdf]):
             at.refuse(f"from {x.shape} to {at.y.shape} with {n_unit} units of {n_in} inputs")
         if state.shape != (x.shape[0], n_filter, n_memory, op.time.dtype.itemsize):
             at.refuse(f"a state of shape {state.shape}")
-        if state.kind is not Kind.STATE or state.zero_point != 0:
-            at.refuse("expected a state with the zero point 0")
+        if state.kind is not Kind.STATE:
+            at.refuse(f"expected a state, got a tensor of kind {state.kind.name}")
+        if state.zero_point != 0 and op.time.dtype.itemsize > 1:
+            at.refuse(f"expected a state of int16 with the zero point 0, got {state.zero_point}")
 
     def params(self, at: Placed[Svdf]) -> Params:
         op, (x, state) = at.op, at.inputs
@@ -120,7 +123,7 @@ class SvdfSpec(OpSpec[Svdf]):
             Block(rows_of(op.features).tobytes, WEIGHT_ALIGNMENT),
             Block(_feature_bias(op, x).astype("<i4").tobytes, derived=True),
             Block(time.astype(time.dtype.newbyteorder("<")).tobytes, WEIGHT_ALIGNMENT),
-            Block(bias.astype("<i4").tobytes),
+            Block(folded_bias(bias, _time_sums(op), state.zero_point).astype("<i4").tobytes),
             words(*_multiplier(*scales[0])),
             words(*_multiplier(*scales[1])),
             float_bits(op.feature_scale),
@@ -134,12 +137,14 @@ class SvdfSpec(OpSpec[Svdf]):
         stride = row_stride(n_in)
         rows = record.array(_FEATURES, "i1", n_filter * stride).reshape(n_filter, stride)
         time = record.array(_TIME, f"<i{width}", n_filter * n_memory)
+        folded = record.array(_BIAS, "<i4", n_unit)
         scales = np.frombuffer(record.params, "<f4", 2, WORD * _SCALES)
-        return Svdf(
+        made = Svdf(
             x, record.outputs[0], state, np.ascontiguousarray(rows[:, :n_in]),
-            time.reshape(n_filter, n_memory), record.array(_BIAS, "<i4", n_unit),
-            scales[0], scales[1], record.u32(0),
+            time.reshape(n_filter, n_memory), folded, scales[0], scales[1], record.u32(0),
         )  # fmt: skip
+        zero_point = record.tensor(state).zero_point
+        return replace(made, bias=unfolded_bias(folded, _time_sums(made), zero_point))
 
     def tflite_readers(self) -> Mapping[str, Reader]:
         return {"SVDF": Reader(_read, 4)}
@@ -178,6 +183,12 @@ class SvdfSpec(OpSpec[Svdf]):
     def detail(self, op: Svdf) -> tuple[str, ...]:
         n_filter, n_in = op.features.shape
         return (f"{n_in} -> {n_filter // op.rank}", f"rank {op.rank}", f"{op.time.shape[1]} steps")
+
+
+def _time_sums(op: Svdf) -> npt.NDArray[np.int64]:
+    """Of the time weights of each unit's filters."""
+    sums: npt.NDArray[np.int64] = op.time.reshape(len(op.bias), -1).sum(axis=1, dtype=np.int64)
+    return sums
 
 
 def _feature_bias(op: Svdf, x: Tensor) -> Int32s:
@@ -279,8 +290,8 @@ def _read_state(builder: Builder, op: RawOp, batch: int, time: TimeWeights) -> T
     scale, zero_point = np.float32(quantization.scales[0]), int(quantization.zero_points[0])
     if not (np.isfinite(scale) and scale > 0):
         builder.fail(op, f"{quoted(raw.name)} has the scale {scale}")
-    if zero_point != 0:
+    if (zero_point != 0 and kind == "INT16") or not -128 <= zero_point <= 127:
         builder.unsupported(op, f"a zero point of {zero_point} for {quoted(raw.name)}")
     builder.values[raw.index] = OwnState()
     shape = (batch, *time.shape, time.dtype.itemsize)
-    return Tensor(raw.name, shape, DType.INT8, scale, 0, kind=Kind.STATE)
+    return Tensor(raw.name, shape, DType.INT8, scale, zero_point, kind=Kind.STATE)

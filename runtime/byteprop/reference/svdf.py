@@ -18,10 +18,14 @@ def run(op: Svdf, x: list[Ints], inputs: list[Tensor], outputs: list[Tensor]) ->
     first = np.float32(source.scale) * op.feature_scale / np.float32(state.scale)
     features = wrap_int32((op.features.astype(np.int64) * values).sum(axis=-1))
     most = 2 ** (8 * width - 1) - 1
-    new = np.clip(requant(features, *multiplier(float(first))), -most - 1, most)
+    new = requant(features, *multiplier(float(first))) + state.zero_point
+    new = np.clip(new, -most - 1, most)
     kept = _integers(x[1].reshape(n_samples, *state.shape))
     memory = np.concatenate([kept[..., 1:], new[..., np.newaxis]], axis=-1)
-    products = (op.time.astype(np.int64) * memory).reshape(n_samples, batch, -1, op.rank, n_memory)
+    differences = memory - state.zero_point
+    products = (op.time.astype(np.int64) * differences).reshape(
+        n_samples, batch, -1, op.rank, n_memory
+    )
     second = np.float32(state.scale) * op.time_scale / np.float32(outputs[0].scale)
     sums = wrap_int32(products.sum(axis=(-2, -1)) + op.bias.astype(np.int64))
     y = requant(sums, *multiplier(float(second))) + outputs[0].zero_point
