@@ -13,6 +13,9 @@ TESTS ?= tests
 ARGS ?=
 WORKERS ?= auto
 
+# Tests build the same C files in several copies of the tree; with ccache they are compiled once.
+CCACHE := PATH="/usr/lib/ccache:$$PATH" CCACHE_NOHASHDIR=1
+
 export PYTHON
 
 .DEFAULT_GOAL := help
@@ -33,7 +36,7 @@ demo:
 
 test:
 	@scripts/setup test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(TESTS) $(ARGS)
+	$(CCACHE) $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(TESTS) $(ARGS)
 
 lint:
 	@scripts/setup lint

@@ -72,21 +72,22 @@ def host_defines(board: Mapping[str, Any], build_id: int) -> dict[str, str]:
     }
 
 
-def host_command(
-    cc: Sequence[str],
-    out: Path,
-    *,
-    csrc: Path | None = None,
-    boards: Path | None = None,
-    defines: Mapping[str, str] | None = None,
-) -> list[str]:
-    """The command that compiles and links `out` with the C compiler `cc` (with its arguments)."""
-    csrc, boards = csrc or ROOT / "csrc", boards or ROOT / "boards"
+def host_settings(
+    csrc: Path, boards: Path, defines: Mapping[str, str]
+) -> tuple[list[str], dict[str, str]]:
+    """Flags of the compiler, and macros; defines come on top of the board's."""
     board = tomllib.loads((boards / "host/board.toml").read_text(encoding="utf-8"))
-    macros = host_defines(board, host_build_id(csrc, boards)) | dict(defines or {})
+    macros = host_defines(board, host_build_id(csrc, boards)) | dict(defines)
+    return list(board["build"]["flags"]), macros
+
+
+def host_command(cc: Sequence[str], out: Path) -> list[str]:
+    """The command that compiles and links `out` with the C compiler `cc` (with its arguments)."""
+    csrc, boards = ROOT / "csrc", ROOT / "boards"
+    flags, macros = host_settings(csrc, boards, {})
     return [
         *cc,
-        *board["build"]["flags"],
+        *flags,
         *(f"-D{name}={value}" for name, value in macros.items()),
         f"-I{csrc / 'include'}",
         f"-I{csrc}",

@@ -146,9 +146,13 @@ def test_the_targets_of_cortex_m4(vectors: Load) -> None:
     assert stats.stack_bytes - stats.stack_free < board.memory.stack_bytes
 
 
+@pytest.mark.parametrize("name", ["microbit", "rv32-virt", "arduino-uno"])
 def test_the_same_sources_give_the_same_bytes(
-    board: Board, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    """For each compiler."""
+    board = load_board(name)
+    require(board)
     image = byteprop.load(MODELS / "digits_mlp.tflite").image
     built = []
     for _ in range(2):

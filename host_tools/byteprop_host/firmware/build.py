@@ -6,13 +6,10 @@ board, image and compiler give the same bytes and the same build id.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache, partial
 from pathlib import Path
 
 from byteprop.errors import ArgumentError
@@ -20,19 +17,19 @@ from byteprop.support import paths
 from byteprop_host.boards.board import NATIVE, SKETCH, Board, boards_root
 from byteprop_host.console import Progress, no_progress
 from byteprop_host.errors import DoesNotFitError, ToolMissingError
-from byteprop_host.firmware.build_plan import BuildPlan, CompileUnit
+from byteprop_host.firmware.build_plan import BuildPlan
 from byteprop_host.firmware.capacity import (
     check_memory,
     detector_bytes,
     firmware_image,
     training_pool_bytes,
 )
-from byteprop_host.firmware.firmware import Firmware, cache_dir, placed_at_once
+from byteprop_host.firmware.firmware import Firmware, cache_dir
 from byteprop_host.firmware.linker import check_sizes, link_firmware, memory_ld
 from byteprop_host.firmware.mlperf_tiny import MlperfTiny, check_board
 from byteprop_host.firmware.native import native_firmware
+from byteprop_host.firmware.objects import Compiler, digest_of
 from byteprop_host.firmware.sketch import sketch_firmware
-from byteprop_host.firmware.subprocesses import in_parallel, run_tool
 
 
 def compiler(board: Board) -> Path:
@@ -45,14 +42,6 @@ def compiler(board: Board) -> Path:
             f"sudo apt-get install {board.build.install}"
         )
     return Path(path)
-
-
-@cache
-def _version(program: Path) -> str:
-    done = subprocess.run(
-        [program, "--version"], capture_output=True, text=True, check=False, timeout=30.0
-    )
-    return done.stdout
 
 
 def build(
@@ -82,7 +71,7 @@ def build(
     if board.build.toolchain == NATIVE:
         if image is not None or program:
             raise ArgumentError(f"image: {board.name} has no flash to bake a model into; upload it")
-        return native_firmware(board, dict(defines or {}))
+        return native_firmware(board, dict(defines or {}), progress)
     if board.build.toolchain == SKETCH:
         return sketch_firmware(board)
     if train:
@@ -124,11 +113,16 @@ def _check_training(board: Board, image: bytes | None) -> None:
 
 
 def _built(plan: BuildPlan, progress: Progress) -> Firmware:
+    objects_of = Compiler(
+        plan.compiler,
+        ((plan.csrc, "csrc"), (plan.board.folder, "board"), (plan.boards, "boards")),
+    )
     units = plan.units()
-    build_id = _build_id(plan, units)
+    build_id = _build_id(plan, [objects_of.digest(unit) for unit in units])
     folder = cache_dir() / "firmware" / f"{build_id:016x}"
     if not (folder / "sizes.json").is_file():
-        objects = _compile_all(plan, units, build_id, progress)
+        named = [unit.with_defines(plan.id_define(build_id)) for unit in units]
+        objects = objects_of.compile_all(named, progress)
         progress("link", 0, 1)
         link_firmware(folder, plan, objects)
         progress("link", 1, 1)
@@ -152,66 +146,15 @@ def _firmware(plan: BuildPlan, folder: Path, build_id: int) -> Firmware:
     )
 
 
-def _digest(*parts: object) -> str:
-    h = hashlib.sha256()
-    for part in parts:
-        data = part if isinstance(part, bytes) else str(part).encode()
-        h.update(len(data).to_bytes(8, "little") + data)
-    return h.hexdigest()
-
-
-def _portable_flags(plan: BuildPlan, flags: Sequence[str]) -> list[str]:
-    """Flags without the folder of the checkout, which must not decide the build id."""
-    roots = ((plan.csrc, "csrc"), (plan.boards, "boards"), (plan.board.folder, "board"))
-    cleaned = []
-    for flag in flags:
-        for root, name in roots:
-            flag = flag.replace(str(root), name)
-        cleaned.append(flag)
-    return cleaned
-
-
-def _unit_digest(plan: BuildPlan, unit: CompileUnit) -> str:
-    """Of everything that decides the object file."""
-    flags = _portable_flags(plan, unit.flags)
-    return _digest(_version(plan.compiler), flags, unit.source.file.name, *unit.source.contents())
-
-
-def _build_id(plan: BuildPlan, units: Sequence[CompileUnit]) -> int:
+def _build_id(plan: BuildPlan, units: Sequence[str]) -> int:
+    """units: the digest of each."""
     script = plan.linker_script()
-    digest = _digest(
+    digest = digest_of(
         script.read_bytes() if script else b"",
         memory_ld(plan.board.memory),
         plan.board.build.link_flags,
         plan.board.build.uf2_family,
         plan.image or b"",
-        *(_unit_digest(plan, unit) for unit in units),
+        *units,
     )
     return int(digest[:16], 16)
-
-
-def _compile_all(
-    plan: BuildPlan, units: Sequence[CompileUnit], build_id: int, progress: Progress
-) -> list[Path]:
-    progress("compile", 0, len(units))
-    return in_parallel(
-        [partial(_compile, plan, unit.with_id(build_id)) for unit in units],
-        lambda done: progress("compile", done, len(units)),
-    )
-
-
-def _compile(plan: BuildPlan, unit: CompileUnit) -> Path:
-    """The object file of one source, from the cache if it was compiled before."""
-    key = _unit_digest(plan, unit)
-    target = cache_dir() / "objects" / key[:2] / f"{key}.o"
-    if target.is_file():
-        return target
-    with placed_at_once(target) as made:
-        # From the folder of the sources, so that __FILE__ is the same in every checkout.
-        source = _relative(unit.source.file, plan.csrc)
-        run_tool(plan.compiler, [*unit.flags, "-c", source, "-o", made], plan.csrc)
-    return target
-
-
-def _relative(path: Path, folder: Path) -> Path:
-    return path.relative_to(folder) if path.is_relative_to(folder) else path

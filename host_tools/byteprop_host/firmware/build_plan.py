@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from byteprop.graph import Kind
@@ -12,7 +12,6 @@ from byteprop.image.rows import ROW_OPS
 from byteprop.training.trainable import TRAINED_OPS
 from byteprop_host.boards.board import Board
 from byteprop_host.errors import BuildError
-from byteprop_host.firmware.c_source import CSource
 from byteprop_host.firmware.capacity import (
     DETECTOR_BYTES,
     arena_bytes,
@@ -21,6 +20,7 @@ from byteprop_host.firmware.capacity import (
     training_pool_bytes,
 )
 from byteprop_host.firmware.mlperf_tiny import MlperfTiny
+from byteprop_host.firmware.objects import CompileUnit
 
 _COMMON_FLAGS = (
     "-std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes"
@@ -35,23 +35,6 @@ _LIBRARY_FOLDERS = ("link",)
 _OP_FOLDERS = ("infer", "model", "ops")
 _PROGRAM_FOLDER = "app"
 _MLPERF_FOLDER = "mlperf"
-
-
-BUILD_ID = "BP_BUILD_ID"
-
-
-@dataclass(frozen=True)
-class CompileUnit:
-    """One source file with its headers, and the flags for it. Macros and folders that it does not
-    use are not among these, so that boards share object files."""
-
-    source: CSource
-    flags: tuple[str, ...]
-
-    def with_id(self, build_id: int) -> CompileUnit:
-        """With the id that the device program reports, if this file uses it."""
-        defines = self.source.seen({BUILD_ID: f"0x{build_id:016x}ULL"})
-        return replace(self, flags=(*self.flags, *_define_flags(defines)))
 
 
 @dataclass(frozen=True)
@@ -171,15 +154,14 @@ class BuildPlan:
     def _units(
         self, files: Sequence[Path], flags: Sequence[str], defines: Mapping[str, str]
     ) -> Iterator[CompileUnit]:
-        includes = self.includes()
         base = (*_COMMON_FLAGS, *self.board.build.flags, *self.flags)
         if self.is_freestanding():
             base = (*base, "-ffreestanding")
+        includes = self.includes()
         for file in files:
-            source = CSource.find(file, includes)
-            seen = _define_flags(source.seen(defines))
-            folders = (f"-I{folder}" for folder in includes if folder in source.folders)
-            yield CompileUnit(source, (*base, *seen, *folders, *flags))
+            yield CompileUnit.of(
+                file, flags=base, defines=defines, includes=includes, last_flags=flags
+            )
 
     def program_sources(self) -> list[Path]:
         """The device program, which alone depends on the model's sizes."""
@@ -200,9 +182,9 @@ class BuildPlan:
                 return folder / "link.ld"
         return None
 
-
-def _define_flags(defines: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(f"-D{name}={value}" for name, value in defines.items())
+    def id_define(self, build_id: int) -> dict[str, str]:
+        """The macro of the one file that reports the build id."""
+        return {"BP_BUILD_ID": f"0x{build_id:016x}ULL"}
 
 
 def _sources(root: Path, folders: Sequence[str]) -> list[Path]:

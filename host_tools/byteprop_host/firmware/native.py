@@ -13,8 +13,10 @@ from types import ModuleType
 import byteprop
 from byteprop.support import paths
 from byteprop_host.boards.board import Board, boards_root
+from byteprop_host.console import Progress
 from byteprop_host.errors import BuildError, ToolMissingError
 from byteprop_host.firmware.firmware import Firmware, cache_dir, placed_at_once
+from byteprop_host.firmware.objects import Compiler, CompileUnit
 from byteprop_host.firmware.subprocesses import run_tool
 
 _NAME = "byteprop-device"
@@ -25,7 +27,7 @@ NO_PTY = (
 )
 
 
-def native_firmware(board: Board, defines: Mapping[str, str]) -> Firmware:
+def native_firmware(board: Board, defines: Mapping[str, str], progress: Progress) -> Firmware:
     """The executable for the board `host`. A checkout's is compiled, so that it is current."""
     if sys.platform == "win32":
         raise BuildError(NO_PTY)
@@ -41,7 +43,7 @@ def native_firmware(board: Board, defines: Mapping[str, str]) -> Firmware:
         )
     if cc is None:
         raise ToolMissingError("cc is not installed: sudo apt-get install gcc libc6-dev")
-    return _compiled(board, recipe, cc, defines)
+    return _compiled(board, recipe, cc, defines, progress)
 
 
 def _recipe() -> ModuleType | None:
@@ -56,18 +58,26 @@ def _recipe() -> ModuleType | None:
     return module
 
 
-def _compiled(board: Board, recipe: ModuleType, cc: str, defines: Mapping[str, str]) -> Firmware:
+def _compiled(
+    board: Board, recipe: ModuleType, cc: str, defines: Mapping[str, str], progress: Progress
+) -> Firmware:
     csrc, boards = paths.csrc(), boards_root()
     build_id = int(recipe.host_build_id(csrc, boards)) ^ zlib.crc32(
         repr(sorted(defines.items())).encode()
     )
     target = cache_dir() / "native" / f"{build_id:016x}" / _NAME
     if not target.is_file():
+        flags, macros = recipe.host_settings(csrc, boards, defines)
+        includes = (csrc / "include", csrc)
+        units = [
+            CompileUnit.of(file, flags=flags, defines=macros, includes=includes)
+            for file in recipe.host_sources(csrc, boards)
+        ]
+        objects = Compiler(Path(cc), ((csrc, "csrc"), (boards, "boards"))).compile_all(
+            units, progress
+        )
         with placed_at_once(target) as made:
-            command = recipe.host_command(
-                [cc], made, csrc=csrc, boards=boards, defines=dict(defines)
-            )
-            run_tool(command[0], command[1:], csrc)
+            run_tool(cc, [*flags, *objects, "-o", made], csrc)
     return _firmware(board, target, build_id)
 
 
