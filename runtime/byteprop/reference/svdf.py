@@ -14,7 +14,7 @@ def run(op: Svdf, x: list[Ints], inputs: list[Tensor], outputs: list[Tensor]) ->
     source, state = inputs
     n_samples = len(x[0])
     batch, _, n_memory, width = state.shape
-    values = x[0].reshape(n_samples, batch, 1, -1) - source.zero_point
+    values = x[0].reshape(n_samples, batch, 1, source.elems // batch) - source.zero_point
     first = np.float32(source.scale) * op.feature_scale / np.float32(state.scale)
     features = wrap_int32((op.features.astype(np.int64) * values).sum(axis=-1))
     most = 2 ** (8 * width - 1) - 1
@@ -24,14 +24,14 @@ def run(op: Svdf, x: list[Ints], inputs: list[Tensor], outputs: list[Tensor]) ->
     memory = np.concatenate([kept[..., 1:], new[..., np.newaxis]], axis=-1)
     differences = memory - state.zero_point
     products = (op.time.astype(np.int64) * differences).reshape(
-        n_samples, batch, -1, op.rank, n_memory
+        n_samples, batch, outputs[0].elems // batch, op.rank, n_memory
     )
     second = np.float32(state.scale) * op.time_scale / np.float32(outputs[0].scale)
     sums = wrap_int32(products.sum(axis=(-2, -1)) + op.bias.astype(np.int64))
     y = requant(sums, *multiplier(float(second))) + outputs[0].zero_point
     return [
-        np.clip(y, -128, 127).reshape(n_samples, -1),
-        _bytes(memory, width).reshape(n_samples, -1),
+        np.clip(y, -128, 127).reshape(n_samples, outputs[0].elems),
+        _bytes(memory, width).reshape(n_samples, state.elems),
     ]
 
 
