@@ -399,7 +399,7 @@ SIZE = {"shape": (2,), "type": tb.INT32, "data": np.array([8, 8], np.int32)}
         (two_tensors(CODE.ELU), "ELU with output 'y': in uint8 it computes"),
         (two_tensors(CODE.MAX_POOL_2D, zero_point=4, options=tb.options_of(
             "Pool2D", StrideH=1, StrideW=1, FilterHeight=1, FilterWidth=1)), "another scale or"),
-        (two_tensors(CODE.LOGISTIC), "expected output scale 0.00390625, zero point -128"),
+        (two_tensors(CODE.LOGISTIC), "LOGISTIC with output 'y': expected output scale 0.00390625"),
     ],
 )  # fmt: skip
 def test_files_that_are_refused(file: bytes, message: str) -> None:

@@ -14,7 +14,7 @@ from tflite import BuiltinOperator as Code
 from tflite import TensorType
 
 from byteprop.errors import UnsupportedOpError
-from byteprop.tflite.checks import described
+from byteprop.tflite.checks import INT8_SUFFIX, described
 from byteprop.tflite.names import quoted
 from byteprop.tflite.rawmodel import NO_TENSOR, RawModel, RawOp, RawTensor, op_name
 
@@ -126,7 +126,7 @@ class _Border:
             self._tensors.append(replace(raw, index=self.made[index]))
             inner = self._tensors[index]
             if inner.name == raw.name:
-                self._tensors[index] = replace(inner, name=f"{raw.name}/int8")
+                self._tensors[index] = replace(inner, name=f"{raw.name}{INT8_SUFFIX}")
         return self.made[index]
 
 

@@ -15,14 +15,21 @@ from byteprop.tflite.names import quoted
 from byteprop.tflite.rawmodel import RawModel, RawOp, RawTensor
 
 DTYPES = {tflite.TensorType.INT8: DType.INT8, tflite.TensorType.UINT8: DType.UINT8}
+# Of int8 tensors between which and the model's inputs and outputs in uint8 a QUANTIZE stands.
+INT8_SUFFIX = "/int8"
 _MOST_NAMES = 12
 _LIMITS = {DType.INT8: (-128, 127), DType.UINT8: (0, 255)}
 
 
 def described(model: RawModel, op: RawOp) -> str:
     """An op by its index, its name and what it computes."""
-    names = ", ".join(quoted(model.tensors[i].name) for i in op.outputs)
+    names = ", ".join(quoted(_name_in_file(model, i)) for i in op.outputs)
     return f"op {op.index}, {op.name} with output {names or 'none'}"
+
+
+def _name_in_file(model: RawModel, index: int) -> str:
+    name = model.tensors[index].name
+    return name.removesuffix(INT8_SUFFIX) if index in model.was_uint8 else name
 
 
 def counted(ops: Iterable[RawOp]) -> str:
