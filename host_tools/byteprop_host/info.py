@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from byteprop import Model, TensorInfo
 from byteprop.engine import _raw_train
 from byteprop.engine._raw import Engine
-from byteprop.errors import TrainingError
+from byteprop.engine._raw_anomaly import scores
+from byteprop.errors import ArgumentError, TrainingError
 from byteprop.graph import Kind, LeftOut
 from byteprop.graph.normalization import describe, to_json
 from byteprop.image import decode
@@ -20,7 +23,13 @@ from byteprop.training.masters import weighted_layers
 from byteprop.training.trainable import check_trainable
 from byteprop_host.boards.board import SKETCH, Board, all_boards
 from byteprop_host.console import printable, table
-from byteprop_host.firmware.capacity import MemoryNeeds, ModelSizes, TrainingNeeds, memory_needs
+from byteprop_host.firmware.capacity import (
+    MemoryNeeds,
+    ModelSizes,
+    TrainingNeeds,
+    detector_bytes,
+    memory_needs,
+)
 from byteprop_host.firmware.model_image import ModelImage, model_image
 from byteprop_host.training.plan import plan_or_none
 from byteprop_host.verify.arena import Occupied, arena_map
@@ -116,6 +125,7 @@ class ModelInfo:
     choices: tuple[TrainingChoice, ...]
     boards: tuple[BoardMemory, ...]
     left_out: LeftOut | None
+    detector_bytes: int | None = None  # of an autoencoder
 
     def text(self) -> str:
         """Tables for people."""
@@ -134,6 +144,7 @@ class ModelInfo:
                 *([f"rows   {self.fed.text()}"] if self.fed else []),
                 f"image  {self.image.text}: the model as boards store it, without names",
                 f"train  {self.training.text()}",
+                *([self._detector()] if self.detector_bytes is not None else []),
                 "",
                 *([_choice_table(self.choices), ""] if self.choices else []),
                 _board_table(self.boards),
@@ -151,6 +162,12 @@ class ModelInfo:
     def _state(self) -> str:
         return (
             f"state  {self.state_bytes:,} bytes of the arena, kept from one inference to the next"
+        )
+
+    def _detector(self) -> str:
+        return (
+            f"watch  {self.detector_bytes:,} bytes of RAM for a detector of anomalies, in firmware "
+            "that has one"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -171,6 +188,7 @@ class ModelInfo:
                 **vars(self.training),
                 "choices": [vars(choice) for choice in self.choices],
             },
+            "detector_bytes": self.detector_bytes,
             "boards": [board.to_json() for board in self.boards],
         }
 
@@ -198,7 +216,18 @@ def info(model: Model) -> ModelInfo:
             if b.build.toolchain != SKETCH  # it reports its memory when it is there
         ),
         left_out=model.graph.left_out,
+        detector_bytes=_detector_bytes(model),
     )
+
+
+def _detector_bytes(model: Model) -> int | None:
+    """None of a model that is no autoencoder."""
+    row = np.zeros((1, model.opened.input_bytes), np.uint8)
+    try:
+        scores(model.opened, row, np.zeros((1, model.opened.output_bytes), np.uint8))
+    except ArgumentError:
+        return None
+    return detector_bytes(model.image)
 
 
 def _fed_part(model: Model) -> FedPart | None:

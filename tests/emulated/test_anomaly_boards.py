@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from byteprop.engine._raw_anomaly import STATE_BYTES, Detector
 from byteprop_host.boards.board import load_board
+from byteprop_host.cli import main
 from byteprop_host.firmware.build import build
 from byteprop_host.firmware.capacity import firmware_image
 from byteprop_host.link import DetectorSession, Device, TrainingSession, TrainSample
@@ -81,3 +83,20 @@ def test_the_model_that_the_board_has_trained_is_watched(name: str, last: bool) 
             check_save(device, session, image_bytes=4)
         device.reset()
         assert verdicts_of(session.judge(FAULTS))[-1].alarm
+
+
+def test_the_command_builds_the_same_firmware(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = require(load_board("mps2-an386"))
+    (tmp_path / "model.bpm").write_bytes(IMAGE)
+    arguments = ["build", "--board", board.name, "--model", str(tmp_path / "model.bpm")]
+    assert main([*arguments, "--anomaly", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (
+        found["anomaly"]
+        and int(found["build_id"], 16) == build(board, IMAGE, anomaly=True).build_id
+    )
+    assert main(["info", str(tmp_path / "model.bpm"), "--json"]) == 0
+    needed = json.loads(capsys.readouterr().out)["detector_bytes"]
+    assert STATE_BYTES + 16 <= needed <= MOST_RAM

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,21 @@ import pytest
 import byteprop
 from byteprop.anomaly import AnomalyDetector, figures_of
 from byteprop.engine._raw import Engine
+from byteprop.engine._raw_train import Config as TrainConfig
+from byteprop.training.fit import masks_of
+from byteprop.training.options import TrainOptions
+from byteprop_host.boards.board import load_board
 from byteprop_host.cli import main
 from byteprop_host.link import DetectorSession
+from byteprop_host.training.plan import plan_training
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from anomaly_case import CONFIG, FAULTS, IMAGE, NORMAL, expected
 
-FASHION = Path(__file__).resolve().parents[2] / "examples/fashion_mnist"
+ROOT = Path(__file__).resolve().parents[2]
+PUBLIC = Path(os.environ.get("BYTEPROP_PUBLIC_MODELS", ROOT.parent / "shared/models/public"))
+AD01 = PUBLIC / "ad01_int8.tflite"
+FASHION = ROOT / "examples/fashion_mnist"
 DETECTOR = ["--percentile", "95", "--votes", "2/4", "--drift", "1.125/2"]
 
 
@@ -127,3 +136,16 @@ def test_what_is_wrong_is_said_before_the_board_is_used(
         code = stop.code
     assert code == 2
     assert says in capsys.readouterr().err
+
+
+def test_mlperf_tinys_detector_learns_its_last_layer_within_256_kib() -> None:
+    """As docs/anomaly.md says; the model is not ours to carry."""
+    if not AD01.is_file():
+        pytest.skip(f"{AD01} is not there")
+    model = byteprop.load(AD01)
+    board = load_board("nrf52840-dk")
+    frozen, _ = masks_of(model, TrainOptions(train="last"))
+    config = TrainConfig(seed=0, frozen=frozen, autoencoder=True)
+    needs = plan_training(board, model.image, config, anomaly=True)
+    assert needs.ok and needs.in_flash and board.memory.ram_bytes == 256 * 1024
+    assert needs.ram_needed <= 180_000

@@ -23,6 +23,11 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     add_baked_model(parser)
     add_mlperf(parser)
     parser.add_argument(
+        "--anomaly",
+        action="store_true",
+        help="with a detector of anomalies that watches the model (byteprop help anomaly)",
+    )
+    parser.add_argument(
         "-o", "--output", type=Path, metavar="ELF", help="copy the firmware to this file"
     )
 
@@ -39,7 +44,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     with console.progress() as progress:
         progress(f"build {board.name}", 0, 1)
         check_is_built_here(board)
-        firmware = build(board, image, mlperf=args.mlperf_tiny)
+        firmware = build(board, image, anomaly=args.anomaly, mlperf=args.mlperf_tiny)
         progress(f"build {board.name}", 1, 1)
     elf = firmware.elf
     if args.output:
@@ -57,6 +62,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
             "ram_bytes": firmware.ram_bytes,
             "model_bytes": firmware.model_bytes,
             "sizes": dict(firmware.sizes),
+            "anomaly": args.anomaly,
             "mlperf_tiny": args.mlperf_tiny,
         },
     )
