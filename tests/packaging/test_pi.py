@@ -46,7 +46,7 @@ MACHINES = {
         "arm64",
         "linux-aarch64",
         "qemu-aarch64",
-        {"cortex-a53": "neon", "cortex-a76": "dotprod"},
+        {"cortex-a53": "neon", "cortex-a72": "neon", "cortex-a76": "dotprod"},
         b"\xb7\x00",
     ),
     "armv7l": Machine("armhf", "linux-armv7l", "qemu-arm", {"cortex-a7": "lanes"}, b"\x28\x00"),
