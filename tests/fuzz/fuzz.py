@@ -141,15 +141,17 @@ def build(target: Target, folder: Path) -> Path:
 
 
 def model_images() -> list[bytes]:
-    """Of the integer models in the tree, of random graphs in which every op is, and of a network
-    with state of every kind, one of them with first values."""
+    """Of the integer models in the tree, of random graphs in which every op is, of a network with
+    state of every kind, one of them with first values, and of some that are fed row by row."""
     import byteprop
     from byteprop import image
 
     sys.path[:0] = [str(HERE.parent), str(HERE.parent / "python")]
     from streaming_network import streaming_graph
 
+    from byteprop.image.rows import candidates
     from random_networks import dead_channel_network, random_network
+    from row_networks import row_network
 
     images = [image.encode(streaming_graph())]
     images += [
@@ -157,6 +159,9 @@ def model_images() -> list[bytes]:
         for draw in (random_network, dead_channel_network)
         for seed in range(RANDOM_NETWORKS)
     ]
+    for seed in range(RANDOM_NETWORKS):
+        with suppress(byteprop.ModelError):
+            images += [image.encode(fed) for fed in candidates(row_network(seed))][-2:]
     for path in (path for folder in MODELS for path in sorted(folder.glob("*.tflite"))):
         with suppress(byteprop.UnsupportedOpError):
             images.append(byteprop.load(path).image)
@@ -289,7 +294,18 @@ def infer_seed(image: bytes) -> bytes:
         for t in range(1, 5)
     )
     again = request(0x25) + infer + tensors + request(0x23, b"\xff\xff")
-    return HELLO + load_requests(image) + infer + read + digest + again
+    return HELLO + load_requests(image) + infer + read + digest + again + infer_whole(image)
+
+
+def infer_whole(image: bytes) -> bytes:
+    """All of a small input, in parts; for models that are fed row by row nothing less will do."""
+    from byteprop.engine._raw import Engine
+
+    n, size = Engine(image).input_bytes, 50
+    if n > 1_000:
+        return b""
+    parts = (struct.pack("<BHI", 0, 0, at) + bytes(min(size, n - at)) for at in range(0, n, size))
+    return b"".join(request(0x20, part) for part in parts) + request(0x23, b"\xff\xff")
 
 
 def anomaly_requests(row: bytes) -> bytes:

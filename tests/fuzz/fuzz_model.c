@@ -19,7 +19,10 @@ static void read_records(const bp_model_t *model) {
         const int is_data = tensor.kind == BP_KIND_CONSTANT || tensor.kind == BP_KIND_INITIAL;
         const uint32_t end = is_data ? model->image_bytes : model->arena_bytes;
         check(tensor.offset <= end);
-        check(tensor.elems <= end - tensor.offset);
+        const uint32_t rows = tensor.flags / BP_TENSOR_ROWS;
+        const uint32_t bytes =
+            tensor.kind == BP_KIND_ROWS ? rows * tensor.dims[2] * tensor.dims[3] : tensor.elems;
+        check(bytes <= end - tensor.offset);
     }
     for (uint16_t i = 0; i < model->n_ops; ++i) {
         bp_model_op(&op, model, i);
