@@ -224,7 +224,7 @@ static bp_status_t check_boundary(const bp_model_t *model, uint16_t tensor) {
 static bp_status_t check_inputs(const bp_model_t *model) {
     for (uint16_t i = 0; i < model->n_inputs; ++i) {
         uint16_t input = bp_model_input(model, i);
-        if (input < model->n_tensors && model->n_inputs == 1 &&
+        if (BP_HAS_ROWS && input < model->n_tensors && model->n_inputs == 1 &&
             bp_record_is_rows(bp_tensor_record(model, input))) {
             continue;
         }
