@@ -6,13 +6,13 @@
 /* ADD and SUB. Their words: activation u8, subtract u8, 0, 0; y_min i16, y_max i16; multiplier and
  * shift of the first input, of the second, and of the output. */
 
-enum { SUBTRACT = 1, Y_MIN = 4, Y_MAX = 6, SCALINGS = 8 };
+enum { SUBTRACT = 1, Y_MIN = 4, Y_MAX = 6 };
 
 bp_status_t bp_op_add_check(const bp_reader_t *reader, const bp_op_t *op) {
     const uint8_t *p = op->params;
     for (uint8_t i = 0; i < 3; ++i) {
-        int32_t lshift = BP_ROM_I32(p + SCALINGS + 8 * i + 4);
-        if (!bp_is_scaling(BP_ROM_I32(p + SCALINGS + 8 * i), lshift) || lshift > 0) {
+        int32_t lshift = BP_ROM_I32(p + BP_ADD_SCALINGS + 8 * i + 4);
+        if (!bp_is_scaling(BP_ROM_I32(p + BP_ADD_SCALINGS + 8 * i), lshift) || lshift > 0) {
             return BP_E_PARAM;
         }
     }
@@ -33,8 +33,8 @@ void bp_add_record(bp_add_t *add, const bp_model_t *model, const bp_op_t *op) {
         .subtract = BP_ROM_U8(p + SUBTRACT),
     };
     for (uint8_t i = 0; i < 3; ++i) {
-        add->mult_q31[i] = BP_ROM_I32(p + SCALINGS + 8 * i);
-        add->lshift[i] = BP_ROM_I8(p + SCALINGS + 8 * i + 4);
+        add->mult_q31[i] = BP_ROM_I32(p + BP_ADD_SCALINGS + 8 * i);
+        add->lshift[i] = BP_ROM_I8(p + BP_ADD_SCALINGS + 8 * i + 4);
     }
     for (uint8_t i = 0; i < 2; ++i) {
         add->x_zp[i] = (int8_t)bp_record_zero_point(bp_operand_record(model, op, i));

@@ -6,6 +6,8 @@
 
 #include "ops/ops.h"
 
+/* Where an ADD's parameters have its multipliers and shifts: of the inputs, and of the output. */
+enum { BP_ADD_SCALINGS = 8 };
 /* The kernel's parameters. */
 void bp_add_record(bp_add_t *add, const bp_model_t *model, const bp_op_t *op);
 uint8_t bp_add_activation(const bp_op_t *op);

@@ -2,6 +2,7 @@
 
 #include "ops/rescale.h"
 #include "ops/softmax.h"
+#include "train/scales.h"
 #include "train/steps/steps.h"
 
 /* The memory of training: state | copies | scratch | records of the layers. One walk over the ops behind the
@@ -281,15 +282,18 @@ static void place_scratch(walk_t *walk, bp_train_layer_t *layer) {
 /* With a window the scales move, so the layer must be of the kind that from-scratch networks have:
  * per tensor, hidden outputs used from their zero point up, logits around zero; and in a chain. */
 static bp_status_t check_window(const walk_t *walk, const bp_train_layer_t *layer) {
-    const int is_padding = BP_TRAIN_HAS_IMAGES && layer->code == BP_OP_PAD;
-    if (layer->per_channel || is_padding || HAS_BRANCHES(walk)) {
+    const int is_plain = !bp_train_has_own_scale(layer) || layer->code == BP_OP_MEAN_S8;
+    bp_op_t op;
+    bp_model_op(&op, walk->model, layer->op);
+    if (layer->per_channel || op.code == BP_OP_PAD || op.code == BP_OP_CONCATENATE ||
+        (op.code == BP_OP_ADD_S8 && !bp_scales_are_even(walk->model, &op))) {
         return BP_E_UNSUPPORTED;
     }
     if (layer->last) {
         return layer->y_zp == 0 ? BP_OK : BP_E_UNSUPPORTED;
     }
-    const int is_plain = !bp_train_has_weights(layer) && layer->activation == BP_ACT_NONE;
-    return layer->y_zp == INT8_MIN && (is_plain || layer->activation == BP_ACT_RELU)
+    return layer->y_zp == INT8_MIN && (layer->activation == BP_ACT_RELU ||
+                                       (is_plain && layer->activation == BP_ACT_NONE))
                ? BP_OK
                : BP_E_UNSUPPORTED;
 }

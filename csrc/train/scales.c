@@ -3,6 +3,7 @@
 #include <byteprop/fixed.h>
 #include <byteprop/kernels.h>
 
+#include "ops/joins.h"
 #include "ops/mean.h"
 #include "ops/softmax.h"
 #include "train/kernels/kernels.h"
@@ -12,10 +13,13 @@
  * all of them can is asked before the first one is changed. */
 
 enum { MIN_LSHIFT = -31, MAX_LSHIFT = 30 };
+/* The shift of an ADD's output where it has the scale of the coarser input. */
+enum { SUM_BITS = 18 };
 
-/* By how many powers of two the scales of an op's input and output change. */
+/* By how many powers of two the scales of an op's inputs and output change. */
 typedef struct {
     int8_t x;
+    int8_t second; /* of an ADD */
     int8_t y;
 } change_t;
 
@@ -171,6 +175,52 @@ static void shift_mean(const bp_train_t *t, const bp_op_t *op, int8_t by) {
     bp_image_put_u32(t->image, offset, (uint32_t)lshift);
 }
 
+/* ---- sum ---- */
+
+int bp_scales_are_even(const bp_model_t *model, const bp_op_t *op) {
+    uint32_t fractions[3];
+    for (uint8_t i = 0; i < 3; ++i) {
+        const uint16_t tensor = i < 2 ? bp_op_input(op, i) : bp_op_output(op, 0);
+        const uint32_t bits = bp_image_u32(model->image, bp_image_scale_offset(model, tensor));
+        fractions[i] = bits & 0x7FFFFF;
+    }
+    return fractions[0] == fractions[1] && fractions[0] == fractions[2];
+}
+
+/* The shifts of an ADD, of inputs and output, with scales that change. */
+static void sum_lshifts(int16_t lshifts[3], const bp_train_t *t, const bp_op_t *op, change_t by) {
+    const int16_t x = (int16_t)((int16_t)(scale_of(t, bp_op_input(op, 0)) >> 23) + by.x);
+    const int16_t second = (int16_t)((int16_t)(scale_of(t, bp_op_input(op, 1)) >> 23) + by.second);
+    const int16_t y = (int16_t)((int16_t)(scale_of(t, bp_op_output(op, 0)) >> 23) + by.y);
+    const int16_t most = x > second ? x : second;
+    lshifts[0] = (int16_t)(x - most);
+    lshifts[1] = (int16_t)(second - most);
+    lshifts[2] = (int16_t)(most - y - SUM_BITS);
+}
+
+static int can_shift_sum(const bp_train_t *t, const bp_op_t *op, change_t by) {
+    int16_t lshifts[3];
+    sum_lshifts(lshifts, t, op, by);
+    for (uint8_t i = 0; i < 3; ++i) {
+        if (lshifts[i] < MIN_LSHIFT || lshifts[i] > 0) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* As its scales have become. */
+static void shift_sum(const bp_train_t *t, const bp_op_t *op) {
+    const change_t none = {0, 0, 0};
+    const uint32_t scalings = (uint32_t)(op->params - t->model.image) + BP_ADD_SCALINGS;
+    int16_t lshifts[3];
+    sum_lshifts(lshifts, t, op, none);
+    for (uint8_t i = 0; i < 3; ++i) {
+        const int32_t lshift = lshifts[i];
+        bp_image_put_u32(t->image, scalings + (uint32_t)8 * i + 4, (uint32_t)lshift);
+    }
+}
+
 /* ---- any op ---- */
 
 /* Its output has the scale of its input. */
@@ -180,6 +230,10 @@ static int passes_on(const bp_op_t *op) {
 
 static int is_mean(const bp_op_t *op) {
     return BP_TRAIN_HAS_IMAGES && op->code == BP_OP_MEAN_S8;
+}
+
+static int is_sum(const bp_op_t *op) {
+    return BP_TRAIN_HAS_BRANCHES && op->code == BP_OP_ADD_S8;
 }
 
 static const bp_train_layer_t *layer_of(const bp_train_t *t, uint16_t op) {
@@ -207,6 +261,9 @@ static int can_change(const bp_train_t *t, uint16_t index, change_t by) {
     if (is_mean(&op)) {
         return can_shift_mean(t, &op, (int8_t)(by.x - by.y));
     }
+    if (is_sum(&op)) {
+        return can_shift_sum(t, &op, by);
+    }
     return layer != NULL && bp_scales_can_shift(t, layer, (int8_t)(by.x - by.y));
 }
 
@@ -225,6 +282,8 @@ static void change(const bp_train_t *t, uint16_t index, change_t by) {
         renew_softmax(t, &op, scale_of(t, bp_op_input(&op, 0)));
     } else if (is_mean(&op)) {
         shift_mean(t, &op, (int8_t)(by.x - by.y));
+    } else if (is_sum(&op)) {
+        shift_sum(t, &op);
     } else if (layer != NULL) {
         if (by.x != 0) {
             for_biases(t, layer, by.x > 0 ? bp_halved : doubled);
@@ -247,25 +306,28 @@ static uint16_t origin(const bp_train_t *t, uint16_t tensor) {
     return tensor;
 }
 
-/* How op `index` changes with the scale of a tensor; nothing where it does not read it. */
+/* How op `index` changes with the scale of a tensor. */
 static change_t change_by(const bp_train_t *t, uint16_t index, uint16_t tensor, int8_t exponent) {
     bp_op_t op;
-    change_t by = {0, 0};
+    change_t by = {0, 0, 0};
     bp_model_op(&op, &t->model, index);
     if (origin(t, bp_op_input(&op, 0)) == tensor) {
         by.x = exponent;
         by.y = passes_on(&op) ? exponent : 0;
     }
+    if (is_sum(&op) && origin(t, bp_op_input(&op, 1)) == tensor) {
+        by.second = exponent;
+    }
     return by;
 }
 
 int bp_scales_move(const bp_train_t *t, const bp_train_layer_t *layer, int8_t exponent) {
-    const change_t own = {0, exponent};
+    const change_t own = {0, 0, exponent};
     const uint16_t n = t->model.n_ops, first = (uint16_t)(layer->op + 1);
     int can = can_change(t, layer->op, own);
     for (uint16_t i = first; can && i < n; ++i) {
         const change_t by = change_by(t, i, layer->y_tensor, exponent);
-        can = by.x == 0 || can_change(t, i, by);
+        can = (by.x == 0 && by.second == 0) || can_change(t, i, by);
     }
     if (!can) {
         return 0;
@@ -273,7 +335,7 @@ int bp_scales_move(const bp_train_t *t, const bp_train_layer_t *layer, int8_t ex
     change(t, layer->op, own);
     for (uint16_t i = first; i < n; ++i) {
         const change_t by = change_by(t, i, layer->y_tensor, exponent);
-        if (by.x != 0) {
+        if (by.x != 0 || by.second != 0) {
             change(t, i, by);
         }
     }

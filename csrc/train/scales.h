@@ -8,6 +8,10 @@
  * it cannot be, and nothing is changed. */
 int bp_scales_move(const bp_train_t *t, const bp_train_layer_t *layer, int8_t exponent);
 
+/* The scales of an ADD's inputs and output are powers of two of each other, so that its multipliers are
+ * always 2^30. */
+int bp_scales_are_even(const bp_model_t *model, const bp_op_t *op);
+
 /* Half of x, halves rounded up. */
 int32_t bp_halved(int32_t x);
 /* The shifts of a layer with weights can change. */

@@ -57,7 +57,7 @@ typedef struct {
     uint32_t weight_scales; /* float32 */
     /* memory, state */
     uint32_t bias_master;   /* int32 [n_out] */
-    uint32_t range;         /* bp_range_t; of a mean, with a window only */
+    uint32_t range;         /* bp_range_t; of means and sums, with a window only */
     uint32_t residual;      /* int8, in the order of the weights */
     uint32_t gradient;      /* int32, the same: batch above 1, or momentum */
     uint32_t bias_gradient; /* int32 [n_out] */
@@ -229,7 +229,8 @@ static inline int bp_train_has_weights(const bp_train_layer_t *layer) {
 }
 /* Its output has a scale that is not that of its input. */
 static inline int bp_train_has_own_scale(const bp_train_layer_t *layer) {
-    return bp_train_has_weights(layer) || layer->code == BP_OP_MEAN_S8;
+    return bp_train_has_weights(layer) || layer->code == BP_OP_MEAN_S8 ||
+           layer->code == BP_OP_ADD_S8;
 }
 /* Something of the layer changes: of a frozen one shifts and biases, when scales are revised. */
 static inline int bp_train_changes(const bp_train_t *t, const bp_train_layer_t *layer) {

@@ -10,21 +10,38 @@ from byteprop.errors import (
     UnsupportedOpError,
 )
 from byteprop.inference.info import LayerInfo, TensorInfo
+from byteprop.layers import (
+    Add,
+    AveragePooling2D,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Flatten,
+    GlobalAveragePooling2D,
+    MaxPooling2D,
+)
 from byteprop.model import Model, load
 from byteprop.quantizer import quantize
-from byteprop.sequential import Dense, Sequential
+from byteprop.sequential import Sequential
 from byteprop.training.callbacks import Callback, EarlyStopping
 from byteprop.training.history import History
 
 __all__ = [
+    "Add",
     "ArgumentError",
+    "AveragePooling2D",
     "BytepropError",
     "Callback",
+    "Conv2D",
     "DataError",
     "Dense",
+    "DepthwiseConv2D",
     "EarlyStopping",
+    "Flatten",
+    "GlobalAveragePooling2D",
     "History",
     "LayerInfo",
+    "MaxPooling2D",
     "Model",
     "ModelError",
     "Sequential",

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from byteprop.errors import ArgumentError
+from byteprop.layers import Dense
 from byteprop.model import Model
-from byteprop.sequential import Dense, Sequential
+from byteprop.sequential import Sequential
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin

@@ -1,31 +1,37 @@
-"""Networks that begin from nothing: a chain of dense layers, described as Keras describes them."""
+"""Networks that begin from nothing: a chain of layers, described as Keras describes them."""
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from byteprop import image
+from byteprop.construction import Given, Initial, Random, graph_of
 from byteprop.engine import _raw, _raw_train
 from byteprop.errors import ArgumentError, ModelError, TrainingError
-from byteprop.graph import Activation, DType, Graph, Op, Tensor
+from byteprop.graph import Graph
 from byteprop.graph.boundary import real_range
 from byteprop.image.check import MAX_CLASSES, MAX_N_IN, MAX_WEIGHTS
 from byteprop.inference.base_model import Arrays
+from byteprop.layers import (
+    WORDS,
+    Dense,
+    Filter,
+    LayerWord,
+    Shape,
+    names_of,
+    shapes_of,
+    weights_of,
+)
 from byteprop.model import Model
-from byteprop.ops import Dense as DenseOp
-from byteprop.ops import Reshape, Softmax
 from byteprop.support.arguments import MAX_SEED, integer
 from byteprop.support.warn import warn
 from byteprop.training import keras_layers
-from byteprop.training.given import GivenLayer, GivenNetwork, quantized
-from byteprop.training.initial import initial_weights, input_scale, output_scale
+from byteprop.training.given import GivenLayer, GivenNetwork
 from byteprop.training.masters import Masters
 from byteprop.training.normalization import (
     Declared,
@@ -39,48 +45,22 @@ from byteprop.training.samples import labels_of, reals_of, warn_outside
 
 Range = tuple[float, float]
 
-_MAX_UNITS = 32767
-_HIDDEN = {"linear": Activation.NONE, "relu": Activation.RELU}
-_ACTIVATIONS = (*_HIDDEN, "softmax")
 # Updates between two revisions of the scales.
 DEFAULT_WINDOW = 200
-# The default rate for classes where inputs have a deviation of 1.
+# The default rate for classes where inputs have a deviation of 1, or convolutions read them.
 UNIT_CLASS_RATE = 0.02
-# Where the windows of training begin: outputs up to 4 and logits up to 16 in size.
-_HIDDEN_SCALE = np.float32(2.0**-6)
-_LOGIT_SCALE = np.float32(2.0**-3)
 # What a Model has and a network without scales has not.
 _WHEN_BUILT = frozenset(
     "graph image inputs outputs layers macs _engine _ports _fast _fast_predict".split()
 )
 
 
-@dataclass(frozen=True)
-class Dense:
-    """A fully connected layer to be made. activation: "relu", "softmax" (last layer only), or
-    None or "linear" for none."""
-
-    units: int
-    activation: str | None = None
-    name: str | None = None
-
-    def __post_init__(self) -> None:
-        integer("Dense.units", self.units, 1, _MAX_UNITS)
-        if self.kind not in _ACTIVATIONS:
-            raise ArgumentError(
-                f"Dense.activation: expected {', '.join(_ACTIVATIONS)} or None, "
-                f"got {self.activation!r}"
-            )
-
-    @property
-    def kind(self) -> str:
-        return "linear" if self.activation is None else self.activation
-
-
 class Sequential(Model):
     """A network with random weights, a Model as soon as the ranges of its values are known.
 
-    layers: `add` appends further ones. input_shape: of one sample; by default that of the data of
+    layers: Dense, Conv2D, DepthwiseConv2D, MaxPooling2D, AveragePooling2D, GlobalAveragePooling2D,
+    Flatten and Add, with the arguments that Keras has; all but the last with relu where they have
+    weights. `add` appends further ones. input_shape: of one sample; by default that of the data of
     the first fit. input_range and output_range say which real values to expect; 0 is always among
     them. What is not given is taken from the data of the first fit; until then the network cannot
     be run. A network that ends in a softmax needs no output_range. Data of dtype uint8 are
@@ -89,14 +69,15 @@ class Sequential(Model):
 
     normalization: what is done to inputs in float32 before they become integers. None: without an
     input_range, the first fit normalises each feature of other data than images by its mean and
-    deviation; an input_range far from that of 1 is normalised as a whole. True: of images too.
+    deviation; an input_range far from that of 1 is normalised as a whole. Where there are
+    convolutions, a feature is a channel. True: of images too.
     False: never. (mean, deviation), each a number or one per feature, or a graph.Normalization:
     declared, in place of an input_range.
     """
 
     def __init__(
         self,
-        layers: Sequence[Dense] = (),
+        layers: Sequence[LayerWord] = (),
         input_shape: int | Sequence[int] | None = None,
         *,
         input_range: Range | None = None,
@@ -104,9 +85,9 @@ class Sequential(Model):
         normalization: Declared | bool | None = None,
         seed: int | None = None,
     ) -> None:
-        if isinstance(layers, Dense):
-            raise ArgumentError(f"layers: expected a list of byteprop.Dense, got {layers!r}")
-        self.specification: tuple[Dense, ...] = ()
+        if isinstance(layers, WORDS):
+            raise ArgumentError(f"layers: expected a list of layers, got {layers!r}")
+        self.specification: tuple[LayerWord, ...] = ()
         self._sample_shape = None if input_shape is None else _checked_shape(input_shape)
         self._declared = (input_range, normalization)
         self._normalize: bool | None = None
@@ -154,13 +135,13 @@ class Sequential(Model):
         made._specify(tuple(layers))
         return made
 
-    def add(self, layer: Dense) -> None:
+    def add(self, layer: LayerWord) -> None:
         """Appends a layer to a network that was not trained, and builds it again."""
         if self._trained or self._given:
             raise ArgumentError("add: expected a network that was not trained, of random weights")
         self._specify((*self.specification, layer))
 
-    def _specify(self, layers: tuple[Dense, ...]) -> None:
+    def _specify(self, layers: tuple[LayerWord, ...]) -> None:
         """Becomes a network of these layers, and is built if its ranges are known already."""
         if layers:
             _check_layers(layers)
@@ -174,12 +155,14 @@ class Sequential(Model):
         self._normalize, self._inputs = _checked_inputs(*self._declared, shape)
         if not layers:
             return
-        _check_size([math.prod(shape), *(layer.units for layer in layers)])
+        _check_shapes(layers, shape)
+        last = layers[-1]
         is_whole = self._classifies or self._output_range is not None
         if self._given:  # their activations are measured on samples
             return
-        if self._inputs is not None and is_whole and layers[-1].kind != "relu":
-            self._build(self._inputs, self._output_range, _Random(self._seed or 0))
+        is_answer = isinstance(last, Dense) and last.kind != "relu"
+        if self._inputs is not None and is_whole and is_answer:
+            self._build(self._inputs, self._output_range, Random(self._seed or 0))
 
     def __getattr__(self, name: str) -> Any:
         if name not in _WHEN_BUILT:
@@ -216,10 +199,46 @@ class Sequential(Model):
         )
         return True
 
+    def count_params(self) -> int:
+        """As Model.count_params. ArgumentError as long as the shape of inputs is not known."""
+        if self.built:
+            return super().count_params()
+        return sum(rows * (n + 1) for rows, n in self._sizes())
+
+    def summary(self) -> str:
+        """As Model.summary; as long as there are no scales, the layers with their shapes."""
+        if self.built:
+            return super().summary()
+        shapes = shapes_of(self.specification, self._known_shape("summary"))
+        lines = [
+            f"{name:28}{'x'.join(map(str, shape)):16}{rows * (n + 1):>12,}"
+            for name, shape, (rows, n) in zip(
+                names_of(self.specification), shapes[1:], self._sizes(), strict=True
+            )
+        ]
+        title = f"{'layer':28}{'output shape':16}{'parameters':>12}"
+        total = f"{'total':44}{self.count_params():>12,}"
+        return "\n".join([title, *lines, total, "", "not built: fit or calibrate takes scales"])
+
+    def _sizes(self) -> list[tuple[int, int]]:
+        shapes = shapes_of(self.specification, self._known_shape("count_params"))
+        return [weights_of(*pair) for pair in zip(self.specification, shapes, strict=False)]
+
+    def _known_shape(self, call: str) -> Shape:
+        if self._sample_shape is None:
+            raise ArgumentError(
+                f"{call}: the shape of a sample is not known yet; input_shape= declares it, fit "
+                "takes it from the data"
+            )
+        return self._sample_shape
+
     def __repr__(self) -> str:
         if self.built:
             return super().__repr__()
-        units = "-".join(str(layer.units) for layer in self.specification)
+        units = "-".join(
+            str(layer.units) if isinstance(layer, Dense) else name
+            for layer, name in zip(self.specification, names_of(self.specification), strict=True)
+        )
         shape = "?" if self._sample_shape is None else self._sample_shape
         return f"<byteprop.Sequential {shape} -> {units or '?'}, not built>"
 
@@ -242,29 +261,32 @@ class Sequential(Model):
             self._specify(self.specification)
         inputs, output_range = self._inputs, self._output_range
         if inputs is None:
-            inputs = inputs_of_samples(np.asarray(x), self._sample_shape, normalize=self._normalize)
+            inputs = inputs_of_samples(
+                np.asarray(x), self._sample_shape, normalize=self._normalize,
+                by_channel=self.trains_convolutions,
+            )  # fmt: skip
         given = self._given_for(np.asarray(x), inputs) if self._given else None
         if output_range is None and not self._classifies:
             output_range = self._range_of_answers(y, given, inputs)
         if self._classifies and y is not None:
-            labels_of(y, self.specification[-1].units)
+            labels_of(y, self._last.units)
         seed = seed if self._seed is None else self._seed
-        self._build(inputs, output_range, given or _Random(seed))
+        self._build(inputs, output_range, given or Random(seed))
 
-    def _given_for(self, x: npt.NDArray[Any], inputs: Inputs) -> _Given:
+    def _given_for(self, x: npt.NDArray[Any], inputs: Inputs) -> Given:
         assert self._sample_shape is not None
         check_samples(x, self._sample_shape)
         network = GivenNetwork.of(self._given, inputs, x)
-        return _Given(network.layers, network.limits(x))
+        return Given(network.layers, network.limits(x))
 
-    def _range_of_answers(self, y: Any, given: _Given | None, inputs: Inputs) -> Range:
+    def _range_of_answers(self, y: Any, given: Given | None, inputs: Inputs) -> Range:
         if y is None and given is not None:
             return given.limits[-1]
-        if y is None and math.prod(self._sample_shape or ()) == self.specification[-1].units:
+        if y is None and math.prod(self._sample_shape or ()) == self._last.units:
             return _range_of_echo(inputs)
         if y is None:
             raise ArgumentError("y: expected target values, to take the range of outputs from")
-        reals = reals_of(y, self.specification[-1].units)
+        reals = reals_of(y, self._last.units)
         return float(reals.min()), float(reals.max())
 
     default_window = DEFAULT_WINDOW
@@ -285,29 +307,41 @@ class Sequential(Model):
         super().adopt(graph, image_bytes, masters, opened=opened)
 
     @property
+    def _last(self) -> Dense:
+        last = self.specification[-1]
+        assert isinstance(last, Dense)
+        return last
+
+    @property
     def _classifies(self) -> bool:
-        return self.specification[-1].kind == "softmax"
+        last = self.specification[-1]
+        return isinstance(last, Dense) and last.kind == "softmax"
+
+    @property
+    def trains_convolutions(self) -> bool:  # type: ignore[override]
+        return any(isinstance(layer, Filter) for layer in self.specification)
 
     @property
     def class_rate(self) -> float:
         unit = self._inputs is not None and self._inputs.has_unit_deviation
-        return UNIT_CLASS_RATE if unit else super().class_rate
+        return UNIT_CLASS_RATE if unit or self.trains_convolutions else super().class_rate
 
     @property
     def inputs_reason(self) -> str:
         """Why inputs are taken as they are, or normalised; empty until that is known."""
         return "" if self._inputs is None else self._inputs.reason
 
-    def _build(self, inputs: Inputs, output_range: Range | None, initial: _Initial) -> None:
+    def _build(self, inputs: Inputs, output_range: Range | None, initial: Initial) -> None:
         """Changes the network only when all of it is well."""
         assert self._sample_shape is not None
-        made, masters = _graph(
+        made, masters = graph_of(
             self.specification, self._sample_shape, inputs, output_range, initial
         )
+        convs = sum(isinstance(layer, Filter) for layer in self.specification)
         try:
             encoded = image.encode(made)
             opened = _raw.Engine(encoded)
-            _raw_train.plan(opened, _raw_train.Config(seed=0))
+            _raw_train.plan(opened, _raw_train.Config(seed=0, convs=convs))
         except (ModelError, TrainingError) as error:
             outputs = "" if output_range is None else f", output_range {_words(output_range)}"
             raise ArgumentError(
@@ -322,46 +356,6 @@ def _range_of_echo(inputs: Inputs) -> Range:
     """Outputs of an autoencoder: the inputs' range, less one step where it is not even."""
     steps = 254 if inputs.zero_point < -1 or inputs.zero_point > 0 else 127
     return -steps * float(inputs.scale), steps * float(inputs.scale)
-
-
-@dataclass(frozen=True)
-class _Random:
-    """Random initial weights, and scales for activations that are not known."""
-
-    seed: int
-
-    def layer(self, index: int, n_in: int, units: int, input_step: float, name: str) -> _Layer:
-        weights, scale = initial_weights(n_in, units, seed=self.seed, layer=index)
-        return weights, scale, np.zeros(units, np.int32), None
-
-    def hidden_scale(self, index: int) -> np.float32:
-        return _HIDDEN_SCALE
-
-    def logit_scale(self) -> np.float32:
-        return _LOGIT_SCALE
-
-
-@dataclass(frozen=True)
-class _Given:
-    """Weights that were given, and what their layers give for the samples."""
-
-    layers: tuple[GivenLayer, ...]
-    limits: list[Range]
-
-    def layer(self, index: int, n_in: int, units: int, input_step: float, name: str) -> _Layer:
-        made = quantized(self.layers[index], input_step, f"layer {name!r}")
-        return made.weights, made.scale, made.bias, made.masters
-
-    def hidden_scale(self, index: int) -> np.float32:
-        return input_scale(0.0, self.limits[index][1])[0]
-
-    def logit_scale(self) -> np.float32:
-        return output_scale(*self.limits[-1])
-
-
-_Initial = _Random | _Given
-# int8 weights, their scale, int32 bias, and what training keeps of them in addition.
-_Layer = tuple[npt.NDArray[np.int8], np.float32, npt.NDArray[np.int32], Masters | None]
 
 
 class NotBuiltError(ArgumentError, AttributeError):
@@ -414,94 +408,47 @@ def _checked_shape(given: int | Sequence[int]) -> tuple[int, ...]:
     return shape
 
 
-def _check_layers(layers: Sequence[Dense]) -> None:
-    if len(layers) > _raw_train.MAX_LAYERS:
-        raise ArgumentError(f"layers: expected {_raw_train.MAX_LAYERS} at most, got {len(layers)}")
+def _check_layers(layers: Sequence[LayerWord]) -> None:
     for index, layer in enumerate(layers):
-        if not isinstance(layer, Dense):
-            raise ArgumentError(f"layers[{index}]: expected byteprop.Dense, got {layer!r}")
-        if layer.kind == "softmax" and index != len(layers) - 1:
-            raise ArgumentError(f"layers[{index}]: softmax is for the last layer only")
-    if any(layer.kind == "linear" for layer in layers[:-1]):
-        raise ArgumentError("layers: expected relu in hidden layers, got none, which adds nothing")
-
-
-def _check_last(layers: Sequence[Dense]) -> None:
-    last = layers[-1]
-    if not isinstance(last, Dense):
-        raise ArgumentError(f"layers[{len(layers) - 1}]: expected byteprop.Dense, got {last!r}")
-    if last.kind == "relu":
+        if not isinstance(layer, WORDS):
+            raise ArgumentError(
+                f"layers[{index}]: expected byteprop.Dense or another layer of byteprop, "
+                f"got {layer!r}"
+            )
+    weighted = sum(isinstance(layer, (Dense, Filter)) for layer in layers)
+    if weighted > _raw_train.MAX_LAYERS:
         raise ArgumentError(
-            f"layers[{len(layers) - 1}]: expected a linear or softmax last layer, got relu"
+            f"layers: expected {_raw_train.MAX_LAYERS} at most, got {weighted} with weights"
         )
+    for index, layer in enumerate(layers[:-1]):
+        if not isinstance(layer, (Dense, Filter)):
+            continue
+        if layer.kind == "softmax":
+            raise ArgumentError(f"layers[{index}]: softmax is for the last layer only")
+        if layer.kind == "linear":
+            adds = ", which adds nothing" if isinstance(layer, Dense) else ""
+            raise ArgumentError(
+                f"layers[{index}]: expected relu in hidden layers, got none{adds}; "
+                'activation="relu"'
+            )
+
+
+def _check_last(layers: Sequence[LayerWord]) -> None:
+    last, where = layers[-1], f"layers[{len(layers) - 1}]"
+    if not isinstance(last, Dense):
+        raise ArgumentError(f"{where}: expected byteprop.Dense as the last layer, got {last!r}")
+    if last.kind == "relu":
+        raise ArgumentError(f"{where}: expected a linear or softmax last layer, got relu")
     if last.kind == "softmax" and last.units > MAX_CLASSES:
         raise ArgumentError(f"softmax: {last.units} classes; {MAX_CLASSES} are supported")
 
 
-def _check_size(widths: Sequence[int]) -> None:
-    for n_in in widths[:-1]:
-        if n_in > MAX_N_IN:
-            raise ArgumentError(f"layers: {n_in} inputs of a layer; {MAX_N_IN} are supported")
-    weights = sum(n_in * n_out for n_in, n_out in itertools.pairwise(widths))
+def _check_shapes(layers: Sequence[LayerWord], shape: Shape) -> None:
+    """Each layer can read what the one before it gives, and none is too large."""
+    sizes = [weights_of(*pair) for pair in zip(layers, shapes_of(layers, shape), strict=False)]
+    for _, n in sizes:
+        if n > MAX_N_IN:
+            raise ArgumentError(f"layers: {n} inputs of a layer; {MAX_N_IN} are supported")
+    weights = sum(rows * n for rows, n in sizes)
     if weights > MAX_WEIGHTS:
         raise ArgumentError(f"layers: {weights} weights; {MAX_WEIGHTS} are supported")
-
-
-def _graph(
-    layers: Sequence[Dense],
-    shape: tuple[int, ...],
-    inputs: Inputs,
-    output_range: Range | None,
-    initial: _Initial,
-) -> tuple[Graph, tuple[Masters, ...] | None]:
-    scale, zero_point = inputs.scale, inputs.zero_point
-    tensors = [
-        Tensor(
-            "input", (1, *shape), DType.INT8, scale, zero_point,
-            float_border=inputs.normalization is not None, normalization=inputs.normalization,
-        )
-    ]  # fmt: skip
-    ops: list[Op] = []
-    kept: list[Masters] = []
-    if len(shape) > 1:
-        flat = (1, math.prod(shape))
-        tensors.append(Tensor("flatten", flat, DType.INT8, scale, zero_point))
-        ops.append(Reshape(0, 1))
-    for index, layer in enumerate(layers):
-        last = index == len(layers) - 1
-        before = tensors[-1]
-        tensors.append(_output_tensor(layer, index, last, output_range, initial))
-        weights, weight_scale, bias, masters = initial.layer(
-            index, before.elems, layer.units, float(before.scale), tensors[-1].name
-        )
-        kept += [] if masters is None else [masters]
-        ops.append(
-            DenseOp(
-                input=len(tensors) - 2,
-                output=len(tensors) - 1,
-                weights=weights,
-                bias=bias,
-                weight_scales=np.array([weight_scale], np.float32),
-                activation=Activation.NONE if last else _HIDDEN[layer.kind],
-            )
-        )
-    if layers[-1].kind == "softmax":
-        probabilities = Tensor(
-            "softmax", (1, layers[-1].units), DType.INT8, np.float32(1 / 256), -128
-        )
-        tensors.append(probabilities)
-        ops.append(Softmax(len(tensors) - 2, len(tensors) - 1))
-    return Graph(tuple(tensors), tuple(ops), (0,), (len(tensors) - 1,)), tuple(kept) or None
-
-
-def _output_tensor(
-    layer: Dense, index: int, last: bool, output_range: Range | None, initial: _Initial
-) -> Tensor:
-    name = layer.name or ("dense" if index == 0 else f"dense_{index}")
-    shape = (1, layer.units)
-    if not last:
-        return Tensor(name, shape, DType.INT8, initial.hidden_scale(index), -128)
-    if layer.kind == "softmax":
-        return Tensor(name, shape, DType.INT8, initial.logit_scale(), 0)
-    assert output_range is not None
-    return Tensor(name, shape, DType.INT8, output_scale(*output_range), 0)

@@ -69,6 +69,14 @@ NETS = (
         ),
         Config(seed=7, convs=4),
     ),
+    (
+        ImageNet(
+            (("conv", THREE, THREE), ("conv", THREE, THREE), ("add", ONE, ONE),
+             ("max", TWO, TWO), ("mean", ONE, ONE)),
+            channels=(3,), even=True,
+        ),
+        Config(seed=8, convs=2, window=1),
+    ),
 )  # fmt: skip
 
 

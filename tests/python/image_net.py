@@ -37,6 +37,7 @@ class ImageNet:
     hidden: int = 0  # units of a dense layer before the last one
     weight_limit: int = 60
     odd_scales: bool = False  # of outputs: no powers of two
+    even: bool = False  # sums as networks from scratch have them
 
 
 class _Maker:
@@ -64,6 +65,9 @@ class _Maker:
 
     def scale(self, usual: float) -> float:
         return usual * 2 ** self.rng.uniform(-3, 3) if self.net.odd_scales else usual
+
+    def sum_scale(self) -> float:
+        return 2.0 ** int(self.rng.integers(-7, -1)) if self.net.even else 1 / 12
 
     def scales(self, n: int) -> np.ndarray:
         spread = 2 ** self.rng.uniform(-1, 1, n) if self.net.per_channel else np.ones(n)
@@ -127,7 +131,7 @@ class _Maker:
         x, source = self.x, self.source
         other = self.earlier(lambda t: t.shape == source.shape)
         assert other is not None
-        y = self.tensor(source.shape, 1 / 12, self.zero_point(-128))
+        y = self.tensor(source.shape, self.sum_scale(), self.zero_point(-128))
         pair = (other, x) if self.rng.random() < 0.5 else (x, other)
         self.add_op(Add(pair[0], y, pair[1], subtracts, self.net.activation))
 
@@ -157,9 +161,11 @@ class _Maker:
             self.x = x
             self.dense(4, self.net.activation)
             ends.append(self.x)
+        usual, activation = (-128, Activation.RELU) if self.net.even else (-90, Activation.NONE)
         for end in ends[:-1]:
             x = self.x
-            self.add_op(Add(x, self.tensor((1, 4), 1 / 12, self.zero_point(-90)), end))
+            y = self.tensor((1, 4), self.sum_scale(), self.zero_point(usual))
+            self.add_op(Add(x, y, end, activation=activation))
 
     def dense(self, n_out: int, activation: Activation) -> None:
         source = self.source

@@ -97,19 +97,29 @@ def test_every_option_gives_the_same_bits(net: ImageNet, config: Config, seed: i
     train(image_graph(net, np.random.default_rng(seed)), config, samples=4, seed=seed)
 
 
-from_scratch = st.builds(
+scratch = {
+    "activation": st.just(Activation.RELU),
+    "pool_activation": st.sampled_from([Activation.NONE, Activation.NONE, Activation.RELU]),
+    "per_channel": st.just(False),
+    "zero_points": st.just(False),
+}
+chains = st.builds(replace, nets, odd_scales=st.booleans(), **scratch)
+residual_kinds = st.sampled_from(["conv", "depthwise", "max", "average", "add", "sub", "back"])
+residual = st.builds(
     replace,
     nets,
-    activation=st.just(Activation.RELU),
-    pool_activation=st.sampled_from([Activation.NONE, Activation.NONE, Activation.RELU]),
-    per_channel=st.just(False),
-    zero_points=st.just(False),
-    odd_scales=st.booleans(),
+    layers=st.tuples(
+        st.just(("conv", ONE, ONE)),
+        *(st.tuples(residual_kinds, windows, windows) for _ in range(4)),
+        st.sampled_from([("conv", ONE, ONE), ("mean", ONE, ONE), ("add", ONE, ONE)]),
+    ),
+    even=st.just(True),
+    **scratch,
 )
 
 
-@settings(max_examples=25, deadline=None)
-@given(from_scratch, configs, st.integers(1, 3), seeds)
+@settings(max_examples=35, deadline=None)
+@given(st.one_of(chains, residual), configs, st.integers(1, 3), seeds)
 def test_scales_follow_with_the_same_bits(
     net: ImageNet, config: Config, window: int, seed: int
 ) -> None:
@@ -120,9 +130,10 @@ def test_scales_follow_with_the_same_bits(
 
 
 def test_every_kind_of_layer_has_a_scale_that_follows() -> None:
-    """Pools pass the scale of what they read on; a mean has its own."""
-    net = net_of("conv", "max", "depthwise", "average", "conv", "mean", size=(8, 8, 2))
-    graph = image_graph(replace(net, hidden=4, weight_limit=30), np.random.default_rng(1))
+    """Pools pass the scale of what they read on; means and sums have their own."""
+    kinds = ("conv", "max", "depthwise", "average", "conv", "conv", "add", "mean")
+    net = net_of(*kinds, size=(8, 8, 2), channels=(4,), hidden=4, weight_limit=30, even=True)
+    graph = image_graph(net, np.random.default_rng(1))
     for window, expected in ((0, set()), (1, set(range(1, len(graph.tensors) - 1)))):
         pair = train(graph, Config(seed=1, convs=ALL, window=window), samples=6, seed=2)
         before, after = graph.tensors, pair.python.graph.tensors
@@ -133,7 +144,7 @@ def test_every_kind_of_layer_has_a_scale_that_follows() -> None:
         plan(image.encode(graph), Config(seed=1, convs=ALL, window=window)).memory_bytes
         for window in (0, 1)
     ]
-    assert memory[1] - memory[0] == RANGE_BYTES  # for the mean
+    assert memory[1] - memory[0] == 2 * RANGE_BYTES  # for the mean and the sum
 
 
 @settings(max_examples=100, deadline=None)

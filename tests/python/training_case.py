@@ -13,6 +13,7 @@ from byteprop.engine import _raw
 from byteprop.engine._raw_train import Config, Trainer
 from byteprop.graph import Activation, DType, Graph, Op, Tensor
 from byteprop.ops import Dense, Depthwise, Rescale, Reshape, Softmax
+from byteprop.ops.add import Add
 from byteprop.ops.convolution import Convolution
 from byteprop.ops.mean import Mean
 from byteprop.reference.backward import rows_of
@@ -120,7 +121,7 @@ def masters_of_state(graph: Graph, config: Config, bits: bytes, state: bytes) ->
     first = layers[first_layer(trained, config)]
     begin = next(i for i, op in enumerate(trained.ops) if op is first)
     for op in trained.ops[begin:]:
-        if isinstance(op, Mean) and config.window:
+        if isinstance(op, (Mean, Add)) and config.window:
             at += RANGE_BYTES
         if not isinstance(op, (Dense, Convolution)):
             continue

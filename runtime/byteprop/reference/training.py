@@ -138,7 +138,7 @@ class _Layer:
     @property
     def has_own_scale(self) -> bool:
         """Its output's scale is not that of its input."""
-        return self.has_weights or isinstance(self.op, Mean)
+        return self.has_weights or isinstance(self.op, (Mean, Add))
 
     @property
     def op_now(self) -> Op:
@@ -566,6 +566,8 @@ class ReferenceTrainer:
             return self._softmax_shift_fits(change)
         if isinstance(op, Mean):
             return rescaling.mean_fits(op, self._tensors, by)
+        if isinstance(op, Add):
+            return rescaling.sum_fits(op, self._tensors, moved, change)
         k = next((k for k in self._layers if k.has_weights and k.y == op.output), None)
         return k is None or self._shift_fits(k, by)
 
@@ -798,11 +800,15 @@ def _check_layers(graph: Graph, layers: list[_Layer]) -> None:
 
 def _check_window(graph: Graph, layers: list[_Layer]) -> None:
     for k in layers:
-        if isinstance(k.op, (Pad, *_JOINS)):
-            raise TrainingError("scales are revised in a chain without padding", op=k.op_index)
+        is_uneven = isinstance(k.op, Add) and not rescaling.is_even(k.op, graph.tensors)
+        if isinstance(k.op, (Pad, Concatenate)) or is_uneven:
+            raise TrainingError(
+                "scales are revised without padding and concatenation, in sums of scales that are "
+                "powers of two of each other", op=k.op_index,
+            )  # fmt: skip
     for k in layers[:-1]:
         activation = _activation(k.op)
-        is_plain = activation is Activation.NONE and not k.has_weights
+        is_plain = activation is Activation.NONE and isinstance(k.op, (Pool, Mean))
         if not (is_plain or activation is Activation.RELU) or graph.tensors[k.y].zero_point != -128:
             raise TrainingError(
                 "scales are revised for hidden layers of ReLU with zero point -128", op=k.op_index

@@ -19,6 +19,7 @@ from byteprop.engine import _raw, _raw_train
 from byteprop.errors import ArgumentError, ModelError, TrainingError
 from byteprop.graph import Graph, Tensor
 from byteprop.ops import Dense, Rescale, Reshape
+from byteprop.ops.convolution import Convolution
 from byteprop.support.arguments import MAX_SEED, integer
 from byteprop.support.files import PathLike, check_writable
 from byteprop.support.warn import warn
@@ -157,11 +158,12 @@ def default_rate(model: TrainingTarget, samples: Samples, config: _raw_train.Con
     step would overshoot: by the mean square of those of a sample, or the largest for real targets.
     Features are what the first layer that is trained reads. A single layer behind frozen ones
     takes larger steps for classes. So does a single layer for real targets, times its outputs,
-    because the loss is their mean. For classes it grows with the batch up to one of 32; momentum,
+    because the loss is their mean. Where convolutions begin with random weights, features are those
+    of one window. For classes it grows with the batch up to one of 32; momentum,
     which adds up steps, divides it."""
     tensor, x = _learned_from(model, samples, config)
     squares = _sums_of_squares(x.view(tensor.dtype.numpy), tensor.zero_point)
-    scale = float(tensor.scale) ** 2
+    scale = float(tensor.scale) ** 2 * _share_of_window(model, config)
     layers = len(weighted_layers(model.graph)) - first_layer(model.graph, config)
     if has_classes(model.graph):
         mean = max(int(squares.sum()) * scale / len(squares), 1e-9)
@@ -173,6 +175,14 @@ def default_rate(model: TrainingTarget, samples: Samples, config: _raw_train.Con
         rate = min(_RATE_REALS, _STEP_REALS / (1 + int(squares.max()) * scale))
         rate *= n_outputs(model.graph) if layers == 1 else 1
     return rate / (1 << config.momentum_shift)
+
+
+def _share_of_window(model: TrainingTarget, config: _raw_train.Config) -> float:
+    """Of a network made of convolutions: the part of an image that one output of the first sees."""
+    op = model.graph.ops[first_trained(model.graph, config)]
+    if not model.trains_convolutions or not isinstance(op, Convolution):
+        return 1.0
+    return op.weights.size / len(op.bias) / model.graph.tensors[op.input].elems
 
 
 def _learned_from(

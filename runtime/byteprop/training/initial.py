@@ -13,21 +13,36 @@ from byteprop.training.draws import WEIGHT_STREAM, below, draws
 # Weights begin at half of what int8 holds at most: room to grow before the scale has to double.
 _LARGEST_INITIAL = 64
 _MAX_EXPONENT = 30
+_FIRST_CONV = 256  # convolutions are numbered from it
 
 
 def initial_weights(
     n_in: int, n_out: int, *, seed: int, layer: int
 ) -> tuple[npt.NDArray[np.int8], np.float32]:
-    """int8 [n_out, n_in] and their scale: uniform within Glorot's bound sqrt(6 / (n_in + n_out)),
-    whose square is all that is used of it."""
+    """int8 [n_out, n_in] of a dense layer and their scale: uniform within Glorot's bound
+    sqrt(6 / (n_in + n_out))."""
+    return _uniform(n_out, n_in, n_in + n_out, seed=seed, layer=layer)
+
+
+def initial_filters(
+    rows: int, n: int, *, seed: int, number: int
+) -> tuple[npt.NDArray[np.int8], np.float32]:
+    """int8 [rows, n] of a convolution and their scale: uniform within He's bound sqrt(6 / n)."""
+    return _uniform(rows, n, n, seed=seed, layer=_FIRST_CONV + number)
+
+
+def _uniform(
+    rows: int, n: int, fans: int, *, seed: int, layer: int
+) -> tuple[npt.NDArray[np.int8], np.float32]:
+    """Within sqrt(6 / fans), whose square is all that is used of it."""
     exponent = next(
         k for k in range(_MAX_EXPONENT, -_MAX_EXPONENT, -1)
-        if _bound(n_in + n_out, k) <= _LARGEST_INITIAL
+        if _bound(fans, k) <= _LARGEST_INITIAL
     )  # fmt: skip
-    bound = _bound(n_in + n_out, exponent)
-    columns = np.arange(n_in, dtype=np.uint32)
-    weights = np.empty((n_out, n_in), np.int8)
-    for j in range(n_out):
+    bound = _bound(fans, exponent)
+    columns = np.arange(n, dtype=np.uint32)
+    weights = np.empty((rows, n), np.int8)
+    for j in range(rows):
         drawn = draws(seed, columns, WEIGHT_STREAM + 16 * layer, j)
         weights[j] = below(2 * bound + 1, drawn) - bound
     return weights, np.float32(2.0**-exponent)

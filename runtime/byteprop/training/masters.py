@@ -14,6 +14,7 @@ from byteprop.engine._raw_train import HEAD_BYTES, RANGE_BYTES, Config
 from byteprop.errors import TrainingError
 from byteprop.graph import Graph
 from byteprop.ops import Conv, Dense, Depthwise
+from byteprop.ops.add import Add
 from byteprop.ops.mean import Mean
 from byteprop.ops.weights import folded_bias, rows_of
 
@@ -177,7 +178,7 @@ def _walk(graph: Graph, config: Config) -> Iterator[tuple[int, _Place, int]]:
         number += isinstance(op, Weighted)
         if number < first:
             continue
-        if isinstance(op, Mean) and config.window:
+        if isinstance(op, (Mean, Add)) and config.window:
             at += RANGE_BYTES
         if not isinstance(op, Weighted):
             continue

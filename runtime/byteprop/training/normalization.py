@@ -83,10 +83,15 @@ def inputs_of_declared_range(
 
 
 def inputs_of_samples(
-    x: npt.NDArray[Any], shape: tuple[int, ...], *, normalize: bool | None = None
+    x: npt.NDArray[Any],
+    shape: tuple[int, ...],
+    *,
+    normalize: bool | None = None,
+    by_channel: bool = False,
 ) -> Inputs:
-    """From x [N, *shape]. normalize: None for where it is needed. ArgumentError for samples that
-    are not finite real numbers of that shape."""
+    """From x [N, *shape]. normalize: None for where it is needed. by_channel: alike at all
+    positions, as convolutions are. ArgumentError for samples that are not finite real numbers of
+    that shape."""
     check_samples(x, shape)
     if x.dtype == np.uint8 and not normalize:
         return inputs_of_range((0.0, 1.0), "uint8 are pixels")
@@ -97,7 +102,7 @@ def inputs_of_samples(
         image = _image(x, shape, low, high)
         if image is not None:
             return image
-    rows = x.reshape(len(x), -1)
+    rows = x.reshape(-1, shape[-1]) if by_channel else x.reshape(len(x), -1)
     measured = _measured(rows, f"values are in {low:g} .. {high:g}")
     return inputs_of_range((low, high), "no feature varies") if measured is None else measured
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from byteprop.engine import _raw_train
 from byteprop.errors import TrainingError
 from byteprop.graph import Activation, Graph, Kind, Op
@@ -155,12 +157,16 @@ def _problem_with_window(graph: Graph, op: Op, last: bool) -> str | None:
     """Scales that move are for networks made here."""
     if isinstance(op, (Softmax, Rescale)):
         return None
-    if isinstance(op, (Pad, *_JOINS)):
-        return "window: scales in branches and padding cannot move; expected window=0"
+    if isinstance(op, (Pad, Concatenate)):
+        return "window: scales of padding and concatenations cannot move; expected window=0"
     y = graph.tensors[op.output]
-    hidden = (Activation.RELU,) if isinstance(op, Weighted) else (Activation.NONE, Activation.RELU)
+    plain = (Activation.NONE, Activation.RELU) if isinstance(op, (Pool, Mean)) else ()
     activation = getattr(op, "activation", Activation.NONE)
-    fits = y.zero_point == 0 if last else y.zero_point == -128 and activation in hidden
+    is_hidden = y.zero_point == -128 and activation in (Activation.RELU, *plain)
+    fits = y.zero_point == 0 if last else is_hidden
     if isinstance(op, Weighted):
         fits = fits and len(set(op.weight_scales.tolist())) == 1
+    if isinstance(op, Add):
+        scales = [graph.tensors[t].scale for t in (*op.inputs, op.output)]
+        fits = fits and len({float(np.frexp(scale)[0]) for scale in scales}) == 1
     return None if fits else "window: its scales cannot move; expected window=0"
