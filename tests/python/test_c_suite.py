@@ -18,6 +18,8 @@ SANITIZERS = (
 )
 RUN_TIMEOUT = 120.0
 
+pytestmark = pytest.mark.timeout(600)  # of the first test, with the fixture that compiles
+
 
 def _sanitized(compiler: str, sources: list[Path], out: Path) -> list[str]:
     flags = [*STRICT, *SANITIZERS, *INCLUDES, f"-I{TESTS}", "-DBP_ASSERTIONS=1"]
