@@ -17,12 +17,6 @@ void bp_train_mask(const bp_train_t *t, const bp_train_layer_t *layer, int32_t *
     }
 }
 
-void bp_train_narrow(int16_t *errors, const int32_t *sums, uint32_t n) {
-    for (uint32_t i = 0; i < n; ++i) {
-        errors[i] = (int16_t)sums[i];
-    }
-}
-
 uint8_t bp_train_settle(const bp_train_t *t, uint16_t l) {
     const bp_train_layer_t *layer = bp_train_layer(t, l);
     if (BP_TRAIN_HAS_IMAGES && bp_train_layer(t, (uint16_t)(l + 1))->view != BP_VIEW_NONE) {
@@ -31,9 +25,6 @@ uint8_t bp_train_settle(const bp_train_t *t, uint16_t l) {
     const uint32_t n = bp_train_outputs(layer);
     int32_t *sums = bp_train_sums_below(t, (uint16_t)(l + 1));
     bp_train_mask(t, layer, sums);
-    const uint8_t shift = bp_block_scale(sums, n);
-    if (!bp_train_is_dense(layer)) {
-        bp_train_narrow((int16_t *)(void *)bp_train_i32(t, t->errors), sums, n);
-    }
-    return shift;
+    return bp_train_is_dense(layer) ? bp_block_scale(sums, n)
+                                    : bp_block_narrow(bp_train_errors_of(t, l), sums, n);
 }

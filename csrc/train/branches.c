@@ -29,10 +29,9 @@ static void send(const bp_train_t *t, uint16_t l, bp_train_edge_t *edge, bp_real
         bp_train_mask(t, source, sums);
     }
     const uint32_t n = bp_train_outputs(source);
-    edge->unit = bp_real_scale(edge->unit, bp_block_scale(sums, n));
-    if (edge->held != 0) {
-        bp_train_narrow(held_of(t, edge), sums, n);
-    }
+    const uint8_t shift = edge->held == 0 ? bp_block_scale(sums, n)
+                                          : bp_block_narrow(held_of(t, edge), sums, n);
+    edge->unit = bp_real_scale(edge->unit, shift);
 }
 
 /* To those that wait first: only then may the last one stay where all are made. */
@@ -110,7 +109,7 @@ static bp_real_t gather(const bp_train_t *t, uint16_t l) {
         }
     }
     if (!bp_train_is_dense(layer)) {
-        bp_train_narrow((int16_t *)(void *)bp_train_i32(t, t->errors), sums, n);
+        (void)bp_block_narrow(bp_train_errors_of(t, l), sums, n); /* they fit already */
     }
     return unit;
 }

@@ -44,6 +44,15 @@ int32_t *bp_train_sums_of(const bp_train_t *t, const bp_train_layer_t *layer) {
     return bp_train_i32(t, bp_train_is_dense(layer) ? layer->delta : t->sums);
 }
 
+int bp_train_sends_none(uint16_t l, uint8_t view) {
+    return l == 0 || (l == 1 && view != BP_VIEW_NONE);
+}
+
+int16_t *bp_train_errors_of(const bp_train_t *t, uint16_t l) {
+    const int in_place = bp_train_sends_none(l, bp_train_layer(t, l)->view);
+    return (int16_t *)(void *)bp_train_i32(t, in_place ? t->sums : t->errors);
+}
+
 int32_t *bp_train_sums_below(const bp_train_t *t, uint16_t l) {
     return bp_train_sums_of(t, bp_train_below(t, l));
 }

@@ -257,7 +257,7 @@ static void place_image(walk_t *walk, bp_train_layer_t *layer) {
         layer->y = take(&walk->scratch, n);
     }
     if (view == BP_VIEW_NONE) {
-        enlarge(&walk->errors, 2 * n);
+        enlarge(&walk->errors, bp_train_sends_none(walk->n_layers, layer->view) ? 0 : 2 * n);
         enlarge(&walk->sums, 4 * n);
     }
     enlarge(&walk->errors, bp_train_scratch_bytes(walk->model, layer));
@@ -456,7 +456,7 @@ static void place_shared(bp_train_t *t, walk_t *walk, uint16_t n_out) {
         t->kept = take(&walk->state, (total_t)bp_train_kept_bytes(walk->config, walk->n_features));
         t->means = take(&walk->scratch, (total_t)2 * sizeof(int32_t) * walk->n_features);
     }
-    if (BP_TRAIN_HAS_IMAGES && walk->errors != 0) {
+    if (BP_TRAIN_HAS_IMAGES && (walk->errors | walk->sums | walk->row) != 0) {
         t->errors = take(&walk->scratch, walk->errors);
         t->sums = take(&walk->scratch, walk->sums);
         t->row = take(&walk->scratch, walk->row);

@@ -303,6 +303,10 @@ const bp_train_layer_t *bp_train_below(const bp_train_t *t, uint16_t l);
 /* Where sums of errors are, for a layer, and for the one below l. */
 int32_t *bp_train_sums_of(const bp_train_t *t, const bp_train_layer_t *layer);
 int32_t *bp_train_sums_below(const bp_train_t *t, uint16_t l);
+/* The errors of a layer of images. Those of the lowest one, which sends none down, may be where their
+ * sums were. */
+int16_t *bp_train_errors_of(const bp_train_t *t, uint16_t l);
+int bp_train_sends_none(uint16_t l, uint8_t view);
 
 /* ---- branches.c ---- */
 
@@ -397,9 +401,8 @@ bp_real_t bp_train_squared_error(const bp_train_t *t, bp_train_result_t *result,
 /* backward.c: makes the sums of layer l its errors: masked where y saturated, and scaled; by how many bits. Once
  * the errors of the layer above are done with. */
 uint8_t bp_train_settle(const bp_train_t *t, uint16_t l);
-/* Its parts: 0 where y of the layer saturated; values of 16 bits to where the layer's errors are. */
+/* Its first step: 0 where y of the layer saturated. */
 void bp_train_mask(const bp_train_t *t, const bp_train_layer_t *layer, int32_t *sums);
-void bp_train_narrow(int16_t *errors, const int32_t *sums, uint32_t n);
 /* Updates a layer from its gradient or velocity. */
 void bp_train_apply_gradient(const bp_train_t *t, uint16_t l);
 void bp_train_decay(const bp_train_t *t, const bp_train_layer_t *layer);

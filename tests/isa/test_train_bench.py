@@ -26,3 +26,18 @@ def test_a_dense_sample_stays_below_the_bar(cpu: str) -> None:
     # Below 5 instructions a weight something was not computed or not counted.
     assert 5 * 15_880 < figure.sample <= MOST[cpu]
     assert figure.forward < figure.sample / 4
+
+
+# One sample of the network that AIfES publishes, all of whose layers learn, and all of its RAM.
+MOST_OF_IMAGES, MOST_RAM = 410_000, 16_384
+
+
+@pytest.mark.emulated
+def test_a_sample_of_a_convolutional_network_stays_below_the_bar() -> None:
+    machine = train_bench.MACHINES["cortex-m4"]
+    missing = machine.missing_tools()
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    figure = train_bench.measure(machine, train_bench.small_start(), ["-O2"])
+    assert 150_000 < figure.forward < figure.sample <= MOST_OF_IMAGES
+    assert figure.ram_bytes <= MOST_RAM

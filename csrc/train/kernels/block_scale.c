@@ -4,23 +4,46 @@ static uint32_t magnitude(int32_t x) {
     return x < 0 ? 0u - (uint32_t)x : (uint32_t)x;
 }
 
-uint8_t bp_block_scale(int32_t *delta, uint32_t n) {
-    uint32_t largest = 0;
+/* By how many bits sums are shifted: their largest, or all bits of any, says the same. */
+static uint8_t shift_of(const int32_t *sums, uint32_t n) {
+    uint32_t bits = 0;
     for (uint32_t i = 0; i < n; ++i) {
-        uint32_t m = magnitude(delta[i]);
-        largest = m > largest ? m : largest;
+        bits |= magnitude(sums[i]);
     }
     uint8_t rshift = 0;
-    while (largest >> rshift > INT16_MAX) {
+    while (bits >> rshift > INT16_MAX) {
         ++rshift;
     }
-    if (rshift != 0) {
-        int32_t half = (int32_t)1 << (rshift - 1);
-        for (uint32_t i = 0; i < n; ++i) {
-            /* (d + half) >> rshift without overflow: the bit below the result's lowest rounds. */
-            int32_t d = (delta[i] >> rshift) + ((delta[i] & half) != 0);
-            delta[i] = d > INT16_MAX ? INT16_MAX : (d < -INT16_MAX ? -INT16_MAX : d);
-        }
+    return rshift;
+}
+
+/* (x + half) >> rshift without overflow: the bit below the result's lowest rounds. */
+static inline int32_t shifted(int32_t x, uint8_t rshift, int32_t half) {
+    const int32_t d = (x >> rshift) + ((x & half) != 0);
+    return d > INT16_MAX ? INT16_MAX : (d < -INT16_MAX ? -INT16_MAX : d);
+}
+
+static inline int32_t half_of(uint8_t rshift) {
+    return rshift == 0 ? 0 : (int32_t)1 << (rshift - 1);
+}
+
+uint8_t bp_block_scale(int32_t *delta, uint32_t n) {
+    const uint8_t rshift = shift_of(delta, n);
+    const int32_t half = half_of(rshift);
+    for (uint32_t i = 0; rshift != 0 && i < n; ++i) {
+        delta[i] = shifted(delta[i], rshift, half);
+    }
+    return rshift;
+}
+
+uint8_t bp_block_narrow(int16_t *errors, const int32_t *sums, uint32_t n) {
+    const uint8_t rshift = shift_of(sums, n);
+    const int32_t half = half_of(rshift);
+    uint8_t *bytes = (uint8_t *)errors;
+    for (uint32_t i = 0; i < n; ++i, bytes += 2) {
+        const uint32_t value = (uint32_t)shifted(sums[i], rshift, half);
+        bytes[0] = (uint8_t)value;
+        bytes[1] = (uint8_t)(value >> 8);
     }
     return rshift;
 }

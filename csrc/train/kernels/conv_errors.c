@@ -13,7 +13,97 @@ static patch_t patch_of(const bp_conv_shape_t *s, const bp_error_t *error) {
     return patch;
 }
 
+/* All taps of all outputs are inside: no patch has to be found. */
+static int are_inside(const bp_conv_shape_t *s) {
+    return s->window[0].pad == 0 && s->window[1].pad == 0 &&
+           (s->y_height - 1) * s->window[0].stride + s->window[0].kernel <= s->x_height &&
+           (s->y_width - 1) * s->window[1].stride + s->window[1].kernel <= s->x_width;
+}
+
 /* ---- CONV_2D: the taps of a row are neighbours, in the image and in the weights ---- */
+
+/* Where the first taps of outputs are, and errors of these. */
+typedef struct {
+    uint32_t at[BP_ERRORS_AT_ONCE];
+    int32_t delta[BP_ERRORS_AT_ONCE];
+    uint32_t n;
+} batch_t;
+
+static void begin_batch(batch_t *b, const bp_conv_shape_t *s, const bp_error_t *errors, uint8_t n) {
+    const uint32_t column = s->window[1].stride * s->x_channels;
+    const uint32_t row = s->window[0].stride * s->x_width * s->x_channels;
+    b->n = n;
+    for (uint32_t i = 0; i < n; ++i) {
+        b->at[i] = errors[i].row * row + errors[i].column * column;
+        b->delta[i] = errors[i].delta;
+    }
+}
+
+/* Sums of one weight over a batch, and of 3 and of 4 neighbours, which registers hold. x: of the first
+ * tap at 0. Sums are modulo 2^32, to which what is taken off at the end brings them back. */
+static void sum_1(int32_t *g, const int8_t *x, const batch_t *b, uint32_t off) {
+    uint32_t a = 0;
+    for (uint32_t i = 0; i < b->n; ++i) {
+        a += (uint32_t)(b->delta[i] * x[(size_t)b->at[i]]);
+    }
+    g[0] = (int32_t)((uint32_t)g[0] + a - off);
+}
+
+static void sum_3(int32_t *g, const int8_t *x, const batch_t *b, uint32_t off) {
+    uint32_t a0 = 0, a1 = 0, a2 = 0;
+    for (uint32_t i = 0; i < b->n; ++i) {
+        const int8_t *u = x + (size_t)b->at[i];
+        const int32_t delta = b->delta[i];
+        a0 += (uint32_t)(delta * u[0]);
+        a1 += (uint32_t)(delta * u[1]);
+        a2 += (uint32_t)(delta * u[2]);
+    }
+    g[0] = (int32_t)((uint32_t)g[0] + a0 - off);
+    g[1] = (int32_t)((uint32_t)g[1] + a1 - off);
+    g[2] = (int32_t)((uint32_t)g[2] + a2 - off);
+}
+
+static void sum_4(int32_t *g, const int8_t *x, const batch_t *b, uint32_t off) {
+    uint32_t a0 = 0, a1 = 0, a2 = 0, a3 = 0;
+    for (uint32_t i = 0; i < b->n; ++i) {
+        const int8_t *u = x + (size_t)b->at[i];
+        const int32_t delta = b->delta[i];
+        a0 += (uint32_t)(delta * u[0]);
+        a1 += (uint32_t)(delta * u[1]);
+        a2 += (uint32_t)(delta * u[2]);
+        a3 += (uint32_t)(delta * u[3]);
+    }
+    g[0] = (int32_t)((uint32_t)g[0] + a0 - off);
+    g[1] = (int32_t)((uint32_t)g[1] + a1 - off);
+    g[2] = (int32_t)((uint32_t)g[2] + a2 - off);
+    g[3] = (int32_t)((uint32_t)g[3] + a3 - off);
+}
+
+static void gradient_inside(int32_t *g, const int8_t *x, int16_t x_zp, const bp_conv_shape_t *s,
+                            const bp_error_t *errors, uint8_t n) {
+    const uint32_t run = s->window[1].kernel * s->x_channels;
+    batch_t b;
+    uint32_t off = 0;
+    begin_batch(&b, s, errors, n);
+    for (uint32_t i = 0; i < n; ++i) {
+        off += (uint32_t)(b.delta[i] * x_zp);
+    }
+    for (uint32_t dy = 0; dy < s->window[0].kernel; ++dy) {
+        uint32_t k = 0;
+        for (; run - k >= 4; k += 4) {
+            sum_4(g + (size_t)k, x + (size_t)k, &b, off);
+        }
+        if (run - k == 3) {
+            sum_3(g + (size_t)k, x + (size_t)k, &b, off);
+            k = run;
+        }
+        for (; k < run; ++k) {
+            sum_1(g + (size_t)k, x + (size_t)k, &b, off);
+        }
+        x += (size_t)(s->x_width * s->x_channels);
+        g += (size_t)run;
+    }
+}
 
 static void add_inputs(int32_t *g, const int8_t *x, int16_t x_zp, int32_t delta, uint32_t n) {
     for (uint32_t i = 0; i < n; ++i) {
@@ -22,8 +112,14 @@ static void add_inputs(int32_t *g, const int8_t *x, int16_t x_zp, int32_t delta,
 }
 
 static void add_weights(int32_t *h, const int8_t *w, int32_t delta, uint32_t n) {
-    for (uint32_t i = 0; i < n; ++i) {
-        h[i] += delta * w[i];
+    for (; n >= 4; n -= 4, h += 4, w += 4) {
+        h[0] += delta * w[0];
+        h[1] += delta * w[1];
+        h[2] += delta * w[2];
+        h[3] += delta * w[3];
+    }
+    for (; n != 0; --n) {
+        *h++ += delta * *w++;
     }
 }
 
@@ -31,6 +127,10 @@ void bp_conv_gradient(int32_t *g, const int8_t *x, int16_t x_zp, const bp_conv_s
                       const bp_error_t *errors, uint8_t n) {
     const uint32_t kernel_row = s->window[1].kernel * s->x_channels;
     const uint32_t image_row = s->x_width * s->x_channels;
+    if (are_inside(s)) {
+        gradient_inside(g, x, x_zp, s, errors, n);
+        return;
+    }
     for (; n != 0; --n, ++errors) {
         const patch_t p = patch_of(s, errors);
         const uint32_t run = (p.columns.end - p.columns.begin) * s->x_channels;
@@ -44,8 +144,26 @@ void bp_conv_gradient(int32_t *g, const int8_t *x, int16_t x_zp, const bp_conv_s
     }
 }
 
+static void down_inside(int32_t *h, const int8_t *row, const bp_conv_shape_t *s,
+                        const bp_error_t *errors, uint8_t n) {
+    const uint32_t run = s->window[1].kernel * s->x_channels;
+    batch_t b;
+    begin_batch(&b, s, errors, n);
+    for (uint32_t dy = 0; dy < s->window[0].kernel; ++dy) {
+        for (uint32_t i = 0; i < n; ++i) {
+            add_weights(h + (size_t)b.at[i], row, b.delta[i], run);
+        }
+        h += (size_t)(s->x_width * s->x_channels);
+        row += (size_t)run;
+    }
+}
+
 void bp_conv_down(int32_t *h, const int8_t *row, const bp_conv_shape_t *s,
                   const bp_error_t *errors, uint8_t n) {
+    if (are_inside(s)) {
+        down_inside(h, row, s, errors, n);
+        return;
+    }
     const uint32_t kernel_row = s->window[1].kernel * s->x_channels;
     const uint32_t image_row = s->x_width * s->x_channels;
     for (; n != 0; --n, ++errors) {

@@ -37,6 +37,8 @@ typedef struct {
     uint16_t column;
 } bp_error_t;
 
+enum { BP_ERRORS_AT_ONCE = 16 }; /* that the functions below take */
+
 /* g[dy][dx][ci] += delta * (x - x_zp) for n errors of one output channel, x 0 beyond the image. */
 void bp_conv_gradient(int32_t *g, const int8_t *x, int16_t x_zp, const bp_conv_shape_t *shape,
                       const bp_error_t *errors, uint8_t n);
@@ -58,6 +60,8 @@ void bp_pool_places(int8_t *y, uint8_t *places, const int8_t *x, const bp_pool_t
 
 /* Shifts delta right, rounding, until it fits int16; returns by how much. */
 uint8_t bp_block_scale(int32_t *delta, uint32_t n);
+/* The same to 16 bits; errors may begin where sums do. */
+uint8_t bp_block_narrow(int16_t *errors, const int32_t *sums, uint32_t n);
 
 /* bp_sgd_row_s16 without residuals: wh -= (c * (x - x_zp) + r) >> 24, 24 random bits. */
 bp_row_change_t bp_sgd_row_s8(int8_t *wh, const int8_t *x, int16_t x_zp, uint16_t n, int32_t c,

@@ -48,11 +48,26 @@ void bp_train_conv_now(bp_conv_s8_t *conv, const bp_train_t *t, const bp_train_l
     conv->bias = bp_train_part(t, layer, layer->bias);
 }
 
+/* No byte of n aligned words is -128: what training looks for in every sample, four at a time. */
+static int words_are_symmetric(const uint8_t *weights, uint32_t n) {
+    const uint32_t ones = 0x01010101u, tops = 0x80808080u;
+    uint32_t found = 0;
+    for (; n != 0; --n, weights += 4) {
+        const uint32_t x = BP_ROM_U32(weights) ^ tops;
+        found |= (x - ones) & ~x & tops;
+    }
+    return found == 0;
+}
+
 void bp_train_conv_fast(bp_conv_s8_t *conv, const bp_train_t *t, const bp_train_layer_t *layer) {
     bp_train_conv_now(conv, t, layer);
-    const bp_fast_rows_t parts = {conv->weights, conv->bias, conv->lshift};
-    const bp_rows_t rows = {bp_train_weight_count(layer), layer->n_in, layer->n_out, layer->n_out};
-    conv->fast = BP_FAST_OPS && bp_rows_are_fast(&parts, &rows);
+    conv->fast = 0;
+    const uint32_t n = bp_train_weight_count(layer), words = n / 4;
+    const bp_rows_t rows = {n % 4, layer->n_in, layer->n_out, layer->n_out};
+    if (BP_FAST_OPS && words_are_symmetric(conv->weights, words)) {
+        const bp_fast_rows_t rest = {conv->weights + (size_t)(4 * words), conv->bias, conv->lshift};
+        conv->fast = bp_rows_are_fast(&rest, &rows);
+    }
 }
 
 uint32_t bp_train_scratch_bytes(const bp_model_t *model, const bp_train_layer_t *layer) {

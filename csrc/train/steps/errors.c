@@ -38,7 +38,7 @@ void bp_errors_of(bp_errors_t *errors, const bp_train_t *t, uint16_t l) {
     bp_conv_s8_t conv;
     bp_train_conv_now(&conv, t, layer);
     *errors = (bp_errors_t){0};
-    errors->delta = (const int16_t *)(const void *)bp_train_i32(t, t->errors);
+    errors->delta = bp_train_errors_of(t, above->view == BP_VIEW_NONE ? l : (uint16_t)(l + 1));
     errors->channels = layer->n_out;
     errors->rows = (uint16_t)conv.shape.y_height;
     errors->columns = (uint16_t)conv.shape.y_width;
@@ -64,42 +64,71 @@ void bp_errors_begin(bp_errors_t *errors, uint16_t channel) {
     errors->column = 0;
 }
 
-/* The error at the walk's place; 0: none. */
-static int32_t error_at(const bp_errors_t *e, bp_error_t *found) {
-    uint32_t row = e->row, column = e->column;
-    found->row = e->row;
-    found->column = e->column;
-    if (e->view == BP_VIEW_MEAN) {
-        const uint32_t at = (row * e->stride + column) * e->channels + e->channel;
-        if (row % e->window[0].stride >= e->window[0].kernel ||
-            column % e->window[1].stride >= e->window[1].kernel ||
-            (e->y != NULL && (e->y[at] == e->y_min || e->y[at] == e->y_max))) {
-            return 0;
-        }
-        row /= e->window[0].stride;
-        column /= e->window[1].stride;
+/* Where in the window of an error's pool the maximum was. Windows are small: no division. */
+static void move_to_maximum(bp_error_t *found, const bp_errors_t *e, uint32_t place) {
+    const uint32_t width = e->window[1].kernel;
+    uint32_t dy = 0;
+    for (; place >= width; place -= width) {
+        ++dy;
     }
-    const uint32_t at = (row * e->width + column) * e->channels + e->channel;
-    if (e->view == BP_VIEW_MAX && e->delta[at] != 0) {
-        const uint8_t place = e->places[at];
-        found->row = (uint16_t)(row * e->window[0].stride + place / e->window[1].kernel -
-                                e->window[0].pad);
-        found->column = (uint16_t)(column * e->window[1].stride + place % e->window[1].kernel -
-                                   e->window[1].pad);
-    }
-    return e->delta[at];
+    found->row = (uint16_t)(found->row * e->window[0].stride + dy - e->window[0].pad);
+    found->column = (uint16_t)(found->column * e->window[1].stride + place - e->window[1].pad);
 }
 
-uint8_t bp_errors_next(bp_errors_t *e, bp_error_t *found) {
+/* Errors of outputs, or of a maximum pool's. */
+static uint8_t next_stored(bp_errors_t *e, bp_error_t *found) {
+    uint32_t at = ((uint32_t)e->row * e->columns + e->column) * e->channels + e->channel;
     uint8_t n = 0;
     for (; e->row < e->rows; ++e->row, e->column = 0) {
-        for (; e->column < e->columns; ++e->column) {
+        for (; e->column < e->columns; ++e->column, at += e->channels) {
+            const int16_t delta = e->delta[(size_t)at];
+            if (delta == 0) {
+                continue;
+            }
             if (n == BP_ERRORS_AT_ONCE) {
                 return n;
             }
-            found[n].delta = error_at(e, found + n);
-            n = (uint8_t)(n + (found[n].delta != 0));
+            found[n] = (bp_error_t){delta, e->row, e->column};
+            if (e->places != NULL) {
+                move_to_maximum(found + n, e, e->places[(size_t)at]);
+            }
+            ++n;
         }
     }
     return n;
+}
+
+/* The error of an average's window, at the outputs that it is the error of. */
+static int32_t average_at(const bp_errors_t *e) {
+    const uint32_t row = e->row, column = e->column;
+    if (row % e->window[0].stride >= e->window[0].kernel ||
+        column % e->window[1].stride >= e->window[1].kernel) {
+        return 0;
+    }
+    const uint32_t v = row / e->window[0].stride, u = column / e->window[1].stride;
+    return e->delta[(size_t)((v * e->width + u) * e->channels + e->channel)];
+}
+
+static uint8_t next_averaged(bp_errors_t *e, bp_error_t *found) {
+    const int is_single = e->rows <= e->window[0].kernel && e->columns <= e->window[1].kernel;
+    const int32_t single = e->delta[e->channel];
+    uint8_t n = 0;
+    for (; e->row < e->rows; ++e->row, e->column = 0) {
+        uint32_t at = ((uint32_t)e->row * e->stride + e->column) * e->channels + e->channel;
+        for (; e->column < e->columns; ++e->column, at += e->channels) {
+            const int32_t delta = is_single ? single : average_at(e);
+            if (delta == 0 || (e->y != NULL && (e->y[at] == e->y_min || e->y[at] == e->y_max))) {
+                continue;
+            }
+            if (n == BP_ERRORS_AT_ONCE) {
+                return n;
+            }
+            found[n++] = (bp_error_t){delta, e->row, e->column};
+        }
+    }
+    return n;
+}
+
+uint8_t bp_errors_next(bp_errors_t *e, bp_error_t *found) {
+    return e->view == BP_VIEW_MEAN ? next_averaged(e, found) : next_stored(e, found);
 }

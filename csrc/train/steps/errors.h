@@ -27,8 +27,6 @@ typedef struct {
     uint16_t column;
 } bp_errors_t;
 
-enum { BP_ERRORS_AT_ONCE = 16 };
-
 void bp_errors_of(bp_errors_t *errors, const bp_train_t *t, uint16_t l);
 void bp_errors_begin(bp_errors_t *errors, uint16_t channel);
 /* The next errors of the channel, at most BP_ERRORS_AT_ONCE; 0 after the last one. */
