@@ -51,7 +51,7 @@ DEFAULT_WINDOW = 200
 UNIT_CLASS_RATE = 0.02
 # What a Model has and a network without scales has not.
 _WHEN_BUILT = frozenset(
-    "graph image inputs outputs layers macs _engine _ports _fast _fast_predict".split()
+    "graph image inputs outputs layers macs _engine _ports _fast _fast_predict _feed".split()
 )
 
 
