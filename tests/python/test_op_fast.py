@@ -18,7 +18,7 @@ from byteprop.ops import Conv, Dense, Depthwise, TransposeConv
 from byteprop.ops.window import Axis, Window
 from op_check import Array, with_params
 
-FAST = _raw.const("BP_OP_FAST")
+FAST, ONE_SCALE = _raw.const("BP_OP_FAST"), _raw.const("BP_OP_ONE_SCALE")
 WORD_OF_FLAGS = 2
 X_ZERO, X_SCALE, Y_SCALE = -3, 0.05, 0.1
 WINDOW = Window(Axis(1), Axis(1))
@@ -115,7 +115,8 @@ def test_other_flags_are_refused(kind: type[Any]) -> None:
     weights, bias = plain(Conv if kind is TransposeConv else kind)
     blob = image.encode(graph_of(kind, weights, bias, 0.01))
     assert bool(flags_of(blob) & FAST) == (kind is not TransposeConv)
-    for flags in (8, 16, 128, *([FAST] if kind is TransposeConv else [])):
+    not_its_own = {Dense: [ONE_SCALE], TransposeConv: [FAST]}
+    for flags in (16, 128, *not_its_own.get(kind, [])):
         changed = with_params(blob, WORD_OF_FLAGS, bytes([flags_of(blob) | flags]))
         with pytest.raises(ModelError, match="E_PARAM"):
             byteprop.load(changed)

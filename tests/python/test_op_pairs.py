@@ -230,11 +230,12 @@ def test_slopes_larger_than_the_input() -> None:
         byteprop.load(pair_model("PRELU", (1, 4), (2, 4)))
 
 
-def test_operands_that_are_not_int8() -> None:
+def test_operands_of_two_types() -> None:
     builder = tb.ModelBuilder()
-    x1, x2, y = (builder.tensor((1, 4), tb.UINT8, scale=0.1, name=n) for n in ("x1", "x2", "y"))
+    types = {"x1": tb.UINT8, "x2": tb.UINT8, "y": tb.INT8}
+    x1, x2, y = (builder.tensor((1, 4), t, scale=0.1, name=n) for n, t in types.items())
     builder.op(tflite.BuiltinOperator.MAXIMUM, [x1, x2], [y], version=2)
-    with pytest.raises(UnsupportedOpError, match="'x1' is UINT8, expected INT8"):
+    with pytest.raises(UnsupportedOpError, match="both UINT8 and INT8 in one op"):
         byteprop.load(builder.build([x1, x2], [y]))
 
 

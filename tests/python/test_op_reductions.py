@@ -112,7 +112,7 @@ def test_means_at_extremes(x_scale: float, y_scale: float, value: int) -> None:
         ("MEAN", {"x_scale": 2.0**20, "y_scale": 2.0**-20}, "times as coarse as the output"),
         ("REDUCE_MAX", {"y_scale": 0.06}, "another scale or zero point"),
         ("REDUCE_MAX", {"y_zero_point": 1}, "another scale or zero point"),
-        ("REDUCE_MAX", {"y_type": tb.UINT8, "y_zero_point": 1}, "expected INT8 to INT8"),
+        ("REDUCE_MAX", {"y_type": tb.UINT8, "y_zero_point": 1}, "both UINT8 and INT8 in one op"),
     ],
 )
 def test_files_that_are_refused(kind: str, changes: dict[str, Any], message: str) -> None:

@@ -89,12 +89,16 @@ def test_long_axes(kind: str, align: bool, half: bool) -> None:
         ({"size": (7, 5, 2)}, r"a height and a width"),
         ({"shape": (1, 4, 3)}, r"expected \[batch, height, width, channels\]"),
         ({"y_scale": 0.06}, "another scale or zero point"),
-        ({"type": tb.UINT8, "zero_point": 3}, "from UINT8 to UINT8, expected INT8 to INT8"),
     ],
 )
 def test_files_that_are_refused(kind: str, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         byteprop.load(resize_file(kind, **changes))
+
+
+def test_bilinear_in_uint8_is_refused() -> None:
+    with pytest.raises(ModelError, match="in uint8 it computes otherwise than in int8"):
+        byteprop.load(resize_file("RESIZE_BILINEAR", type=tb.UINT8, zero_point=3))
 
 
 def test_interpolation_that_reads_beyond_the_input_is_refused() -> None:
