@@ -146,7 +146,7 @@ static bp_status_t check_name(const bp_model_t *model, uint32_t name) {
 
 static bp_status_t check_tensor(const bp_reader_t *reader, const uint8_t *record) {
     const uint8_t dtype = bp_record_dtype(record);
-    if (dtype != BP_DTYPE_INT8 && dtype != BP_DTYPE_UINT8) {
+    if (dtype - 1u >= BP_DTYPE_INT16) {
         return BP_E_DTYPE;
     }
     const uint32_t elems = bp_record_elems(record);
@@ -154,7 +154,7 @@ static bp_status_t check_tensor(const bp_reader_t *reader, const uint8_t *record
         return BP_E_SHAPE;
     }
     const int32_t zero_point = BP_ROM_I32(record + BP_TENSOR_ZERO_POINT);
-    const int32_t lowest = dtype == BP_DTYPE_INT8 ? -128 : 0;
+    const int32_t lowest = -128 * (dtype & 1); /* the odd ones are signed */
     if (zero_point < lowest || zero_point > lowest + 255 ||
         (!bp_record_is_rows(record) &&
          (BP_ROM_U8(record + BP_TENSOR_FLAGS) & ~BP_TENSOR_FLOAT_BORDER) != 0)) {

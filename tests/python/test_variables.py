@@ -52,14 +52,15 @@ class StreamingFile:
         has_once: bool = True,
     ) -> None:
         self.file = file = TfliteFile()
+        zero_point = 0 if type == INT16 else -5
         values = np.full((1, kept, 1, 2), -5, np.int8) if first is None else first
 
         def tensor(name: str, *shape: int, type: int = type) -> int:
-            return file.tensor(shape, type, name=name, scale=0.1, zero_point=-5)
+            return file.tensor(shape, type, name=name, scale=0.1, zero_point=zero_point)
 
         index, once = file.subgraph("once")
         value = once.tensor(
-            (1, kept, 1, 2), type, name="first", scale=0.1, zero_point=-5, data=values
+            (1, kept, 1, 2), type, name="first", scale=0.1, zero_point=zero_point, data=values
         )
         once.op(Code.ASSIGN_VARIABLE, [self._handle(once), value], [])
         if has_once:
@@ -150,6 +151,152 @@ def test_a_variable_that_begins_with_other_values(read_late: bool) -> None:
         np.testing.assert_array_equal(Model(again).run(x, steps=True), expected)
 
 
+# --- int16 ---
+
+
+@pytest.mark.parametrize("read_late", [False, True])
+@pytest.mark.parametrize("first", [[0] * 6, [1, -2, 300, -400, 32767, -32768]])
+def test_a_variable_of_int16(first: list[int], read_late: bool) -> None:
+    values = np.array(first, np.int16).reshape(1, 3, 1, 2)
+    file = StreamingFile(first=values, type=INT16, read_late=read_late).build()
+    x = np.random.default_rng(5).integers(-(2**15), 2**15, (N, 1, 1, 2)).astype(np.int16)
+    (expected,) = builtin_ref.run(file, [x])
+    assert expected.dtype == np.int16
+    for graph in (graph_of_file(file), load_tflite(file)):
+        assert image.decode(image.encode(graph)) == graph
+        _assert_steps(graph, x, expected)
+    assert (Push in {type(op) for op in load_tflite(file).ops}) != read_late
+
+
+class SoundFile:
+    """A window of the last 12 int16 samples, 4 at a time, of which a layer classifies the later 10
+    as int8, and a variable of int16 that is what the input was one step before."""
+
+    def __init__(self, **wrong: int) -> None:
+        self.file = file = TfliteFile()
+        rng = np.random.default_rng(8)
+
+        def tensor(name: str, *shape: int, type: int = INT16) -> int:
+            scale, zero_point = (0.001, 0) if type == INT16 else (0.25, -3)
+            zero_point = wrong.get(name, zero_point)
+            return file.tensor(shape, type, name=name, scale=scale, zero_point=zero_point)
+
+        def numbers(*values: int) -> int:
+            name = f"numbers{values}"
+            return file.tensor(
+                (len(values),), tflite.TensorType.INT32, name=name, data=np.array(values, "<i4")
+            )
+
+        index, once = file.subgraph("once")
+        for name, n in (("window", 8), ("before", 4)):
+            first = rng.integers(-(2**15), 2**15, (1, n)).astype(np.int16)
+            value = once.tensor((1, n), INT16, name=name, scale=0.001, zero_point=0, data=first)
+            once.op(Code.ASSIGN_VARIABLE, [self._handle(once, name), value], [])
+        options = options_of("CallOnce", InitSubgraphIndex=index)
+        file.op(Code.CALL_ONCE, [], [], options=options)
+        window, before = self._handle(file, "window"), self._handle(file, "before")
+        self.x = tensor("x", 1, 4)
+        past, all_values, new = tensor("past", 1, 8), tensor("all", 1, 12), tensor("new", 1, 8)
+        later, q = tensor("later", 1, 10), tensor("q", 1, 10, type=INT8)
+        late, column = tensor("late", 1, 4), tensor("column", 4, 1)
+        y, self.late = tensor("y", 1, 3, type=INT8), tensor("out", 4, 1, type=INT8)
+        file.op(Code.READ_VARIABLE, [window], [past])
+        file.op(Code.READ_VARIABLE, [before], [late])
+        joined = options_of("Concatenation", Axis=-1, FusedActivationFunction=0)
+        file.op(Code.CONCATENATION, [past, self.x], [all_values], version=2, options=joined)
+        ends = [numbers(0, 4), numbers(1, 12), numbers(1, 1)]
+        sliced = options_of("StridedSlice", BeginMask=0)
+        file.op(Code.STRIDED_SLICE, [all_values, *ends], [new], version=2, options=sliced)
+        file.op(Code.ASSIGN_VARIABLE, [window, new], [])
+        file.op(Code.SLICE, [all_values, numbers(0, 2), numbers(1, 10)], [later], version=2)
+        file.op(Code.QUANTIZE, [later], [q], version=2)
+        weights = file.tensor(
+            (3, 10), INT8, name="w", scale=0.01, zero_point=0,
+            data=rng.integers(-127, 128, (3, 10)).astype(np.int8),
+        )  # fmt: skip
+        dense = options_of("FullyConnected", FusedActivationFunction=0)
+        file.op(Code.FULLY_CONNECTED, [q, weights, -1], [y], version=4, options=dense)
+        file.op(Code.ASSIGN_VARIABLE, [before, self.x], [])
+        file.op(Code.RESHAPE, [late, numbers(4, 1)], [column])
+        file.op(Code.QUANTIZE, [column], [self.late], version=2)
+        self.y = y
+
+    @staticmethod
+    def _handle(file: TfliteFile, name: str) -> int:
+        handle = file.tensor((), RESOURCE, name=f"{name}/handle")
+        options = options_of("VarHandle", Container="", SharedName=name)
+        file.op(Code.VAR_HANDLE, [], [handle], options=options)
+        return handle
+
+    def build(self) -> bytes:
+        return self.file.build([self.x], [self.y, self.late])
+
+
+def samples_of_sound(n: int) -> np.ndarray:  # type: ignore[type-arg]
+    values = np.random.default_rng(9).normal(0, 12000, (n, 4))
+    return np.clip(values, -(2**15), 2**15 - 1).astype(np.int16)
+
+
+def _assert_steps(graph: Graph, x: np.ndarray, *expected: np.ndarray) -> None:  # type: ignore[type-arg]
+    """C, the reference, and the file that is written of the graph, all from a fresh model and after
+    a reset."""
+    file = write_tflite(graph)
+    model = Model(graph)
+    answers = [reference.run(graph, [x]), builtin_ref.run(file, [x])]
+    for made in (model, model, Model(load_tflite(file))):
+        made.reset()
+        found = made.run(x, steps=True)
+        answers.append(list(found) if isinstance(found, tuple) else [found])
+    for answer in answers:
+        for a, b in zip(answer, expected, strict=True):
+            assert a.dtype == b.dtype
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_window_of_int16_samples() -> None:
+    file, x = SoundFile().build(), samples_of_sound(N)
+    expected = builtin_ref.run(file, [x])
+    assert all(len(np.unique(y, axis=0)) > N // 2 for y in expected)
+    graph = load_tflite(file)
+    assert Push in {type(op) for op in graph.ops}
+    for made in (graph, graph_of_file(file), image.decode(image.encode(graph))):
+        _assert_steps(made, x, *expected)
+    model = Model(graph)
+    assert [(t.dtype, t.shape) for t in model.inputs] == [(np.int16, (1, 4))]
+    model.run(x[:60], steps=True)
+    kept = model.get_state()
+    assert sorted(a.size for a in kept) == [8, 24]  # two bytes for a sample
+    other = Model(graph)
+    other.set_state(kept)
+    for a, b in zip(other.run(x[60:], steps=True), expected, strict=True):
+        np.testing.assert_array_equal(a, b[-len(a) :])
+    with pytest.raises(ArgumentError, match="expected an array of int16, .* got dtype int8"):
+        model.run(x[:1].astype(np.int8))
+    with pytest.raises(ArgumentError, match=r"'x' of int16; Model.run takes its integers"):
+        model.predict(x[:1])
+
+
+def test_int16_with_a_zero_point() -> None:
+    with pytest.raises(ModelError, match="'later' has the zero point 7, expected 0"):
+        load_tflite(SoundFile(later=7).build())
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("ADD", Code.ADD), ("TRANSPOSE", Code.TRANSPOSE), ("QUANTIZE", Code.QUANTIZE)],
+)
+def test_other_ops_of_int16(name: str, code: int) -> None:
+    file = TfliteFile()
+    kind = INT8 if name == "QUANTIZE" else INT16
+    x = file.tensor((1, 4), kind, name="x", scale=0.1, zero_point=0)
+    y = file.tensor((1, 4), INT16, name="y", scale=0.1, zero_point=0)
+    order = file.tensor((2,), tflite.TensorType.INT32, name="order", data=np.array([0, 1], "<i4"))
+    operands = {"ADD": [x, x], "TRANSPOSE": [x, order], "QUANTIZE": [x]}[name]
+    file.op(code, operands, [y], version=2)
+    with pytest.raises(UnsupportedOpError, match=f"int16 activations, .*{name} with output 'y'"):
+        load_tflite(file.build([x], [y]))
+
+
 # --- in place ---
 
 
@@ -183,12 +330,6 @@ def test_a_window_that_is_an_output_is_copied() -> None:
 def test_a_variable_without_a_beginning() -> None:
     with pytest.raises(UnsupportedOpError, match="2 subgraphs, expected 1"):
         load_tflite(StreamingFile(has_once=False).build())
-
-
-def test_a_variable_of_int16() -> None:
-    first = np.full((1, 3, 1, 2), -5, np.int16)
-    with pytest.raises(UnsupportedOpError, match="int16"):
-        load_tflite(StreamingFile(first=first, type=INT16).build())
 
 
 @pytest.mark.parametrize(

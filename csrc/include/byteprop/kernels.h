@@ -59,6 +59,8 @@ typedef struct {
     int16_t y_max;
 } bp_rescale_t;
 void bp_rescale_8(uint8_t *y, const uint8_t *x, uint32_t n, const bp_rescale_t *p);
+/* The same from n int16 to int8; x [2 * n], of each the lower byte first. y may be x. */
+void bp_rescale_16(uint8_t *y, const uint8_t *x, uint32_t n, const bp_rescale_t *p);
 
 /* cdef: end */
 

@@ -17,7 +17,7 @@ extern "C" {
  * Codes keep their meaning for ever. */
 #define BP_OP_LIST(X)                                                                              \
     X(1, DENSE_S8, dense, 1, 1, 7, BP_OP_INT8)                                                     \
-    X(2, RESCALE, rescale, 1, 1, 4, BP_OP_SAME_SIZE | BP_OP_IN_PLACE)                              \
+    X(2, RESCALE, rescale, 1, 1, 4, BP_OP_IN_PLACE)                                                \
     X(3, SOFTMAX_S8, softmax, 1, 1, 2, BP_OP_INT8 | BP_OP_SAME_SIZE | BP_OP_IN_PLACE)              \
     X(4, RESHAPE, reshape, 1, 1, 0,                                                                \
       BP_OP_SAME_TYPE | BP_OP_SAME_SIZE | BP_OP_IN_PLACE | BP_OP_KEEPS_BYTES)                      \
@@ -126,8 +126,9 @@ enum {
     BP_OP_OPERANDS = 4
 };
 
-/* Data types of tensors. */
-enum { BP_DTYPE_INT8 = 1, BP_DTYPE_UINT8 = 2 };
+/* Data types of tensors. Two elements are one value of INT16, the lower byte first, along the last axis;
+ * its zero point is 0. */
+enum { BP_DTYPE_INT8 = 1, BP_DTYPE_UINT8 = 2, BP_DTYPE_INT16 = 3 };
 
 /* Where a tensor's bytes are. ACTIVATION: in the arena while some op still reads them. CONSTANT: in
  * the image. STATE: in the arena for ever, from one inference to the next, and there alone; the zero

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from byteprop.data import Labels, Samples, kind_of, load_labels, load_samples, looks_like_images
 from byteprop.data.words import mapping_text
 from byteprop.errors import ArgumentError
-from byteprop.graph import Tensor
+from byteprop.graph import DType, Tensor
 from byteprop.graph.boundary import Boundary
 from byteprop.graph.quantization import limits
 
@@ -100,6 +100,8 @@ class Numbers:
 def numbers_for(tensor: Tensor, x: Array, reading: Reading, what: str) -> Numbers:
     """x for the input of a model. The dtype gives the meaning of 8-bit integers: codes in the
     input's own dtype, else pixels in uint8. That of others is inferred from their values."""
+    if tensor.dtype is DType.INT16:
+        return Numbers(_int16(x, what))
     if x.dtype.kind not in "iu":
         return _reals(x, reading, what)
     is_own = x.dtype == tensor.dtype.numpy and tensor.normalization is None
@@ -116,6 +118,16 @@ def numbers_for(tensor: Tensor, x: Array, reading: Reading, what: str) -> Number
         return _chosen(x, choice, tensor, reading, what)
     judged = _judged(tensor, x, what)
     return replace(_chosen(x, judged, tensor, reading, what), judged=judged)
+
+
+def _int16(x: Array, what: str) -> Array:
+    """The elements of an input of int16, of integers that fit."""
+    if x.dtype.kind not in "iu" or (x.size and not -(2**15) <= x.min() <= x.max() < 2**15):
+        raise ArgumentError(
+            f"{what}: expected integers of int16, as the model's input has, got {x.dtype}; write "
+            "them with .astype(np.int16)"
+        )
+    return np.ascontiguousarray(x.astype("<i2")).view(np.int8)
 
 
 def numbers_for_new(x: Array, reading: Reading, what: str) -> Numbers:

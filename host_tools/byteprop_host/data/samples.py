@@ -109,7 +109,7 @@ def from_file(
     """The first `n` samples of a data file (all when None)."""
     reading = reading or Reading()
     reading.check_used(data, labels)
-    shapes = [graph.tensors[i].shape[1:] for i in graph.inputs]
+    shapes = [graph.tensors[i].value_shape[1:] for i in graph.inputs]
     loaded = reading.samples(data, n, shapes[0] if len(shapes) == 1 else None)
     answers = loaded if labels is None else reading.labels(labels, n)
     if answers.y is not None:
@@ -117,7 +117,7 @@ def from_file(
     if len(loaded) == 0:
         raise ArgumentError(f"{data}: expected samples, got none")
     tensors = [graph.tensors[i] for i in graph.inputs]
-    given = inputs_of([(t.name, t.shape) for t in tensors], loaded.x, data)
+    given = inputs_of([(t.name, t.value_shape) for t in tensors], loaded.x, data)
     read = [numbers_for(t, p, reading, f"{data}: x") for p, t in zip(given, tensors, strict=True)]
     parts = [r.x for r in read]
     device = [_quantized(p, t, data) for p, t in zip(parts, tensors, strict=True)]
@@ -236,7 +236,7 @@ def _sample_set(
     integers or their real values."""
     taken, file = [], []
     for real, x, tensor in zip(reals, device, tensors, strict=True):
-        values: npt.NDArray[np.generic] = x
+        values: npt.NDArray[np.generic] = x.view(tensor.dtype.value_numpy)
         if tensor.normalization is not None:
             values = real.astype(np.float32)
             x = Boundary(tensor).quantize(values, "x").integers
@@ -271,12 +271,13 @@ def batched(x: Ints, tensor: Tensor) -> Ints:
 
     The first axis is the batch; a model made for a fixed batch has it n times side by side.
     """
-    return x.reshape(-1, *tensor.shape[1:])
+    values = x.view(tensor.dtype.value_numpy) if tensor.dtype is DType.INT16 else x
+    return values.reshape(-1, *tensor.value_shape[1:])
 
 
 def limits(dtype: DType) -> tuple[int, int]:
-    """The least and the greatest value."""
-    return (-128, 127) if dtype is DType.INT8 else (0, 255)
+    """The least and the greatest element."""
+    return (0, 255) if dtype is DType.UINT8 else (-128, 127)
 
 
 def to_codes(real: npt.NDArray[np.float32], tensor: Tensor) -> Ints:

@@ -10,7 +10,7 @@ import numpy as np
 
 import byteprop.reference
 from byteprop.graph import Graph, Tensor
-from byteprop_host.data.samples import Ints, SampleSet
+from byteprop_host.data.samples import Ints, SampleSet, batched
 
 MAX_LISTED = 20
 """Differences that are listed; all of them are counted."""
@@ -101,10 +101,10 @@ def compare_outputs(
         tensor = graph.tensors[index]
         wrong = a != b
         wrong_samples |= wrong.any(axis=1)
-        total += wrong.size
-        different += int(wrong.sum())
+        total += wrong.size * tensor.dtype.width
+        different += int(np.count_nonzero(_bytes(a, tensor) != _bytes(b, tensor)))
         for sample, at in np.argwhere(wrong)[:MAX_LISTED]:
-            position = _position(int(at), tensor.shape)
+            position = _position(int(at), tensor.value_shape)
             listed.append(
                 Difference(
                     first_sample + int(sample),
@@ -116,6 +116,10 @@ def compare_outputs(
             )
     listed.sort(key=lambda d: d.sample)
     return Comparison(n, int(wrong_samples.sum()), total, different, tuple(listed[:MAX_LISTED]))
+
+
+def _bytes(values: Ints, tensor: Tensor) -> Ints:
+    return np.ascontiguousarray(values.astype(tensor.dtype.value_numpy)).view(np.uint8)
 
 
 def first_different_layer(
@@ -142,7 +146,7 @@ def first_different_layer(
         tensor = graph.tensors[op.output]
         device.infer_upto(samples.bytes_of(sample), k + 1)
         raw = device.read_tensor(op.output, tensor.elems)
-        got = np.frombuffer(raw, dtype=tensor.dtype.numpy)
+        got = np.frombuffer(raw, dtype=tensor.dtype.value_numpy)
         wrong = np.flatnonzero(got != expected)
         if wrong.size:
             at = int(wrong[0])
@@ -162,7 +166,7 @@ def first_different_layer(
 
 def _inputs(graph: Graph, samples: SampleSet, sample: int) -> list[Ints]:
     return [
-        x[sample].reshape(graph.tensors[i].shape)
+        batched(x[sample : sample + 1], graph.tensors[i])
         for i, x in zip(graph.inputs, samples.device, strict=True)
     ]
 
@@ -177,7 +181,7 @@ def _states_before(graph: Graph, samples: SampleSet, sample: int) -> dict[int, I
 
 def _position_in_file(at: int, tensor: Tensor) -> tuple[int, ...]:
     """Where the file's tensor has this value, also where the importer left channels out."""
-    position = _position(at, tensor.shape)
+    position = _position(at, tensor.value_shape)
     if tensor.channels is None:
         return position
     return (*position[:-1], tensor.channels[position[-1]])

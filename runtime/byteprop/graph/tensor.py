@@ -15,14 +15,38 @@ OpT = TypeVar("OpT", bound="Op")
 
 
 class DType(IntEnum):
-    """Data type of a tensor on the device (values: BP_DTYPE_* in byteprop/model.h)."""
+    """Data type of a tensor on the device (values: BP_DTYPE_* in byteprop/model.h).
+
+    INT16: two elements are one value, the lower byte first, along the last axis. Ops that move
+    bytes take such a tensor as it is.
+    """
 
     INT8 = 1
     UINT8 = 2
+    INT16 = 3
 
     @property
     def numpy(self) -> np.dtype[np.generic]:
-        return np.dtype(self.name.lower())
+        """Of the elements."""
+        return np.dtype(np.uint8 if self is DType.UINT8 else np.int8)
+
+    @property
+    def value_numpy(self) -> np.dtype[np.generic]:
+        """Of the values, as a file states it."""
+        return np.dtype("<i2") if self is DType.INT16 else self.numpy
+
+    @property
+    def width(self) -> int:
+        """Elements of a value."""
+        return 2 if self is DType.INT16 else 1
+
+    def of_values(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of a tensor that holds values in this shape."""
+        return (*shape[:-1], self.width * shape[-1]) if shape else shape
+
+    def values_of(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the values that a tensor of this shape holds."""
+        return (*shape[:-1], shape[-1] // self.width) if shape else shape
 
 
 class Activation(IntEnum):
@@ -76,6 +100,11 @@ class Tensor:
     @property
     def elems(self) -> int:
         return int(np.prod(self.shape, dtype=np.int64)) if self.shape else 1
+
+    @property
+    def value_shape(self) -> tuple[int, ...]:
+        """The shape of its values, as a file states it."""
+        return self.dtype.values_of(self.shape)
 
     @property
     def arena_bytes(self) -> int:

@@ -12,7 +12,7 @@ from byteprop.graph import Graph
 from byteprop.graph.limits import MAX_ELEMS, MAX_RANK, MAX_WEIGHTS
 from byteprop.graph.normalization import feature_counts
 from byteprop.graph.quantization import limits
-from byteprop.graph.tensor import Kind, Tensor
+from byteprop.graph.tensor import DType, Kind, Tensor
 from byteprop.ops import place, spec_of
 from byteprop.ops.dense import MAX_N_IN, MAX_N_OUT
 from byteprop.ops.softmax import MAX_CLASSES
@@ -67,6 +67,11 @@ def _check_tensor(where: str, t: Tensor) -> None:
     if not lowest <= t.zero_point <= highest:
         raise ModelError(f"{where}: zero point {t.zero_point} is not in {lowest}..{highest}")
 
+    if t.dtype is DType.INT16 and (t.zero_point or not t.shape or t.shape[-1] % 2):
+        raise ModelError(
+            f"{where}: int16 with the zero point {t.zero_point} and the shape {t.shape}; expected 0 "
+            "and two elements of a value along the last axis"
+        )
     if t.kind is Kind.CONSTANT and len(t.data) != t.elems:
         raise ModelError(f"{where}: expected {t.elems} bytes of data, got {len(t.data)}")
     if t.kind is Kind.STATE and len(t.data) not in (0, t.elems):

@@ -34,7 +34,9 @@ def add_inputs(builder: Builder) -> None:
         else:
             # Without a scale integers stand for themselves.
             scale, zero_point = (np.float32(1), 0) if is_bare(raw) else scale_and_zero(raw)
-            tensor = Tensor(raw.name, raw.shape, DTYPES[raw.type], scale, zero_point)
+            tensor = Tensor(
+                raw.name, DTYPES[raw.type].of_values(raw.shape), DTYPES[raw.type], scale, zero_point
+            )
             builder.input_of[index] = builder.tensor(tensor)
             builder.values[index] = Computed(builder.input_of[index])
             if is_bare(raw):
@@ -45,13 +47,15 @@ def _check_input(raw: RawTensor) -> None:
     if raw.type != tflite.TensorType.FLOAT32:
         if raw.type not in DTYPES:
             raise UnsupportedOpError(
-                f"input {quoted(raw.name)} is {raw.type_name}; byteprop takes INT8, UINT8, and "
-                "FLOAT32 that a QUANTIZE op turns into one of them"
+                f"input {quoted(raw.name)} is {raw.type_name}; byteprop takes INT8, UINT8, "
+                "INT16, and FLOAT32 that a QUANTIZE op turns into INT8 or UINT8"
             )
         problem = None if is_bare(raw) else quantization_problem(raw)
         if problem:
             raise ModelError(f"input: {problem}")
     problem = shape_problem(raw.shape)
+    if raw.type == tflite.TensorType.INT16 and not raw.shape:
+        problem = "no dimensions; an input of int16 has one at least"
     if problem:
         raise UnsupportedOpError(f"input {quoted(raw.name)} has {problem}")
 

@@ -3,19 +3,22 @@ to one that folds it away."""
 
 from __future__ import annotations
 
-from tflite import BuiltinOperator
+from tflite import BuiltinOperator, TensorType
 
 from byteprop.errors import ModelError, UnsupportedOpError
-from byteprop.graph import Graph
+from byteprop.graph import DType, Graph
 from byteprop.importer import legacy
 from byteprop.importer.ends import add_inputs, graph_inputs, graph_outputs
 from byteprop.importer.readers import FOLDINGS, LOWERINGS
-from byteprop.importer.survey import Supported, what_is_missing
+from byteprop.importer.survey import MOVES, Supported, what_is_missing
 from byteprop.ops.spec import Reader
 from byteprop.tflite.builder import Builder
 from byteprop.tflite.checks import DTYPES
+from byteprop.tflite.names import quoted
 from byteprop.tflite.rawmodel import RawModel, RawOp
+from byteprop.tflite.values import Computed
 
+_INT16 = "of INT16 byteprop moves and keeps values, and quantises them to INT8"
 SUPPORTED = Supported(LOWERINGS.keys(), FOLDINGS.keys())
 
 
@@ -62,4 +65,20 @@ def _lower_op(builder: Builder, op: RawOp) -> None:
         builder.unsupported(
             op, f"version {op.version} is not supported, versions up to {lowering.max_version} are"
         )
+    _check_int16(builder, op)
     lowering.read(builder, op)
+
+
+def _check_int16(builder: Builder, op: RawOp) -> None:
+    """int16 comes from inputs, is moved and kept, and becomes int8."""
+    if op.code in MOVES or op.code in (BuiltinOperator.QUANTIZE, BuiltinOperator.DEQUANTIZE):
+        return
+    for operand, t in enumerate(op.inputs):
+        value = builder.values.get(t)
+        if isinstance(value, Computed) and builder.tensors[value.index].dtype is DType.INT16:
+            raw = builder.required(op, operand)
+            builder.unsupported(op, f"input {quoted(raw.name)} is INT16; {_INT16}")
+    for index in range(len(op.outputs)):
+        raw = builder.output(op, index)
+        if raw.type == TensorType.INT16:
+            builder.unsupported(op, f"output {quoted(raw.name)} is INT16; {_INT16}")

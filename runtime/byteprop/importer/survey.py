@@ -22,6 +22,13 @@ _PASSIVE = (Code.QUANTIZE, Code.DEQUANTIZE, *_RESHAPES)
 _NORMALIZE = (Code.ADD, Code.SUB, Code.MUL, Code.DIV)
 # The value of a variable is data; the handle is none.
 _VARIABLES = (Code.CALL_ONCE, Code.VAR_HANDLE, Code.READ_VARIABLE, Code.ASSIGN_VARIABLE)
+# These take int16, too.
+MOVES = frozenset(
+    (
+        *_RESHAPES, Code.CONCATENATION, Code.SLICE, Code.STRIDED_SLICE, Code.SPLIT, Code.SPLIT_V,
+        Code.READ_VARIABLE, Code.ASSIGN_VARIABLE,
+    )
+)  # fmt: skip
 _RUNS_SUBGRAPHS = (
     Code.CALL, Code.IF, Code.WHILE, Code.STABLEHLO_COMPOSITE, Code.STABLEHLO_WHILE,
 )  # fmt: skip
@@ -110,7 +117,11 @@ def _subgraph_part(model: RawModel) -> str:
 
 def _integer_part(model: RawModel) -> str:
     """Of a model that computes in other integers than int8."""
-    wide = [op for op in model.ops if _has(model, op.outputs, (TensorType.INT16,))]
+    wide = [
+        op
+        for op in model.ops
+        if op.code not in MOVES and _has(model, op.outputs, (TensorType.INT16,))
+    ]
     if wide:
         return f"int16 activations, expected int8 ({described(model, wide[0])}): {_CONVERT}"
     return ""

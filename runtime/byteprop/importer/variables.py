@@ -14,13 +14,15 @@ import numpy as np
 import tflite
 from tflite import BuiltinOperator as Code
 
-from byteprop.graph import Kind, Tensor
+from byteprop.graph import DType, Kind, Tensor
 from byteprop.ops import Reshape
 from byteprop.tflite.builder import Builder
 from byteprop.tflite.checks import DTYPES, is_bare
 from byteprop.tflite.names import quoted
 from byteprop.tflite.rawmodel import RawModel, RawOp, RawTensor
 from byteprop.tflite.values import Computed, Handle
+
+_LAYOUTS = {DType.INT8: "<i1", DType.UINT8: "<u1", DType.INT16: "<i2"}
 
 
 def read_call_once(builder: Builder, op: RawOp) -> None:
@@ -64,8 +66,11 @@ def read_read_variable(builder: Builder, op: RawOp) -> None:
     dtype = builder.dtype(op, raw)
     scale, zero_point = (np.float32(1), 0) if is_bare(raw) else builder.quantization(op, raw)
     first = _initial(builder, op, name)
-    builder.expect_shape(op, raw, first.shape)
-    state = _state(builder, op, name, Tensor(name, first.shape, dtype, scale, zero_point))
+    shape = dtype.of_values(first.shape)
+    builder.expect_shape(op, raw, shape)
+    if dtype is DType.INT16 and not shape:
+        builder.unsupported(op, f"variable {quoted(name)} of int16 has no dimensions")
+    state = _state(builder, op, name, Tensor(name, shape, dtype, scale, zero_point))
     same = builder.tensors[state]
     if (same.dtype, same.scale, same.zero_point) != (dtype, scale, zero_point):
         builder.fail(op, f"variable {quoted(name)} has two types, scales or zero points")
@@ -76,8 +81,12 @@ def read_assign_variable(builder: Builder, op: RawOp) -> None:
     builder.expect_operands(op, (2,), 0)
     name, source = _variable(builder, op), builder.activation(op, 1)
     value = builder.tensors[source]
-    if value.elems != int(np.prod(_initial(builder, op, name).shape, dtype=np.int64)):
-        builder.unsupported(op, f"variable {quoted(name)} changes its shape to {list(value.shape)}")
+    if value.elems != value.dtype.width * int(
+        np.prod(_initial(builder, op, name).shape, dtype=np.int64)
+    ):
+        builder.unsupported(
+            op, f"variable {quoted(name)} changes its shape to {list(value.value_shape)}"
+        )
     plain = replace(value, name=name, float_border=False, normalization=None, data=b"")
     state = _state(builder, op, name, plain)
     if builder.tensors[state].dtype is not value.dtype:
@@ -107,7 +116,7 @@ def _state(builder: Builder, op: RawOp, name: str, like: Tensor) -> int:
         first = _initial(builder, op, name)
         if first.type not in DTYPES or DTYPES[first.type] is not like.dtype:
             builder.unsupported(op, f"variable {quoted(name)} begins as {first.type_name}")
-        values = builder.constant(op, first, like.dtype.numpy.str)
+        values = builder.constant(op, first, _LAYOUTS[like.dtype])
         data = values.tobytes() if (values != like.zero_point).any() else b""
         builder.states[name] = builder.tensor(replace(like, kind=Kind.STATE, data=data))
     return builder.states[name]

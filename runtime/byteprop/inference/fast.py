@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from byteprop.engine import _raw
-from byteprop.graph import Graph, Kind, Tensor
+from byteprop.graph import DType, Graph, Kind, Tensor
 from byteprop.graph.boundary import Boundary
 
 Array = npt.NDArray[Any]
@@ -45,7 +45,7 @@ def _simple_ends(graph: Graph) -> tuple[Tensor, Tensor] | None:
     if any(t.kind is Kind.STATE for t in graph.tensors):
         return None
     ends = [graph.tensors[t] for t in (*graph.inputs, *graph.outputs)]
-    if len(ends) != 2 or any(t.shape[:1] != (1,) for t in ends):
+    if len(ends) != 2 or any(t.shape[:1] != (1,) or t.dtype is DType.INT16 for t in ends):
         return None
     return ends[0], ends[1]
 

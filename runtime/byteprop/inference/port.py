@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from byteprop.errors import ArgumentError
-from byteprop.graph import Tensor
+from byteprop.graph import DType, Tensor
 from byteprop.graph.boundary import Boundary
 from byteprop.inference.info import TensorInfo
 
@@ -21,15 +21,16 @@ class Port:
     def __init__(self, tensor: Tensor, argument: str) -> None:
         self.argument = argument
         self.elems = tensor.elems
+        self._is_wide = tensor.dtype is DType.INT16
+        self._integer = tensor.dtype.value_numpy
         self.info = TensorInfo(
             name=tensor.name,
-            shape=tensor.shape,
-            dtype=np.dtype(np.float32) if tensor.float_border else tensor.dtype.numpy,
+            shape=tensor.value_shape,
+            dtype=np.dtype(np.float32) if tensor.float_border else self._integer,
             scale=float(tensor.scale),
             zero_point=tensor.zero_point,
             normalization=tensor.normalization,
         )
-        self._integer = tensor.dtype.numpy
         self._float_border = tensor.float_border
         self._boundary = Boundary(tensor)
 
@@ -49,6 +50,11 @@ class Port:
 
     def from_reals(self, x: Any) -> tuple[Array, int]:
         """Rows of bytes, and how many values saturate."""
+        if self._is_wide:
+            raise ArgumentError(
+                f"{self.argument}: expected a model with inputs of 8 bits or float32, got one with "
+                f"{self.info.name!r} of int16; Model.run takes its integers"
+            )
         try:
             given = np.asarray(x)
         except ValueError:
@@ -70,11 +76,14 @@ class Port:
         return y.view(self._integer).reshape(self._batch(y))
 
     def to_reals(self, y: Array) -> Array:
+        if self._is_wide:
+            reals: Array = y.view(np.int16).astype(np.float32) * np.float32(self.info.scale)
+            return reals.reshape(self._batch(y))
         return self._boundary.dequantize(y).reshape(self._batch(y))
 
     def _bytes(self, x: Array) -> Array:
         flat = np.ascontiguousarray(x).view(np.uint8)
-        return flat.reshape(x.size // self.elems, self.elems)
+        return flat.reshape(flat.size // self.elems, self.elems)
 
     def _batch(self, y: Array) -> tuple[int, ...]:
         shape = self.info.shape or (1,)

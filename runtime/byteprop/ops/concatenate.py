@@ -51,7 +51,7 @@ class Concatenate(Op):
 class ConcatenateSpec(OpSpec[Concatenate]):
     name = "concatenate"
     kind = Concatenate
-    takes = "int8 and uint8, along any axis, inputs with the output's scale"
+    takes = "int8, uint8 and int16, along any axis, inputs with the output's scale"
 
     def check(self, at: Placed[Concatenate]) -> None:
         refuse_unless_same_type(at)

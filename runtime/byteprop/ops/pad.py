@@ -20,6 +20,7 @@ from byteprop.ops.spec import (
     Reader,
     Record,
     listed,
+    refuse_int16,
     refuse_unless_same_type,
     same_channels,
     words,
@@ -48,6 +49,7 @@ class PadSpec(OpSpec[Pad]):
 
     def check(self, at: Placed[Pad]) -> None:
         refuse_unless_same_type(at)
+        refuse_int16(at)
         before, x, y = at.op.before, at.x.shape, at.y.shape
         if not len(before) == len(x) == len(y):
             at.refuse(

@@ -40,7 +40,7 @@ class Push(Op):
 class PushSpec(OpSpec[Push]):
     name = "push"
     kind = Push
-    takes = "int8 and uint8 variables, with any first values"
+    takes = "int8, uint8 and int16 variables, with any first values"
     stands_for = "CALL_ONCE, VAR_HANDLE, READ_VARIABLE, ASSIGN_VARIABLE (1)"
 
     def check(self, at: Placed[Push]) -> None:
@@ -78,11 +78,12 @@ class PushSpec(OpSpec[Push]):
 
 def _last(at: Placed[Push], writer: Writer, axis: int, n: int) -> int:
     """The last n positions of the state, as it was."""
-    shape = (*at.x.shape[:axis], n, *at.x.shape[axis + 1 :])
+    stored = (*at.x.shape[:axis], n, *at.x.shape[axis + 1 :])
+    shape, past = at.x.dtype.values_of(stored), at.x.value_shape
     name = f"{at.x.name}/kept"
-    kept = writer.between(replace(at.x, name=name, shape=shape, kind=Kind.ACTIVATION))
+    kept = writer.between(replace(at.x, name=name, shape=stored, kind=Kind.ACTIVATION))
     begin = np.zeros(len(shape), "<i4")
-    begin[axis] = at.x.shape[axis] - n
+    begin[axis] = past[axis] - shape[axis]
     start = writer.constant(f"{name}/begin", begin)
     size = writer.constant(f"{name}/size", np.array(shape, "<i4"))
     writer.op("SLICE", [writer.tensors[at.op.input], start, size], [kept], version=2)

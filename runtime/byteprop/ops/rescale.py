@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from byteprop.graph.quantization import Multiplier, activation_range, quantize_multiplier
-from byteprop.graph.tensor import Activation, Op, Tensor
+from byteprop.graph.tensor import Activation, DType, Op, Tensor
 from byteprop.ops.reshape import Reshape
 from byteprop.ops.spec import (
     ChannelSources,
@@ -58,14 +58,20 @@ class RescaleSpec(OpSpec[Rescale]):
     name = "rescale"
     kind = Rescale
     takes = (
-        "int8 and uint8; QUANTIZE and DEQUANTIZE from and to float32 at inputs and outputs "
-        "of the model"
+        "int8 and uint8; QUANTIZE from int16 to int8; QUANTIZE and DEQUANTIZE from and to float32 "
+        "at inputs and outputs of the model"
     )
     in_place = InPlace.LAST_READER
 
     def check(self, at: Placed[Rescale]) -> None:
-        if at.x.elems != at.y.elems:
-            at.refuse(f"shapes {at.x.shape} and {at.y.shape} differ in size")
+        if at.x.elems != at.x.dtype.width * at.y.elems:
+            at.refuse(f"shapes {at.x.value_shape} and {at.y.shape} differ in size")
+        if at.y.dtype is DType.INT16 or (
+            at.x.dtype is DType.INT16 and at.y.dtype is not DType.INT8
+        ):
+            at.refuse(f"from {at.x.dtype.name} to {at.y.dtype.name}, expected int16 to int8")
+        if at.x.dtype is DType.INT16 and at.op.activation is not Activation.NONE:
+            at.refuse(f"{at.op.activation.name} of int16, expected a QUANTIZE")
 
     def params(self, at: Placed[Rescale]) -> Params:
         activation = at.op.activation
@@ -82,7 +88,7 @@ class RescaleSpec(OpSpec[Rescale]):
         return RowWindow() if at.x.shape == at.y.shape else None
 
     def channel_sources(self, at: Placed[Rescale]) -> ChannelSources:
-        return same_channels(at)
+        return same_channels(at) if at.x.dtype.width == 1 else None
 
     def tflite_readers(self) -> Mapping[str, Reader]:
         relu = {
@@ -132,6 +138,8 @@ def _quantize_input(builder: Builder, op: RawOp, value: FloatInput) -> None:
     output = builder.output(op)
     builder.expect_shape(op, output, value.shape)
     dtype = builder.dtype(op, output)
+    if dtype is DType.INT16:
+        builder.unsupported(op, "float32 to INT16; an input of int16 is taken as it is")
     scale, zero_point = builder.quantization(op, output)
     expected = Tensor(
         raw.name, raw.shape, dtype, scale, zero_point,
@@ -154,6 +162,8 @@ def _read_dequantize(builder: Builder, op: RawOp) -> None:
     builder.expect_operands(op, (1,))
     source = builder.activation(op)
     output = builder.output(op)
+    if builder.tensors[source].dtype is DType.INT16:
+        builder.unsupported(op, "from INT16; an output of int16 is given as it is")
     if output.type_name != "FLOAT32":
         builder.unsupported(op, f"its output is {output.type_name}")
     shape = builder.tensors[source].shape
@@ -172,8 +182,10 @@ def _read_activation(builder: Builder, op: RawOp, activation: Activation) -> Non
 def _emit(builder: Builder, op: RawOp, activation: Activation) -> Rescale:
     builder.expect_operands(op, (1,))
     source = builder.activation(op)
-    target = builder.result(op, builder.tensors[source].shape)
+    target = builder.result(op, builder.tensors[source].value_shape)
     x, y = builder.tensors[source], builder.tensors[target]
+    if y.dtype is DType.INT16 or (x.dtype is DType.INT16 and y.dtype is not DType.INT8):
+        builder.unsupported(op, f"from {x.dtype.name} to {y.dtype.name}, expected INT16 to INT8")
     builder.expect_multiplier(op, float(x.scale) / float(y.scale))
     rescale = Rescale(source, target, activation)
     builder.ops.append(rescale)

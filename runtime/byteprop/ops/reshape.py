@@ -38,7 +38,7 @@ class Reshape(Op):
 class ReshapeSpec(OpSpec[Reshape]):
     name = "reshape"
     kind = Reshape
-    takes = "int8 and uint8, to a constant shape"
+    takes = "int8, uint8 and int16, to a constant shape"
     in_place = InPlace.ALIAS
 
     def check(self, at: Placed[Reshape]) -> None:
@@ -69,7 +69,7 @@ class ReshapeSpec(OpSpec[Reshape]):
         }
 
     def write_tflite(self, at: Placed[Reshape], writer: Writer) -> None:
-        shape = writer.constant(f"{at.y.name}/shape", np.array(at.y.shape, "<i4"))
+        shape = writer.constant(f"{at.y.name}/shape", np.array(at.y.value_shape, "<i4"))
         x, y = writer.tensors[at.op.input], writer.result(at.op.output)
         writer.op("RESHAPE", [x, shape], [y])
 
@@ -116,7 +116,7 @@ def _range(options: Any) -> range:
 def _shape_of(builder: Builder, op: RawOp) -> tuple[int, ...]:
     value = builder.value(op, 0)
     if isinstance(value, Computed):
-        return builder.tensors[value.index].shape
+        return builder.tensors[value.index].value_shape
     if isinstance(value, (FloatInput, FloatOutput, Wide)):
         return value.shape
     return builder.numbers(op, 0).shape
@@ -153,7 +153,8 @@ def _resolve(
 
 
 def emit_reshape(builder: Builder, op: RawOp, source: int, shape: tuple[int, ...]) -> None:
-    """Makes op's output of the bytes of source."""
+    """Makes op's output of the bytes of source. shape: that of the values."""
+    shape = builder.stored(op, source, shape)
     if len(shape) > MAX_RANK:
         builder.wide(op, source, shape)
     else:

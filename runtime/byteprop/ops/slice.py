@@ -45,7 +45,7 @@ class Slice(Op):
 class SliceSpec(OpSpec[Slice]):
     name = "slice"
     kind = Slice
-    takes = "int8 and uint8, by constants"
+    takes = "int8, uint8 and int16, by constants"
 
     def check(self, at: Placed[Slice]) -> None:
         refuse_unless_same_type(at)
@@ -57,6 +57,9 @@ class SliceSpec(OpSpec[Slice]):
                 at.refuse(f"{n} positions from {begin} in steps of {step}, {dim} are there")
             if n == 1 and step != 1:
                 at.refuse(f"a step of {step} along an axis of one position, expected 1")
+        width = at.x.dtype.width
+        if width > 1 and (op.begin[-1] % width or op.step[-1] != 1):
+            at.refuse(f"of int16 from byte {op.begin[-1]} in steps of {op.step[-1]}")
 
     def params(self, at: Placed[Slice]) -> Params:
         missing = MAX_RANK - len(at.op.begin)
@@ -89,7 +92,8 @@ class SliceSpec(OpSpec[Slice]):
     def write_tflite(self, at: Placed[Slice], writer: Writer) -> None:
         """SLICE where all steps are 1, else STRIDED_SLICE."""
         x, y, name = writer.tensors[at.op.input], writer.tensors[at.op.output], at.y.name
-        begin, step, size = (np.array(v, "<i4") for v in (at.op.begin, at.op.step, at.y.shape))
+        first = at.x.dtype.values_of(at.op.begin)
+        begin, step, size = (np.array(v, "<i4") for v in (first, at.op.step, at.y.value_shape))
         start = writer.constant(f"{name}/begin", begin)
         if (step == 1).all():
             writer.op("SLICE", [x, start, writer.constant(f"{name}/size", size)], [y], version=2)
@@ -121,7 +125,7 @@ class _Axis:
 
 def _read_slice(builder: Builder, op: RawOp) -> None:
     builder.expect_operands(op, (3,))
-    shape = builder.tensors[builder.computed(op)].shape
+    shape = builder.tensors[builder.computed(op)].value_shape
     begin, size = (_vector(builder, op, operand, len(shape)) for operand in (1, 2))
     axes = [
         _Axis(b, 1, dim - b if n == -1 else n) for b, n, dim in zip(begin, size, shape, strict=True)
@@ -136,7 +140,7 @@ def _read_strided_slice(builder: Builder, op: RawOp) -> None:
     options = builder.options(op, tflite.StridedSliceOptions) or _no_options(builder, op)
     if options.Offset():
         builder.unsupported(op, "ends that are offsets in a slice")
-    shape = builder.tensors[builder.computed(op)].shape
+    shape = builder.tensors[builder.computed(op)].value_shape
     begin, end, step = (_vector(builder, op, operand) for operand in (1, 2, 3))
     if not len(begin) == len(end) == len(step):
         builder.fail(op, f"{len(begin)} begins, {len(end)} ends and {len(step)} strides")
@@ -189,7 +193,7 @@ def _read_split(builder: Builder, op: RawOp) -> None:
     options = builder.options(op, tflite.SplitOptions)
     n = 0 if options is None else options.NumSplits()
     builder.expect_operands(op, (2,), len(op.outputs) or 1)
-    shape = builder.tensors[builder.computed(op, 1)].shape
+    shape = builder.tensors[builder.computed(op, 1)].value_shape
     axis = _one_axis(builder, op, builder.numbers(op, 0).reshape(-1).tolist(), len(shape))
     if n != len(op.outputs) or shape[axis] % n:
         builder.fail(op, f"{n} equal parts of {shape[axis]} positions in {len(op.outputs)} outputs")
@@ -198,7 +202,7 @@ def _read_split(builder: Builder, op: RawOp) -> None:
 
 def _read_split_v(builder: Builder, op: RawOp) -> None:
     builder.expect_operands(op, (3,), len(op.outputs) or 1)
-    shape = builder.tensors[builder.computed(op)].shape
+    shape = builder.tensors[builder.computed(op)].value_shape
     axis = _one_axis(builder, op, builder.numbers(op, 2).reshape(-1).tolist(), len(shape))
     sizes = _vector(builder, op, 1, len(op.outputs))
     if sizes.count(-1) == 1:
@@ -212,7 +216,7 @@ def _read_unpack(builder: Builder, op: RawOp) -> None:
     options = builder.options(op, tflite.UnpackOptions)
     n, stated = (0, 0) if options is None else (options.Num(), options.Axis())
     builder.expect_operands(op, (1,), len(op.outputs) or 1)
-    shape = builder.tensors[builder.computed(op)].shape
+    shape = builder.tensors[builder.computed(op)].value_shape
     axis = _one_axis(builder, op, [stated], len(shape))
     if not n == len(op.outputs) == shape[axis]:
         builder.fail(op, f"{shape[axis]} positions as {n} parts in {len(op.outputs)} outputs")
@@ -236,7 +240,7 @@ def _emit_parts(
     builder: Builder, op: RawOp, axis: int, sizes: list[int], *, operand: int = 0, kept: bool = True
 ) -> None:
     """One slice per output, one after the other along the axis."""
-    shape = builder.tensors[builder.computed(op, operand)].shape
+    shape = builder.tensors[builder.computed(op, operand)].value_shape
     begin = 0
     for index, size in enumerate(sizes):
         axes = [_Axis(0, 1, dim) for dim in shape]
@@ -251,11 +255,16 @@ def _emit(
     """Slices with the input's rank; a RESHAPE then adds and removes axes. A slice of everything is
     a RESHAPE alone."""
     source = builder.computed(op, operand)
+    dtype = builder.tensors[source].dtype
     taken = [a for a in axes if a is not None]
     size = tuple(a.n for a in taken)
     shape = tuple(1 if a is None else a.n for a in axes if a is None or a.kept)
-    begin = tuple(a.begin for a in taken)
+    begin = dtype.of_values(tuple(a.begin for a in taken))
     step = tuple(a.step if a.n > 1 else 1 for a in taken)
+    if dtype.width > 1:
+        size, shape = dtype.of_values(size), builder.stored(op, source, shape)
+        if step[-1] != 1:
+            builder.unsupported(op, f"a step of {step[-1]} along the last axis of int16")
     if size == builder.tensors[source].shape and set(step) <= {1}:
         builder.ops.append(Reshape(source, builder.moved(op, source, shape, index)))
     elif shape == size:

@@ -286,3 +286,9 @@ def refuse_unless_same_type(at: Placed[Any]) -> None:
     for x in at.inputs:
         if x.dtype != at.y.dtype:
             at.refuse(f"expected one data type, got {x.dtype.name} to {at.y.dtype.name}")
+
+
+def refuse_int16(at: Placed[Any]) -> None:
+    """For ops that move bytes one by one."""
+    if any(t.dtype is DType.INT16 for t in (*at.inputs, at.y)):
+        at.refuse("int16, expected int8 or uint8")

@@ -19,6 +19,7 @@ from byteprop.ops.spec import (
     Reader,
     Record,
     listed,
+    refuse_int16,
     refuse_unless_same_type,
     same_channels,
 )
@@ -43,6 +44,7 @@ class TransposeSpec(OpSpec[Transpose]):
 
     def check(self, at: Placed[Transpose]) -> None:
         refuse_unless_same_type(at)
+        refuse_int16(at)
         x, permutation = at.x.shape, at.op.permutation
         if sorted(permutation) != list(range(len(x))):
             at.refuse(f"permutation {permutation}, expected each of {len(x)} axes once")

@@ -171,17 +171,18 @@ def _constant(tensor: Tensor, values: dict[int, Ints]) -> Ints:
 
 
 def _as_input(tensor: Tensor, array: npt.NDArray[np.generic], position: int) -> Ints:
-    batch, *rest = tensor.shape or (1,)
-    if array.dtype != tensor.dtype.numpy:
-        raise ArgumentError(
-            f"inputs[{position}]: expected dtype {tensor.dtype.numpy}, got {array.dtype}"
-        )
+    batch, *rest = tensor.value_shape or (1,)
+    dtype = tensor.dtype.value_numpy
+    if array.dtype != dtype:
+        raise ArgumentError(f"inputs[{position}]: expected dtype {dtype}, got {array.dtype}")
     if not array.ndim or array.shape[1:] != tuple(rest) or len(array) % batch:
         shape = ", ".join(map(str, [f"n * {batch}", *rest]))
         raise ArgumentError(f"inputs[{position}]: expected shape ({shape}), got {array.shape}")
-    return array.reshape(len(array) // batch, tensor.elems).astype(np.int64)
+    elements = np.ascontiguousarray(array).view(tensor.dtype.numpy)
+    return elements.reshape(len(array) // batch, tensor.elems).astype(np.int64)
 
 
 def _as_output(tensor: Tensor, values: Ints) -> npt.NDArray[np.generic]:
-    batch, *rest = tensor.shape or (1,)
-    return values.reshape(len(values) * batch, *rest).astype(tensor.dtype.numpy)
+    batch, *rest = tensor.value_shape or (1,)
+    elements = values.astype(tensor.dtype.numpy).reshape(len(values), tensor.elems)
+    return elements.view(tensor.dtype.value_numpy).reshape(len(values) * batch, *rest)

@@ -181,7 +181,8 @@ class Builder:
     def operand(self, op: RawOp, operand: int) -> int:
         """As activation, of an input that may also be a constant."""
         raw = self.required(op, operand)
-        if self.value(op, operand) is not None or raw.type not in DTYPES:
+        is_wide = raw.type == tflite.TensorType.INT16
+        if self.value(op, operand) is not None or raw.type not in DTYPES or is_wide:
             return self.activation(op, operand)
         if raw.index not in self.constants:
             self.constants[raw.index] = self._constant_tensor(op, raw)
@@ -300,6 +301,13 @@ class Builder:
             )
         self.define(op, Wide(source, shape))
 
+    def stored(self, op: RawOp, source: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of a tensor of the type of source that has values in this shape."""
+        dtype = self.tensors[source].dtype
+        if dtype is DType.INT16 and not 1 <= len(shape) <= MAX_RANK:
+            self.unsupported(op, f"int16 of {len(shape)} dimensions, expected 1 to {MAX_RANK}")
+        return dtype.of_values(shape)
+
     def part(self, source: int, shape: tuple[int, ...]) -> int:
         """A tensor between two ops that stand for one of the file; it has the scale of source."""
         index = self.tensor(replace(self.tensors[source], name="", shape=shape, float_border=False,
@@ -365,6 +373,7 @@ class Builder:
             self.unsupported(op, f"{quoted(raw.name)} has {problem}")
         if not raw.shape and not raw.has_rank:
             return
+        shape = DTYPES[raw.type].values_of(shape) if raw.type in DTYPES else shape
         signature = raw.signature if raw.signature is not None else raw.shape
         same_rank = len(signature) == len(raw.shape) == len(shape)
         if same_rank and all(

@@ -14,11 +14,15 @@ from byteprop.graph.limits import MAX_ELEMS, MAX_RANK
 from byteprop.tflite.names import quoted
 from byteprop.tflite.rawmodel import RawModel, RawOp, RawTensor
 
-DTYPES = {tflite.TensorType.INT8: DType.INT8, tflite.TensorType.UINT8: DType.UINT8}
+DTYPES = {
+    tflite.TensorType.INT8: DType.INT8,
+    tflite.TensorType.UINT8: DType.UINT8,
+    tflite.TensorType.INT16: DType.INT16,
+}
 # Of int8 tensors between which and the model's inputs and outputs in uint8 a QUANTIZE stands.
 INT8_SUFFIX = "/int8"
 _MOST_NAMES = 12
-_LIMITS = {DType.INT8: (-128, 127), DType.UINT8: (0, 255)}
+_LIMITS = {DType.INT8: (-128, 127), DType.UINT8: (0, 255), DType.INT16: (0, 0)}
 
 
 def described(model: RawModel, op: RawOp) -> str:
@@ -68,12 +72,13 @@ def quantization_problem(raw: RawTensor) -> str | None:
         return f"{name} has the scale {scale}"
     low, high = _LIMITS[DTYPES[raw.type]]
     if not low <= zero_point <= high:
-        return f"{name} has the zero point {zero_point}, outside {raw.type_name}"
+        expected = ", expected 0" if low == high else f", outside {raw.type_name}"
+        return f"{name} has the zero point {zero_point}{expected}"
     return None
 
 
 def is_bare(raw: RawTensor) -> bool:
-    """Whether it is an int8 or uint8 tensor without scale, which ops that move bytes can take."""
+    """Whether it is a tensor of one of DTYPES without scale, which ops that move bytes can take."""
     return raw.type in DTYPES and raw.quantization is None
 
 

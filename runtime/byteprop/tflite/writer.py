@@ -16,7 +16,11 @@ from byteprop.graph import Graph
 from byteprop.graph.tensor import Activation, DType, Kind, Tensor
 from byteprop.tflite.file import TfliteFile, options_of
 
-_TYPES = {DType.INT8: tflite.TensorType.INT8, DType.UINT8: tflite.TensorType.UINT8}
+_TYPES = {
+    DType.INT8: tflite.TensorType.INT8,
+    DType.UINT8: tflite.TensorType.UINT8,
+    DType.INT16: tflite.TensorType.INT16,
+}
 _FLOAT = tflite.TensorType.FLOAT32
 _Code = tflite.BuiltinOperator
 _Fused = tflite.ActivationFunctionType
@@ -77,7 +81,7 @@ class Writer:
             if tensor.data:
                 first = np.frombuffer(tensor.data, tensor.dtype.numpy).reshape(tensor.shape)
             value = once.tensor(
-                tensor.shape, _TYPES[tensor.dtype], name=f"{tensor.name}/first",
+                tensor.value_shape, _TYPES[tensor.dtype], name=f"{tensor.name}/first",
                 scale=tensor.scale, zero_point=tensor.zero_point, data=first,
             )  # fmt: skip
             name = self._variable_name(t)
@@ -115,8 +119,9 @@ class Writer:
             data = None if data is None else data ^ np.uint8(_HALF)
             t = replace(t, dtype=DType.UINT8, zero_point=t.zero_point + _HALF)
         return self.file.tensor(
-            t.shape, _TYPES[t.dtype], name=name, scale=t.scale, zero_point=t.zero_point, data=data
-        )
+            t.value_shape, _TYPES[t.dtype], name=name, scale=t.scale, zero_point=t.zero_point,
+            data=data,
+        )  # fmt: skip
 
     def _border(self, index: int) -> int:
         """The float32 tensor that has the graph's name for the quantised one."""
