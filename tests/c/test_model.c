@@ -66,7 +66,7 @@ static const change_t changes[] = {
     {HEADER + 56, 4, 2, BP_E_BOUNDS},
     /* tensors */
     {TENSOR + 0, 1, 0, BP_E_DTYPE},
-    {TENSOR + 0, 1, 3, BP_E_DTYPE},
+    {TENSOR + 0, 1, 4, BP_E_DTYPE},
     {TENSOR + 1, 1, 5, BP_E_SHAPE},
     {TENSOR + 1, 1, 1, BP_E_SHAPE},
     {TENSOR + 2, 1, 6, BP_E_KIND},

@@ -246,7 +246,7 @@ borders = st.builds(
     lambda dtype, scale, zero_point: Tensor(
         "t", (1,), dtype, np.float32(scale), zero_point + (128 if dtype is DType.UINT8 else 0)
     ),
-    st.sampled_from(list(DType)),
+    st.sampled_from([DType.INT8, DType.UINT8]),
     st.floats(2.0**-140, 2.0**120, width=32),
     st.integers(-128, 127),
 )

@@ -89,7 +89,7 @@ def _run(made: Graph, inputs: list[Any]) -> tuple[Array, ...]:
 
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("border", [False, True], ids=["integers", "float32"])
-@pytest.mark.parametrize("input_type", list(DType), ids=lambda t: t.name.lower())
+@pytest.mark.parametrize("input_type", [DType.INT8, DType.UINT8], ids=lambda t: t.name.lower())
 def test_tensorflow_lite_answers_the_same_bytes(seed: int, border: bool, input_type: DType) -> None:
     """Dense layers per tensor and per channel, with and without bias, of every activation."""
     rng = np.random.default_rng(seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from byteprop.exporter import write_tflite
 from byteprop.graph import DType, Graph, Kind
 from byteprop.image.plan import plan
 from byteprop.importer import graph_of_file, load_tflite
-from byteprop.ops import Concatenate, Reshape, Slice
+from byteprop.ops import Concatenate, Dense, Rescale, Reshape, Slice
 from byteprop.ops.push import Push
 from byteprop.tflite.file import TfliteFile, options_of
 
@@ -274,6 +275,47 @@ def test_a_window_of_int16_samples() -> None:
         model.run(x[:1].astype(np.int8))
     with pytest.raises(ArgumentError, match=r"'x' of int16; Model.run takes its integers"):
         model.predict(x[:1])
+
+
+def test_the_reader_refuses_int16_elsewhere() -> None:
+    """The record of a tensor says int16, and the op that has it computes in 8 bits, or the other
+    way round."""
+    good = image.encode(load_tflite(SoundFile().build()))
+    records = int(np.frombuffer(good, "<u4", 1, 32)[0])
+    graph = image.decode(good)
+    quantized = next(op for op in graph.ops if isinstance(op, Rescale))
+    dense = next(op for op in graph.ops if isinstance(op, Dense))
+    for index, dtype, status in (
+        (quantized.input, 1, "E_DTYPE"),  # its bytes were moved as int16
+        (quantized.output, 3, "E_DTYPE"),
+        (dense.output, 3, "E_DTYPE"),
+        (dense.output, 4, "E_DTYPE"),
+    ):
+        bad = bytearray(good)
+        bad[records + 40 * index] = dtype
+        bad[12:16] = np.uint32(_crc(bytes(bad[16:]))).tobytes()
+        with pytest.raises(ModelError, match=status):
+            byteprop.engine._raw.Engine(bytes(bad))
+    for changes in ({"zero_point": 1}, {"shape": (1, 3)}, {"shape": ()}, {"float_border": True}):
+        x = replace(graph.tensors[graph.inputs[0]], **changes)  # type: ignore[arg-type]
+        with pytest.raises(ModelError, match="int16 (with the zero point|that stands for float32)"):
+            image.encode(replace(graph, tensors=(x, *graph.tensors[1:])))
+
+
+def test_samples_of_int16_from_a_file(tmp_path: Path) -> None:
+    from byteprop_host.data.samples import from_file
+
+    graph, x = load_tflite(SoundFile().build()), samples_of_sound(5)
+    path = tmp_path / "sound.npy"
+    for given in (x, x.astype(np.int64)):
+        np.save(path, given)
+        samples = from_file(graph, path, None)
+        np.testing.assert_array_equal(samples.file[0], x)
+        assert samples.bytes_of(3) == x[3].tobytes()
+    for wrong in (x.astype(np.float32), x.astype(np.int64) * 2**16):
+        np.save(path, wrong)
+        with pytest.raises(ArgumentError, match="expected integers of int16"):
+            from_file(graph, path, None)
 
 
 def test_int16_with_a_zero_point() -> None:

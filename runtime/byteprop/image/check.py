@@ -69,9 +69,11 @@ def _check_tensor(where: str, t: Tensor) -> None:
 
     if t.dtype is DType.INT16 and (t.zero_point or not t.shape or t.shape[-1] % 2):
         raise ModelError(
-            f"{where}: int16 with the zero point {t.zero_point} and the shape {t.shape}; expected 0 "
+            f"{where}: int16 with the zero point {t.zero_point} and shape {t.shape}; expected 0 "
             "and two elements of a value along the last axis"
         )
+    if t.dtype is DType.INT16 and t.float_border:
+        raise ModelError(f"{where}: int16 that stands for float32, expected int8 or uint8")
     if t.kind is Kind.CONSTANT and len(t.data) != t.elems:
         raise ModelError(f"{where}: expected {t.elems} bytes of data, got {len(t.data)}")
     if t.kind is Kind.STATE and len(t.data) not in (0, t.elems):
