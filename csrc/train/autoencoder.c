@@ -21,7 +21,8 @@ static bp_real_t to_target(const bp_train_t *t) {
 bp_status_t bp_train_check_autoencoder(const bp_train_t *t, const bp_model_t *model,
                                        uint16_t n_out) {
     const uint8_t *input = input_record(model);
-    if (bp_train_has_classes(t) || model->n_inputs != 1 || bp_record_elems(input) != n_out) {
+    if (bp_train_has_classes(t) || model->n_inputs != 1 || bp_record_elems(input) != n_out ||
+        bp_record_dtype(input) == BP_DTYPE_INT16) {
         return BP_E_UNSUPPORTED;
     }
     const uint32_t scale = BP_ROM_U32(input + BP_TENSOR_SCALE);

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 import byteprop
 from byteprop.errors import ArgumentError
+from byteprop.graph import DType
 from byteprop.graph.boundary import Boundary
 from byteprop.training.samples import encode_inputs
 from byteprop_host.data.reading import PIXEL_SCALE, Reading, numbers_for
@@ -51,6 +52,11 @@ def read_windows(
     answers = samples if labels is None else reading.labels(labels, limit)
     if len(samples.x) == 0:
         raise ArgumentError(f"{path}: expected windows, got none")
+    if tensor.dtype is DType.INT16:
+        raise ArgumentError(
+            f"{path}: expected a model with an input of 8 bits or float32, got {tensor.name!r} of "
+            "int16; use a model that takes features of int8"
+        )
     x = np.ascontiguousarray(samples.x.reshape(len(samples.x), -1))
     if x.shape[1] != tensor.elems:
         raise ArgumentError(

@@ -71,7 +71,8 @@ def _answers(
     for k in count():
         i = k % samples.n
         answer = deployment.device.infer(samples.bytes_of(i))
-        codes = np.frombuffer(answer.output, tensor.dtype.numpy, count=tensor.elems)
+        output = answer.output[: tensor.elems]
+        codes = np.frombuffer(output, tensor.dtype.value_numpy)
         now = time.monotonic()
         moments = [*moments[-_RATE_SAMPLES:], now]
         view.add(
