@@ -318,6 +318,44 @@ def test_samples_of_int16_from_a_file(tmp_path: Path) -> None:
             from_file(graph, path, None)
 
 
+def test_moves_of_int16_equal_tensorflow_lite() -> None:
+    file = TfliteFile()
+
+    def tensor(name: str, *shape: int) -> int:
+        return file.tensor(shape, INT16, name=name, scale=0.001, zero_point=0)
+
+    def numbers(*values: int) -> int:
+        name, data = f"numbers{values}", np.array(values, "<i4")
+        return file.tensor(data.shape, tflite.TensorType.INT32, name=name, data=data)
+
+    def strided(source: int, result: int, begin: int, end: int, step: int, **masks: int) -> None:
+        options = options_of("StridedSlice", **masks)
+        file.op(
+            Code.STRIDED_SLICE, [source, begin, end, step], [result], version=2, options=options
+        )
+
+    x = tensor("x", 1, 3, 6)
+    back, last, column = tensor("back", 1, 2, 6), tensor("last", 1, 3), tensor("column", 1, 3, 1)
+    row, left, right = tensor("row", 1, 6), tensor("left", 1, 3, 2), tensor("right", 1, 3, 4)
+    halves = [tensor(name, 1, 3, 3) for name in ("a", "b")]
+    wide = tensor("wide", 1, 3, 7)
+    ones = numbers(1, 1, 1)
+    strided(x, back, numbers(0, 2, 0), numbers(1, 0, 6), numbers(1, -1, 1))
+    strided(x, last, numbers(0, 0, -1), numbers(1, 3, 6), ones, ShrinkAxisMask=4)
+    strided(x, row, numbers(0, 1, 0), numbers(1, 2, 6), ones, ShrinkAxisMask=2)
+    file.op(Code.EXPAND_DIMS, [last, numbers(2)], [column])
+    file.op(
+        Code.SPLIT, [numbers(2), x], halves, version=4, options=options_of("Split", NumSplits=2)
+    )
+    split = options_of("SplitV", NumSplits=2)
+    file.op(Code.SPLIT_V, [x, numbers(2, 4), numbers(2)], [left, right], options=split)
+    joined = options_of("Concatenation", Axis=2, FusedActivationFunction=0)
+    file.op(Code.CONCATENATION, [column, x], [wide], version=2, options=joined)
+    data = file.build([x], [back, last, row, *halves, left, right, wide])
+    values = np.random.default_rng(4).integers(-(2**15), 2**15, (5, 3, 6)).astype(np.int16)
+    _assert_steps(load_tflite(data), values, *builtin_ref.run(data, [values]))
+
+
 def test_int16_with_a_zero_point() -> None:
     with pytest.raises(ModelError, match="'later' has the zero point 7, expected 0"):
         load_tflite(SoundFile(later=7).build())
