@@ -11,7 +11,8 @@ DATA ?= examples/fashion_mnist/t10k-1000.npz
 # make test: TESTS=tests/python ARGS="-k dense -x"; WORKERS=0 runs in one process, for a debugger
 TESTS ?= tests
 ARGS ?=
-WORKERS ?= auto
+# One worker more than cores: many tests wait, for emulators and time-outs.
+WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 1) + 1)
 
 # Tests build the same C files in several copies of the tree; with ccache they are compiled once.
 CCACHE := PATH="/usr/lib/ccache:$$PATH" CCACHE_NOHASHDIR=1

@@ -95,15 +95,17 @@ static uint32_t inside(const bp_window_t *window, uint32_t n) {
 static inline bool take_places(place_t *places, uint32_t n, walk_t *walk, const blocks_t *b) {
     bool all = true;
     if (walk->columns_left > n) {
+        const place_t first = walk->place;
+        int32_t last = first.left;
         for (uint32_t i = 0; i < n; ++i) {
+            last = walk->place.left;
             places[i] = walk->place;
             walk->place.left += walk->left_step;
             walk->place.at += walk->at_step;
         }
         walk->columns_left -= n;
-        return (uint32_t)places[0].left < b->columns_inside &&
-               (uint32_t)places[n - 1].left < b->columns_inside &&
-               (uint32_t)places[0].top < b->rows_inside;
+        return (uint32_t)first.left < b->columns_inside && (uint32_t)last < b->columns_inside &&
+               (uint32_t)first.top < b->rows_inside;
     }
     for (uint32_t i = 0; i < n; ++i) {
         places[i] = walk->place;

@@ -16,7 +16,7 @@ import byteprop
 from byteprop_host.boards.board import Board, BootBlock, boards_root, load_board
 from byteprop_host.errors import BuildError
 from byteprop_host.firmware.boot_block import check_boot_block
-from byteprop_host.firmware.build import build, compiler
+from byteprop_host.firmware.build import build
 from byteprop_host.link.frames import Decoder, Frame, encode_frame
 from byteprop_host.link.messages import ANSWER, PROTOCOL_VERSION, Message
 from models.esp32c3 import Esp32c3
@@ -39,7 +39,7 @@ def program(board: Board) -> bytes:
 
 
 def test_the_cpu_has_every_csr_that_is_used() -> None:
-    objdump = str(compiler(BOARD)).replace("-gcc", "-objdump")
+    objdump = f"{BOARD.build.toolchain}-objdump"
     elf = build(BOARD, byteprop.load(MODEL).image).elf
     code = subprocess.run([objdump, "-d", elf], capture_output=True, text=True, check=True).stdout
     used = re.findall(r"\tcsr\w+\t(?:[a-z]\w,)?(m?[a-z]+)", code)

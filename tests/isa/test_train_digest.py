@@ -19,6 +19,8 @@ import bare  # noqa: E402
 import train_images_nets as images  # noqa: E402
 from byteprop.image import op_defines  # noqa: E402
 
+pytestmark = pytest.mark.timeout(600)  # AVR on a busy computer
+
 DIGEST_SOURCES = [C_TESTS / name for name in ("train_image.c", "train_digest.c", "train_images.c")]
 # Networks and their digests, made by the portable code; a change of them is a change of results.
 NETWORKS = 26
