@@ -73,18 +73,18 @@ def host_defines(board: Mapping[str, Any], build_id: int) -> dict[str, str]:
 
 
 def host_settings(
-    csrc: Path, boards: Path, defines: Mapping[str, str]
+    boards: Path, build_id: int, defines: Mapping[str, str]
 ) -> tuple[list[str], dict[str, str]]:
     """Flags of the compiler, and macros; defines come on top of the board's."""
     board = tomllib.loads((boards / "host/board.toml").read_text(encoding="utf-8"))
-    macros = host_defines(board, host_build_id(csrc, boards)) | dict(defines)
+    macros = host_defines(board, build_id) | dict(defines)
     return list(board["build"]["flags"]), macros
 
 
 def host_command(cc: Sequence[str], out: Path) -> list[str]:
     """The command that compiles and links `out` with the C compiler `cc` (with its arguments)."""
     csrc, boards = ROOT / "csrc", ROOT / "boards"
-    flags, macros = host_settings(csrc, boards, {})
+    flags, macros = host_settings(boards, host_build_id(csrc, boards), {})
     return [
         *cc,
         *flags,

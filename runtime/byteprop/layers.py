@@ -28,8 +28,38 @@ def _check_activation(layer: Any, known: Sequence[str]) -> None:
         )
 
 
+class _Activated:
+    """A layer with an activation."""
+
+    activation: str | None
+
+    @property
+    def kind(self) -> str:
+        return "linear" if self.activation is None else self.activation
+
+
+class _Convolving(_Activated):
+    """A layer with a kernel."""
+
+    kernel_size: Size
+
+    def window(self, shape: Shape) -> tuple[Window, Shape]:
+        """For inputs of this shape, with the height and the width of the output."""
+        return _window_of(self, self.kernel_size, shape)
+
+
+class _Pooling:
+    """A layer with windows that are put together."""
+
+    pool_size: Size
+
+    def window(self, shape: Shape) -> tuple[Window, Shape]:
+        """As that of a convolution."""
+        return _window_of(self, self.pool_size, shape)
+
+
 @dataclass(frozen=True)
-class Dense:
+class Dense(_Activated):
     """A fully connected layer to be made. activation: "relu", "softmax" (last layer only), or
     None or "linear" for none."""
 
@@ -43,13 +73,9 @@ class Dense:
         integer("Dense.units", self.units, 1, _MAX_UNITS)
         _check_activation(self, (*_HIDDEN, "softmax"))
 
-    @property
-    def kind(self) -> str:
-        return "linear" if self.activation is None else self.activation
-
 
 @dataclass(frozen=True)
-class Conv2D:
+class Conv2D(_Convolving):
     """A convolution of images of (height, width, channels). kernel_size, strides: a number, or one
     for the height and one for the width. padding: "valid" or "same". activation: "relu"."""
 
@@ -68,17 +94,9 @@ class Conv2D:
         _check_window(self, "kernel_size", self.kernel_size)
         _check_activation(self, _HIDDEN)
 
-    @property
-    def kind(self) -> str:
-        return "linear" if self.activation is None else self.activation
-
-    def window(self, shape: Shape) -> tuple[Window, Shape]:
-        """For inputs of this shape, with the height and the width of the output."""
-        return _window_of(self, self.kernel_size, shape)
-
 
 @dataclass(frozen=True)
-class DepthwiseConv2D:
+class DepthwiseConv2D(_Convolving):
     """A convolution of each channel by itself. kernel_size, strides, padding, activation: as in
     Conv2D. depth_multiplier: outputs of each channel."""
 
@@ -97,16 +115,9 @@ class DepthwiseConv2D:
         _check_window(self, "kernel_size", self.kernel_size)
         _check_activation(self, _HIDDEN)
 
-    @property
-    def kind(self) -> str:
-        return "linear" if self.activation is None else self.activation
-
-    def window(self, shape: Shape) -> tuple[Window, Shape]:
-        return _window_of(self, self.kernel_size, shape)
-
 
 @dataclass(frozen=True)
-class MaxPooling2D:
+class MaxPooling2D(_Pooling):
     """The greatest value of each window. strides: by default those of pool_size."""
 
     pool_size: Size = (2, 2)
@@ -120,12 +131,9 @@ class MaxPooling2D:
     def __post_init__(self) -> None:
         _check_window(self, "pool_size", self.pool_size)
 
-    def window(self, shape: Shape) -> tuple[Window, Shape]:
-        return _window_of(self, self.pool_size, shape)
-
 
 @dataclass(frozen=True)
-class AveragePooling2D:
+class AveragePooling2D(_Pooling):
     """The mean of each window. strides: by default those of pool_size."""
 
     pool_size: Size = (2, 2)
@@ -138,9 +146,6 @@ class AveragePooling2D:
 
     def __post_init__(self) -> None:
         _check_window(self, "pool_size", self.pool_size)
-
-    def window(self, shape: Shape) -> tuple[Window, Shape]:
-        return _window_of(self, self.pool_size, shape)
 
 
 @dataclass(frozen=True)

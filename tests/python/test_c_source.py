@@ -9,7 +9,7 @@ import pytest
 from byteprop.support import paths
 from byteprop_host.boards.board import boards_root, load_board
 from byteprop_host.firmware.build_plan import BuildPlan
-from byteprop_host.firmware.c_source import CSource
+from byteprop_host.firmware.c_source import CSource, Headers
 
 
 @pytest.fixture
@@ -26,7 +26,9 @@ def source(tmp_path: Path) -> CSource:
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
-    return CSource.find(tmp_path / "main/main.c", [tmp_path / f for f in ("one", "two", "three")])
+    return CSource.of(
+        tmp_path / "main/main.c", Headers([tmp_path / f for f in ("one", "two", "three")])
+    )
 
 
 def test_headers_are_found_as_a_compiler_finds_them(source: CSource, tmp_path: Path) -> None:
@@ -50,7 +52,7 @@ def test_macros_are_those_that_are_named(source: CSource) -> None:
 
 def test_a_changed_header_is_read_again(source: CSource, tmp_path: Path) -> None:
     (tmp_path / "one/first.h").write_text("#if HIDDEN\n#endif\n#define LONGER 1\n")
-    again = CSource.find(source.file, [tmp_path / "one"])
+    again = CSource.of(source.file, Headers([tmp_path / "one"]))
     assert list(again.seen({"HIDDEN": "1", "FAST": "1"})) == ["HIDDEN"]
 
 

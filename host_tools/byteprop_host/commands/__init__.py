@@ -265,6 +265,24 @@ def reading_from(args: argparse.Namespace) -> Reading:
     )
 
 
+def add_saves(parser: argparse.ArgumentParser, *, files: str, device: str) -> None:
+    """Where results go; what is written there, as --help says it."""
+    parser.add_argument(
+        "--save",
+        "-o",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="OUT",
+        help=f"write {files}; repeatable",
+    )
+    parser.add_argument(
+        "--save-on-device",
+        action="store_true",
+        help=f"save {device} and compare",
+    )
+
+
 def add_report(parser: argparse.ArgumentParser, verb: str) -> None:
     parser.add_argument(
         "--report",

@@ -12,6 +12,7 @@ from byteprop_host.commands import (
     add_file,
     add_report,
     add_samples,
+    add_saves,
     add_session,
     check_outputs,
     integer,
@@ -48,20 +49,10 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     )
     _add_detector(parser)
     _add_training(parser)
-    parser.add_argument(
-        "--save",
-        "-o",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="OUT",
-        help="write model and threshold (.bpd) or the model (.tflite, .bpm); repeatable",
-    )
-    parser.add_argument(
-        "--save-on-device",
-        action="store_true",
-        help="save model and threshold in the board's flash, reset the board, read them back and "
-        "compare",
+    add_saves(
+        parser,
+        files="model and threshold (.bpd) or the model (.tflite, .bpm)",
+        device="model and threshold in the board's flash, reset the board, read them back",
     )
     add_report(parser, "anomaly")
 

@@ -23,6 +23,7 @@ from byteprop_host.commands import (
     add_labels,
     add_report,
     add_samples,
+    add_saves,
     add_session,
     check_outputs,
     integer,
@@ -165,19 +166,10 @@ def _add_learning(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_results(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--save",
-        "-o",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="OUT",
-        help="write the trained model: .tflite, .bpm or .h; repeatable",
-    )
-    parser.add_argument(
-        "--save-on-device",
-        action="store_true",
-        help="save the model in the board's flash, reset the board, read it back and compare",
+    add_saves(
+        parser,
+        files="the trained model: .tflite, .bpm or .h",
+        device="the model in the board's flash, reset the board, read it back",
     )
     parser.add_argument(
         "--checkpoint",

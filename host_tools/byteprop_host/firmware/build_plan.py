@@ -12,6 +12,7 @@ from byteprop.image.rows import ROW_OPS
 from byteprop.training.trainable import TRAINED_OPS
 from byteprop_host.boards.board import Board
 from byteprop_host.errors import BuildError
+from byteprop_host.firmware.c_source import Headers
 from byteprop_host.firmware.capacity import (
     DETECTOR_BYTES,
     arena_bytes,
@@ -132,6 +133,7 @@ class BuildPlan:
 
     def units(self) -> list[CompileUnit]:
         build, defines = self.board.build, self.board_defines()
+        of_ops, headers = defines | self.op_defines(), Headers(self.includes())
         trains = _sources(self.csrc, (_TRAIN_FOLDER,)) if self.train or self.program else []
         kernels = _sources(self.csrc, _KERNEL_FOLDERS)
         if self.anomaly:
@@ -142,25 +144,31 @@ class BuildPlan:
         for folder in self.parts():
             others += sorted([*folder.glob("*.c"), *folder.glob("*.S")])
         return [
-            *self._units(kernels, build.kernel_flags, defines),
-            *self._units(trains, build.kernel_flags, defines | self.op_defines()),
-            *self._units(readers, build.program_flags, defines | self.op_defines()),
-            *self._units(others, build.program_flags, defines),
+            *self._units(kernels, headers, build.kernel_flags, defines),
+            *self._units(trains, headers, build.kernel_flags, of_ops),
+            *self._units(readers, headers, build.program_flags, of_ops),
+            *self._units(others, headers, build.program_flags, defines),
             *self._units(
-                self.program_sources(), build.program_flags, defines | self.program_defines()
+                self.program_sources(),
+                headers,
+                build.program_flags,
+                defines | self.program_defines(),
             ),
         ]
 
     def _units(
-        self, files: Sequence[Path], flags: Sequence[str], defines: Mapping[str, str]
+        self,
+        files: Sequence[Path],
+        headers: Headers,
+        flags: Sequence[str],
+        defines: Mapping[str, str],
     ) -> Iterator[CompileUnit]:
         base = (*_COMMON_FLAGS, *self.board.build.flags, *self.flags)
         if self.is_freestanding():
             base = (*base, "-ffreestanding")
-        includes = self.includes()
         for file in files:
             yield CompileUnit.of(
-                file, flags=base, defines=defines, includes=includes, last_flags=flags
+                file, flags=base, defines=defines, headers=headers, last_flags=flags
             )
 
     def program_sources(self) -> list[Path]:

@@ -14,6 +14,28 @@ _COMMENT = re.compile(rb"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _NAME = re.compile(rb"[A-Za-z_]\w*")
 
 
+class Headers:
+    """Finds the headers of C files in folders, each once, as a compiler looks for them."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.folders = tuple(folders)
+        self._included: dict[Path, tuple[tuple[Path, Path | None], ...]] = {}
+
+    def included_by(self, file: Path) -> tuple[tuple[Path, Path | None], ...]:
+        """Headers that the file itself includes, but not the compiler's own, each with the folder
+        that has it; None: found next to the file."""
+        if file not in self._included:
+            found = (self._find(name, file, quoted) for name, quoted in _text(file).includes)
+            self._included[file] = tuple(each for each in found if each is not None)
+        return self._included[file]
+
+    def _find(self, name: str, file: Path, quoted: bool) -> tuple[Path, Path | None] | None:
+        if quoted and (beside := file.parent / name).is_file():
+            return beside, None
+        folder = next((f for f in self.folders if (f / name).is_file()), None)
+        return None if folder is None else (folder / name, folder)
+
+
 @dataclass(frozen=True)
 class CSource:
     """headers: all that the file includes, also through others, but not the compiler's own.
@@ -24,26 +46,17 @@ class CSource:
     folders: frozenset[Path]
 
     @staticmethod
-    def find(file: Path, folders: Sequence[Path]) -> CSource:
-        """Reads file and its headers, which are looked for as a compiler does."""
-        headers: dict[Path, None] = {}
-        used: set[Path] = set()
+    def of(file: Path, headers: Headers) -> CSource:
+        found: set[Path] = set()
+        used: set[Path | None] = set()
         unread = [file]
         while unread:
-            including = unread.pop()
-            for name, is_quoted in _text(including).includes:
-                if is_quoted and (beside := including.parent / name).is_file():
-                    found = beside
-                else:
-                    folder = next((f for f in folders if (f / name).is_file()), None)
-                    if folder is None:
-                        continue
-                    used.add(folder)
-                    found = folder / name
-                if found not in headers:
-                    headers[found] = None
-                    unread.append(found)
-        return CSource(file, tuple(sorted(headers)), frozenset(used))
+            for header, folder in headers.included_by(unread.pop()):
+                used.add(folder)
+                if header not in found:
+                    found.add(header)
+                    unread.append(header)
+        return CSource(file, tuple(sorted(found)), frozenset(f for f in used if f is not None))
 
     def contents(self) -> list[bytes]:
         """Of the file and of its headers."""

@@ -15,6 +15,7 @@ from byteprop.support import paths
 from byteprop_host.boards.board import Board, boards_root
 from byteprop_host.console import Progress
 from byteprop_host.errors import BuildError, ToolMissingError
+from byteprop_host.firmware.c_source import Headers
 from byteprop_host.firmware.firmware import Firmware, cache_dir, placed_at_once
 from byteprop_host.firmware.objects import Compiler, CompileUnit
 from byteprop_host.firmware.subprocesses import run_tool
@@ -62,15 +63,14 @@ def _compiled(
     board: Board, recipe: ModuleType, cc: str, defines: Mapping[str, str], progress: Progress
 ) -> Firmware:
     csrc, boards = paths.csrc(), boards_root()
-    build_id = int(recipe.host_build_id(csrc, boards)) ^ zlib.crc32(
-        repr(sorted(defines.items())).encode()
-    )
+    of_sources = int(recipe.host_build_id(csrc, boards))
+    build_id = of_sources ^ zlib.crc32(repr(sorted(defines.items())).encode())
     target = cache_dir() / "native" / f"{build_id:016x}" / _NAME
     if not target.is_file():
-        flags, macros = recipe.host_settings(csrc, boards, defines)
-        includes = (csrc / "include", csrc)
+        flags, macros = recipe.host_settings(boards, of_sources, defines)
+        headers = Headers((csrc / "include", csrc))
         units = [
-            CompileUnit.of(file, flags=flags, defines=macros, includes=includes)
+            CompileUnit.of(file, flags=flags, defines=macros, headers=headers)
             for file in recipe.host_sources(csrc, boards)
         ]
         objects = Compiler(Path(cc), ((csrc, "csrc"), (boards, "boards"))).compile_all(

@@ -10,7 +10,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from byteprop_host.console import Progress
-from byteprop_host.firmware.c_source import CSource
+from byteprop_host.firmware.c_source import CSource, Headers
 from byteprop_host.firmware.firmware import cache_dir, placed_at_once
 from byteprop_host.firmware.subprocesses import in_parallel, run_tool
 
@@ -29,11 +29,11 @@ class CompileUnit:
         *,
         flags: Sequence[str],
         defines: Mapping[str, str],
-        includes: Sequence[Path],
+        headers: Headers,
         last_flags: Sequence[str] = (),
     ) -> CompileUnit:
-        source = CSource.find(file, includes)
-        folders = (f"-I{folder}" for folder in includes if folder in source.folders)
+        source = CSource.of(file, headers)
+        folders = (f"-I{folder}" for folder in headers.folders if folder in source.folders)
         seen = define_flags(source.seen(defines))
         return CompileUnit(source, (*flags, *seen, *folders, *last_flags))
 

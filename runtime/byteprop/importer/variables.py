@@ -22,8 +22,6 @@ from byteprop.tflite.names import quoted
 from byteprop.tflite.rawmodel import RawModel, RawOp, RawTensor
 from byteprop.tflite.values import Computed, Handle
 
-_LAYOUTS = {DType.INT8: "<i1", DType.UINT8: "<u1", DType.INT16: "<i2"}
-
 
 def read_call_once(builder: Builder, op: RawOp) -> None:
     """The subgraph that it runs must assign constants to variables and do nothing else."""
@@ -116,7 +114,7 @@ def _state(builder: Builder, op: RawOp, name: str, like: Tensor) -> int:
         first = _initial(builder, op, name)
         if first.type not in DTYPES or DTYPES[first.type] is not like.dtype:
             builder.unsupported(op, f"variable {quoted(name)} begins as {first.type_name}")
-        values = builder.constant(op, first, _LAYOUTS[like.dtype])
+        values = builder.constant(op, first, like.dtype.value_numpy.str)
         data = values.tobytes() if (values != like.zero_point).any() else b""
         builder.states[name] = builder.tensor(replace(like, kind=Kind.STATE, data=data))
     return builder.states[name]

@@ -26,7 +26,7 @@ from byteprop.ops.convolution import (
 )
 from byteprop.ops.explicit_padding import padded_input
 from byteprop.ops.spec import Overlap, Placed, Reader, Record, RowWindow
-from byteprop.ops.weights import row_stride, rows_of
+from byteprop.ops.weights import matrix_of, row_stride, rows_of
 from byteprop.ops.wide_weights import with_copies
 from byteprop.ops.window import CHANNELS, Window, read_padding
 
@@ -102,9 +102,8 @@ class ConvSpec(ConvolutionSpec[Conv]):
 def weights_of_rows(record: Record, n_out: int, window: Window, n_in: int) -> npt.NDArray[np.int8]:
     """Weights [n_out, height, width, n_in] of an image that has them in rows."""
     kernel = window.height.kernel, window.width.kernel
-    used = kernel[0] * kernel[1] * n_in
-    rows = record.array(WEIGHTS, "i1", n_out * row_stride(used)).reshape(n_out, -1)
-    return np.ascontiguousarray(rows[:, :used]).reshape(n_out, *kernel, n_in)
+    rows = matrix_of(record, WEIGHTS, n_out, kernel[0] * kernel[1] * n_in)
+    return rows.reshape(n_out, *kernel, n_in)
 
 
 def _read(builder: Builder, op: RawOp) -> None:

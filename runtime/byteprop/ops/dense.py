@@ -34,10 +34,10 @@ from byteprop.ops.weights import (
     halfword_bias,
     halfword_rows,
     is_fast,
+    matrix_of,
     read_bias,
     read_weight_scales,
     read_weights,
-    row_stride,
     rows_of,
     unfolded_bias,
 )
@@ -129,11 +129,9 @@ class DenseSpec(OpSpec[Dense]):
         flags = record.params[_FLAGS_AT]
         n_out = y.shape[-1] if y.shape else 1
         n_in = x.elems // (y.elems // n_out)
-        stride = row_stride(n_in)
-        rows = record.array(_WEIGHTS, "i1", n_out * stride).reshape(n_out, stride)
         folded = record.array(_BIAS, "<i4", n_out)
         scales = record.array(_WEIGHT_SCALES, "<f4", n_out if flags & _PER_CHANNEL else 1)
-        weights = np.ascontiguousarray(rows[:, :n_in])
+        weights = matrix_of(record, _WEIGHTS, n_out, n_in)
         return Dense(
             input=record.inputs[0],
             output=record.outputs[0],

@@ -25,24 +25,23 @@ from byteprop.ops.spec import (
     refuse_unless_int8,
     words,
 )
+from byteprop.ops.states import scale_of, take_state
 from byteprop.ops.weights import (
-    Floats,
     Int8s,
     Int32s,
     folded_bias,
+    matrix_of,
     read_bias,
-    read_weight_scales,
+    read_one_scale,
     read_weights,
-    row_stride,
     rows_of,
     unfolded_bias,
 )
 from byteprop.tflite.names import quoted
-from byteprop.tflite.values import OwnState
 
 if TYPE_CHECKING:
     from byteprop.tflite.builder import Builder
-    from byteprop.tflite.rawmodel import RawOp, RawTensor
+    from byteprop.tflite.rawmodel import RawOp
     from byteprop.tflite.writer import Writer
 
 GATES = ("input", "forget", "cell", "output")
@@ -142,8 +141,8 @@ class LstmSpec(OpSpec[Lstm]):
         weights, recurrent, bias = [], [], []
         for gate in range(len(GATES)):
             word = _FIRST_GATE + _GATE_WORDS * gate
-            weights.append(_matrix(record, word, n_cell, n_in))
-            recurrent.append(_matrix(record, word + 1, n_cell, n_cell))
+            weights.append(matrix_of(record, word, n_cell, n_in))
+            recurrent.append(matrix_of(record, word + 1, n_cell, n_cell))
             folded = record.array(word + 2, "<i4", n_cell)
             record.array(word + 3, "<i4", n_cell)
             bias.append(unfolded_bias(folded, _sums(weights[-1]), record.tensor(x).zero_point))
@@ -214,12 +213,6 @@ def n_cells(op: Lstm) -> int:
 def _sums(weights: Int8s) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     sums: np.ndarray[tuple[int], np.dtype[np.int64]] = weights.sum(axis=1, dtype=np.int64)
     return sums
-
-
-def _matrix(record: Record, word: int, n_out: int, n_in: int) -> Int8s:
-    stride = row_stride(n_in)
-    rows = record.array(word, "i1", n_out * stride).reshape(n_out, stride)
-    return np.ascontiguousarray(rows[:, :n_in])
 
 
 def _integer_bits(at: Placed[Lstm]) -> int:
@@ -320,26 +313,18 @@ def _read_matrix(builder: Builder, op: RawOp, operand: int) -> tuple[Int8s, np.f
     if builder.raw(op, operand) is None:
         builder.unsupported(op, "a gate without weights (CIFG)")
     raw, weights = read_weights(builder, op, rank=2, operand=operand)
-    scales: Floats = read_weight_scales(builder, op, raw, axis=0)
-    if len(scales) != 1:
-        builder.unsupported(op, f"{len(scales)} scales for {quoted(raw.name)}, expected one")
-    return weights, np.float32(scales[0])
+    return weights, read_one_scale(builder, op, raw)
 
 
 def _read_states(builder: Builder, op: RawOp, y: Tensor, batch: int) -> tuple[Tensor, Tensor]:
     """The hidden state and the state of the cells, which nothing else reads."""
-    hidden, cell = builder.required(op, _HIDDEN_STATE), builder.required(op, _CELL_STATE)
     n_cell = y.shape[-1]
-    for raw, kind in ((hidden, "INT8"), (cell, "INT16")):
-        if raw.type_name != kind or not raw.is_variable or raw.index in builder.values:
-            builder.unsupported(op, f"a state {quoted(raw.name)} that is no variable of {kind}")
-        if math.prod(raw.shape) != batch * n_cell:
-            builder.fail(op, f"a state {quoted(raw.name)} of shape {list(raw.shape)}")
-        builder.values[raw.index] = OwnState()
-    for scale, zero_point in (_scale(builder, op, hidden), _hidden_scale(builder, op)):
+    hidden = take_state(builder, op, _HIDDEN_STATE, "INT8", batch * n_cell)
+    cell = take_state(builder, op, _CELL_STATE, "INT16", batch * n_cell)
+    for scale, zero_point in (scale_of(builder, op, hidden), _hidden_scale(builder, op)):
         if (scale, zero_point) != (y.scale, y.zero_point):
             builder.unsupported(op, "a hidden state with another scale than the output's")
-    cell_scale, cell_zero = _scale(builder, op, cell)
+    cell_scale, cell_zero = scale_of(builder, op, cell)
     if cell_zero != 0:
         builder.unsupported(op, f"a zero point of {cell_zero} for {quoted(cell.name)}")
     plain = replace(y, kind=Kind.STATE, float_border=False)
@@ -354,14 +339,4 @@ def _hidden_scale(builder: Builder, op: RawOp) -> tuple[np.float32, int]:
     """Of what becomes the output, which the file states apart."""
     if len(op.intermediates) <= len(GATES):
         builder.fail(op, f"{len(op.intermediates)} intermediate tensors, expected {len(GATES) + 1}")
-    return _scale(builder, op, builder.model.tensors[op.intermediates[len(GATES)]])
-
-
-def _scale(builder: Builder, op: RawOp, raw: RawTensor) -> tuple[np.float32, int]:
-    quantization = raw.quantization
-    if quantization is None or len(quantization.scales) != 1:
-        builder.fail(op, f"{quoted(raw.name)} has not one scale")
-    scale = np.float32(quantization.scales[0])
-    if not (np.isfinite(scale) and scale > 0):
-        builder.fail(op, f"{quoted(raw.name)} has the scale {scale}")
-    return scale, int(quantization.zero_points[0])
+    return scale_of(builder, op, builder.model.tensors[op.intermediates[len(GATES)]])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -26,19 +25,19 @@ from byteprop.ops.spec import (
     refuse_unless_int8,
     words,
 )
+from byteprop.ops.states import scale_of, take_state
 from byteprop.ops.weights import (
     Int8s,
     Int32s,
     folded_bias,
+    matrix_of,
     read_bias,
-    read_weight_scales,
+    read_one_scale,
     read_weights,
-    row_stride,
     rows_of,
     unfolded_bias,
 )
 from byteprop.tflite.names import quoted
-from byteprop.tflite.values import OwnState
 
 if TYPE_CHECKING:
     from byteprop.tflite.builder import Builder
@@ -134,13 +133,12 @@ class SvdfSpec(OpSpec[Svdf]):
         x, state = record.inputs
         n_in, n_unit = record.tensor(x).shape[1], record.tensor(record.outputs[0]).shape[1]
         _, n_filter, n_memory, width = record.tensor(state).shape
-        stride = row_stride(n_in)
-        rows = record.array(_FEATURES, "i1", n_filter * stride).reshape(n_filter, stride)
+        features = matrix_of(record, _FEATURES, n_filter, n_in)
         time = record.array(_TIME, f"<i{width}", n_filter * n_memory)
         folded = record.array(_BIAS, "<i4", n_unit)
         scales = np.frombuffer(record.params, "<f4", 2, WORD * _SCALES)
         made = Svdf(
-            x, record.outputs[0], state, np.ascontiguousarray(rows[:, :n_in]),
+            x, record.outputs[0], state, features,
             time.reshape(n_filter, n_memory), folded, scales[0], scales[1], record.u32(0),
         )  # fmt: skip
         zero_point = record.tensor(state).zero_point
@@ -226,7 +224,7 @@ def _read(builder: Builder, op: RawOp) -> None:
     x, y = builder.int8_operands(op, source, target)
     state = _read_state(builder, op, x.shape[0], time)
     bias = read_bias(builder, op, n_filter // rank, operand=_BIAS_OPERAND)
-    feature_scale, time_scale = _one_scale(builder, op, raw), _one_scale(builder, op, time_raw)
+    feature_scale, time_scale = (read_one_scale(builder, op, each) for each in (raw, time_raw))
     builder.expect_multiplier(op, _scale(x.scale, feature_scale, state.scale))
     builder.expect_multiplier(op, _scale(state.scale, time_scale, y.scale))
     builder.ops.append(
@@ -269,29 +267,12 @@ def _read_time(builder: Builder, op: RawOp, n_filter: int) -> tuple[RawTensor, T
     return raw, time
 
 
-def _one_scale(builder: Builder, op: RawOp, raw: RawTensor) -> np.float32:
-    scales = read_weight_scales(builder, op, raw, axis=0)
-    if len(scales) != 1:
-        builder.unsupported(op, f"{len(scales)} scales for {quoted(raw.name)}, expected one")
-    return np.float32(scales[0])
-
-
 def _read_state(builder: Builder, op: RawOp, batch: int, time: TimeWeights) -> Tensor:
     """The last values of the filters, which nothing else reads."""
-    raw = builder.required(op, _STATE_OPERAND)
     kind = f"INT{8 * time.dtype.itemsize}"
-    if raw.type_name != kind or not raw.is_variable or raw.index in builder.values:
-        builder.unsupported(op, f"a state {quoted(raw.name)} that is no variable of {kind}")
-    if math.prod(raw.shape) != batch * time.size:
-        builder.fail(op, f"a state {quoted(raw.name)} of shape {list(raw.shape)}")
-    quantization = raw.quantization
-    if quantization is None or len(quantization.scales) != 1:
-        builder.fail(op, f"{quoted(raw.name)} has not one scale")
-    scale, zero_point = np.float32(quantization.scales[0]), int(quantization.zero_points[0])
-    if not (np.isfinite(scale) and scale > 0):
-        builder.fail(op, f"{quoted(raw.name)} has the scale {scale}")
+    raw = take_state(builder, op, _STATE_OPERAND, kind, batch * time.size)
+    scale, zero_point = scale_of(builder, op, raw)
     if (zero_point != 0 and kind == "INT16") or not -128 <= zero_point <= 127:
         builder.unsupported(op, f"a zero point of {zero_point} for {quoted(raw.name)}")
-    builder.values[raw.index] = OwnState()
     shape = (batch, *time.shape, time.dtype.itemsize)
     return Tensor(raw.name, shape, DType.INT8, scale, zero_point, kind=Kind.STATE)

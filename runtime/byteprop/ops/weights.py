@@ -13,6 +13,7 @@ from byteprop.engine import _raw
 from byteprop.tflite.names import quoted
 
 if TYPE_CHECKING:
+    from byteprop.ops.spec import Record
     from byteprop.tflite.builder import Builder
     from byteprop.tflite.rawmodel import RawOp, RawTensor
 
@@ -48,6 +49,12 @@ def rows_of(weights: Int8s) -> Int8s:
     rows = np.zeros((n_out, row_stride(n_in)), np.int8)
     rows[:, :n_in] = weights
     return rows
+
+
+def matrix_of(record: Record, word: int, n_out: int, n_in: int) -> Int8s:
+    """Weights [n_out, n_in] of a record, from the rows whose offset is in that word of it."""
+    rows = record.array(word, "i1", n_out * row_stride(n_in)).reshape(n_out, -1)
+    return np.ascontiguousarray(rows[:, :n_in])
 
 
 def halfword_rows(weights: Int8s) -> bytes | None:
@@ -164,6 +171,14 @@ def read_weight_scales(builder: Builder, op: RawOp, raw: RawTensor, *, axis: int
     if raw.index not in builder.model.was_uint8 and bool(np.any(quantization.zero_points)):
         builder.unsupported(op, "weights with a zero point other than 0")
     return scales
+
+
+def read_one_scale(builder: Builder, op: RawOp, raw: RawTensor) -> np.float32:
+    """The scale of a matrix that may not have one for each row."""
+    scales = read_weight_scales(builder, op, raw, axis=0)
+    if len(scales) != 1:
+        builder.unsupported(op, f"{len(scales)} scales for {quoted(raw.name)}, expected one")
+    return np.float32(scales[0])
 
 
 def read_bias(builder: Builder, op: RawOp, n_out: int, *, operand: int = _BIAS) -> Int32s | None:
