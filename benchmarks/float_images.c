@@ -1,5 +1,6 @@
 /* SGD of networks of images in float32, one sample at a time: what training in integers is compared
- * with. Compiled and called by training_images.py, which describes the layers. */
+ * with. Compiled and called by training_images.py, which describes the layers, and by
+ * fine_tuning_images.py. */
 
 #include <math.h>
 #include <stdint.h>
@@ -159,7 +160,7 @@ static void forward_layer(const layer_t *l, const layer_t *all, const float *x) 
     }
 }
 
-/* below: NULL for the first layer. Errors are added there. */
+/* below: NULL for the first layer that learns. Errors are added there. */
 static void backward_layer(const layer_t *l, const layer_t *all, const float *x, float *below) {
     const int n = outputs(l), pixels = l->x_height * l->x_width;
     for (int i = 0; l->relu && i < n; ++i) {
@@ -192,7 +193,8 @@ static void forward(const layer_t *layers, int n, const float *x) {
     }
 }
 
-static void step(const layer_t *layers, int n, const float *x, int label, float rate) {
+/* first: the first layer that learns. */
+static void step(const layer_t *layers, int n, int first, const float *x, int label, float rate) {
     const layer_t *last = layers + n - 1;
     const int classes = outputs(last);
     float most = last->y[0], sum = 0;
@@ -210,11 +212,11 @@ static void step(const layer_t *layers, int n, const float *x, int label, float 
     for (int c = 0; c < classes; ++c) {
         last->d[c] = last->d[c] / sum - (float)(c == label);
     }
-    for (int i = n - 1; i >= 0; --i) {
+    for (int i = n - 1; i >= first; --i) {
         backward_layer(layers + i, layers, i == 0 ? x : layers[i - 1].y,
-                       i == 0 ? NULL : layers[i - 1].d);
+                       i == first ? NULL : layers[i - 1].d);
     }
-    for (int i = 0; i < n; ++i) {
+    for (int i = first; i < n; ++i) {
         for (int k = 0; k < layers[i].weights; ++k) {
             layers[i].w[k] -= rate * layers[i].gw[k];
         }
@@ -232,13 +234,14 @@ static int answer(const layer_t *last) {
     return best;
 }
 
-/* Samples of `values` numbers each, in this order, each with its rate. */
-void learn(const layer_t *layers, int32_t n_layers, const float *x, int32_t values,
+/* Samples of `values` numbers each, in this order, each with its rate. The layers before `first`
+ * are frozen; it has weights. */
+void learn(const layer_t *layers, int32_t n_layers, int32_t first, const float *x, int32_t values,
            const uint8_t *labels, const uint32_t *order, const float *rates, int32_t n) {
     for (int32_t k = 0; k < n; ++k) {
         const float *sample = x + (int64_t)order[k] * values;
         forward(layers, n_layers, sample);
-        step(layers, n_layers, sample, labels[order[k]], rates[k]);
+        step(layers, n_layers, first, sample, labels[order[k]], rates[k]);
     }
 }
 

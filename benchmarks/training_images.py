@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ from byteprop.layers import earlier, shapes_of, weights_of  # noqa: E402
 from byteprop.training.draws import permutation  # noqa: E402
 from byteprop.training.schedules import Progress, rate_of, rate_unit, schedule_of  # noqa: E402
 from cut import DEBIAN_FOLDER  # noqa: E402
+
+Weights = Sequence[tuple[Any, Any]]
 
 COLUMNS = "commit net way rate epochs seed test_accuracy seconds".split()
 RATE = 0.02
@@ -119,27 +122,28 @@ _KINDS = {
 
 
 class FloatNet:
-    """The network of a Sequential that is built, with its weights, in float32."""
+    """A network of these layers in float32. weights: as get_weights gives them."""
 
-    def __init__(self, net: Sequential, library: ctypes.CDLL) -> None:
+    def __init__(self, layers: list[Any], weights: Weights, library: ctypes.CDLL) -> None:
         self.library = library
         self.kept: list[npt.NDArray[np.float32]] = []  # what the layers point to
-        given, layers = iter(net.get_weights()), net.specification
+        self.learned: list[tuple[Any, Any]] = []  # weights and biases, of those
+        given = iter(weights)
         places: list[int] = []  # of each layer's output, in the list of float layers
         shapes, found = shapes_of(layers, SHAPE), []
         for index, layer in enumerate(layers):
             if not isinstance(layer, Flatten):
-                weights, bias = next(given) if weights_of(layer, shapes[index])[0] else (0, 0)
+                w, b = next(given) if weights_of(layer, shapes[index])[0] else (0, 0)
                 other = places[earlier(layers, index)] if isinstance(layer, Add) else 0
-                found.append(self._layer(layer, *shapes[index : index + 2], weights, bias, other))
+                found.append(self._layer(layer, *shapes[index : index + 2], w, b, other))
             places.append(len(found) - 1)
         self.layers = (Layer * len(found))(*found)
 
-    def _array(self, n: int, values: Any = 0) -> int:
+    def _array(self, n: int, values: Any = 0) -> npt.NDArray[np.float32]:
         array = np.zeros(max(n, 1), np.float32)
         array[: np.size(values)] = np.reshape(values, -1)
         self.kept.append(array)
-        return array.ctypes.data
+        return array
 
     def _layer(
         self, layer: Any, shape: Any, after: Any, weights: Any, bias: Any, other: int
@@ -152,18 +156,35 @@ class FloatNet:
             axis = layer.window(shape)[0].height
             kernel, stride, pad = axis.kernel, axis.stride, axis.pad
         n, outputs = np.size(weights) if np.ndim(weights) else 0, int(np.prod(y))
+        w, b = self._array(n, weights), self._array(y[2], bias)
+        if n:
+            self.learned.append((w.reshape(weights.shape), b))
+        zeros = [self._array(size).ctypes.data for size in (n, y[2], outputs, outputs)]
         return Layer(
             _KINDS[type(layer).__name__], kernel, stride, pad, *x, *y, other,
             getattr(layer, "activation", None) == "relu", n,
-            self._array(n, weights), self._array(y[2], bias), self._array(n), self._array(y[2]),
-            self._array(outputs), self._array(outputs),
+            w.ctypes.data, b.ctypes.data, *zeros,
         )  # fmt: skip
 
-    def learn(self, x: Any, y: Any, order: Any, rates: Any) -> None:
+    def learn(self, x: Any, y: Any, order: Any, rates: Any, last: int | None = None) -> None:
+        """last: how many of the layers with weights learn, all if None."""
+        with_weights = [i for i, layer in enumerate(self.layers) if layer.weights]
+        first = with_weights[-last] if last else 0
         self.library.learn(
-            self.layers, len(self.layers), x.ctypes, x[0].size, y.ctypes, order.ctypes,
+            self.layers, len(self.layers), first, x.ctypes, x[0].size, y.ctypes, order.ctypes,
             rates.ctypes, len(order),
         )  # fmt: skip
+
+    def fit(
+        self, x: Any, y: Any, epochs: int, rate: float, seed: int, last: int | None = None
+    ) -> None:
+        """In the order and with the rates of Model.fit: falling to 0 in a straight line."""
+        n = len(x)
+        first, shift = rate_of(rate)
+        for epoch in range(epochs):
+            progress = Progress(epoch * n, n, epochs * n, n)
+            rates = schedule_of("linear").rates(first, progress) / rate_unit(shift)
+            self.learn(x, y, permutation(n, seed, epoch), rates.astype(np.float32), last)
 
     def accuracy(self, x: Any, y: Any) -> float:
         n = self.library.correct(
@@ -196,14 +217,10 @@ def integers(name: str, data: lesson.Data, seed: int) -> float:
 
 
 def floats(name: str, data: lesson.Data, seed: int, library: ctypes.CDLL) -> float:
-    net = FloatNet(network(name, seed), library)
+    layers, epochs = NETS[name]
+    net = FloatNet(layers, network(name, seed).get_weights(), library)
     x, test_x = (images.astype(np.float32) / 256 for images in (data.x, data.test_x))
-    n, epochs = len(x), NETS[name][1]
-    first, shift = rate_of(RATE)
-    for epoch in range(epochs):
-        progress = Progress(epoch * n, n, epochs * n, n)
-        rates = schedule_of("linear").rates(first, progress) / rate_unit(shift)
-        net.learn(x, data.y, permutation(n, seed, epoch), rates.astype(np.float32))
+    net.fit(x, data.y, epochs, RATE, seed)
     return net.accuracy(test_x, data.test_y)
 
 
