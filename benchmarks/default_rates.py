@@ -3,19 +3,22 @@
     python benchmarks/default_rates.py --models FOLDER [--epochs 1] [--record]
 
 FOLDER has ad01_int8.tflite, the anomaly detector of MLPerf Tiny. It learns the sound of
-synthetic_sound.py: all layers, the last one, the last two. The head of examples/fashion_mnist's
-convolutional network and the last dense layer of its dense network learn 1,000 images that are
-turned by 20 degrees. The loss is that of other samples, after as many epochs with linear decay.
+synthetic_sound.py: all layers, the last one, the last two, the last three. The two networks of
+examples/fashion_mnist and the depthwise one of fine_tuning_images.py, which is trained first, learn
+1,000 images that are turned by 20 degrees. The loss is that of other samples, after as many epochs
+with linear decay. Of a detector the spread is also measured: the deviation of an output from its
+own mean over the samples. It is 0 where the answer is always the same.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
+import tempfile
 import warnings
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,14 +30,17 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "examples/fashion_mnist")]
 import records  # noqa: E402
 import synthetic_sound  # noqa: E402
 from fine_tuning import turned  # noqa: E402
+from fine_tuning_images import depthwise  # noqa: E402
+from training_images import compiled  # noqa: E402
 
 import train as lesson  # noqa: E402
 from cut import DEBIAN_FOLDER  # noqa: E402
 
-COLUMNS = "commit case epochs way rate loss".split()
+COLUMNS = "commit case epochs way rate loss spread".split()
 EXAMPLES = HERE.parent / "examples/fashion_mnist"
 SAMPLES, HELD = 1000, 2000
 CLIPS, HELD_CLIPS = 10, 4
+DETECTOR = {"all": None, "last layer": "last", "last two": "last:2", "last three": "last:3"}
 # Powers of two, from where nothing is learnt to where everything breaks.
 EXPONENTS = range(-20, 4)
 
@@ -54,34 +60,50 @@ def sounds() -> tuple[Any, Any, Any, Any]:
     return x, None, held, held
 
 
-def cases(models: Path) -> dict[str, Case]:
+def cases(models: Path, deep: Path) -> dict[str, Case]:
+    """deep: the depthwise network."""
     found: dict[str, Case] = {}
     detector = models / "ad01_int8.tflite"
     if detector.exists():
         sound = sounds()
-        for name, train in (("all", None), ("last layer", "last"), ("last two", "last:2")):
+        for name, train in DETECTOR.items():
             found[f"ad01, {name}"] = (detector, {"train": train}, *sound)
-    for name, file in (("head of a CNN", "fashion_cnn"), ("last layer of an MLP", "fashion_mlp")):
-        path = EXAMPLES / f"{file}.tflite"
-        found[name] = (path, {"train": "last"}, *images(path))
-    found["all of an MLP"] = (path, {}, *images(path))
+    mlp, cnn = (EXAMPLES / f"fashion_{kind}.tflite" for kind in ("mlp", "cnn"))
+    for name, path, train in (
+        ("head of a CNN", cnn, "last"),
+        ("last block of a CNN", cnn, "last:2"),
+        ("all of a CNN", cnn, "last:3"),
+        ("head of a depthwise CNN", deep, "last"),
+        ("last block of a depthwise CNN", deep, "last:3"),
+        ("all of a depthwise CNN", deep, "last:6"),
+        ("last layer of an MLP", mlp, "last"),
+        ("all of an MLP", mlp, None),
+    ):
+        found[name] = (path, {"train": train}, *images(path))
     return found
 
 
-def outcome(case: Case, rate: float | None, epochs: int) -> tuple[float, float]:
-    """The first rate, and the loss on other samples."""
+def depthwise_network(folder: Path) -> Path:
+    return depthwise(lesson.load(DEBIAN_FOLDER), folder, compiled(folder)).path
+
+
+class Outcome(NamedTuple):
+    """The loss on other samples, the first rate, and the spread of a detector's answers."""
+
+    loss: float
+    rate: float
+    spread: float | None
+
+
+def outcome(case: Case, rate: float | None, epochs: int) -> Outcome:
     path, arguments, x, y, held, answers = case
     model = byteprop.load(path)
-    history = model.fit(x, y, epochs=epochs, learning_rate=rate, **arguments)
-    del history
+    model.fit(x, y, epochs=epochs, learning_rate=rate, **arguments)
     settings = model.run_in_progress.settings
     loss = model.evaluate(held, answers)["loss"]
-    return settings.rate(settings.rate_q24), loss if np.isfinite(loss) else float("inf")
-
-
-def best_of(measure: Callable[[float], float]) -> tuple[float, float]:
-    """Loss and rate of the best power of two."""
-    return min((measure(2.0**e), 2.0**e) for e in EXPONENTS)
+    spread = None if y is not None else float(model.predict(held).std(0).mean())
+    first = settings.rate(settings.rate_q24)
+    return Outcome(loss if np.isfinite(loss) else float("inf"), first, spread)
 
 
 def main() -> int:
@@ -92,19 +114,21 @@ def main() -> int:
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     rows: list[dict[str, Any]] = []
-    for name, case in cases(args.models).items():
-        before = byteprop.load(case[0]).evaluate(case[4], case[5])["loss"]
-        for epochs in args.epochs:
-            best, rate = best_of(lambda r, c=case, n=epochs: outcome(c, r, n)[1])  # type: ignore[misc]
-            chosen, loss = outcome(case, None, epochs)
-            print(
-                f"{name:22} {epochs} epochs: before {before:8.4f}, best {best:8.4f} at {rate:.2e}, "
-                f"default {loss:8.4f} at {chosen:.2e}, {100 * (loss / best - 1):+6.1f} %",
-                flush=True,
-            )
-            for way, r, value in (("best", rate, best), ("default", chosen, loss)):
-                values = (records.commit(), name, epochs, way, f"{r:.3e}", f"{value:.4f}")
-                rows.append(dict(zip(COLUMNS, values, strict=True)))
+    with tempfile.TemporaryDirectory() as folder:
+        deep = depthwise_network(Path(folder))
+        for (name, case), epochs in itertools.product(
+            cases(args.models, deep).items(), args.epochs
+        ):
+            best = min(outcome(case, 2.0**e, epochs) for e in EXPONENTS)
+            chosen = outcome(case, None, epochs)
+            share = 100 * (chosen.loss / best.loss - 1)
+            print(f"{name:30} {epochs} epochs, default {share:+6.1f} %", flush=True)
+            for way, found in (("best", best), ("default", chosen)):
+                spread = "" if found.spread is None else f"{found.spread:.3f}"
+                values = name, epochs, way, f"{found.rate:.3e}", f"{found.loss:.4f}", spread
+                print("   ", *values[2:], flush=True)
+                row = (records.commit(), *values)
+                rows.append(dict(zip(COLUMNS, row, strict=True)))
     if args.record:
         records.append("default-rates", COLUMNS, rows)
     return 0

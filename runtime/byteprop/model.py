@@ -65,9 +65,9 @@ class Model(TrainingTarget):
         order), else target values; None for an autoencoder, whose targets are its inputs (after
         normalization). learning_rate: of the first sample, see `schedule` for what
         follows ("linear", "constant", "cosine", "step", or an object with rates()); by default
-        0.005 for classes (0.02 in a Sequential that normalises its inputs), times the batch up to
-        32, and 0.01 for target values; less where inputs are large. A call that is refused changes
-        nothing.
+        0.005 for classes (0.02 in a Sequential that normalises its inputs or has convolutions, and
+        for models from files), times the batch up to 32, and 0.01 for target values; less where
+        features are large. A call that is refused changes nothing.
         validation_split: a share of the samples, drawn by seed, that is held out. train: the dense
         layers that learn, by index in `layers` or by name, "last", or "last:2" for the last two;
         by default all. All that is before the first of them stays as it is, of whatever ops it is,

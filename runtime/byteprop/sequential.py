@@ -290,6 +290,7 @@ class Sequential(Model):
         return float(reals.min()), float(reals.max())
 
     default_window = DEFAULT_WINDOW
+    is_new = True
 
     def before_fit(self, x: Any, y: Any, seed: int) -> None:
         self.calibrate(x, y, seed=seed)

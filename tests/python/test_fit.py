@@ -6,6 +6,7 @@ import math
 import threading
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from byteprop.training.draws import permutation
 from byteprop.training.masters import read_masters
 from byteprop.training.schedules import Linear, Progress, schedule_of
 from training_data import MODELS, Array, blobs, fashion_test_images, line, noise
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 def small_net(**arguments: Any) -> Sequential:
@@ -187,6 +190,49 @@ def test_default_rates_of_a_regression_fall_where_inputs_are_large(
 
 
 # Models from files.
+
+
+def default_rate(model: Model, x: Any, y: Any, **arguments: Any) -> float:
+    history = model.fit(x, y, epochs=1, schedule="constant", **arguments)
+    return float(history.history["learning_rate"][0])
+
+
+def test_several_layers_of_a_file_begin_at_the_rate_of_its_last_one() -> None:
+    """Whatever the first of them reads, unless that is large."""
+    x, y = fashion_test_images()
+    cnn, mlp = (EXAMPLES / f"fashion_mnist/fashion_{kind}.tflite" for kind in ("cnn", "mlp"))
+    for path, choices in ((cnn, ("last", "last:2", "last:3")), (mlp, ("last", "last:2"))):
+        models = [byteprop.load(path) for _ in choices]
+        pixels = x[:40].reshape(40, *models[0].inputs[0].shape[1:])
+        rates = [
+            default_rate(model, pixels, y[:40], train=train)
+            for model, train in zip(models, choices, strict=True)
+        ]
+        assert 0.01 < rates[0] < 0.02 and rates == [rates[0]] * len(rates)
+    layers = [Dense(4, "relu"), Dense(3, "softmax")]
+    large = Model(Sequential(layers, 12, input_range=(0, 64), normalization=False).graph)
+    assert default_rate(large, np.full((9, 12), 50.0), np.arange(9) % 3) == pytest.approx(
+        3 / (12 * 50**2), rel=0.01
+    )
+
+
+def test_a_head_of_a_file_begins_at_002_at_most_as_its_weights_may_not_grow() -> None:
+    net = small_net(input_range=(-1, 1))
+    x, y = blobs(60)
+    for model, rate in ((net, 0.1), (Model(net.graph), 0.02)):
+        assert default_rate(model, x / 100, y, train="last") == pytest.approx(rate, rel=1e-4)
+
+
+@pytest.mark.parametrize(("hidden", "rate"), [(0, 0.01), (1, 0.003), (2, 0.0015)])
+def test_real_targets_of_a_file_are_learned_slowly_by_hidden_layers(
+    hidden: int, rate: float
+) -> None:
+    layers = [Dense(4, "relu")] * hidden + [Dense(1)]
+    ranges: dict[str, Any] = {"input_range": (-1, 1), "output_range": (-1, 1)}
+    net = Sequential(layers, 1, **ranges)
+    x, y = np.array([[-0.5], [0.5]]), np.array([0.0, 1.0])
+    assert default_rate(Model(net.graph), x, y) == pytest.approx(rate, rel=1e-4)
+    assert default_rate(net, x, y) == pytest.approx(0.01, rel=1e-4)
 
 
 @pytest.mark.parametrize(

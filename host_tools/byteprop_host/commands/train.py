@@ -97,7 +97,7 @@ def _add_learning(parser: argparse.ArgumentParser) -> None:
         type=number,
         metavar="R",
         help="initial learning rate (default: 0.005 for classification, 0.02 with normalized "
-        "inputs, 0.01 for regression; lower for large inputs, higher for a last layer alone)",
+        "inputs or for a model file, 0.01 for regression; lower for large inputs)",
     )
     parser.add_argument(
         "--schedule",

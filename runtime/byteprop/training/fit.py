@@ -68,6 +68,10 @@ _RATE_REALS = 0.01
 _STEP_CLASSES, _STEP_REALS = 1.0, 0.5
 # One layer alone, behind others that are frozen, has features that do not change under it.
 _STEP_HEAD, _RATE_HEAD = 5.0, 0.1
+# A network that has learned before: its scales stay, and its weights may have no room to grow. The
+# outputs of a convolution have many positions, over which what is behind it takes means or maxima.
+_RATE_TUNED, _STEP_TUNED, _STEP_TUNED_CONVOLUTION = 0.02, 3.0, 16.0
+_RATE_TUNED_REALS = 0.003
 _LARGEST_BATCH_COUNTED = 32
 _ELEMENTS_AT_ONCE = 1 << 15
 _FEATURES_COUNTED = 256
@@ -154,35 +158,72 @@ def settings_of(model: TrainingTarget, samples: Samples, options: TrainOptions) 
 
 
 def default_rate(model: TrainingTarget, samples: Samples, config: _raw_train.Config) -> float:
-    """The model's for classes and 0.01 for real targets; less where features are so large that a
-    step would overshoot: by the mean square of those of a sample, or the largest for real targets.
-    Features are what the first layer that is trained reads. A single layer behind frozen ones
-    takes larger steps for classes. So does a single layer for real targets, times its outputs,
-    because the loss is their mean. Where convolutions begin with random weights, features are those
-    of one window. For classes it grows with the batch up to one of 32; momentum,
-    which adds up steps, divides it."""
-    tensor, x = _learned_from(model, samples, config)
-    squares = _sums_of_squares(x.view(tensor.dtype.numpy), tensor.zero_point)
-    scale = float(tensor.scale) ** 2 * _share_of_window(model, config)
-    layers = len(weighted_layers(model.graph)) - first_layer(model.graph, config)
+    """For classes it grows with the batch up to one of 32; momentum, which adds up steps, divides
+    it."""
     if has_classes(model.graph):
-        mean = max(int(squares.sum()) * scale / len(squares), 1e-9)
-        is_head = layers == 1 and x is not samples.x
-        rate = min(_RATE_HEAD, _STEP_HEAD / mean) if is_head else 0.0
-        rate = rate or min(model.class_rate, _STEP_CLASSES / mean)
-        rate *= min(config.batch, _LARGEST_BATCH_COUNTED)
+        rate = _rate_of_classes(model, samples, config) * min(config.batch, _LARGEST_BATCH_COUNTED)
     else:
-        rate = min(_RATE_REALS, _STEP_REALS / (1 + int(squares.max()) * scale))
-        rate *= n_outputs(model.graph) if layers == 1 else 1
+        rate = _rate_of_reals(model, samples, config)
     return rate / (1 << config.momentum_shift)
 
 
+def _rate_of_classes(model: TrainingTarget, samples: Samples, config: _raw_train.Config) -> float:
+    """A fixed rate, or less where features are so large that a step would overshoot, by their mean
+    square in a sample. Features are what the first layer that is trained reads; a convolution, one
+    window of it. A single layer behind frozen ones takes larger steps. A network that has learned
+    before takes no larger ones than its last layer alone would, and larger ones than a network that
+    begins with random weights, whose features are still to be found."""
+    tensor, x = _learned_from(model, samples, config)
+    mean = max(_mean_square(tensor, x) * _share_of_window(model, config), 1e-9)
+    if _layers_behind(model, config) == 1 and x is not samples.x:
+        return min(_RATE_HEAD if model.is_new else _RATE_TUNED, _STEP_HEAD / mean)
+    if model.is_new:
+        return min(model.class_rate, _STEP_CLASSES / mean)
+    is_convolution = isinstance(model.graph.ops[first_trained(model.graph, config)], Convolution)
+    step = _STEP_TUNED_CONVOLUTION if is_convolution else _STEP_TUNED
+    head = max(_mean_square(*_last_features(model, samples)), 1e-9)
+    return min(_RATE_TUNED, _STEP_HEAD / head, step / mean)
+
+
+def _rate_of_reals(model: TrainingTarget, samples: Samples, config: _raw_train.Config) -> float:
+    """A fixed rate, or less by the largest square of features. A single layer takes steps that are
+    larger by the number of its outputs, because the loss is their mean. In a network that has
+    learned before, a first large error in common kills the units of its hidden layers, the sooner
+    the more of them there are."""
+    tensor, x = _learned_from(model, samples, config)
+    squares = _sums_of_squares(x.view(tensor.dtype.numpy), tensor.zero_point)
+    scale = float(tensor.scale) ** 2 * _share_of_window(model, config)
+    below = _layers_behind(model, config) - 1
+    most = _RATE_REALS if model.is_new or not below else _RATE_TUNED_REALS / below
+    rate = min(most, _STEP_REALS / (1 + int(squares.max()) * scale))
+    return rate * (1 if below else n_outputs(model.graph))
+
+
+def _layers_behind(model: TrainingTarget, config: _raw_train.Config) -> int:
+    """Layers with weights from the first one on that is trained."""
+    return len(weighted_layers(model.graph)) - first_layer(model.graph, config)
+
+
+def _mean_square(tensor: Tensor, x: npt.NDArray[np.uint8]) -> float:
+    """Of the values of a sample together."""
+    squares = _sums_of_squares(x.view(tensor.dtype.numpy), tensor.zero_point)
+    return int(squares.sum()) * float(tensor.scale) ** 2 / len(squares)
+
+
 def _share_of_window(model: TrainingTarget, config: _raw_train.Config) -> float:
-    """Of a network made of convolutions: the part of an image that one output of the first sees."""
+    """The part of an image that one output sees of the first layer that is trained."""
     op = model.graph.ops[first_trained(model.graph, config)]
-    if not model.trains_convolutions or not isinstance(op, Convolution):
+    if not isinstance(op, Convolution):
         return 1.0
     return op.weights.size / len(op.bias) / model.graph.tensors[op.input].elems
+
+
+def _last_features(model: TrainingTarget, samples: Samples) -> tuple[Tensor, npt.NDArray[np.uint8]]:
+    """What the last layer with weights reads, of the first samples."""
+    graph = model.graph
+    last = max(i for i, op in enumerate(graph.ops) if isinstance(op, Weighted))
+    x = model.opened.run_until(last, samples.x[:_FEATURES_COUNTED])
+    return graph.tensors[graph.ops[last].input], x
 
 
 def _learned_from(

@@ -31,12 +31,14 @@ class TrainingTarget(BaseModel):
     stop_training: a callback sets it to end the training. runs_here: False for a model whose
     inferences a board runs. default_window: updates between revisions of the scales.
     trains_convolutions: whether they are trained without being named; those of a file are not.
+    is_new: whether it began with random weights here.
     """
 
     stop_training = False
     runs_here = True
     default_window = 0
     trains_convolutions = False
+    is_new = False
     masters: tuple[Masters, ...] | None = None
     run_in_progress: Any = None
 
@@ -52,7 +54,8 @@ class TrainingTarget(BaseModel):
 
     @property
     def class_rate(self) -> float:
-        """The default learning rate for classes, before it is lowered for large inputs."""
+        """The default learning rate for classes, before it is lowered for large inputs, of a
+        network that begins with random weights."""
         return CLASS_RATE
 
     @property
