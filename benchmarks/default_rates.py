@@ -1,9 +1,9 @@
 """The default learning rate against the best of fixed ones, in what each of them reaches.
 
-    python benchmarks/default_rates.py --models FOLDER [--epochs 1] [--record]
+    python benchmarks/default_rates.py --models FOLDER [--epochs 1 3] [--cases TEXT ...] [--record]
 
 FOLDER has ad01_int8.tflite, the anomaly detector of MLPerf Tiny. It learns the sound of
-synthetic_sound.py: all layers, the last one, the last two, the last three. The two networks of
+synthetic_sound.py: all layers, all but the first, the last three, two and one. The two networks of
 examples/fashion_mnist and the depthwise one of fine_tuning_images.py, which is trained first, learn
 1,000 images that are turned by 20 degrees. The loss is that of other samples, after as many epochs
 with linear decay. Of a detector the spread is also measured: the deviation of an output from its
@@ -40,7 +40,13 @@ COLUMNS = "commit case epochs way rate loss spread".split()
 EXAMPLES = HERE.parent / "examples/fashion_mnist"
 SAMPLES, HELD = 1000, 2000
 CLIPS, HELD_CLIPS = 10, 4
-DETECTOR = {"all": None, "last layer": "last", "last two": "last:2", "last three": "last:3"}
+DETECTOR = {
+    "all": None,
+    "all but the first": "last:9",
+    "last three": "last:3",
+    "last two": "last:2",
+    "last layer": "last",
+}
 # Powers of two, from where nothing is learnt to where everything breaks.
 EXPONENTS = range(-20, 4)
 
@@ -110,20 +116,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--epochs", type=int, nargs="+", default=[1, 3])
+    parser.add_argument("--cases", nargs="+", metavar="TEXT", help="those whose names hold a text")
     parser.add_argument("--record", action="store_true")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         deep = depthwise_network(Path(folder))
-        for (name, case), epochs in itertools.product(
-            cases(args.models, deep).items(), args.epochs
-        ):
+        chosen = {
+            name: case
+            for name, case in cases(args.models, deep).items()
+            if not args.cases or any(text in name for text in args.cases)
+        }
+        for (name, case), epochs in itertools.product(chosen.items(), args.epochs):
             best = min(outcome(case, 2.0**e, epochs) for e in EXPONENTS)
-            chosen = outcome(case, None, epochs)
-            share = 100 * (chosen.loss / best.loss - 1)
+            own = outcome(case, None, epochs)
+            share = 100 * (own.loss / best.loss - 1)
             print(f"{name:30} {epochs} epochs, default {share:+6.1f} %", flush=True)
-            for way, found in (("best", best), ("default", chosen)):
+            for way, found in (("best", best), ("default", own)):
                 spread = "" if found.spread is None else f"{found.spread:.3f}"
                 values = name, epochs, way, f"{found.rate:.3e}", f"{found.loss:.4f}", spread
                 print("   ", *values[2:], flush=True)

@@ -129,7 +129,11 @@ def fine_tuning_images_table() -> str:
 
 
 def default_rates_table() -> str:
-    last = {(r["case"], r["epochs"], r["way"]): r for r in records("default-rates")}
+    last: dict[tuple[str, str, str], Record] = {}
+    for r in records("default-rates"):
+        key = r["case"], r["epochs"], r["way"]
+        last.pop(key, None)  # in the order of the last run
+        last[key] = r
     lines = [
         "| trained | epochs | best fixed rate, loss | default rate, loss | more |",
         "|---|---|---|---|---|",
