@@ -171,6 +171,17 @@ def test_errors_of_many_channels_are_shifted_and_fit() -> None:
     train(graph, Config(seed=2, convs=ALL), samples=4, seed=4)
 
 
+@pytest.mark.parametrize("channels", [(9, 70, 5), (9, 5, 70)], ids=["stored", "of a mean"])
+def test_pointwise_errors_and_gradients_of_many_channels_and_positions(
+    channels: tuple[int, ...],
+) -> None:
+    """More channels than go down at once, and more positions than are summed up at once."""
+    layers = tuple((kind, ONE, ONE) for kind in ("conv", "conv", "conv", "mean"))
+    net = ImageNet(layers, size=(17, 16, 3), channels=channels, per_channel=True, zero_points=True)
+    graph = image_graph(net, np.random.default_rng(7))
+    train(graph, Config(seed=3, convs=ALL), samples=4, seed=5)
+
+
 def test_pools_behind_convolutions_keep_no_errors_of_their_inputs() -> None:
     """The output of a convolution that only a maximum reads is kept nowhere, and has no errors;
     what a mean reads is kept as bytes."""
