@@ -134,9 +134,9 @@ static void add_stored_errors(bp_conv_row_t *row, const bp_train_layer_t *layer,
         x += layer->n_in;
         delta += layer->n_out;
     }
-    const uint32_t taken = off * (uint32_t)(int32_t)layer->x_zp;
+    const uint32_t x_zp = (uint32_t)(int32_t)layer->x_zp;
     for (uint16_t i = 0; i < layer->n_in; ++i) {
-        row->g[i] = (int32_t)((uint32_t)row->g[i] - taken);
+        row->g[i] = (int32_t)((uint32_t)row->g[i] - x_zp * off);
     }
 }
 
