@@ -86,8 +86,8 @@ static bp_term_t *add_averaged(bp_term_t *term, const channels_t *c, const bp_er
 static void channels_down(int32_t *h, const channels_t *c, const bp_errors_t *e, uint32_t positions,
                           uint32_t n_in) {
     bp_term_t terms[CHANNELS_AT_ONCE + 1];
-    size_t at = c->first;
-    for (; positions != 0; --positions, at += e->channels, h += n_in) {
+    size_t at = (size_t)c->first;
+    for (; positions != 0; --positions, at += (size_t)e->channels, h += (size_t)n_in) {
         bp_term_t *end = e->view == BP_VIEW_NONE
                              ? add_stored(terms, c, e->delta + at)
                              : add_averaged(terms, c, e, e->y == NULL ? NULL : e->y + at);
