@@ -236,6 +236,11 @@ bp_weigh_rows_t bp_weigh_rows_s8;
 typedef void bp_sum_rows_t(int32_t *sums, const int8_t *const *rows, uint32_t n);
 bp_sum_rows_t bp_sum_rows_s8;
 
+/* sums[3 * i + j] += factor * row[i * pitch + j], modulo 2^32, for i and j of 0 to 2: 3 x 3 values of each
+ * term. */
+typedef void bp_weigh_taps_t(int32_t *sums, const bp_term_t *terms, uint32_t pitch);
+bp_weigh_taps_t bp_weigh_taps_s8;
+
 /* ---- shared by the plain sums of rows and by what tuned ones leave over ---- */
 
 /* Of one value of each row. */

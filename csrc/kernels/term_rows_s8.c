@@ -51,3 +51,24 @@ void bp_sum_rows_s8(int32_t *sums, const int8_t *const *rows, uint32_t n) {
         bp_sum_column(sums + (size_t)at, rows, at);
     }
 }
+
+/* Three neighbours in each row. */
+static void weigh_3(int32_t *sums, const bp_term_t *term, uint32_t at) {
+    uint32_t a0 = (uint32_t)sums[0], a1 = (uint32_t)sums[1], a2 = (uint32_t)sums[2];
+    for (; term->row != NULL; ++term) {
+        const int8_t *x = term->row + (size_t)at;
+        const int32_t factor = term->factor;
+        a0 += (uint32_t)(factor * x[0]);
+        a1 += (uint32_t)(factor * x[1]);
+        a2 += (uint32_t)(factor * x[2]);
+    }
+    sums[0] = (int32_t)a0;
+    sums[1] = (int32_t)a1;
+    sums[2] = (int32_t)a2;
+}
+
+void bp_weigh_taps_s8(int32_t *sums, const bp_term_t *terms, uint32_t pitch) {
+    for (uint32_t i = 0; i < 3; ++i) {
+        weigh_3(sums + (size_t)(3 * i), terms, i * pitch);
+    }
+}

@@ -1,4 +1,4 @@
-/* Rows that are weighed and summed up against sums of 64 bits, over all lengths. */
+/* Rows and taps that are weighed and summed up against sums of 64 bits. */
 #include "check.h"
 
 #include "isa/isa.h"
@@ -77,6 +77,26 @@ static uint32_t check_terms(const bp_term_t *terms, uint32_t count, uint32_t n, 
     return n;
 }
 
+/* Three rows of three values each, the last of which ends where the buffer does. */
+static uint32_t check_taps(check_buffer_t *buffer, uint32_t number, check_report_t *report) {
+    int32_t sums[10] = {1, -2, 3, -4, 5, -6, 7, -8, 9, GUARD};
+    bp_term_t terms[BP_TERMS + 1];
+    const uint32_t pitch = 3 + below(20);
+    const uint32_t count = fill_terms(terms, BP_TERMS, buffer, 2 * pitch + 3, number % 3);
+    BP_ISA_WEIGH_TAPS(sums, terms, pitch);
+    for (uint32_t k = 0; k < 9; ++k) {
+        const int32_t before = (int32_t)(k % 2 == 0 ? k + 1 : 0u - (k + 1));
+        const uint32_t sum = (uint32_t)expected(terms, count, k / 3 * pitch + k % 3, 1);
+        if ((uint32_t)sums[k] != sum + (uint32_t)before) {
+            report("weighed taps, pitch", pitch);
+        }
+    }
+    if (sums[9] != GUARD) {
+        report("taps, beyond the sums, pitch", pitch);
+    }
+    return 9;
+}
+
 uint32_t check_rows(check_buffer_t *buffer, check_report_t *report) {
     bp_term_t terms[BP_SUMMED_ROWS + 1];
     uint32_t comparisons = 0, count;
@@ -88,6 +108,9 @@ uint32_t check_rows(check_buffer_t *buffer, check_report_t *report) {
             count = fill_terms(terms, BP_SUMMED_ROWS, buffer, n, number % 3);
             comparisons += check_terms(terms, count, n, 0, report);
         }
+    }
+    for (uint32_t number = 0; number < 4 * MOST; ++number) {
+        comparisons += check_taps(buffer, number, report);
     }
     return comparisons;
 }

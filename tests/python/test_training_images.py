@@ -171,6 +171,17 @@ def test_errors_of_many_channels_are_shifted_and_fit() -> None:
     train(graph, Config(seed=2, convs=ALL), samples=4, seed=4)
 
 
+@pytest.mark.parametrize("window", [(3, 1, 1), (3, 2, 0), (3, 2, 2)])
+def test_gradients_of_depthwise_convolutions_are_summed_band_by_band(
+    window: tuple[int, int, int],
+) -> None:
+    """A channel of the larger image is not in memory as a whole."""
+    for size in ((23, 31, 3), (7, 6, 3)):
+        net = net_of("conv", "depthwise", "depthwise", window=window, size=size, zero_points=True)
+        graph = image_graph(net, np.random.default_rng(8))
+        train(graph, Config(seed=4, convs=ALL), samples=3, seed=6)
+
+
 @pytest.mark.parametrize("channels", [(9, 70, 5), (9, 5, 70)], ids=["stored", "of a mean"])
 def test_pointwise_errors_and_gradients_of_many_channels_and_positions(
     channels: tuple[int, ...],
