@@ -186,6 +186,12 @@ def head_steps(task: Task) -> list[TrainSample | HeadStep]:
     return made
 
 
+def kept_steps(task: Task) -> list[TrainSample | HeadStep]:
+    """Those that any training with kept features has: no class comes or goes."""
+    edits = (Message.IMPRINT, Message.REMOVE)
+    return [s for s in head_steps(task) if isinstance(s, TrainSample) or s.request not in edits]
+
+
 def twin_after(task: Task, done: list[TrainSample | HeadStep]) -> tuple[Trainer, list[object]]:
     twin = Trainer(task.image, task.config)
     results: list[object] = []

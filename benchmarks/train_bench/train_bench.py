@@ -346,7 +346,7 @@ def record(machine: bare.Machine, figures: list[Figure], flags: list[str]) -> Pa
         {k: v for k, v in row.items() if k != "ram_bytes"} for row in rows if row not in images
     ]
     if images:
-        path = records.append("training-images", IMAGES_COLUMNS, images)
+        path = records.append("training-image-instructions", IMAGES_COLUMNS, images)
     if others:
         path = records.append("training-instructions", COLUMNS, others)
     return path

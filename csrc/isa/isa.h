@@ -110,6 +110,9 @@ extern const bp_packed_isa_t bp_packed_neon, bp_packed_dotprod;
 #define BP_ISA_PLANE_BYTES 2
 #define BP_ISA_ADD bp_add_elements_s8_armv7em
 #define BP_ISA_MUL bp_mul_elements_s8_armv7em
+#define BP_ISA_WEIGH_ROWS bp_weigh_rows_s8_armv7em
+#define BP_ISA_SUM_ROWS bp_sum_rows_s8_armv7em
+#define BP_ISA_WEIGH_TAPS bp_weigh_taps_s8_armv7em
 #elif __ARM_ARCH_ISA_THUMB == 2 && !defined(__ARM_ARCH_8M_BASE__)
 #define BP_ISA_ARMV7M 1
 #define BP_ISA_NAME "armv7m"
@@ -219,6 +222,16 @@ bp_finish_rows_t BP_ISA_FINISH_ROWS;
 #endif
 bp_halfword_columns_t BP_ISA_HALFWORD_COLUMNS;
 bp_halfword_rows_t BP_ISA_HALFWORD_ROWS;
+
+/* Rows that are weighed and summed up in training; hosts have the plain C. */
+#ifndef BP_ISA_WEIGH_ROWS
+#define BP_ISA_WEIGH_ROWS bp_weigh_rows_s8
+#define BP_ISA_SUM_ROWS bp_sum_rows_s8
+#define BP_ISA_WEIGH_TAPS bp_weigh_taps_s8
+#endif
+bp_weigh_rows_t BP_ISA_WEIGH_ROWS;
+bp_sum_rows_t BP_ISA_SUM_ROWS;
+bp_weigh_taps_t BP_ISA_WEIGH_TAPS;
 
 /* 1 if a block of 4 rows is no faster than 4 single rows. */
 #ifndef BP_ISA_ROWS_ARE_SINGLE

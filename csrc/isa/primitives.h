@@ -15,6 +15,7 @@
 #include <byteprop/fixed.h>
 #include <byteprop/kernels.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* ---- inference; weights are ROM and 0 in their padding ---- */
@@ -220,6 +221,40 @@ bp_sgd_row_t bp_sgd_row_s16;
 typedef void bp_backward_t(int32_t *dx, const int32_t *delta, const int8_t *weights,
                            uint16_t row_stride, uint16_t n_in, uint16_t n_out);
 bp_backward_t bp_dense_backward_s8;
+
+/* A row of values anywhere in memory, and a factor of 16 bits. */
+typedef struct {
+    const int8_t *row;
+    int32_t factor;
+} bp_term_t;
+enum { BP_TERMS = 32, BP_SUMMED_ROWS = 64 };
+
+/* sums[i] += factor * row[i], modulo 2^32, for n values of at most BP_TERMS rows; a row NULL ends them. */
+typedef void bp_weigh_rows_t(int32_t *sums, const bp_term_t *terms, uint32_t n);
+bp_weigh_rows_t bp_weigh_rows_s8;
+/* sums[i] += row[i], of at most BP_SUMMED_ROWS rows. */
+typedef void bp_sum_rows_t(int32_t *sums, const int8_t *const *rows, uint32_t n);
+bp_sum_rows_t bp_sum_rows_s8;
+
+/* sums[3 * i + j] += factor * row[i * pitch + j], modulo 2^32, for i and j of 0 to 2: 3 x 3 values of each
+ * term. */
+typedef void bp_weigh_taps_t(int32_t *sums, const bp_term_t *terms, uint32_t pitch);
+bp_weigh_taps_t bp_weigh_taps_s8;
+
+/* ---- shared by the plain sums of rows and by what tuned ones leave over ---- */
+
+/* Of one value of each row. */
+static inline void bp_weigh_column(int32_t *sum, const bp_term_t *term, uint32_t at) {
+    for (; term->row != NULL; ++term) {
+        *sum = (int32_t)((uint32_t)*sum + (uint32_t)(term->factor * term->row[(size_t)at]));
+    }
+}
+
+static inline void bp_sum_column(int32_t *sum, const int8_t *const *row, uint32_t at) {
+    for (; *row != NULL; ++row) {
+        *sum += (*row)[(size_t)at];
+    }
+}
 
 /* ---- shared by the plain SGD step and by what tuned ones leave over ---- */
 

@@ -3,8 +3,8 @@
 #include <byteprop/kernels.h>
 
 /* The exponentials are summed in Q12.19. At most BP_SOFTMAX_MAX_ELEMS of them, each at
- * most 1 and the largest 1, have a sum of 2^19 .. 2^28 - 1: 4 to 12 leading zeros, and a last shift
- * of 23 to 31 bits. */
+ * most 1 and the largest 1, have a sum of 2^19 .. 2^31 - 1: 1 to 12 leading zeros, and a last shift
+ * of 23 to 34 bits. From 32 bits on nothing is left of the shares. */
 enum { SUM_INTEGER_BITS = 12 };
 
 static int8_t max_of(const int8_t *x, uint16_t n) {
@@ -55,6 +55,10 @@ void bp_softmax_s8(int8_t *y, const int8_t *x, const uint8_t *exp_q31, uint16_t 
     int32_t scale_q31 =
         reciprocal_of_one_plus((int32_t)(((uint32_t)sum_q19 << headroom) - 0x80000000u));
     uint8_t rshift = (uint8_t)(SUM_INTEGER_BITS - headroom + 31 - 8);
+    if (rshift > 31) {
+        rshift = 31;
+        scale_q31 = 0;
+    }
     for (uint16_t i = 0; i < n; ++i) {
         int32_t share = bp_mul_high_q31(scale_q31, exp_of(exp_q31, max, x[i]));
         int32_t unit256 = bp_round_shift_right(share, rshift);

@@ -90,6 +90,7 @@ static bp_status_t make_edge(bp_train_edge_t *edge, bp_train_edges_t *edges, con
         const int is_given = tensor == t->features || !t->runs_frozen;
         edge->source = BP_TRAIN_OUTSIDE;
         edge->tensor = is_given ? BP_TRAIN_NONE : tensor;
+        edges->crosses = (uint8_t)(edges->crosses || !is_given);
         return bp_record_kind(record) == BP_KIND_CONSTANT ? BP_E_UNSUPPORTED : BP_OK;
     }
     const uint16_t source = bp_train_layer_of(model, t->first_op, writer);

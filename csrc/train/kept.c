@@ -26,19 +26,23 @@ static uint16_t *labels_of(const bp_train_t *t) {
     return (uint16_t *)(void *)(t->memory + (size_t)t->kept + sizeof(kept_head_t));
 }
 
+static uint32_t n_features(const bp_train_t *t) {
+    return bp_record_elems(bp_tensor_record(&t->model, t->features));
+}
+
 static int8_t *features_of(const bp_train_t *t, uint32_t entry) {
     const uint32_t at = t->kept + (uint32_t)sizeof(kept_head_t) + padded(2u * t->config.kept);
-    return bp_train_i8(t, at) + (size_t)entry * bp_train_layer(t, 0)->n_in;
+    return bp_train_i8(t, at) + (size_t)entry * n_features(t);
 }
 
 static const bp_train_layer_t *last_layer(const bp_train_t *t) {
     return bp_train_layer(t, (uint16_t)(t->n_layers - 1));
 }
 
-uint64_t bp_train_kept_bytes(const bp_train_config_t *config, uint16_t n_in) {
+uint64_t bp_train_kept_bytes(const bp_train_config_t *config, uint32_t features) {
     return config->kept == 0 ? 0
                              : sizeof(kept_head_t) + padded(2u * config->kept) +
-                                   (uint64_t)config->kept * n_in;
+                                   (uint64_t)config->kept * features;
 }
 
 int bp_train_kept_is_valid(const bp_train_t *t) {
@@ -125,7 +129,7 @@ bp_status_t bp_train_remember(bp_train_t *t, const uint8_t *x, uint16_t label) {
     const int8_t *features = bp_train_features(t, x);
     const uint32_t entry = find_room(t, label);
     int8_t *to = features_of(t, entry);
-    for (uint16_t i = 0; i < bp_train_layer(t, 0)->n_in; ++i) {
+    for (uint32_t i = 0; i < n_features(t); ++i) {
         to[i] = features[i];
     }
     labels_of(t)[entry] = (uint16_t)(label + 1u);

@@ -37,7 +37,6 @@ typedef struct {
     total_t copies;  /* end of the copies taken so far */
     total_t scratch; /* end of the scratch taken so far */
     uint16_t widest; /* outputs of a dense layer */
-    uint16_t n_features; /* inputs of the first layer */
     total_t sums;    /* bytes that layers of images share: see place_images */
     total_t errors;
     total_t row;
@@ -378,7 +377,7 @@ static bp_status_t walk_layer(bp_train_t *t, walk_t *walk, bp_train_layer_t *lay
     if (!layer->frozen && t->lowest > index) {
         t->lowest = index;
     }
-    if (BP_TRAIN_HAS_KEPT && walk->config->kept != 0 && !bp_train_is_dense(layer)) {
+    if (BP_TRAIN_HAS_KEPT && walk->config->kept != 0 && walk->edges.crosses) {
         walk->op = layer->op;
         return BP_E_UNSUPPORTED;
     }
@@ -386,7 +385,6 @@ static bp_status_t walk_layer(bp_train_t *t, walk_t *walk, bp_train_layer_t *lay
     place_copy(walk, layer);
     place_scratch(walk, layer);
     walk->before = *layer;
-    walk->n_features = index == 0 ? layer->n_in : walk->n_features;
     ++walk->n_layers;
     return BP_OK;
 }
@@ -453,8 +451,10 @@ static void place_shared(bp_train_t *t, walk_t *walk, uint16_t n_out) {
     }
     t->kept = 0;
     if (BP_TRAIN_HAS_KEPT && walk->config->kept != 0) {
-        t->kept = take(&walk->state, (total_t)bp_train_kept_bytes(walk->config, walk->n_features));
-        t->means = take(&walk->scratch, (total_t)2 * sizeof(int32_t) * walk->n_features);
+        const uint32_t features = bp_record_elems(bp_tensor_record(walk->model, t->features));
+        const int is_alone = walk->n_layers == 1;
+        t->kept = take(&walk->state, (total_t)bp_train_kept_bytes(walk->config, features));
+        t->means = take(&walk->scratch, is_alone ? (total_t)2 * sizeof(int32_t) * features : 0);
     }
     if (BP_TRAIN_HAS_IMAGES && (walk->errors | walk->sums | walk->row) != 0) {
         t->errors = take(&walk->scratch, walk->errors);

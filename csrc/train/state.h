@@ -131,7 +131,8 @@ struct bp_train {
     uint32_t row;      /* int32: gradient of a row of a convolution's weights */
     uint32_t memory_bytes;
     uint32_t kept;  /* in memory, state: features that are kept; 0: none */
-    uint32_t means; /* in memory: int32 [2][n_in], to imprint a row; there when features are kept */
+    uint32_t means; /* in memory: int32 [2][n_in], to imprint a row; there when features are kept and
+                     * one layer is behind the frozen part */
     uint32_t copies;
     uint32_t state_bytes; /* with the copies at its end */
     uint16_t first_op;    /* the ops before it are the frozen part */
@@ -286,6 +287,7 @@ typedef struct {
     uint16_t n;
     uint16_t from; /* the layers of which those errors are: from this one on, */
     uint16_t to;   /* and none reads behind this one */
+    uint8_t crosses; /* a layer reads more of the frozen part than the first one does */
 } bp_train_edges_t;
 
 /* Adds the edges of a layer; op: as in the image. E_UNSUPPORTED if it reads what it cannot. */
@@ -322,8 +324,8 @@ int bp_train_is_used(const bp_train_t *t, uint16_t j);
 
 /* ---- kept.c: features that are kept ---- */
 
-/* Bytes of state for them. */
-uint64_t bp_train_kept_bytes(const bp_train_config_t *config, uint16_t n_in);
+/* Bytes of state for them. features: values of one sample. */
+uint64_t bp_train_kept_bytes(const bp_train_config_t *config, uint32_t features);
 /* Whether labels that may come from outside are those of classes. */
 int bp_train_kept_is_valid(const bp_train_t *t);
 /* The features of an entry, and its label; NULL if it is free. */

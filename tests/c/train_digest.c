@@ -6,11 +6,6 @@
 #include "train/state.h"
 #include "train_image.h"
 
-/* 0 leaves out what keeps features: QEMU's AVR does not run programs of more than 64 KB. */
-#ifndef DIGEST_KEPT
-#define DIGEST_KEPT 1
-#endif
-
 enum { SAMPLES = 24, PATTERNS = 6, MAX_INPUTS = 64, MAX_OUTPUTS = 10 };
 
 typedef struct {

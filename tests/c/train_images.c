@@ -4,6 +4,8 @@
 #include <byteprop/model.h>
 #include <stddef.h>
 
+#include "train_digest.h"
+
 typedef struct {
     uint8_t *image;
     uint8_t *memory;
@@ -66,14 +68,23 @@ static int open_again(run_t *run, const train_images_t *net) {
     return status == BP_OK ? (int)bp_train_resume(trainer(run)) : status;
 }
 
+/* From the sample, or from its features when they are kept. */
+static int step(run_t *run, bp_train_result_t *result, const train_images_t *net, const uint8_t *x,
+                uint32_t k) {
+    if (!DIGEST_KEPT || net->config.kept == 0) {
+        return (int)bp_train_sample(trainer(run), result, x, net->labels[k], NULL, net->rates[k]);
+    }
+    const int status = bp_train_remember(trainer(run), x, net->labels[k]);
+    return status == BP_OK ? (int)bp_train_rehearse(trainer(run), result, net->rates[k]) : status;
+}
+
 static int train(run_t *run, uint32_t *crc, const train_images_t *net, uint32_t from, uint32_t end) {
     bp_model_t model;
     int status = bp_model_open(&model, net->image, net->image_bytes);
     const uint32_t x_bytes = bp_infer_input_bytes(&model);
     for (uint32_t k = from; status == BP_OK && k < end; ++k) {
         bp_train_result_t result;
-        status = bp_train_sample(trainer(run), &result, net->x + (size_t)(k * x_bytes),
-                                 net->labels[k], NULL, net->rates[k]);
+        status = step(run, &result, net, net->x + (size_t)(k * x_bytes), k);
         const uint8_t bytes[4] = {(uint8_t)result.loss, (uint8_t)(result.loss >> 8),
                                   (uint8_t)result.predicted, result.correct};
         *crc = bp_crc32(*crc, bytes, sizeof bytes);

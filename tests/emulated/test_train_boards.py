@@ -37,6 +37,7 @@ from training_boards import (
     classification,
     head,
     head_steps,
+    kept_steps,
     regression,
     shown,
     twin_after,
@@ -260,6 +261,17 @@ def test_classes_come_and_go_as_on_the_host(name: str) -> None:
     twin, results = twin_after(task, head_steps(task))
     with begun_in_flash(name, task) as (_, device, session):
         assert shown(list(session.train(head_steps(task)))) == results
+        assert session.digests() == twin_digests(twin)
+        assert session.end() == twin.image
+        check_answers(device, task, twin.image)
+
+
+def test_features_are_kept_where_a_convolution_learns() -> None:
+    plain = head(16, frozen=0)
+    task = replace(plain, config=replace(plain.config, kept=5, convs=1))
+    twin, results = twin_after(task, kept_steps(task))
+    with begun_in_flash("mps2-an386", task) as (_, device, session):
+        assert shown(list(session.train(kept_steps(task)))) == results
         assert session.digests() == twin_digests(twin)
         assert session.end() == twin.image
         check_answers(device, task, twin.image)

@@ -27,7 +27,16 @@ from byteprop_host.link import (
 from faulty_line import FaultyLine
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from training_boards import Task, head, head_steps, shown, twin_after, twin_digests, twin_step
+from training_boards import (
+    Task,
+    head,
+    head_steps,
+    kept_steps,
+    shown,
+    twin_after,
+    twin_digests,
+    twin_step,
+)
 
 STATE = const("BP_OBJ_TRAIN_STATE")
 RATE = round(0.01 * 2**24)
@@ -56,6 +65,21 @@ def test_the_board_does_what_the_host_does(device: Device) -> None:
     assert session.counters() == twin.counters
     assert session.digests() == twin_digests(twin)
     assert session.end() == twin.image
+
+
+def test_a_convolution_learns_from_kept_features_through_a_reset(running: RunningBoard) -> None:
+    task = replace(TASK, config=replace(TASK.config, frozen=0, convs=1))
+    twin, results = twin_after(task, kept_steps(task))
+    half = len(task.image) + 400 + sum(len(step.x) + 30 for step in kept_steps(task)) // 2
+    with (
+        FaultyLine(running.port, reset=running.reset, reset_at=(half,)) as line,
+        Device.open(line.port, timeout=20.0) as device,
+    ):
+        session = TrainingSession(device, task.image, task.config, checkpoint_every=15)
+        assert shown(list(session.train(kept_steps(task)))) == results
+        assert session.digests() == twin_digests(twin)
+        assert session.end() == twin.image
+        assert line.resets == 1
 
 
 @pytest.mark.parametrize("batch", [1, 3])

@@ -29,5 +29,6 @@ uint32_t check_halfwords(check_buffer_t *buffer, check_report_t *report);
 uint32_t check_depthwise(check_buffer_t *buffer, check_report_t *report);
 uint32_t check_elements(check_buffer_t *buffer, check_report_t *report);
 uint32_t check_pairs(check_buffer_t *buffer, check_report_t *report);
+uint32_t check_rows(check_buffer_t *buffer, check_report_t *report);
 
 #endif

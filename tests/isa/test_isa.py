@@ -25,7 +25,7 @@ ISA_OF_MACHINE = {
     "mega2560": "avr",
     "rv32-virt": "lanes",
 }
-PARTS = ("", "_conv", "_depthwise", "_elements", "_pairs", "_halfwords")
+PARTS = ("", "_conv", "_depthwise", "_elements", "_pairs", "_halfwords", "_rows")
 CHECKS = [HERE / f"check{part}.c" for part in PARTS]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 

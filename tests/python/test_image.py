@@ -217,7 +217,7 @@ REFUSED = {
     "n_in is 65533; 1..65532": lambda: dense_graph(65533, 1),
     "n_out is 65536; 1..65535": lambda: dense_graph(1, 65536),
     "1025 tensors": lambda: long_graph(1024),
-    r"with 1\.\.511 classes": lambda: softmax_graph(512),
+    r"with 1\.\.4095 classes": lambda: softmax_graph(4096),
     "1/256 and -128": lambda: softmax_graph(4, scale=np.float32(0.1)),
     "INT8 to INT8, got INT8 to UINT8": lambda: softmax_graph(4, dtype=DType.UINT8, zero_point=0),
     "5 dimensions; 4": lambda: with_tensor(0, shape=(1, 1, 1, 1, 5)),
@@ -278,7 +278,7 @@ def test_more_weights_than_fit_are_refused_before_memory_is_taken() -> None:
 
 def test_the_largest_that_fit() -> None:
     assert image.decode(image.encode(long_graph(1023))).outputs == (1023,)
-    assert len(image.encode(softmax_graph(511))) < 2000
+    assert len(image.encode(softmax_graph(4095))) < 2000
     graph = dense_graph(65532, 1)
     assert same(image.decode(image.encode(graph)), graph)
 

@@ -9,6 +9,8 @@ import pytest
 import builtin_ref
 import byteprop
 import tflite_builder
+from byteprop import reference
+from byteprop.importer import load_tflite
 
 
 def check(model: bytes, x: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
@@ -44,7 +46,7 @@ def test_softmax(seed: int) -> None:
 
 
 def test_softmax_of_many_logits() -> None:
-    """Up to 511, where the sum of the exponentials is largest when all are equal."""
+    """All equal, where the sum of the exponentials is largest, and as classifiers give them."""
     builtin_ref.require()
     rng = np.random.default_rng(8)
     for n in (128, 256, 510, 511):
@@ -52,6 +54,24 @@ def test_softmax_of_many_logits() -> None:
         x[0] = 5
         y = check(tflite_builder.softmax_model(shape=(4, n), x_scale=0.01), x)
         assert len(np.unique(y[0])) == 1
+    for n in (1001, 4095):
+        x = np.rint(rng.normal(-60, 20, (4, n)).clip(-128, 127)).astype(np.int8)
+        y = check(tflite_builder.softmax_model(shape=(4, n)), x)
+        assert len(np.unique(y)) > 5
+
+
+@pytest.mark.parametrize("n", [512, 1001, 4095])
+def test_softmax_of_too_many_equal_logits(n: int) -> None:
+    """A share of each is below half a step. TensorFlow Lite's answer is of a shift that C leaves
+    undefined."""
+    file = tflite_builder.softmax_model(shape=(1, n), x_scale=0.1)
+    for low in (0, -3):
+        x = np.full((1, n), 0, np.int8)
+        x[0, n // 2 :] = low
+        exponentials = np.exp(0.1 * x.astype(np.float64)).sum()
+        y = byteprop.load(file).run(x)
+        assert (y == -128).all() == (exponentials >= 512), (n, low)
+        assert (reference.run(load_tflite(file), [x])[0] == y).all()
 
 
 def test_softmax_of_every_difference() -> None:

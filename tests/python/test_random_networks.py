@@ -29,7 +29,7 @@ def test_no_samples_give_no_answers() -> None:
         graph = random_networks.random_network(seed)
         none = random_networks.samples(graph, seed, n=0)
         for y, t in zip(reference.run(graph, none), graph.outputs, strict=True):
-            assert y.shape == (0, *graph.tensors[t].shape[1:]), seed
+            assert y.shape == (0, *graph.tensors[t].value_shape[1:]), seed
 
 
 def test_every_op_has_a_generator_that_contributes() -> None:

@@ -205,7 +205,7 @@ def test_seeds() -> None:
         (lambda: Sequential([Dense(3, "softmax"), Dense(2)], 4), "softmax is for the last layer"),
         (lambda: Sequential([Dense(3), Dense(2)], 4), "expected relu"),
         (lambda: Sequential([Dense(3, "relu")], 4), "linear or softmax last layer, got relu"),
-        (lambda: Sequential([Dense(512, "softmax")], 4), "511 are supported"),
+        (lambda: Sequential([Dense(4096, "softmax")], 4), "4095 are supported"),
         (lambda: Sequential([Dense(1)] * 17, 4), "expected 16 at most, got 17 with weights"),
         (lambda: Sequential([Dense(1)], (70000,)), "65532 are supported"),
         (lambda: Sequential([Dense(1)], (0,)), "positive integers"),

@@ -19,8 +19,12 @@ from byteprop import image
 from byteprop.engine import _raw, _raw_train
 from byteprop.engine._raw_train import Config, Trainer
 from byteprop.errors import TrainingError
-from byteprop.graph import Activation
+from byteprop.graph import Activation, Graph
+from byteprop.ops.add import Add
+from byteprop.ops.convolution import Convolution
 from byteprop.reference.head import ReferenceHead
+from byteprop.training.masters import copies_of, kept_bytes, read_masters
+from image_net import ImageNet, image_graph
 from training_case import Net, check_same_graph, graph_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -263,6 +267,88 @@ def test_a_resumed_training_reaches_the_same_bits(in_flash: bool) -> None:
     half(resumed, 6)
     assert resumed.state == straight.state
     assert resumed.image == straight.image
+
+
+THREE, ONE = (3, 1, 1), (1, 1, 0)
+KEYWORDS = ImageNet(
+    (("conv", THREE, THREE), ("depthwise", THREE, THREE), ("conv", ONE, ONE), ("mean", ONE, ONE)),
+    size=(5, 3, 1), channels=(3,), zero_points=True,
+)  # fmt: skip
+BLOCKS = ImageNet(
+    (("conv", THREE, THREE), ("max", (2, 2, 0), ONE), ("conv", THREE, THREE), ("add", ONE, ONE),
+     ("conv", ONE, ONE)),
+    channels=(4,),
+)  # fmt: skip
+CROSSED = ImageNet((*[("conv", THREE, THREE)] * 3, ("add", ONE, ONE)), channels=(4,))
+
+
+def image_samples(net: ImageNet, seed: int, n: int) -> tuple[Graph, Any, list[int]]:
+    rng = np.random.default_rng(seed)
+    graph = image_graph(net, rng)
+    x = rng.integers(-128, 128, (n, 1, graph.tensors[0].elems)).astype(np.int8)
+    return graph, x, [int(v) for v in rng.integers(0, 3, n)]
+
+
+@pytest.mark.parametrize("in_flash", [False, True])
+@pytest.mark.parametrize("convs", [1, 2, 3])
+@pytest.mark.parametrize(("net", "seed"), [(KEYWORDS, 1), (BLOCKS, 2)])
+def test_kept_features_of_convolutions_change_no_bit(
+    net: ImageNet, seed: int, convs: int, in_flash: bool
+) -> None:
+    """With room for one sample, what is learnt again is what was just kept."""
+    graph, x, labels = image_samples(net, seed, 6)
+    config = Config(7, convs=convs, in_flash=in_flash)
+    bits = image.encode(graph)
+    plain, keeping = Trainer(bits, config), Trainer(bits, replace(config, kept=1))
+    rates = np.full(1, 1 << 19, np.uint32)
+    for row, label in zip(x.view(np.uint8), labels, strict=True):
+        keeping.remember(row[0], label)
+        again = keeping.rehearse(rates)
+        assert again == plain.run(row, np.array([label], np.uint16), lr_q24=rates)
+    assert keeping.image == plain.image != bits
+    assert keeping.counters == plain.counters
+    copies = len(copies_of(graph, config)) * in_flash
+    learnt = len(plain.state) - copies
+    assert keeping.state[:learnt] == plain.state[:learnt]
+    assert keeping.state.endswith(plain.state[learnt:])
+    first = [op for op in graph.ops if isinstance(op, Convolution)][-convs]
+    features = graph.tensors[first.input].elems
+    assert len(keeping.state) - len(plain.state) == kept_bytes(1, features)
+    masters = [read_masters(graph, t.config, t.state[: len(t.state) - copies])
+               for t in (plain, keeping)]  # fmt: skip
+    for a, b in zip(*masters, strict=True):
+        np.testing.assert_array_equal(a.residual, b.residual)
+    with pytest.raises(TrainingError, match="E_UNSUPPORTED"):
+        keeping.imprint(0)
+
+
+@pytest.mark.parametrize(("net", "seed", "convs"), [(KEYWORDS, 1, 2), (BLOCKS, 2, 2)])
+def test_features_of_convolutions_are_kept_as_by_the_reference(
+    net: ImageNet, seed: int, convs: int
+) -> None:
+    graph, x, labels = image_samples(net, seed, 12)
+    config = Config(3, convs=convs, kept=4)
+    c, python = Trainer(image.encode(graph), config), ReferenceHead(graph, config)
+    for row, label in zip(x, labels, strict=True):
+        c.remember(row[0].view(np.uint8), label)
+        python.remember(row, label)
+        result, wanted = c.rehearse(np.array([1 << 19], np.uint32))[0], python.rehearse(1 << 19)
+        Pair.same(result, wanted)
+    check_same_graph(image.decode(c.image), python.graph)
+    assert c.counters == python.counters
+
+
+def test_what_else_is_read_of_the_frozen_part_is_refused_by_name() -> None:
+    """The sum reads what is in front of the first convolution that is trained, and more."""
+    graph, _, _ = image_samples(CROSSED, 4, 0)
+    bits = image.encode(graph)
+    config = Config(3, convs=1)
+    Trainer(bits, config)
+    with pytest.raises(TrainingError) as caught:
+        Trainer(bits, replace(config, kept=1))
+    assert isinstance(graph.ops[caught.value.op or 0], Add)
+    with pytest.raises(TrainingError, match="more of the frozen part"):
+        ReferenceHead(graph, replace(config, kept=1))
 
 
 def test_a_state_with_labels_of_no_class_is_refused() -> None:

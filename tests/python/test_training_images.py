@@ -171,6 +171,28 @@ def test_errors_of_many_channels_are_shifted_and_fit() -> None:
     train(graph, Config(seed=2, convs=ALL), samples=4, seed=4)
 
 
+@pytest.mark.parametrize("window", [(3, 1, 1), (3, 2, 0), (3, 2, 2)])
+def test_gradients_of_depthwise_convolutions_are_summed_band_by_band(
+    window: tuple[int, int, int],
+) -> None:
+    """A channel of the larger image is not in memory as a whole."""
+    for size in ((23, 31, 3), (7, 6, 3)):
+        net = net_of("conv", "depthwise", "depthwise", window=window, size=size, zero_points=True)
+        graph = image_graph(net, np.random.default_rng(8))
+        train(graph, Config(seed=4, convs=ALL), samples=3, seed=6)
+
+
+@pytest.mark.parametrize("channels", [(9, 70, 5), (9, 5, 70)], ids=["stored", "of a mean"])
+def test_pointwise_errors_and_gradients_of_many_channels_and_positions(
+    channels: tuple[int, ...],
+) -> None:
+    """More channels than go down at once, and more positions than are summed up at once."""
+    layers = tuple((kind, ONE, ONE) for kind in ("conv", "conv", "conv", "mean"))
+    net = ImageNet(layers, size=(17, 16, 3), channels=channels, per_channel=True, zero_points=True)
+    graph = image_graph(net, np.random.default_rng(7))
+    train(graph, Config(seed=3, convs=ALL), samples=4, seed=5)
+
+
 def test_pools_behind_convolutions_keep_no_errors_of_their_inputs() -> None:
     """The output of a convolution that only a maximum reads is kept nowhere, and has no errors;
     what a mean reads is kept as bytes."""

@@ -15,7 +15,7 @@ extern "C" {
 #define BP_DENSE_MAX_OUTPUTS 65535
 #define BP_HALFWORD_ROWS 4u        /* of a block of rows of halfwords */
 #define BP_HALFWORD_MAX_SUM 65000u /* of the magnitudes of the weights of such a row */
-#define BP_SOFTMAX_MAX_ELEMS 511
+#define BP_SOFTMAX_MAX_ELEMS 4095
 #define BP_BILINEAR_ONE 1024           /* one input position */
 #define BP_BILINEAR_MAX_INPUTS 1048576 /* positions times BP_BILINEAR_ONE in 31 bits */
 #define BP_CONV_COLUMNS 8 /* bytes of scratch memory of bp_conv_s8 for one input of an output pixel */
@@ -114,7 +114,8 @@ void bp_table_s8(int8_t *y, const int8_t *x, uint32_t n, const uint8_t *table);
 /* Softmax int8 over n logits, 1 .. BP_SOFTMAX_MAX_ELEMS; the output has scale 1/256 and zero point -128.
  * exp_q31: ROM int32 [256], 4-byte aligned: exp(-d * beta * scale) in Q0.31 for d = max - x, 0 where
  * TensorFlow Lite's diff_min cuts off, made by bp_softmax_exp_table. In place is allowed.
- * From 512 equal logits on, TensorFlow Lite shifts by more than 31 bits, which C leaves undefined. */
+ * Where the exponentials add up to 512 or more, as of 512 equal logits, every share is below half a step,
+ * so y is -128. TensorFlow Lite shifts by more than 31 bits there, which C leaves undefined. */
 void bp_softmax_s8(int8_t *y, const int8_t *x, const uint8_t *exp_q31, uint16_t n);
 
 /* Fills exp_q31[256] as gemmlowp's exp_on_negative_values does for inputs rescaled to Q5.26 by

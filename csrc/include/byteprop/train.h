@@ -39,7 +39,8 @@ typedef struct {
     uint8_t flags;
     uint8_t momentum_shift; /* 0: none; k: velocity decays by 2^-k per update, 4 bytes per weight */
     uint16_t kept; /* samples whose features are kept, to learn from them again: labels and int8
-                    * features in the state. Only of classes, and not with a window */
+                    * features in the state. Only of classes, not with a window, and not where a
+                    * later layer reads more of the frozen part than the first one does */
     uint8_t rate_shift; /* 0..40: rates are in 2^-(24 + rate_shift) */
     uint8_t convs;      /* how many convolutions are trained: the last ones of the model */
 } bp_train_config_t;

@@ -1,4 +1,5 @@
 #include "train/steps/conv_learn.h"
+#include "train/steps/pointwise.h"
 
 /* CONV_2D. */
 
@@ -35,6 +36,10 @@ bp_real_t bp_train_conv_down(const bp_train_t *t, uint16_t l, bp_real_t unit) {
                                           bp_conv_reach(&s->window[1]));
     int32_t *h = bp_train_sums_below(t, l);
     bp_conv_clear(h, s);
+    if (bp_is_pointwise(&errors, s)) {
+        bp_pointwise_down(h, t, layer, &conv, &errors, spread);
+        return bp_real_scale(bp_real_mul(unit, layer->weight_scale), spread);
+    }
     for (uint16_t j = 0; j < layer->n_out; ++j) {
         const int8_t *row = (const int8_t *)conv.weights + bp_train_row(layer, j);
         bp_errors_begin(&errors, j);
@@ -55,6 +60,10 @@ void bp_train_conv_learn(const bp_train_t *t, uint16_t l, const int8_t *x, bp_re
     uint8_t n;
     bp_errors_of(&errors, t, l);
     bp_train_conv_now(&conv, t, layer);
+    if (bp_is_pointwise(&errors, &conv.shape)) {
+        bp_pointwise_learn(t, layer, x, &errors, rate);
+        return;
+    }
     for (uint16_t j = 0; j < layer->n_out; ++j) {
         bp_conv_row_begin(&row, t, layer);
         bp_errors_begin(&errors, j);

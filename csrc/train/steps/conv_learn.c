@@ -1,7 +1,6 @@
 #include "train/steps/conv_learn.h"
 
 enum { MAX_TERMS = 511, MAX_SUMMED = 257 };
-#define BACKWARD_LIMIT ((int32_t)1 << 15)
 #define CHANGE_LIMIT ((int32_t)1 << 30)
 
 /* The least k with most * 2^k >= n. */
@@ -11,10 +10,6 @@ static uint8_t shift_for(uint32_t n, uint32_t most) {
         ++k;
     }
     return k;
-}
-
-static int32_t shifted(int32_t x, uint8_t rshift) {
-    return rshift == 0 ? x : (x + ((int32_t)1 << (rshift - 1))) >> rshift;
 }
 
 uint8_t bp_conv_spread(uint32_t terms) {
@@ -37,11 +32,11 @@ void bp_conv_scale_errors(bp_error_t *errors, uint8_t n, const bp_train_t *t,
     if (layer->per_channel) {
         const bp_real_t ratio = bp_real_div(bp_weight_scale(t, layer, j), layer->weight_scale);
         for (uint8_t i = 0; i < n; ++i) {
-            errors[i].delta = bp_real_apply(errors[i].delta, ratio, BACKWARD_LIMIT);
+            errors[i].delta = bp_real_apply(errors[i].delta, ratio, BP_BACKWARD_LIMIT);
         }
     }
     for (uint8_t i = 0; i < n; ++i) {
-        errors[i].delta = shifted(errors[i].delta, spread);
+        errors[i].delta = bp_conv_shifted(errors[i].delta, spread);
     }
 }
 
@@ -57,7 +52,7 @@ void bp_conv_row_begin(bp_conv_row_t *row, const bp_train_t *t, const bp_train_l
 void bp_conv_row_add(bp_conv_row_t *row, bp_error_t *errors, uint8_t n) {
     for (uint8_t i = 0; i < n; ++i) {
         row->bias += errors[i].delta;
-        errors[i].delta = shifted(errors[i].delta, row->rshift);
+        errors[i].delta = bp_conv_shifted(errors[i].delta, row->rshift);
     }
 }
 

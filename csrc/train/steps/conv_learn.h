@@ -6,6 +6,13 @@
 #include "train/steps/errors.h"
 #include "train/steps/steps.h"
 
+/* Of errors that go down, brought to one scale. */
+#define BP_BACKWARD_LIMIT ((int32_t)1 << 15)
+
+static inline int32_t bp_conv_shifted(int32_t x, uint8_t rshift) {
+    return rshift == 0 ? x : (x + ((int32_t)1 << (rshift - 1))) >> rshift;
+}
+
 /* By how many bits errors are shifted before they go down, `terms` of them to an input at most. */
 uint8_t bp_conv_spread(uint32_t terms);
 /* Most windows that have a position, along one axis. */

@@ -1,4 +1,5 @@
 #include "train/steps/conv_learn.h"
+#include "train/steps/taps.h"
 
 /* DEPTHWISE_CONV_2D: a row of weights is the taps of an output channel. */
 
@@ -53,6 +54,10 @@ void bp_train_depthwise_learn(const bp_train_t *t, uint16_t l, const int8_t *x, 
     uint8_t n;
     bp_errors_of(&errors, t, l);
     bp_train_conv_now(&conv, t, layer);
+    if (bp_has_taps(&errors, &conv.shape)) {
+        bp_taps_learn(t, layer, x, &conv.shape, &errors, rate);
+        return;
+    }
     const uint32_t outputs = conv.shape.y_channels / conv.shape.x_channels;
     for (uint16_t j = 0; j < layer->n_out; ++j) {
         bp_conv_row_begin(&row, t, layer);

@@ -31,6 +31,8 @@ class ReferenceHead(reference.ReferenceTrainer):
 
     def __init__(self, graph: Graph, config: Config) -> None:
         super().__init__(graph, config)
+        if config.kept and len(self._frozen_part.outputs) > 1:
+            raise TrainingError("a layer reads more of the frozen part than what is kept")
         self.entries: list[Kept | None] = [None] * config.kept
         self.remembered = self.rehearsed = 0
 

@@ -142,15 +142,16 @@ def _places(graph: Graph, config: Config, state_bytes: int) -> dict[int, _Place]
     for number, place, following in _walk(graph, config):
         places[number] = place
         end = following
-    end += kept_bytes(config.kept, next(iter(places.values())).op.weights[0].size)
+    first = next(iter(places.values())).op
+    end += kept_bytes(config.kept, graph.tensors[first.input].elems)
     if end != state_bytes:
         raise TrainingError(f"a state of {state_bytes} bytes; this network's has {end}")
     return places
 
 
-def kept_bytes(kept: int, n_in: int) -> int:
-    """Of the state for so many kept samples: two numbers, labels, features."""
-    return 8 + (2 * kept + 3) // 4 * 4 + (kept * n_in + 3) // 4 * 4 if kept else 0
+def kept_bytes(kept: int, features: int) -> int:
+    """Of the state for so many kept samples: two numbers, labels, features of each."""
+    return 8 + (2 * kept + 3) // 4 * 4 + (kept * features + 3) // 4 * 4 if kept else 0
 
 
 def copies_of(graph: Graph, config: Config) -> bytes:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 _FOLDER = Path(__file__).resolve().parent
-_WAIT_SECONDS = 20.0
+_WAIT_SECONDS = 100.0
 _LOOK_SECONDS = 0.02
 _SPEEDS = {termios.B1200: 1200, termios.B9600: 9600}
 

@@ -31,7 +31,9 @@ def fused(rng: np.random.Generator) -> Activation:
 
 
 def zero_point(rng: np.random.Generator, dtype: DType = DType.INT8) -> int:
-    """Anywhere, often at an end, as ReLU has it."""
+    """Anywhere, often at an end, as ReLU has it. 0 for int16."""
+    if dtype is DType.INT16:
+        return 0
     low = 0 if dtype is DType.UINT8 else -128
     return low + int(rng.choice([0, 255, 128, int(rng.integers(256))]))
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from byteprop.graph import DType
 from byteprop.ops.pad import Pad
 from op_generators.common import fits, like
 from random_graphs import Builder
@@ -10,7 +11,7 @@ from random_graphs import Builder
 def draw(rng: np.random.Generator, b: Builder, x: int) -> bool:
     """The batch stays. The value is the zero point, or another."""
     t = b.tensors[x]
-    if not t.shape:
+    if not t.shape or t.dtype is DType.INT16:
         return False
     around = rng.integers(0, 3, (2, len(t.shape)))
     around[:, 0] = 0

@@ -18,7 +18,8 @@ def draw(rng: np.random.Generator, b: Builder, x: int) -> bool:
         return False
     first = next((i for i, n in enumerate(shape) if n != 1), len(shape) - 1)
     axis = int(rng.integers(first + 1))
-    longer = (*shape[:axis], shape[axis] + int(rng.integers(4)), *shape[axis + 1 :])
+    width = b.tensors[x].dtype.width if axis == len(shape) - 1 else 1
+    longer = (*shape[:axis], shape[axis] + width * int(rng.integers(4)), *shape[axis + 1 :])
     if not fits(*longer):
         return False
     state = like(b, x, longer)

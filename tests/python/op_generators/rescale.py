@@ -10,6 +10,10 @@ from random_graphs import Builder
 
 def draw(rng: np.random.Generator, b: Builder, x: int) -> bool:
     t = b.tensors[x]
+    if t.dtype is DType.INT16:
+        y = b.tensor(t.value_shape, 200 * scale_near(rng, float(t.scale)), zero_point(rng))
+        b.add(Rescale(x, y))
+        return True
     activation = list(Activation)[int(rng.integers(len(Activation)))]
     dtype = t.dtype
     if activation is Activation.NONE:

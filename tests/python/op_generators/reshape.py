@@ -14,11 +14,11 @@ def draw(rng: np.random.Generator, b: Builder, x: int) -> bool:
     t = b.tensors[x]
     if not t.shape:
         return False
-    batch, rest = t.shape[0], math.prod(t.shape[1:])
+    batch, rest = t.shape[0], math.prod(t.value_shape[1:])
     parts = [rest]
     for _ in range(int(rng.integers(0, 3))):
         divisors = [d for d in range(1, parts[-1] + 1) if parts[-1] % d == 0]
         first = int(rng.choice(divisors))
         parts[-1:] = [first, parts[-1] // first]
-    b.add(Reshape(x, like(b, x, (batch, *parts))))
+    b.add(Reshape(x, like(b, x, t.dtype.of_values((batch, *parts)))))
     return True

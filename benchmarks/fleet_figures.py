@@ -1,6 +1,6 @@
 """Runs of examples/fleet for docs/federated.md: boards in processes of their own learn together.
 
-    python benchmarks/fleet.py [--board mps2-an386] [--flower] [--record]
+    python benchmarks/fleet_figures.py [--board mps2-an386] [--flower] [--record]
 
 --flower: through Flower's server and node processes; needs byteprop with the extra fleet. Whether
 every weight equals the mean of the same clients without boards is recorded.
