@@ -16,7 +16,6 @@ static inline bool bp_pool_has_squares(const bp_pool_t *p) {
 /* One image, not clamped; places as in bp_max_squares_t. */
 static inline void bp_pool_squares(int8_t *y, uint8_t *places, const int8_t *x,
                                    const bp_pool_t *p) {
-    BP_ISA_BEGIN
     const uint32_t row_bytes = p->x_width * p->channels, y_bytes = p->y_width * p->channels;
     const bp_squares_t squares = {
         .channels = p->channels,

@@ -122,7 +122,6 @@ static uint32_t check_patch(check_buffer_t *buffer, uint32_t variant, check_repo
 
 /* Half of the values are near each other, so that several are the greatest. */
 static uint32_t check_squares(check_buffer_t *buffer, uint32_t variant, check_report_t *report) {
-    BP_ISA_BEGIN
     static int8_t expected[MOST];
     static uint8_t expected_places[MOST];
     const uint32_t n = variant % 2 ? 4 * (1 + below(3)) : 1 + below(9);
