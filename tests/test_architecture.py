@@ -405,8 +405,8 @@ def imports(path: Path) -> set[str]:
 # inside functions and for types. `__init__` is the public face.
 RUNTIME_LAYERS = (
     "errors support data engine graph tflite ops image float_ops reference importer exporter "
-    "inference training model anomaly audio layers construction sequential federated flower "
-    "estimators quantizer __init__"
+    "inference training model anomaly audio layers float_layers construction keras_layers "
+    "sequential federated flower estimators quantizer __init__"
 ).split()
 # The same of byteprop_host; `__main__` starts the command.
 HOST_LAYERS = (
