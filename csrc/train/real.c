@@ -125,3 +125,24 @@ int32_t bp_real_apply(int32_t x, bp_real_t a, int32_t limit) {
     }
     return bp_saturated(product * ((int64_t)1 << -rshift), limit);
 }
+
+/* For 31 - a.e = rshift of 32 to 62, where the upper word of the product has the result. */
+static void apply_upper(int32_t *x, uint32_t n, int32_t m, uint8_t rshift, int32_t limit) {
+    const int64_t half = (int64_t)1 << (rshift - 1);
+    const uint8_t rest = (uint8_t)(rshift - 32);
+    for (uint32_t i = 0; i < n; ++i) {
+        const int32_t y = (int32_t)(((int64_t)x[i] * m + half) >> 32) >> rest;
+        x[i] = y > limit ? limit : (y < -limit ? -limit : y);
+    }
+}
+
+void bp_real_apply_all(int32_t *x, uint32_t n, bp_real_t a, int32_t limit) {
+    const int32_t rshift = 31 - a.e;
+    if (rshift >= 32 && rshift <= 62) {
+        apply_upper(x, n, (int32_t)a.m, (uint8_t)rshift, limit);
+        return;
+    }
+    for (uint32_t i = 0; i < n; ++i) {
+        x[i] = bp_real_apply(x[i], a, limit);
+    }
+}
