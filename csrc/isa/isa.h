@@ -72,6 +72,7 @@ const bp_isa_t *bp_isa(void);
 #define BP_ISA_ADD isa_in_use->add
 #define BP_ISA_MUL isa_in_use->mul
 #define BP_ISA_PATCH_SUMS isa_in_use->patch_sums
+#define BP_ISA_MAX_SQUARES bp_max_squares_s8
 
 bp_dot_rows_t bp_dot_rows_s8_avx2;
 bp_sgd_row_t bp_sgd_row_s16_avx2;
@@ -108,11 +109,13 @@ extern const bp_packed_isa_t bp_packed_neon, bp_packed_dotprod;
 #define BP_ISA_DEPTHWISE_SPREAD bp_depthwise_spread_s8_armv7em
 #define BP_ISA_DEPTHWISE_OUTPUTS bp_depthwise_outputs_s8_armv7em
 #define BP_ISA_PLANE_BYTES 2
+#define BP_ISA_CONV_HAS_PLANES 1
 #define BP_ISA_ADD bp_add_elements_s8_armv7em
 #define BP_ISA_MUL bp_mul_elements_s8_armv7em
 #define BP_ISA_WEIGH_ROWS bp_weigh_rows_s8_armv7em
 #define BP_ISA_SUM_ROWS bp_sum_rows_s8_armv7em
 #define BP_ISA_WEIGH_TAPS bp_weigh_taps_s8_armv7em
+#define BP_ISA_MAX_SQUARES bp_max_squares_s8_armv7em
 #elif __ARM_ARCH_ISA_THUMB == 2 && !defined(__ARM_ARCH_8M_BASE__)
 #define BP_ISA_ARMV7M 1
 #define BP_ISA_NAME "armv7m"
@@ -122,6 +125,7 @@ extern const bp_packed_isa_t bp_packed_neon, bp_packed_dotprod;
 #define BP_ISA_FINISH_ROWS bp_finish_rows_s8_thumb2
 #define BP_ISA_CONV_COLUMNS bp_conv_columns_s8_armv7m
 #define BP_ISA_CONV_BLOCK bp_conv_block_s8_armv7m
+#define BP_ISA_CONV_HAS_PLANES 1
 #define BP_ISA_CONV_PIXELS 4
 #else
 #define BP_ISA_ARMV6M 1
@@ -194,6 +198,9 @@ bp_conv_block_t BP_ISA_CONV_BLOCK;
 #ifndef BP_ISA_PATCH_SUMS
 #define BP_ISA_PATCH_SUMS bp_patch_sums_s8
 #endif
+#ifndef BP_ISA_MAX_SQUARES
+#define BP_ISA_MAX_SQUARES bp_max_squares_s8
+#endif
 bp_dot_rows_t BP_ISA_DOT_ROWS;
 bp_dot_row_t BP_ISA_DOT_ROW;
 bp_sgd_row_t BP_ISA_SGD_ROW;
@@ -203,12 +210,18 @@ bp_depthwise_outputs_t BP_ISA_DEPTHWISE_OUTPUTS;
 bp_add_elements_t BP_ISA_ADD;
 bp_mul_elements_t BP_ISA_MUL;
 bp_patch_sums_t BP_ISA_PATCH_SUMS;
+bp_max_squares_t BP_ISA_MAX_SQUARES;
 
 #endif
 
 /* Bytes of a value in the planes of a depthwise convolution. */
 #ifndef BP_ISA_PLANE_BYTES
 #define BP_ISA_PLANE_BYTES 1
+#endif
+
+/* 1 if its planes are faster than blocks also for a convolution of one channel. */
+#ifndef BP_ISA_CONV_HAS_PLANES
+#define BP_ISA_CONV_HAS_PLANES 0
 #endif
 
 #ifndef BP_ISA_FINISH_ROWS

@@ -99,8 +99,8 @@ typedef struct {
 typedef void bp_depthwise_spread_t(const bp_spread_t *p);
 bp_depthwise_spread_t bp_depthwise_spread_s8;
 
-/* Output rows of the channels, 1 to 4 of them, from their planes. Weights, 9 per channel and y_step
- * apart, biases, multipliers and shifts are ROM, of an op with the flag FAST. */
+/* Output rows of the channels, 1 to 4 of them, from their planes, which may be one. Weights, 9 per
+ * channel, biases, multipliers and shifts are ROM, of an op with the flag FAST. */
 typedef struct {
     const uint8_t *planes; /* the first value that the first output takes */
     uint32_t plane_bytes;  /* from one channel's plane to the next */
@@ -113,6 +113,8 @@ typedef struct {
     uint32_t width;  /* outputs per row */
     uint32_t rows;
     const uint8_t *weights;
+    uint32_t weight_step;  /* from one of a channel's weights to the next */
+    uint32_t channel_step; /* from one channel's weights to the next one's */
     const uint8_t *bias;
     const uint8_t *mult_q31;
     const uint8_t *lshift;
@@ -143,6 +145,18 @@ typedef struct {
 enum { BP_PATCH_CHANNELS = 16 };
 typedef void bp_patch_sums_t(int32_t *sums, const int8_t *x, const bp_patch_t *patch, uint8_t n);
 bp_patch_sums_t bp_patch_sums_s8;
+
+/* A row of windows of a maximum pool, 2 x 2 pixels each. */
+typedef struct {
+    uint32_t channels;
+    uint32_t windows;
+    uint32_t step;     /* bytes from one window to the next */
+    uint32_t row_step; /* from a window's first row to its second */
+} bp_squares_t;
+/* y[i][c] = the greatest of the 4 values of channel c of window i; places[i][c]: which of them it was,
+ * row by row from 0 on, the first where several are. places may be NULL. */
+typedef void bp_max_squares_t(int8_t *y, uint8_t *places, const int8_t *x, const bp_squares_t *s);
+bp_max_squares_t bp_max_squares_s8;
 
 /* ---- shared by the plain sums and products and by tuned ones ---- */
 

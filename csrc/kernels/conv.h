@@ -5,6 +5,7 @@
 #include <byteprop/config.h>
 #include <byteprop/fixed.h>
 #include <byteprop/kernels.h>
+#include <stdbool.h>
 
 /* The output of a channel from its sum of products. */
 static inline int8_t bp_conv_output(int32_t sum, const bp_conv_s8_t *p, uint32_t channel) {
@@ -60,5 +61,9 @@ void bp_conv_pixels(int8_t *y, const int8_t *x, int8_t *columns, const bp_conv_s
  * in all. y: the first one's outputs in this direction. */
 uint32_t bp_conv_blocks(int8_t *y, const int8_t *x, int8_t *columns, const bp_conv_s8_t *p,
                         uint32_t pixels, int32_t direction);
+
+/* Whether bp_conv_by_planes takes the shape of a FAST convolution. */
+bool bp_conv_has_planes(const bp_conv_s8_t *p);
+void bp_conv_by_planes(int8_t *y, const int8_t *x, const bp_conv_s8_t *p, int32_t direction);
 
 #endif

@@ -41,7 +41,9 @@ typedef struct {
     uint32_t columns_inside;
     bp_runs_t runs; /* of a group inside: the whole window, or one kernel row */
     uint32_t parts; /* how often */
+    bool is_whole; /* the runs of a group inside are the whole column */
     bool has_short_rows;
+    bool clamps;
     bp_runs_t run; /* a single one, at a border */
     const int8_t *taps[BP_ISA_MOST_PIXELS];
     int8_t zeros[ZEROS];
@@ -241,11 +243,54 @@ static void clamp_outputs(int8_t *y, int32_t y_step, uint32_t n, const bp_conv_s
     }
 }
 
+/* The outputs of a block whose columns are there. */
+static inline int8_t *finish_block(blocks_t *b, int8_t *y, int32_t y_step, uint32_t n) {
+    put_outputs(b, y, y_step);
+    if (b->clamps) {
+        clamp_outputs(y, y_step, n, b->p);
+    }
+    return y + (int32_t)n * y_step;
+}
+
+/* Blocks of one row of pixels whose taps are all inside, which most blocks are; at most `most` pixels.
+ * How many pixels these are. */
+static uint32_t put_blocks_of_row(blocks_t *b, walk_t *walk, int8_t *y, int32_t y_step,
+                                  uint32_t most) {
+    BP_ISA_BEGIN
+    const uint32_t n = BP_ISA_CONV_PIXELS, at_step = walk->at_step;
+    const int32_t left_step = walk->left_step, to_last = (int32_t)(n - 1) * left_step;
+    const int8_t *at = b->x + (size_t)walk->place.at;
+    int32_t left = walk->place.left;
+    uint32_t columns_left = walk->columns_left < most ? walk->columns_left : most, done = 0;
+    if (!b->is_whole || (uint32_t)walk->place.top >= b->rows_inside) {
+        return 0;
+    }
+    while (columns_left - done >= n && (uint32_t)left < b->columns_inside &&
+           (uint32_t)(left + to_last) < b->columns_inside) {
+        for (uint32_t i = 0; i < n; ++i, at += (int32_t)at_step) {
+            b->taps[i] = at;
+        }
+        BP_ISA_CONV_COLUMNS(b->columns, 0, b->taps, &b->runs);
+        y = finish_block(b, y, y_step, n);
+        left += (int32_t)n * left_step;
+        done += n;
+    }
+    if (done == walk->columns_left) {
+        next_row(walk);
+    } else {
+        walk->columns_left -= done;
+        walk->place.left = left;
+        walk->place.at += done * at_step;
+    }
+    return done;
+}
+
 /* The taps of a kernel row are neighbours in x unless there are gaps or other groups between them. */
 static void begin_runs(blocks_t *b) {
     const bp_window_t *window = b->p->shape.window;
     b->has_short_rows = false;
-    if (b->p->groups == 1 && window[1].dilation == 1) {
+    b->is_whole = b->p->groups == 1 && window[1].dilation == 1;
+    if (b->is_whole) {
         b->parts = 1;
         b->runs.n = window[1].kernel * b->channels;
         b->runs.count = window[0].kernel;
@@ -287,16 +332,22 @@ uint32_t bp_conv_blocks(int8_t *y, const int8_t *x, int8_t *columns, const bp_co
     BP_ISA_BEGIN
     const uint32_t n = BP_ISA_CONV_PIXELS;
     const int32_t y_step = direction * (int32_t)p->shape.y_channels;
-    const bool clamps = p->y_min != -128 || p->y_max != 127;
     uint32_t done = 0;
     blocks_t b;
     walk_t walk;
     b.p = p;
     b.x = x;
     b.columns = columns;
+    b.clamps = p->y_min != -128 || p->y_max != 127;
     begin(&b, &walk, direction);
-    for (; pixels - done >= n; done += n) {
+    while (pixels - done >= n) {
         place_t places[BP_ISA_MOST_PIXELS];
+        const uint32_t in_row = put_blocks_of_row(&b, &walk, y, y_step, pixels - done);
+        y += (int32_t)in_row * y_step;
+        done += in_row;
+        if (in_row != 0) {
+            continue;
+        }
         if (take_places(places, n, &walk, &b)) {
             put_inside(&b, places, n);
         } else if (b.has_short_rows) {
@@ -304,11 +355,8 @@ uint32_t bp_conv_blocks(int8_t *y, const int8_t *x, int8_t *columns, const bp_co
         } else {
             put_border(&b, places, n);
         }
-        put_outputs(&b, y, y_step);
-        if (clamps) {
-            clamp_outputs(y, y_step, n, p);
-        }
-        y += (int32_t)n * y_step;
+        y = finish_block(&b, y, y_step, n);
+        done += n;
     }
     return done;
 }

@@ -45,7 +45,7 @@ void bp_depthwise_spread_s8(const bp_spread_t *p) {
 static void put_channel(const bp_depthwise_planes_t *p, uint32_t channel) {
     int8_t w[9];
     for (uint8_t i = 0; i < 9; ++i) {
-        w[i] = BP_ROM_I8(p->weights + (size_t)(i * p->y_step + channel));
+        w[i] = BP_ROM_I8(p->weights + (size_t)(i * p->weight_step + channel * p->channel_step));
     }
     const int w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3], w4 = w[4], w5 = w[5], w6 = w[6];
     const int w7 = w[7], w8 = w[8];

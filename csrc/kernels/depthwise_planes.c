@@ -183,6 +183,8 @@ static void write_band(const band_t *band, int8_t *y, uint32_t n) {
         .width = s->y_width,
         .rows = n,
         .weights = p->weights + (size_t)band->channel,
+        .weight_step = s->y_channels,
+        .channel_step = 1,
         .bias = p->bias + (size_t)(4 * band->channel),
         .mult_q31 = p->mult_q31 + (size_t)(4 * band->channel),
         .lshift = p->lshift + (size_t)band->channel,

@@ -3,6 +3,7 @@
 #include <byteprop/kernels.h>
 #include <stddef.h>
 
+#include "kernels/squares.h"
 #include "kernels/steps.h"
 #include "kernels/window.h"
 
@@ -33,9 +34,21 @@ static void put_channels(int8_t *y, const int8_t *x, const bp_patch_t *patch, ui
     }
 }
 
+static void clamp(int8_t *y, uint32_t n, const bp_pool_t *p) {
+    for (uint32_t i = 0; i < n; ++i) {
+        y[i] = (int8_t)bp_clamp(y[i], p->y_min, p->y_max);
+    }
+}
+
 /* One image; returns the end of its output. */
 static int8_t *pool(int8_t *y, const int8_t *x, const bp_pool_t *p) {
     const uint32_t row_bytes = p->x_width * p->channels;
+    if (p->is_max && bp_pool_has_squares(p)) {
+        const uint32_t n = p->y_height * p->y_width * p->channels;
+        bp_pool_squares(y, NULL, x, p);
+        clamp(y, n, p);
+        return y + (size_t)n;
+    }
     for (uint32_t v = 0; v < p->y_height; ++v) {
         const bp_taps_t rows = bp_window_taps(&p->window[0], v, p->x_height);
         for (uint32_t u = 0; u < p->y_width; ++u) {

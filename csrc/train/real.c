@@ -80,6 +80,36 @@ int32_t bp_saturated(int64_t x, int32_t limit) {
     return x > limit ? limit : (x < -(int64_t)limit ? -limit : (int32_t)x);
 }
 
+#if UINTPTR_MAX == 0xFFFFFFFF
+static inline int32_t bounded(int32_t x, int32_t limit) {
+    return x > limit ? limit : (x < -limit ? -limit : x);
+}
+
+/* By words: where 64 bits have two of them, shifts of these cost more than all the rest. */
+static int32_t shifted(int64_t x, uint8_t rshift, int32_t limit) {
+    const uint32_t low = (uint32_t)x;
+    int32_t high = (int32_t)(x >> 32);
+    if (rshift > 32) {
+        return bounded((high + ((int32_t)1 << (rshift - 33))) >> (rshift - 32), limit);
+    }
+    const uint32_t sum = low + ((uint32_t)1 << (rshift - 1));
+    high += sum < low;
+    if (rshift == 32) {
+        return bounded(high, limit);
+    }
+    const uint32_t most = (uint32_t)1 << (rshift - 1);
+    if ((uint32_t)high + most >= 2 * most) {
+        return high < 0 ? -limit : limit; /* it has more than 32 bits */
+    }
+    return bounded((int32_t)((uint32_t)high << (32 - rshift) | sum >> rshift), limit);
+}
+#else
+static inline int32_t shifted(int64_t x, uint8_t rshift, int32_t limit) {
+    return bp_saturated((x + ((int64_t)1 << (rshift - 1))) >> rshift, limit);
+}
+#endif
+
+/* |x * a| is at most 2^62. */
 int32_t bp_real_apply(int32_t x, bp_real_t a, int32_t limit) {
     int64_t product = (int64_t)x * a.m;
     int32_t rshift = 31 - a.e;
@@ -87,11 +117,32 @@ int32_t bp_real_apply(int32_t x, bp_real_t a, int32_t limit) {
         return 0; /* |product| < 2^62: less than half */
     }
     if (rshift > 0) {
-        return bp_saturated((product + ((int64_t)1 << (rshift - 1))) >> rshift, limit);
+        return shifted(product, (uint8_t)rshift, limit);
     }
     /* A product that is not zero is 2^30 at least; so is the result, and limits go up to 2^31. */
     if (rshift < -1) {
         return product > 0 ? limit : -limit;
     }
     return bp_saturated(product * ((int64_t)1 << -rshift), limit);
+}
+
+/* For 31 - a.e = rshift of 32 to 62, where the upper word of the product has the result. */
+static void apply_upper(int32_t *x, uint32_t n, int32_t m, uint8_t rshift, int32_t limit) {
+    const int64_t half = (int64_t)1 << (rshift - 1);
+    const uint8_t rest = (uint8_t)(rshift - 32);
+    for (uint32_t i = 0; i < n; ++i) {
+        const int32_t y = (int32_t)(((int64_t)x[i] * m + half) >> 32) >> rest;
+        x[i] = y > limit ? limit : (y < -limit ? -limit : y);
+    }
+}
+
+void bp_real_apply_all(int32_t *x, uint32_t n, bp_real_t a, int32_t limit) {
+    const int32_t rshift = 31 - a.e;
+    if (rshift >= 32 && rshift <= 62) {
+        apply_upper(x, n, (int32_t)a.m, (uint8_t)rshift, limit);
+        return;
+    }
+    for (uint32_t i = 0; i < n; ++i) {
+        x[i] = bp_real_apply(x[i], a, limit);
+    }
 }

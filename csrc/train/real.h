@@ -23,5 +23,7 @@ bp_real_t bp_real_scale(bp_real_t a, int32_t k);
 int32_t bp_saturated(int64_t x, int32_t limit);
 /* clamp(floor(x * a + 1/2), -limit, limit). */
 int32_t bp_real_apply(int32_t x, bp_real_t a, int32_t limit);
+/* The same of n values, each in its place. */
+void bp_real_apply_all(int32_t *x, uint32_t n, bp_real_t a, int32_t limit);
 
 #endif

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -54,16 +54,30 @@ _LOGIT_SCALE = np.float32(2.0**-3)
 
 
 @dataclass(frozen=True)
+class _At:
+    """Where a layer is: its place, its name, how many dense layers and filters are before it."""
+
+    index: int
+    name: str
+    dense: int
+    filters: int
+
+
+@dataclass(frozen=True)
 class Random:
     """Random initial weights, and scales for activations that are not known."""
 
     seed: int
 
-    def layer(self, index: int, n_in: int, units: int, input_step: float, name: str) -> _Layer:
-        weights, scale = initial_weights(n_in, units, seed=self.seed, layer=index)
+    def dense(self, at: _At, n_in: int, units: int, input_step: float) -> _Layer:
+        weights, scale = initial_weights(n_in, units, seed=self.seed, layer=at.dense)
         return weights, scale, np.zeros(units, np.int32), None
 
-    def hidden_scale(self, index: int) -> np.float32:
+    def filters(self, at: _At, n_in: int, rows: int, input_step: float) -> _Layer:
+        weights, scale = initial_filters(rows, n_in, seed=self.seed, number=at.filters)
+        return weights, scale, np.zeros(rows, np.int32), None
+
+    def hidden_scale(self, at: _At) -> np.float32:
         return _HIDDEN_SCALE
 
     def logit_scale(self) -> np.float32:
@@ -72,17 +86,21 @@ class Random:
 
 @dataclass(frozen=True)
 class Given:
-    """Weights of dense layers that were given, and what they give for the samples."""
+    """Weights that were given, and what they give for the samples: one of each for every layer."""
 
-    layers: tuple[GivenLayer, ...]
+    layers: tuple[GivenLayer | None, ...]
     limits: list[Range]
 
-    def layer(self, index: int, n_in: int, units: int, input_step: float, name: str) -> _Layer:
-        made = quantized(self.layers[index], input_step, f"layer {name!r}")
+    def dense(self, at: _At, n_in: int, units: int, input_step: float) -> _Layer:
+        layer = self.layers[at.index]
+        assert layer is not None
+        made = quantized(layer, input_step, f"layer {at.name!r}")
         return made.weights, made.scale, made.bias, made.masters
 
-    def hidden_scale(self, index: int) -> np.float32:
-        return input_scale(0.0, self.limits[index][1])[0]
+    filters = dense
+
+    def hidden_scale(self, at: _At) -> np.float32:
+        return input_scale(0.0, self.limits[at.index][1])[0]
 
     def logit_scale(self) -> np.float32:
         return output_scale(*self.limits[-1])
@@ -109,12 +127,13 @@ def graph_of(
         )
     )  # fmt: skip
     for index, (layer, name) in enumerate(zip(layers, names_of(layers), strict=True)):
+        at = _At(index, name, made.dense, made.filters)
         if isinstance(layer, Add):
-            made.sum(made.outputs[earlier(layers, index)], name)
+            made.sum(made.outputs[earlier(layers, index)], at)
         elif isinstance(layer, Dense):
-            made.fully_connected(layer, name, is_last=index == len(layers) - 1)
+            made.fully_connected(layer, at, is_last=index == len(layers) - 1)
         else:
-            made.of_image(layer, name)
+            made.of_image(layer, at)
         made.outputs.append(len(made.tensors) - 1)
     return made.graph(), tuple(made.masters) or None
 
@@ -133,16 +152,16 @@ class _Construction:
     def graph(self) -> Graph:
         return Graph(tuple(self.tensors), tuple(self.ops), (0,), (len(self.tensors) - 1,))
 
-    def of_image(self, layer: ImageWord, name: str) -> None:
+    def of_image(self, layer: ImageWord, at: _At) -> None:
         if isinstance(layer, Filter):
-            self.convolution(layer, name)
+            self.convolution(layer, at)
         elif isinstance(layer, Flatten):
-            self.flatten(name)
+            self.flatten(at.name)
         elif isinstance(layer, GlobalAveragePooling2D):
-            x = self.passed_on(name, output_shape(layer, self.shape, name))
+            x = self.passed_on(at.name, output_shape(layer, self.shape, at.name))
             self.ops.append(Mean(x, x + 1, (HEIGHT, WIDTH)))
         else:
-            self.pooling(layer, name)
+            self.pooling(layer, at.name)
 
     @property
     def shape(self) -> Shape:
@@ -163,11 +182,11 @@ class _Construction:
             x = self.passed_on(name, (math.prod(self.shape),))
             self.ops.append(Reshape(x, x + 1))
 
-    def sum(self, other: int, name: str) -> None:
+    def sum(self, other: int, at: _At) -> None:
         x = len(self.tensors) - 1
         if any(self.tensors[t].zero_point != _RELU_ZERO for t in (x, other)):
-            raise ArgumentError(f"layer {name!r}: expected two outputs of layers with relu")
-        self.tensor(name, self.shape, self.initial.hidden_scale(0), _RELU_ZERO)
+            raise ArgumentError(f"layer {at.name!r}: expected two outputs of layers with relu")
+        self.tensor(at.name, self.shape, self.initial.hidden_scale(at), _RELU_ZERO)
         self.ops.append(AddOp(x, x + 1, other, activation=Activation.RELU))
 
     def pooling(self, layer: Pooling, name: str) -> None:
@@ -176,36 +195,39 @@ class _Construction:
         x = self.passed_on(name, output_shape(layer, self.shape, name))
         self.ops.append(Pool(x, x + 1, kind, window))
 
-    def convolution(self, layer: Filter, name: str) -> None:
+    def convolution(self, layer: Filter, at: _At) -> None:
         window, _ = layer.window(self.shape)
         rows, n = weights_of(layer, self.shape)
-        channels = self.shape[2]
-        assert isinstance(self.initial, Random)
-        weights, scale = initial_filters(rows, n, seed=self.initial.seed, number=self.filters)
+        channels, before = self.shape[2], self.tensors[-1]
+        weights, scale, bias, masters = self.initial.filters(at, n, rows, float(before.scale))
         self.filters += 1
-        scales, bias = np.full(rows, scale, np.float32), np.zeros(rows, np.int32)
-        x = self.tensor(
-            name, output_shape(layer, self.shape, name), self.initial.hidden_scale(0), _RELU_ZERO
-        )
+        scales = np.full(rows, scale, np.float32)
+        shape = output_shape(layer, self.shape, at.name)
+        x = self.tensor(at.name, shape, self.initial.hidden_scale(at), _RELU_ZERO)
         taps = (window.height.kernel, window.width.kernel)
         activation = _ACTIVATIONS[layer.kind]
-        if isinstance(layer, Conv2D):
-            shaped = weights.reshape(rows, *taps, channels)
-            self.ops.append(Conv(x, x + 1, shaped, bias, scales, window, activation))
-        else:
-            shaped = np.ascontiguousarray(weights.T).reshape(1, *taps, rows)
-            self.ops.append(Depthwise(x, x + 1, shaped, bias, scales, window, activation))
+        is_conv = isinstance(layer, Conv2D)
 
-    def fully_connected(self, layer: Dense, name: str, *, is_last: bool) -> None:
+        def shaped(values: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+            if is_conv:
+                return values.reshape(rows, *taps, channels)
+            return np.ascontiguousarray(values.T).reshape(1, *taps, rows)
+
+        op = Conv if is_conv else Depthwise
+        self.ops.append(op(x, x + 1, shaped(weights), bias, scales, window, activation))
+        if masters is not None:
+            self.masters.append(replace(masters, residual=shaped(masters.residual)))
+
+    def fully_connected(self, layer: Dense, at: _At, *, is_last: bool) -> None:
         self.flatten("flatten")
-        before, index = self.tensors[-1], self.dense
+        before, name = self.tensors[-1], at.name
         self.dense += 1
-        weights, scale, bias, masters = self.initial.layer(
-            index, before.elems, layer.units, float(before.scale), name
+        weights, scale, bias, masters = self.initial.dense(
+            at, before.elems, layer.units, float(before.scale)
         )
         self.masters += [] if masters is None else [masters]
         if not is_last:
-            x = self.tensor(name, (layer.units,), self.initial.hidden_scale(index), _RELU_ZERO)
+            x = self.tensor(name, (layer.units,), self.initial.hidden_scale(at), _RELU_ZERO)
         elif layer.kind == "softmax":
             x = self.tensor(name, (layer.units,), self.initial.logit_scale(), 0)
         else:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from byteprop import image
+from byteprop import image, keras_layers
 from byteprop.construction import Given, Initial, Random, graph_of
 from byteprop.engine import _raw, _raw_train
 from byteprop.errors import ArgumentError, ModelError, TrainingError
+from byteprop.float_layers import FloatNetwork, GivenNetwork
 from byteprop.graph import Graph
 from byteprop.graph.boundary import real_range
 from byteprop.image.check import MAX_CLASSES, MAX_N_IN, MAX_WEIGHTS
@@ -30,8 +31,6 @@ from byteprop.layers import (
 from byteprop.model import Model
 from byteprop.support.arguments import MAX_SEED, integer
 from byteprop.support.warn import warn
-from byteprop.training import keras_layers
-from byteprop.training.given import GivenLayer, GivenNetwork
 from byteprop.training.masters import Masters
 from byteprop.training.normalization import (
     Declared,
@@ -97,7 +96,7 @@ class Sequential(Model):
         self._limits: Range | None = None
         self._trained = False
         self._warned = False
-        self._given: tuple[GivenLayer, ...] = ()
+        self._given: FloatNetwork | None = None
         if layers:
             _check_last(layers)
         self._specify(tuple(layers))
@@ -113,26 +112,21 @@ class Sequential(Model):
     ) -> Sequential:
         """A network that begins with the weights of a Keras model, to be trained further.
 
-        keras_model: a model of dense layers, or its .keras or .h5 file, which needs Keras to be
-        read. relu inside, softmax or nothing at the end; Flatten, Dropout, Rescaling and
-        Normalization may be there. The first fit or calibrate gets samples as the Keras model
-        takes them, and builds the network: scales are those of its activations on these samples.
+        keras_model: a model of dense layers, convolutions, pools and sums of two branches, as the
+        class has them, or its .keras or .h5 file, which needs Keras to be read. relu inside,
+        softmax or nothing at the end; Dropout, Rescaling and Normalization may be there. The first
+        fit or calibrate gets samples as the Keras model takes them, and builds the network: scales
+        are those of its activations on these samples.
         Weights keep 16 bits. input_range, output_range, normalization: as in the class.
 
         ArgumentError names a layer that cannot be taken; ModelError says why a file cannot be read.
         """
         network = keras_layers.network_of(keras_model)
-        layers = [
-            Dense(len(layer.bias), activation, name)
-            for layer, activation, name in zip(
-                network.layers, network.activations, network.names, strict=True
-            )
-        ]
         made = cls(input_range=input_range, output_range=output_range, normalization=normalization)
-        _check_last(layers)
-        made._given = tuple(network.layers)
-        made._sample_shape = _checked_shape(network.sample_shape)
-        made._specify(tuple(layers))
+        _check_last(network.words)
+        made._given = network
+        made._sample_shape = _checked_shape(network.shape)
+        made._specify(network.words)
         return made
 
     def add(self, layer: LayerWord) -> None:
@@ -261,11 +255,8 @@ class Sequential(Model):
             self._specify(self.specification)
         inputs, output_range = self._inputs, self._output_range
         if inputs is None:
-            inputs = inputs_of_samples(
-                np.asarray(x), self._sample_shape, normalize=self._normalize,
-                by_channel=self.trains_convolutions,
-            )  # fmt: skip
-        given = self._given_for(np.asarray(x), inputs) if self._given else None
+            inputs = self._measured_inputs(np.asarray(x))
+        given = self._given_for(np.asarray(x), inputs)
         if output_range is None and not self._classifies:
             output_range = self._range_of_answers(y, given, inputs)
         if self._classifies and y is not None:
@@ -273,7 +264,17 @@ class Sequential(Model):
         seed = seed if self._seed is None else self._seed
         self._build(inputs, output_range, given or Random(seed))
 
-    def _given_for(self, x: npt.NDArray[Any], inputs: Inputs) -> Given:
+    def _measured_inputs(self, x: npt.NDArray[Any]) -> Inputs:
+        if self._given is not None:
+            return self._given.inputs_of(x, self._normalize)
+        assert self._sample_shape is not None
+        return inputs_of_samples(
+            x, self._sample_shape, normalize=self._normalize, by_channel=self.trains_convolutions
+        )
+
+    def _given_for(self, x: npt.NDArray[Any], inputs: Inputs) -> Given | None:
+        if self._given is None:
+            return None
         assert self._sample_shape is not None
         check_samples(x, self._sample_shape)
         network = GivenNetwork.of(self._given, inputs, x)

@@ -1,8 +1,9 @@
-/* Sums and products of elements, and sums of patches, against the definitions. */
+/* Sums and products of elements, sums of patches and maxima of squares, against the definitions. */
 #include "check.h"
 
 #include "isa/isa.h"
 #include <byteprop/kernels.h>
+#include <stddef.h>
 
 enum { MOST = 80, CASES = 120 };
 
@@ -119,6 +120,28 @@ static uint32_t check_patch(check_buffer_t *buffer, uint32_t variant, check_repo
     return n;
 }
 
+/* Half of the values are near each other, so that several are the greatest. */
+static uint32_t check_squares(check_buffer_t *buffer, uint32_t variant, check_report_t *report) {
+    static int8_t expected[MOST];
+    static uint8_t expected_places[MOST];
+    const uint32_t n = variant % 2 ? 4 * (1 + below(3)) : 1 + below(9);
+    bp_squares_t p = {n, 1 + below(MOST / n), (1 + below(3)) * n, 0};
+    p.row_step = ((p.windows - 1) * p.step / n + 2 + below(3)) * n;
+    const uint32_t bytes = p.row_step + (p.windows - 1) * p.step + 2 * n, n_y = p.windows * n;
+    int8_t *x = filled(buffer, 0, bytes, variant % 4);
+    for (uint32_t i = 0; i < bytes && variant % 4 == 3; ++i) {
+        x[i] = (int8_t)(x[i] >> 6);
+    }
+    int8_t *y = (int8_t *)buffer(1, n_y);
+    uint8_t *places = buffer(2, n_y);
+    bp_max_squares_s8(expected, expected_places, x, &p);
+    BP_ISA_MAX_SQUARES(y, places, x, &p);
+    compare(expected, y, n_y, "maxima, variant", variant, report);
+    compare((int8_t *)expected_places, (int8_t *)places, n_y, "places, variant", variant, report);
+    BP_ISA_MAX_SQUARES(y, NULL, x, &p);
+    return compare(expected, y, n_y, "maxima alone, variant", variant, report);
+}
+
 uint32_t check_elements(check_buffer_t *buffer, check_report_t *report) {
     uint32_t comparisons = 0;
     state = 7;
@@ -126,6 +149,7 @@ uint32_t check_elements(check_buffer_t *buffer, check_report_t *report) {
         comparisons += check_add(buffer, variant, report);
         comparisons += check_mul(buffer, variant, report);
         comparisons += check_patch(buffer, variant, report);
+        comparisons += check_squares(buffer, variant, report);
     }
     return comparisons;
 }

@@ -370,6 +370,13 @@ def test_what_errors_cannot_go_through_is_refused_unless_it_is_frozen() -> None:
     Trainer(image.encode(dilated), Config(seed=0, convs=1))
     halves = changed(graph, 1, weights=graph.ops[1].weights[..., :2].copy())
     assert refused(halves) == "Conv"
+    x, y = np.zeros((3, *graph.tensors[0].shape[1:])), np.arange(3)
+    for changes, words in ((dilated, "a dilation is"), (halves, "groups of channels are")):
+        with pytest.raises(
+            TrainingError, match=f"""layer 1 Conv 't2': {words} not learned; .*train="last:2\""""
+        ):
+            Model(changes).fit(x, y, train="last:3")
+        Model(changes).fit(x, y, train="last:2", validation_split=0)
     clamped = changed(graph, 1, activation=Activation.RELU_0_TO_1)
     assert refused(clamped) == "Conv"
 

@@ -148,11 +148,11 @@ __attribute__((naked, noinline)) static void outputs_2(const state_t *s __attrib
 
 static inline void begin_channel(state_t *s, const bp_depthwise_planes_t *p, uint32_t channel) {
     const uint32_t mult_q31 = BP_ROM_U32(p->mult_q31 + 4 * channel);
-    const uint8_t *w = p->weights + channel;
-    for (uint32_t i = 0; i < 5; ++i, w += p->y_step) {
+    const uint8_t *w = p->weights + channel * p->channel_step;
+    for (uint32_t i = 0; i < 5; ++i, w += p->weight_step) {
         s->weights[i] = BP_ROM_I8(w);
     }
-    for (uint32_t i = 0; i < 4; ++i, w += p->y_step) {
+    for (uint32_t i = 0; i < 4; ++i, w += p->weight_step) {
         s->weights_left[i] = BP_ROM_I8(w);
     }
     s->mult_low = (uint16_t)mult_q31;

@@ -120,17 +120,17 @@ static inline int32_t pair_of(int32_t low, int32_t high) {
 
 static inline void begin_channel(state_t *s, const bp_depthwise_planes_t *p, uint32_t channel) {
     const int32_t doubled_bias = 2 * BP_ROM_I32(p->bias + 4 * channel);
-    const uint8_t *w = p->weights + channel;
+    const uint8_t *w = p->weights + channel * p->channel_step;
     s->doubled_bias[0] = s->doubled_bias[1] = doubled_bias;
     s->mult_q31 = BP_ROM_I32(p->mult_q31 + 4 * channel);
     s->rshift = (uint32_t)-BP_ROM_I8(p->lshift + channel);
     s->rounding = bp_short_rounding(p->y_zp, (uint8_t)s->rshift);
     for (int32_t *to = s->doubled_weights; to != s->doubled_weights + 6; to += 2) {
-        const int32_t w0 = BP_ROM_I8(w), w1 = BP_ROM_I8(w + p->y_step);
-        const int32_t w2 = BP_ROM_I8(w + 2 * p->y_step);
+        const int32_t w0 = BP_ROM_I8(w), w1 = BP_ROM_I8(w + p->weight_step);
+        const int32_t w2 = BP_ROM_I8(w + 2 * p->weight_step);
         to[0] = pair_of(2 * w0, 2 * w1);
         to[1] = pair_of(2 * w1, 2 * w2);
-        w += 3 * p->y_step;
+        w += 3 * p->weight_step;
     }
 }
 

@@ -123,11 +123,11 @@ __attribute__((naked, noinline)) static void outputs_2(const state_t *s __attrib
 
 static inline void begin_channel(state_t *s, const bp_depthwise_planes_t *p, uint32_t channel) {
     const int32_t doubled_bias = 2 * BP_ROM_I32(p->bias + 4 * channel);
-    const uint8_t *w = p->weights + channel;
+    const uint8_t *w = p->weights + channel * p->channel_step;
     for (uint32_t i = 0; i < 4; ++i) {
         s->doubled_bias[i] = doubled_bias;
     }
-    for (uint32_t i = 0; i < 9; ++i, w += p->y_step) {
+    for (uint32_t i = 0; i < 9; ++i, w += p->weight_step) {
         s->doubled_weights[i] = 2 * BP_ROM_I8(w);
     }
     s->mult_q31 = BP_ROM_I32(p->mult_q31 + 4 * channel);

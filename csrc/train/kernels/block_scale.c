@@ -7,8 +7,8 @@ static uint32_t magnitude(int32_t x) {
 /* By how many bits sums are shifted: their largest, or all bits of any, says the same. */
 static uint8_t shift_of(const int32_t *sums, uint32_t n) {
     uint32_t bits = 0;
-    for (uint32_t i = 0; i < n; ++i) {
-        bits |= magnitude(sums[i]);
+    for (const int32_t *end = sums + n; sums != end; ++sums) {
+        bits |= magnitude(*sums);
     }
     uint8_t rshift = 0;
     while (bits >> rshift > INT16_MAX) {
@@ -40,10 +40,13 @@ uint8_t bp_block_narrow(int16_t *errors, const int32_t *sums, uint32_t n) {
     const uint8_t rshift = shift_of(sums, n);
     const int32_t half = half_of(rshift);
     uint8_t *bytes = (uint8_t *)errors;
-    for (uint32_t i = 0; i < n; ++i, bytes += 2) {
-        const uint32_t value = (uint32_t)shifted(sums[i], rshift, half);
+    for (const int32_t *end = sums + n; sums != end; ++sums, bytes += 2) {
+        int32_t value = *sums;
+        if (value != 0 && rshift != 0) {
+            value = shifted(value, rshift, half);
+        }
         bytes[0] = (uint8_t)value;
-        bytes[1] = (uint8_t)(value >> 8);
+        bytes[1] = (uint8_t)((uint32_t)value >> 8);
     }
     return rshift;
 }

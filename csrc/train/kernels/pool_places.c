@@ -1,13 +1,6 @@
+#include "kernels/squares.h"
 #include "kernels/window.h"
 #include "train/kernels/kernels.h"
-
-static void clamp_pixel(int8_t *y, const bp_pool_t *p) {
-    if (p->y_min != INT8_MIN || p->y_max != INT8_MAX) {
-        for (uint32_t c = 0; c < p->channels; ++c) {
-            y[c] = (int8_t)bp_clamp(y[c], p->y_min, p->y_max);
-        }
-    }
-}
 
 /* Of n channels, where a tap is greater than what came before it. */
 static void take_greater(int8_t *y, uint8_t *places, const int8_t *tap, uint32_t n, uint8_t place) {
@@ -19,41 +12,12 @@ static void take_greater(int8_t *y, uint8_t *places, const int8_t *tap, uint32_t
     }
 }
 
-/* The usual window: 2 rows of 2 taps of n channels, `row` bytes from one to the next. */
-static void put_square(int8_t *y, uint8_t *places, const int8_t *x, uint32_t n, uint32_t row) {
-    const int8_t *below = x + (size_t)row;
-    for (const int8_t *end = x + (size_t)n; x != end; ++x, ++below) {
-        int32_t best = x[0];
-        uint32_t place = 0;
-        if (x[n] > best) {
-            best = x[n];
-            place = 1;
-        }
-        if (below[0] > best) {
-            best = below[0];
-            place = 2;
-        }
-        if (below[n] > best) {
-            best = below[n];
-            place = 3;
-        }
-        *y++ = (int8_t)best;
-        *places++ = (uint8_t)place;
-    }
-}
-
 /* One output pixel: the first tap of the window, row by row, that is a channel's greatest. */
 static void put_pixel(int8_t *y, uint8_t *places, const int8_t *x, const bp_pool_t *p,
                       const bp_taps_t *rows, const bp_taps_t *columns) {
     const uint32_t n = p->channels, width = p->window[1].kernel;
     const int8_t *row = x + (size_t)((rows->at * p->x_width + columns->at) * n);
     const uint8_t first = (uint8_t)(rows->begin * width + columns->begin);
-    if (width == 2 && p->window[0].kernel == 2 && rows->end - rows->begin == 2 &&
-        columns->end - columns->begin == 2) {
-        put_square(y, places, row, n, p->x_width * n);
-        clamp_pixel(y, p);
-        return;
-    }
     for (uint32_t c = 0; c < n; ++c) {
         y[c] = row[c];
         places[c] = first;
@@ -64,10 +28,9 @@ static void put_pixel(int8_t *y, uint8_t *places, const int8_t *x, const bp_pool
             take_greater(y, places, tap, n, (uint8_t)(dy * width + dx));
         }
     }
-    clamp_pixel(y, p);
 }
 
-void bp_pool_places(int8_t *y, uint8_t *places, const int8_t *x, const bp_pool_t *p) {
+static void put_pixels(int8_t *y, uint8_t *places, const int8_t *x, const bp_pool_t *p) {
     for (uint32_t v = 0; v < p->y_height; ++v) {
         const bp_taps_t rows = bp_window_taps(&p->window[0], v, p->x_height);
         for (uint32_t u = 0; u < p->y_width; ++u) {
@@ -75,6 +38,19 @@ void bp_pool_places(int8_t *y, uint8_t *places, const int8_t *x, const bp_pool_t
             put_pixel(y, places, x, p, &rows, &columns);
             y += p->channels;
             places += p->channels;
+        }
+    }
+}
+
+void bp_pool_places(int8_t *y, uint8_t *places, const int8_t *x, const bp_pool_t *p) {
+    if (bp_pool_has_squares(p)) {
+        bp_pool_squares(y, places, x, p);
+    } else {
+        put_pixels(y, places, x, p);
+    }
+    if (p->y_min != INT8_MIN || p->y_max != INT8_MAX) {
+        for (int8_t *end = y + (size_t)(p->y_height * p->y_width * p->channels); y != end; ++y) {
+            *y = (int8_t)bp_clamp(*y, p->y_min, p->y_max);
         }
     }
 }

@@ -56,17 +56,22 @@ void bp_conv_row_add(bp_conv_row_t *row, bp_error_t *errors, uint8_t n) {
     }
 }
 
+/* All bits of n values. */
+static uint32_t bits_of(const int32_t *g, uint16_t n) {
+    uint32_t bits = 0;
+    for (uint16_t i = 0; i < n; ++i) {
+        bits |= (uint32_t)g[i];
+    }
+    return bits;
+}
+
 /* Sums become changes; whether there was a sum, and whether all changes are 0. */
 static int vanishes(const bp_conv_row_t *row, uint16_t n, bp_real_t step) {
-    int has_sum = 0, has_change = 0;
-    for (uint16_t i = 0; i < n; ++i) {
-        if (row->g[i] != 0) {
-            has_sum = 1;
-            row->g[i] = bp_real_apply(row->g[i], step, CHANGE_LIMIT);
-            has_change |= row->g[i] != 0;
-        }
+    if (bits_of(row->g, n) == 0) {
+        return 0;
     }
-    return has_sum && !has_change;
+    bp_real_apply_all(row->g, n, step, CHANGE_LIMIT);
+    return bits_of(row->g, n) == 0;
 }
 
 void bp_conv_row_end(const bp_conv_row_t *row, const bp_train_t *t, const bp_train_layer_t *layer,

@@ -77,24 +77,30 @@ static void move_to_maximum(bp_error_t *found, const bp_errors_t *e, uint32_t pl
 
 /* Errors of outputs, or of a maximum pool's. */
 static uint8_t next_stored(bp_errors_t *e, bp_error_t *found) {
-    uint32_t at = ((uint32_t)e->row * e->columns + e->column) * e->channels + e->channel;
+    const size_t channels = (size_t)e->channels;
+    const size_t at = ((size_t)e->row * e->columns + e->column) * channels + e->channel;
+    const int16_t *delta = e->delta + at;
+    const uint32_t columns = e->columns;
+    uint32_t row = e->row, column = e->column;
     uint8_t n = 0;
-    for (; e->row < e->rows; ++e->row, e->column = 0) {
-        for (; e->column < e->columns; ++e->column, at += e->channels) {
-            const int16_t delta = e->delta[(size_t)at];
-            if (delta == 0) {
+    for (; row < e->rows; ++row, column = 0) {
+        for (; column < columns; ++column, delta += channels) {
+            if (*delta == 0) {
                 continue;
             }
             if (n == BP_ERRORS_AT_ONCE) {
+                e->row = (uint16_t)row;
+                e->column = (uint16_t)column;
                 return n;
             }
-            found[n] = (bp_error_t){delta, e->row, e->column};
+            found[n] = (bp_error_t){*delta, (uint16_t)row, (uint16_t)column};
             if (e->places != NULL) {
-                move_to_maximum(found + n, e, e->places[(size_t)at]);
+                move_to_maximum(found + n, e, e->places[delta - e->delta]);
             }
             ++n;
         }
     }
+    e->row = (uint16_t)row;
     return n;
 }
 

@@ -18,8 +18,18 @@ int bp_is_pointwise(const bp_errors_t *e, const bp_conv_shape_t *s) {
             e->rows <= e->window[0].kernel && e->columns <= e->window[1].kernel);
 }
 
-static inline int is_masked(const bp_errors_t *e, int8_t y) {
-    return y == e->y_min || y == e->y_max;
+/* Where no error passes. Copied to where the loops below cannot write, so that registers hold it. */
+typedef struct {
+    int32_t y_min;
+    int32_t y_max;
+} mask_t;
+
+static inline mask_t mask_of(const bp_errors_t *e) {
+    return (mask_t){e->y_min, e->y_max};
+}
+
+static inline int is_masked(mask_t mask, int32_t y) {
+    return y == mask.y_min || y == mask.y_max;
 }
 
 /* ---- errors down ---- */
@@ -63,7 +73,9 @@ static void begin_channels(channels_t *c, const bp_train_t *t, const bp_train_la
 /* Terms of the channels' own errors at a position. */
 static bp_term_t *add_stored(bp_term_t *term, const channels_t *c, const int16_t *delta) {
     const int8_t *row = c->rows;
-    for (uint32_t i = 0; i < c->n; ++i, row += c->row_stride) {
+    const size_t stride = c->row_stride;
+    const uint32_t n = c->n;
+    for (uint32_t i = 0; i < n; ++i, row += stride) {
         if (delta[i] != 0) {
             *term++ = (bp_term_t){row, scaled(c, delta[i], c->of[i].ratio)};
         }
@@ -71,12 +83,13 @@ static bp_term_t *add_stored(bp_term_t *term, const channels_t *c, const int16_t
     return term;
 }
 
-/* The same of a mean's; y: the position's outputs. */
-static bp_term_t *add_averaged(bp_term_t *term, const channels_t *c, const bp_errors_t *e,
-                               const int8_t *y) {
+/* The same of a mean's; y: the position's outputs, NULL: no mask. */
+static bp_term_t *add_averaged(bp_term_t *term, const channels_t *c, mask_t mask, const int8_t *y) {
     const int8_t *row = c->rows;
-    for (uint32_t i = 0; i < c->n; ++i, row += c->row_stride) {
-        if (e->y == NULL || !is_masked(e, y[i])) {
+    const size_t stride = c->row_stride;
+    const uint32_t n = c->n;
+    for (uint32_t i = 0; i < n; ++i, row += stride) {
+        if (y == NULL || !is_masked(mask, y[i])) {
             *term++ = (bp_term_t){row, c->of[i].delta};
         }
     }
@@ -86,11 +99,12 @@ static bp_term_t *add_averaged(bp_term_t *term, const channels_t *c, const bp_er
 static void channels_down(int32_t *h, const channels_t *c, const bp_errors_t *e, uint32_t positions,
                           uint32_t n_in) {
     bp_term_t terms[CHANNELS_AT_ONCE + 1];
+    const mask_t mask = mask_of(e);
     size_t at = (size_t)c->first;
     for (; positions != 0; --positions, at += (size_t)e->channels, h += (size_t)n_in) {
         bp_term_t *end = e->view == BP_VIEW_NONE
                              ? add_stored(terms, c, e->delta + at)
-                             : add_averaged(terms, c, e, e->y == NULL ? NULL : e->y + at);
+                             : add_averaged(terms, c, mask, e->y == NULL ? NULL : e->y + at);
         end->row = NULL;
         BP_ISA_WEIGH_ROWS(h, terms, n_in);
     }
@@ -118,47 +132,62 @@ void bp_pointwise_down(int32_t *h, const bp_train_t *t, const bp_train_layer_t *
 static void add_stored_errors(bp_conv_row_t *row, const bp_train_layer_t *layer, const int8_t *x,
                               const int16_t *delta) {
     bp_term_t terms[BP_TERMS + 1], *end = terms;
+    const size_t step = layer->n_in, y_step = layer->n_out;
+    const uint8_t rshift = row->rshift;
     uint32_t off = 0;
-    for (uint32_t left = layer->positions; left != 0; --left) {
-        if (*delta != 0) {
-            const int32_t shifted = bp_conv_shifted(*delta, row->rshift);
-            row->bias += *delta;
-            off += (uint32_t)shifted;
-            *end++ = (bp_term_t){x, shifted};
+    int32_t bias = 0;
+    for (uint32_t left = layer->positions; left != 0; --left, x += step, delta += y_step) {
+        if (*delta == 0) {
+            continue;
         }
-        if (end == terms + BP_TERMS || left == 1) {
+        const int32_t shifted = bp_conv_shifted(*delta, rshift);
+        bias += *delta;
+        off += (uint32_t)shifted;
+        *end++ = (bp_term_t){x, shifted};
+        if (end == terms + BP_TERMS) {
             end->row = NULL;
             BP_ISA_WEIGH_ROWS(row->g, terms, layer->n_in);
             end = terms;
         }
-        x += layer->n_in;
-        delta += layer->n_out;
     }
+    end->row = NULL;
+    BP_ISA_WEIGH_ROWS(row->g, terms, layer->n_in);
+    row->bias = bias;
     const uint32_t x_zp = (uint32_t)(int32_t)layer->x_zp;
     for (uint16_t i = 0; i < layer->n_in; ++i) {
         row->g[i] = (int32_t)((uint32_t)row->g[i] - x_zp * off);
     }
 }
 
+/* Puts the inputs of those of n positions whose outputs pass errors on into `rows`; returns how many these
+ * are. y: of the channel, NULL: no mask. */
+static uint32_t find_inputs(const int8_t **rows, const int8_t *x, const bp_train_layer_t *layer,
+                            mask_t mask, const int8_t *y, uint32_t n) {
+    const size_t step = layer->n_in, y_step = layer->n_out;
+    uint32_t found = 0;
+    for (; n != 0; --n, x += step) {
+        if (y == NULL || !is_masked(mask, *y)) {
+            rows[found++] = x;
+        }
+        y = y == NULL ? NULL : y + y_step;
+    }
+    rows[found] = NULL;
+    return found;
+}
+
 /* Adds the inputs of all positions whose outputs pass errors on; returns how many these are. */
 static int32_t sum_inputs(int32_t *g, const bp_train_layer_t *layer, const int8_t *x,
                           const bp_errors_t *e, uint16_t j) {
-    const int8_t *rows[BP_SUMMED_ROWS + 1], **end = rows;
-    const int8_t *y = e->y == NULL ? NULL : e->y + j;
-    int32_t n = 0;
-    for (uint32_t left = layer->positions; left != 0; --left, x += layer->n_in) {
-        if (y == NULL || !is_masked(e, *y)) {
-            ++n;
-            *end++ = x;
-        }
-        if (end == rows + BP_SUMMED_ROWS || left == 1) {
-            *end = NULL;
-            BP_ISA_SUM_ROWS(g, rows, layer->n_in);
-            end = rows;
-        }
-        y = y == NULL ? NULL : y + layer->n_out;
+    const int8_t *rows[BP_SUMMED_ROWS + 1];
+    const mask_t mask = mask_of(e);
+    uint32_t n = 0;
+    for (uint32_t p = 0; p < layer->positions; p += BP_SUMMED_ROWS) {
+        const uint32_t left = layer->positions - p, now = left < BP_SUMMED_ROWS ? left : BP_SUMMED_ROWS;
+        const int8_t *y = e->y == NULL ? NULL : e->y + (size_t)(p * layer->n_out + j);
+        n += find_inputs(rows, x + (size_t)(p * layer->n_in), layer, mask, y, now);
+        BP_ISA_SUM_ROWS(g, rows, layer->n_in);
     }
-    return n;
+    return (int32_t)n;
 }
 
 /* All positions have the same error, so it is multiplied once. */

@@ -49,17 +49,19 @@ static void begin_band(band_t *band, const bp_conv_shape_t *s, int16_t x_zp) {
  * only several bands of a channel have to write again. */
 static void read_band(band_t *band, const int8_t *x, uint32_t y) {
     const bp_conv_shape_t *s = band->shape;
-    const uint32_t step = s->x_channels, first = y * s->window[0].stride;
+    const uint32_t step = s->x_channels;
     const uint32_t rows = (band->rows - 1) * s->window[0].stride + KERNEL;
     int8_t *row = band->values + s->window[1].pad;
     if (band->rows != s->y_height) {
         fill(band);
     }
-    for (uint32_t i = 0; i < rows; ++i, row += band->pitch) {
-        const uint32_t at = first + i - s->window[0].pad; /* above the image: a large number */
-        if (at < s->x_height) {
-            const int8_t *from = x + (size_t)(at * s->x_width * step);
-            for (int8_t *to = row, *end = row + band->inside; to != end; from += step) {
+    const uint32_t pitch = band->pitch, inside = band->inside, image_row = s->x_width * step;
+    const uint32_t height = s->x_height;
+    uint32_t at = y * s->window[0].stride - s->window[0].pad; /* above the image: a large number */
+    for (uint32_t i = 0; i < rows; ++i, ++at, row += pitch) {
+        if (at < height) {
+            const int8_t *from = x + (size_t)(at * image_row);
+            for (int8_t *to = row, *end = row + inside; to != end; from += step) {
                 *to++ = *from;
             }
         }
@@ -82,19 +84,18 @@ static void sum_up(waiting_t *w, const bp_conv_row_t *row, const band_t *band) {
 /* Of a row of outputs. x: where the first of them has its first tap. */
 static void add_errors(waiting_t *w, bp_conv_row_t *row, const band_t *band, const int8_t *x,
                        const int16_t *delta) {
-    const bp_conv_shape_t *s = band->shape;
-    for (uint32_t left = s->y_width; left != 0; --left) {
-        if (*delta != 0) {
-            const int32_t shifted = bp_conv_shifted(*delta, row->rshift);
-            row->bias += *delta;
-            w->sum += (uint32_t)shifted;
-            *w->end++ = (bp_term_t){x, shifted};
-            if (w->end == w->terms + TERMS) {
-                sum_up(w, row, band);
-            }
+    const uint32_t step = band->shape->window[1].stride, y_step = band->shape->y_channels;
+    for (uint32_t left = band->shape->y_width; left != 0; --left, x += step, delta += y_step) {
+        if (*delta == 0) {
+            continue;
         }
-        x += s->window[1].stride;
-        delta += s->y_channels;
+        const int32_t shifted = bp_conv_shifted(*delta, row->rshift);
+        row->bias += *delta;
+        w->sum += (uint32_t)shifted;
+        *w->end++ = (bp_term_t){x, shifted};
+        if (w->end == w->terms + TERMS) {
+            sum_up(w, row, band);
+        }
     }
 }
 

@@ -132,9 +132,9 @@ def _problem_of_image(graph: Graph, op: Op) -> str | None:
     if y.shape[1] * y.shape[2] > _MAX_POSITIONS:
         return f"more than {_MAX_POSITIONS} positions"
     if any(axis.dilation != 1 for axis in op.window.axes):
-        return "a dilation"
+        return "a dilation is not learned"
     if isinstance(op, Conv) and op.weights.shape[3] != x.shape[3]:
-        return "groups of channels"
+        return "groups of channels are not learned"
     if isinstance(op, Pool) and op.window.height.kernel * op.window.width.kernel > _MAX_TAPS:
         return f"windows of more than {_MAX_TAPS} values"
     return None if op.activation in _HIDDEN else f"the activation {op.activation.name.lower()}"
