@@ -1,11 +1,13 @@
 #include "conv.h"
 #include "isa/isa.h"
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Convolutions in blocks of output pixels: the inputs of the pixels of a block are widened into
  * columns in the form that the CPU multiplies fastest, and then serve all output channels. */
 
-enum { ZEROS = 32, SHORT_ROW = 12 };
+/* Where an image of one channel takes blocks. */
+enum { ZEROS = 32, SHORT_ROW = 12, FINDS_FLAT = !BP_ISA_CONV_HAS_PLANES };
 
 /* The window of an output pixel: row and column of its first tap, which may be outside of the input,
  * and the offset of that tap in x, modulo 2^32. */
@@ -44,6 +46,10 @@ typedef struct {
     bool is_whole; /* the runs of a group inside are the whole column */
     bool has_short_rows;
     bool clamps;
+    int8_t flat_value; /* of the last flat block, whose first outputs are at flat_y */
+    const int8_t *flat_y;
+    uint32_t flat_bytes; /* of a block in a row of x; 0: flat blocks are not looked for */
+    uint32_t flat_back;  /* from the block's first input to the first pixel's, backward */
     bp_runs_t run; /* a single one, at a border */
     const int8_t *taps[BP_ISA_MOST_PIXELS];
     int8_t zeros[ZEROS];
@@ -243,13 +249,46 @@ static void clamp_outputs(int8_t *y, int32_t y_step, uint32_t n, const bp_conv_s
     }
 }
 
-/* The outputs of a block whose columns are there. */
-static inline int8_t *finish_block(blocks_t *b, int8_t *y, int32_t y_step, uint32_t n) {
-    put_outputs(b, y, y_step);
-    if (b->clamps) {
-        clamp_outputs(y, y_step, n, b->p);
+/* ---- blocks whose inputs are all the same, as in the background of images ---- */
+
+/* All inputs that a block takes have one value; x: the first of them. */
+static bool is_flat(const int8_t *x, const blocks_t *b) {
+    const int8_t value = *x;
+    const int8_t *last = x + (size_t)((b->runs.count - 1) * b->runs.pitch + b->flat_bytes - 1);
+    if (*last != value || x[(size_t)b->flat_bytes - 1] != value) {
+        return false; /* what ends most looks */
     }
-    return y + (int32_t)n * y_step;
+    for (uint32_t rows = b->runs.count; rows != 0; --rows, x += (size_t)b->runs.pitch) {
+        for (const int8_t *at = x, *end = x + (size_t)b->flat_bytes; at != end; ++at) {
+            if (*at != value) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void copy_outputs(int8_t *y, int32_t y_step, uint32_t n, const int8_t *from, uint32_t count) {
+    for (; n != 0; --n, y += y_step) {
+        for (uint32_t j = 0; j < count; ++j) {
+            y[j] = from[j];
+        }
+    }
+}
+
+/* The outputs at y if the last flat block had the same value; else it is remembered, and false. */
+static bool repeats(blocks_t *b, int8_t *y, int32_t y_step, uint32_t n, const int8_t *at) {
+    const int8_t *x = y_step > 0 ? at : at - (size_t)b->flat_back;
+    if (!is_flat(x, b)) {
+        return false;
+    }
+    if (b->flat_y != NULL && b->flat_value == *x) {
+        copy_outputs(y, y_step, n, b->flat_y, b->p->shape.y_channels);
+        return true;
+    }
+    b->flat_value = *x;
+    b->flat_y = y;
+    return false;
 }
 
 /* Blocks of one row of pixels whose taps are all inside, which most blocks are; at most `most` pixels.
@@ -267,11 +306,20 @@ static uint32_t put_blocks_of_row(blocks_t *b, walk_t *walk, int8_t *y, int32_t 
     }
     while (columns_left - done >= n && (uint32_t)left < b->columns_inside &&
            (uint32_t)(left + to_last) < b->columns_inside) {
-        for (uint32_t i = 0; i < n; ++i, at += (int32_t)at_step) {
-            b->taps[i] = at;
+        if (FINDS_FLAT && b->flat_bytes != 0 && repeats(b, y, y_step, n, at)) {
+            at += (int32_t)(n * at_step);
+            y += (int32_t)n * y_step;
+        } else {
+            for (uint32_t i = 0; i < n; ++i, at += (int32_t)at_step) {
+                b->taps[i] = at;
+            }
+            BP_ISA_CONV_COLUMNS(b->columns, 0, b->taps, &b->runs);
+            BP_ISA_CONV_BLOCK(y, y_step, b->columns, &b->group);
+            if (b->clamps) {
+                clamp_outputs(y, y_step, n, b->p);
+            }
+            y += (int32_t)n * y_step;
         }
-        BP_ISA_CONV_COLUMNS(b->columns, 0, b->taps, &b->runs);
-        y = finish_block(b, y, y_step, n);
         left += (int32_t)n * left_step;
         done += n;
     }
@@ -305,6 +353,7 @@ static void begin_runs(blocks_t *b) {
 }
 
 static void begin(blocks_t *b, walk_t *walk, int32_t direction) {
+    BP_ISA_BEGIN
     const bp_conv_shape_t *s = &b->p->shape;
     b->group = bp_conv_first_group(b->p);
     b->channels = s->x_channels / b->p->groups;
@@ -316,6 +365,9 @@ static void begin(blocks_t *b, walk_t *walk, int32_t direction) {
     b->rows_inside = inside(&s->window[0], s->x_height);
     b->columns_inside = inside(&s->window[1], s->x_width);
     begin_runs(b);
+    b->flat_y = NULL;
+    b->flat_back = (BP_ISA_CONV_PIXELS - 1u) * s->window[1].stride;
+    b->flat_bytes = s->x_channels == 1 && b->is_whole ? b->flat_back + b->runs.n : 0;
     for (uint32_t i = 0; i < ZEROS; ++i) {
         b->zeros[i] = b->p->x_zp;
     }
@@ -355,7 +407,11 @@ uint32_t bp_conv_blocks(int8_t *y, const int8_t *x, int8_t *columns, const bp_co
         } else {
             put_border(&b, places, n);
         }
-        y = finish_block(&b, y, y_step, n);
+        put_outputs(&b, y, y_step);
+        if (b.clamps) {
+            clamp_outputs(y, y_step, n, p);
+        }
+        y += (int32_t)n * y_step;
         done += n;
     }
     return done;

@@ -46,6 +46,7 @@ void bp_errors_of(bp_errors_t *errors, const bp_train_t *t, uint16_t l) {
     errors->y_min = layer->y_min;
     errors->y_max = layer->y_max;
     errors->view = above->view;
+    errors->window[0] = errors->window[1] = (bp_window_t){1, 1, 1, 0};
     if (above->view != BP_VIEW_NONE) {
         read_pool(errors, t, above, &conv.shape);
     }
@@ -64,44 +65,38 @@ void bp_errors_begin(bp_errors_t *errors, uint16_t channel) {
     errors->column = 0;
 }
 
-/* Where in the window of an error's pool the maximum was. Windows are small: no division. */
-static void move_to_maximum(bp_error_t *found, const bp_errors_t *e, uint32_t place) {
-    const uint32_t width = e->window[1].kernel;
-    uint32_t dy = 0;
-    for (; place >= width; place -= width) {
-        ++dy;
-    }
-    found->row = (uint16_t)(found->row * e->window[0].stride + dy - e->window[0].pad);
-    found->column = (uint16_t)(found->column * e->window[1].stride + place - e->window[1].pad);
-}
-
-/* Errors of outputs, or of a maximum pool's. */
+/* Errors of outputs, or of a maximum pool's: then where in its window the maximum was. Windows are
+ * small: no division. */
 static uint8_t next_stored(bp_errors_t *e, bp_error_t *found) {
     const size_t channels = (size_t)e->channels;
     const size_t at = ((size_t)e->row * e->columns + e->column) * channels + e->channel;
     const int16_t *delta = e->delta + at;
-    const uint32_t columns = e->columns;
+    const uint32_t columns = e->columns, width = e->window[1].kernel, stride = e->window[1].stride;
+    const bp_error_t *begin = found, *end = found + BP_ERRORS_AT_ONCE;
     uint32_t row = e->row, column = e->column;
-    uint8_t n = 0;
     for (; row < e->rows; ++row, column = 0) {
+        const uint32_t top = row * e->window[0].stride - e->window[0].pad;
         for (; column < columns; ++column, delta += channels) {
             if (*delta == 0) {
                 continue;
             }
-            if (n == BP_ERRORS_AT_ONCE) {
+            if (found == end) {
                 e->row = (uint16_t)row;
                 e->column = (uint16_t)column;
-                return n;
+                return BP_ERRORS_AT_ONCE;
             }
-            found[n] = (bp_error_t){*delta, (uint16_t)row, (uint16_t)column};
-            if (e->places != NULL) {
-                move_to_maximum(found + n, e, e->places[delta - e->delta]);
+            uint32_t place = e->places == NULL ? 0 : e->places[delta - e->delta], y = top;
+            for (; place >= width; place -= width) {
+                ++y;
             }
-            ++n;
+            found->delta = *delta;
+            found->row = (uint16_t)y;
+            found->column = (uint16_t)(column * stride - e->window[1].pad + place);
+            ++found;
         }
     }
     e->row = (uint16_t)row;
-    return n;
+    return (uint8_t)(found - begin);
 }
 
 /* The error of an average's window, at the outputs that it is the error of. */
