@@ -156,6 +156,9 @@ static uint32_t check_shape(check_buffer_t *buffer, check_report_t *report, uint
     uint8_t *weights = buffer(1, s->y_channels * row_stride(s, p.groups));
     int8_t *columns = (int8_t *)buffer(2, bp_conv_scratch(s, p.groups));
     fill(x, n_x, -128, number % 7 < 4 ? 0 : number % 4);
+    for (uint32_t i = 1; i < n_x && number % 3 == 0; ++i) {
+        x[i] = below(24) == 0 ? x[i] : x[i - 1]; /* areas of one value */
+    }
     fill_weights(weights, &p, number % 5 < 3 ? 0 : number / 5 % 4);
     fill_channels(&channels, s->y_channels, row_stride(s, p.groups));
     p.weights = weights;
