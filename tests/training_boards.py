@@ -163,6 +163,11 @@ def twin_step(twin: Trainer, step: HeadStep) -> tuple[int, int, bool]:
         return int(found["loss"]), int(found["predicted"]), bool(found["correct"])
     if step.request == Message.REMEMBER:
         twin.remember(np.frombuffer(step.x, np.uint8), step.label)
+    elif step.request == Message.HOLD:
+        twin.hold(np.frombuffer(step.x, np.uint8), step.label)
+    elif step.request == Message.CHECK:
+        check = twin.check()
+        return check.loss, 0, check.waited == 0
     elif step.request == Message.IMPRINT:
         twin.imprint(step.label)
     else:
@@ -176,6 +181,10 @@ def head_steps(task: Task) -> list[TrainSample | HeadStep]:
     for i, sample in enumerate(task.samples):
         assert isinstance(sample.y, int)
         made.append(HeadStep(Message.REMEMBER, sample.y, sample.x))
+        if i in (2, 10, 18):
+            made.append(HeadStep(Message.HOLD, sample.y, sample.x))
+        if i % 8 in (2, 3) and i < 20:
+            made.append(HeadStep(Message.CHECK))
         if i % 8 == 4:
             made.append(HeadStep(Message.REMOVE, made[-1].label))
         if i % 8 == 5:

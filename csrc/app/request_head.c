@@ -1,4 +1,4 @@
-/* REMEMBER, IMPRINT, REMOVE: features that are kept, and classes that come and go. */
+/* REMEMBER, HOLD, CHECK, IMPRINT, REMOVE: features that are kept, and classes that come and go. */
 #include "handlers.h"
 #include "trainer.h"
 
@@ -19,6 +19,35 @@ bp_status_t app_remember(app_call_t *call) {
     BP_TRY(begin(call, &trainer, &label));
     /* The inputs are in the arena. */
     return bp_train_remember(trainer, NULL, label);
+}
+
+bp_status_t app_hold(app_call_t *call) {
+    bp_train_t *trainer;
+    uint16_t label;
+    BP_TRY(begin(call, &trainer, &label));
+    return bp_train_hold(trainer, NULL, label);
+}
+
+bp_status_t app_check(app_call_t *call) {
+    bp_train_t *trainer;
+    bp_train_check_t check;
+    bp_train_counters_t counters;
+    if (call->n != 0) {
+        return BP_E_LENGTH;
+    }
+    BP_TRY(app_trainer(&trainer, 1));
+    const uint32_t begin = bp_port_ticks();
+    BP_TRY(bp_train_check(trainer, &check));
+    const uint32_t ticks = bp_port_ticks() - begin;
+    bp_train_counters(&counters, trainer);
+    app_put_u32(call->payload, check.loss);
+    app_put_u32(call->payload + 4, check.waited);
+    app_put_u16(call->payload + 8, check.held);
+    app_put_u16(call->payload + 10, check.correct);
+    app_put_u32(call->payload + 12, counters.steps);
+    app_put_u32(call->payload + 16, ticks);
+    call->n_answer = 20;
+    return BP_OK;
 }
 
 bp_status_t app_imprint(app_call_t *call) {

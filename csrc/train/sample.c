@@ -65,6 +65,12 @@ static const int8_t *features_of(const bp_train_t *t, const uint8_t *x) {
     return bp_train_features(t, x);
 }
 
+bp_status_t bp_train_judge_features(const bp_train_t *t, bp_train_result_t *result,
+                                    const int8_t *features, uint16_t label) {
+    bp_real_t unit;
+    return forward_and_loss(t, result, &unit, features, label, NULL, 0);
+}
+
 bp_status_t bp_train_evaluate(bp_train_t *t, bp_train_result_t *result, const uint8_t *x,
                               uint16_t label, const int32_t *target) {
     bp_real_t unit;

@@ -328,7 +328,7 @@ int bp_train_is_used(const bp_train_t *t, uint16_t j);
 uint64_t bp_train_kept_bytes(const bp_train_config_t *config, uint32_t features);
 /* Whether labels that may come from outside are those of classes. */
 int bp_train_kept_is_valid(const bp_train_t *t);
-/* The features of an entry, and its label; NULL if it is free. */
+/* The features of an entry to learn from, and its label; NULL if it is free or held out. */
 const int8_t *bp_train_kept(const bp_train_t *t, uint32_t entry, uint16_t *label);
 /* Drops all that is kept of a class. */
 void bp_train_forget(const bp_train_t *t, uint16_t label);
@@ -386,7 +386,10 @@ bp_real_t bp_weight_scale(const bp_train_t *t, const bp_train_layer_t *layer, ui
 
 /* ---- the steps of one sample, in order. training: 0 changes no state ---- */
 
-/* sample.c: learns from what the first trained layer reads of a sample. */
+/* sample.c: judges by what the first trained layer reads of a sample with a label, and learns from it.
+ */
+bp_status_t bp_train_judge_features(const bp_train_t *t, bp_train_result_t *result,
+                                    const int8_t *features, uint16_t label);
 bp_status_t bp_train_learn_features(bp_train_t *t, bp_train_result_t *result,
                                     const int8_t *features, uint16_t label, const int32_t *target,
                                     uint32_t lr_q24);

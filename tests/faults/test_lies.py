@@ -70,6 +70,7 @@ def rehearse(device: Device) -> None:
     session = TrainingSession(device, HEAD.image, replace(HEAD.config, kept=3))
     steps = [HeadStep(Message.REMEMBER, 1, HEAD.samples[0].x), HeadStep(Message.IMPRINT, 1)]
     steps += [HeadStep(Message.REHEARSE, lr_q24=9000), HeadStep(Message.REMOVE, 0)]
+    steps += [HeadStep(Message.HOLD, 1, HEAD.samples[0].x), HeadStep(Message.CHECK)]
     list(session.train(steps))
 
 
@@ -146,6 +147,13 @@ LIES: dict[str, tuple[Lie, Callable[[Device], object], str, str]] = {
     "rehearsed steps": (
         number(Message.REHEARSE, 12, "I", 2), rehearse, "REHEARSE answer", "steps",
     ),
+    "held out": (
+        payload(Message.HOLD, lambda old: old + b"!"),
+        rehearse, "HOLD answer", "bytes after the status",
+    ),
+    "checked samples": (number(Message.CHECK, 9, "H", 0), rehearse, "CHECK answer", "samples held out"),
+    "checked right": (number(Message.CHECK, 11, "H", 2), rehearse, "CHECK answer", "right"),
+    "checked steps": (number(Message.CHECK, 13, "I", 9), rehearse, "CHECK answer", "steps"),
     "evaluated": (number(Message.EVALUATE, 12, "I", 11), evaluate, "EVALUATE answer", "steps"),
     "saved image": (number(Message.SAVE, 5, "I", 1), save, "SAVE answer", "image bytes"),
     "saved state": (number(Message.SAVE, 9, "I", 1), save, "SAVE answer", "state bytes"),

@@ -113,6 +113,9 @@ static void edit_head(run_t *run, const case_t *input, const uint8_t *x, uint16_
     bp_train_result_t result = {0, 0, 0};
     bp_status_t status = bp_train_remember(run->train, x, label);
     check(status == (input->config.kept == 0 ? BP_E_UNSUPPORTED : BP_OK));
+    bp_train_check_t held = {0, 0, 0, 0};
+    run->loss = run->loss * 31 + (uint64_t)bp_train_hold(run->train, x, (uint16_t)(label / 2));
+    run->loss = run->loss * 31 + (uint64_t)bp_train_check(run->train, &held) + held.loss;
     if (i % 3 == 1) {
         status = bp_train_imprint(run->train, label);
     } else if (i % 3 == 2) {

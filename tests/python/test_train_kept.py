@@ -75,6 +75,21 @@ class Pair:
         else:
             self.same(self.c.rehearse(np.array([RATE], np.uint32))[0], self.result)
 
+    def hold(self, label: int) -> None:
+        x = self.x()
+        if self.refused(lambda: self.python.hold(x, label)):
+            with pytest.raises(TrainingError, match="E_STATE"):
+                self.c.hold(x.view(np.uint8).reshape(-1), label)
+        else:
+            self.c.hold(x.view(np.uint8).reshape(-1), label)
+
+    def judge(self) -> None:
+        if self.refused(self.python.check):
+            with pytest.raises(TrainingError, match="E_STATE"):
+                self.c.check()
+        else:
+            assert self.c.check() == self.result
+
     def edit(self, name: str, label: int) -> None:
         refused = self.refused(lambda: getattr(self.python, name)(label))
         if refused:
@@ -101,15 +116,16 @@ class Pair:
         assert self.c.counters == self.python.counters
         state, n_in = self.c.state, self.graph.ops[-2].weights.shape[1]
         labels_bytes = -(-2 * self.config.kept // 4) * 4
-        at = len(state) - 8 - labels_bytes - -(-self.config.kept * n_in // 4) * 4
-        numbers = np.frombuffer(state, "<u4", 2, at).tolist()
-        assert numbers == [self.python.remembered, self.python.rehearsed]
-        labels = np.frombuffer(state, "<u2", self.config.kept, at + 8)
-        rows = np.frombuffer(state, "i1", self.config.kept * n_in, at + 8 + labels_bytes)
+        at = len(state) - 16 - labels_bytes - -(-self.config.kept * n_in // 4) * 4
+        python = self.python
+        numbers = [python.remembered, python.rehearsed, python.best, python.waited]
+        assert np.frombuffer(state, "<u4", 4, at).tolist() == numbers
+        labels = np.frombuffer(state, "<u2", self.config.kept, at + 16)
+        rows = np.frombuffer(state, "i1", self.config.kept * n_in, at + 16 + labels_bytes)
         for label, row, entry in zip(
             labels.tolist(), rows.reshape(-1, n_in), self.python.entries, strict=True
         ):
-            assert label == (0 if entry is None else entry[0] + 1)
+            assert label == (0 if entry is None else entry[0] + 1 + 0x8000 * entry[2])
             if entry is not None:
                 np.testing.assert_array_equal(row, entry[1])
         bias = np.frombuffer(state, "<i4", self.classes, _raw_train.HEAD_BYTES)
@@ -139,7 +155,10 @@ configs = st.builds(
 )
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["remember"] * 4 + ["learn", "rehearse", "rehearse", "imprint", "remove"]),
+        st.sampled_from(
+            ["remember"] * 4
+            + ["learn", "rehearse", "rehearse", "imprint", "remove", "hold", "judge", "judge"]
+        ),
         st.integers(0, 5),
     ),
     min_size=5,
@@ -157,8 +176,8 @@ def test_any_order_of_steps_gives_the_same_bits(
         label = number % pair.classes
         if name in ("imprint", "remove"):
             pair.edit(name, label)
-        elif name == "rehearse":
-            pair.rehearse()
+        elif name in ("rehearse", "judge"):
+            getattr(pair, name)()
         else:
             getattr(pair, name)(label)
         pair.check()
@@ -197,6 +216,32 @@ def test_rehearsals_take_all_classes_alike() -> None:
     assert pair.c.image != before
 
 
+def test_what_is_held_out_says_when_to_stop() -> None:
+    """At most half of the places; nothing learns from them; a check knows the best one before it."""
+    pair = Pair(Net((8, 4), activation=Activation.NONE), Config(5, kept=12), 1)
+    for i in range(12):
+        pair.hold(i % 3)
+    assert sum(entry is not None for entry in pair.python.entries) == 6
+    pair.judge()
+    before = pair.c.check()
+    assert (before.held, before.waited) == (6, 1)
+    pair.python.check()
+    assert pair.refused(lambda: pair.python.rehearse(RATE))
+    pair.rehearse()
+    for i in range(30):
+        pair.remember(i % 3)
+    assert sum(entry is not None and entry[2] for entry in pair.python.entries) == 6
+    waits = []
+    for _ in range(40):
+        pair.rehearse()
+        pair.judge()
+        waits.append(pair.result.waited)
+    pair.check()
+    assert 0 in waits and max(waits) > 3
+    pair.edit("remove", 1)
+    assert pair.c.check().held == 4
+
+
 def test_a_removed_class_never_wins_and_is_not_learnt() -> None:
     pair = filled()
     pair.edit("remove", 1)
@@ -223,11 +268,17 @@ def test_what_cannot_be_is_refused() -> None:
         lambda: without.rehearse(np.array([1], np.uint32)),
         lambda: without.imprint(0),
         lambda: without.remove(0),
+        lambda: without.hold(x, 0),
+        without.check,
     ):
         with pytest.raises(TrainingError, match="E_UNSUPPORTED"):
             call()
     trainer = Trainer(bits, Config(0, kept=4))
-    for call in (lambda: trainer.remember(x, 4), lambda: trainer.imprint(4)):
+    for call in (
+        lambda: trainer.remember(x, 4),
+        lambda: trainer.hold(x, 4),
+        lambda: trainer.imprint(4),
+    ):
         with pytest.raises(TrainingError, match="E_ARG"):
             call()
     for call in (lambda: trainer.imprint(0), lambda: trainer.rehearse(np.array([1], np.uint32))):

@@ -66,6 +66,9 @@ enum {
     BP_MSG_REHEARSE = 0x39,   /* rate u32 (2^-24); learns from one that is kept -> as TRAIN */
     BP_MSG_IMPRINT = 0x3A,    /* class u16; its row is made from what is kept -> */
     BP_MSG_REMOVE = 0x3B,     /* class u16; takes it out of use -> */
+    BP_MSG_HOLD = 0x3C,       /* label u16; as REMEMBER, but nothing learns from them -> */
+    BP_MSG_CHECK = 0x3D,      /* judges those -> bp_train_check_t: loss u32, waited u32, held u16,
+                                 correct u16; then steps u32, ticks u32 */
     BP_MSG_SAVE = 0x40,       /* image, configuration, state and detector to flash -> sequence u32, image bytes
                                  u32, state bytes u32, crc of all of it u32, samples u32, slot u8 */
     BP_MSG_RESTORE = 0x41,    /* the last whole save back to RAM, to go on training -> as SAVE */
@@ -177,6 +180,8 @@ uint32_t bp_cobs_decode(uint8_t *dst, const uint8_t *src, uint32_t n);
     X(REHEARSE, rehearse, CHANGES, KEEPS)                                                          \
     X(IMPRINT, imprint, CHANGES, KEEPS)                                                            \
     X(REMOVE, remove, CHANGES, KEEPS)                                                              \
+    X(HOLD, hold, CHANGES, KEEPS)                                                                  \
+    X(CHECK, check, CHANGES, KEEPS)                                                                \
     X(SAVE, save, CHANGES, SAVES)                                                                  \
     X(RESTORE, restore, CHANGES, SAVES)                                                            \
     X(SAVE_INFO, save_info, CHANGES, SAVES)                                                        \

@@ -118,6 +118,19 @@ BP_MUST_CHECK bp_status_t bp_train_remember(bp_train_t *train, const uint8_t *x,
  * are kept of a class. E_STATE when there is none. */
 BP_MUST_CHECK bp_status_t bp_train_rehearse(bp_train_t *train, bp_train_result_t *result,
                                             uint32_t lr_q24);
+/* Keeps the features of a sample as bp_train_remember does, but holds them out: nothing learns from
+ * them, bp_train_check judges by them. At most half of the places; E_STATE beyond. */
+BP_MUST_CHECK bp_status_t bp_train_hold(bp_train_t *train, const uint8_t *x, uint16_t label);
+/* How good the model is for the samples that are held out, of classes in use. */
+typedef struct {
+    uint32_t loss;    /* mean cross-entropy, 1/256 bit, rounded down */
+    uint32_t waited;  /* checks since the least loss; 0: this is the least. Training that waits for
+                       * several checks in vain can stop, and go back to what was saved at 0 */
+    uint16_t held;    /* samples */
+    uint16_t correct; /* of them */
+} bp_train_check_t;
+/* E_STATE when none is held out; E_UNSUPPORTED when the configuration keeps no features. */
+BP_MUST_CHECK bp_status_t bp_train_check(bp_train_t *train, bp_train_check_t *check);
 /* Writes row j of the last layer from what is kept of class j and of the others, without training;
  * the class is in use from then on. E_STATE when nothing is kept of it or no other class is in use,
  * E_UNSUPPORTED unless the last layer alone is trained and features are kept. */

@@ -24,6 +24,7 @@ _INFERRED = struct.Struct("<II")
 _STATS = struct.Struct("<6I")
 STATS_BYTES = _STATS.size
 _RESULT = struct.Struct("<QHBII")
+_CHECKED = struct.Struct("<IIHHII")
 _SAVED = struct.Struct("<IIIIIBH")
 _LEARNT = struct.Struct("<QII")
 _JUDGED = struct.Struct("<QIBBBB")
@@ -301,6 +302,16 @@ class TrainResult:
 
 
 @dataclass(frozen=True)
+class CheckResult(TrainResult):
+    """loss: the mean of the samples that are held out, in 1/256 bit; correct: it is the least so
+    far, else there were `waited` checks since then. held: samples, of which `right` are right."""
+
+    waited: int
+    held: int
+    right: int
+
+
+@dataclass(frozen=True)
 class FlashSave:
     """A save in the board's flash. crc32 identifies it."""
 
@@ -335,6 +346,14 @@ def parse_rehearsed(data: bytes, n_outputs: int) -> TrainResult:
     expect_between(kind, "predicted", predicted, 0, n_outputs - 1)
     expect_between(kind, "correct", correct, 0, 1)
     return TrainResult(loss, predicted, bool(correct), steps, ticks)
+
+
+def parse_checked(data: bytes) -> CheckResult:
+    kind = Message.CHECK
+    loss, waited, held, right, steps, ticks = _unpack(kind, _CHECKED, data)
+    expect_between(kind, "samples held out", held, 1, 65535)
+    expect_between(kind, "right", right, 0, held)
+    return CheckResult(loss, 0, waited == 0, steps, ticks, waited, held, right)
 
 
 def parse_saved(kind: int, data: bytes) -> FlashSave:

@@ -167,6 +167,7 @@ _REQUESTS: dict[int, Callable[[Frame], str]] = {
     Message.TRAIN: _train,
     Message.EVALUATE: _evaluate,
     Message.REMEMBER: _class,
+    Message.HOLD: _class,
     Message.REHEARSE: _rehearse,
     Message.IMPRINT: _class,
     Message.REMOVE: _class,
@@ -212,6 +213,12 @@ def _train_answer(payload: bytes) -> str:
     return f"loss {loss:,}, predicted {predicted} ({right}), update {steps:,}, {ticks:,} ticks"
 
 
+def _checked_answer(payload: bytes) -> str:
+    loss, waited, held, right, steps, ticks = struct.unpack("<IIHHII", payload[1:])
+    since = f"{waited:,} checks since the least" if waited else "the least so far"
+    return f"loss {loss:,} ({since}), {right} of {held} right, update {steps:,}, {ticks:,} ticks"
+
+
 def _stats_answer(payload: bytes) -> str:
     stats = parse_stats(payload[1:])
     return (
@@ -249,6 +256,7 @@ _ANSWERS: dict[int, Callable[[bytes], str]] = {
     Message.TRAIN: _train_answer,
     Message.EVALUATE: _train_answer,
     Message.REHEARSE: _train_answer,
+    Message.CHECK: _checked_answer,
     Message.STATS: _stats_answer,
     Message.SAVE: _saved_answer,
     Message.RESTORE: _saved_answer,

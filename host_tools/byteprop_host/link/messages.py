@@ -43,6 +43,8 @@ class Message(IntEnum):
     TRAIN_END = const("BP_MSG_TRAIN_END")
     REMEMBER = const("BP_MSG_REMEMBER")
     REHEARSE = const("BP_MSG_REHEARSE")
+    HOLD = const("BP_MSG_HOLD")
+    CHECK = const("BP_MSG_CHECK")
     IMPRINT = const("BP_MSG_IMPRINT")
     REMOVE = const("BP_MSG_REMOVE")
     SAVE = const("BP_MSG_SAVE")

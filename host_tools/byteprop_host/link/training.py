@@ -28,6 +28,7 @@ from byteprop_host.link.answers import (
     parse_begun,
     parse_nothing,
     parse_number,
+    parse_checked,
     parse_rehearsed,
     parse_result,
     parse_saved,
@@ -76,7 +77,8 @@ class TrainSample:
 @dataclass(frozen=True)
 class HeadStep:
     """One step with features that the board keeps. request: REMEMBER keeps the features of x under
-    a label, REHEARSE learns from one that is kept, IMPRINT and REMOVE begin and end a class."""
+    a label, REHEARSE learns from one that is kept, IMPRINT and REMOVE begin and end a class. HOLD
+    keeps them apart, and CHECK judges by those: its result is a CheckResult."""
 
     request: Message
     label: int = 0
@@ -87,6 +89,8 @@ class HeadStep:
     def payload(self) -> bytes:
         if self.request == Message.REHEARSE:
             return struct.pack("<I", self.lr_q24)
+        if self.request == Message.CHECK:
+            return b""
         return struct.pack("<H", self.label)
 
     @property
@@ -97,6 +101,8 @@ class HeadStep:
         """steps: updates so far, which nothing but REHEARSE changes."""
         if self.request == Message.REHEARSE:
             return parse_rehearsed(data, n_outputs)
+        if self.request == Message.CHECK:
+            return parse_checked(data)
         parse_nothing(self.request, data)
         return TrainResult(0, 0, False, steps, 0)
 
@@ -437,7 +443,7 @@ class TrainingSession:
 
 
 def _has_inputs(step: Step) -> bool:
-    return isinstance(step, TrainSample) or step.request == Message.REMEMBER
+    return isinstance(step, TrainSample) or step.request in (Message.REMEMBER, Message.HOLD)
 
 
 def _targets(y: Sequence[int]) -> bytes:

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from byteprop.engine._raw_train import Config
+from byteprop.engine._raw_train import Check, Config
 from byteprop.errors import TrainingError
 from byteprop.graph import Graph
 from byteprop.reference import reals
@@ -22,8 +22,8 @@ _REPLACED, _REHEARSED = 0xFFFF0006, 0xFFFF0007
 _UNUSED_BIAS = -((1 << 31) - 256)
 _WEIGHT_MAX, _BIAS_MAX = 32640, (1 << 31) - 256
 
-Kept = tuple[int, npt.NDArray[np.int8]]
-"""A label and the features under it."""
+Kept = tuple[int, npt.NDArray[np.int8], bool]
+"""A label, the features under it, and whether they are held out."""
 
 
 class ReferenceHead(reference.ReferenceTrainer):
@@ -34,16 +34,34 @@ class ReferenceHead(reference.ReferenceTrainer):
         if config.kept and len(self._frozen_part.outputs) > 1:
             raise TrainingError("a layer reads more of the frozen part than what is kept")
         self.entries: list[Kept | None] = [None] * config.kept
-        self.remembered = self.rehearsed = 0
+        self.remembered = self.rehearsed = self.best = self.waited = 0
 
     def in_use(self, j: int) -> bool:
         last = self._layers[-1]
         return bool(last.Wh[j].any()) or int(last.B[j]) != _UNUSED_BIAS
 
-    def remember(self, x: npt.NDArray[np.generic], label: int) -> None:
+    def remember(self, x: npt.NDArray[np.generic], label: int, held: bool = False) -> None:
         features = self._first_input(x).astype(np.int8)
-        self.entries[self._room(label)] = (label, features)
+        self.entries[self._room(label)] = (label, features, held)
         self.remembered += 1
+
+    def hold(self, x: npt.NDArray[np.generic], label: int) -> None:
+        if 2 * (len(self._held()) + 1) > len(self.entries):
+            raise TrainingError("half of the places are held out")
+        self.remember(x, label, held=True)
+
+    def check(self) -> Check:
+        results = [
+            self._forward(features.astype(np.int64), np.asarray(label), learns=False)[0]
+            for label, features, _ in self._held()
+            if self.in_use(label)
+        ]
+        if not results:
+            raise TrainingError("nothing is held out")
+        loss = sum(r.loss for r in results) // len(results)
+        is_best = self.best == 0 or loss + 1 < self.best
+        self.best, self.waited = (loss + 1, 0) if is_best else (self.best, self.waited + 1)
+        return Check(loss, self.waited, len(results), sum(r.correct for r in results))
 
     def rehearse(self, lr_q24: int) -> reference.Result:
         labels = {j for j in self._labels() if j is not None and self.in_use(j)}
@@ -95,8 +113,12 @@ class ReferenceHead(reference.ReferenceTrainer):
     def _draw(self, number: int, stream: int, row: int) -> int:
         return reference.draw(self.config.seed, number & 0xFFFFFFFF, stream, row)
 
+    def _held(self) -> list[Kept]:
+        return [entry for entry in self.entries if entry is not None and entry[2]]
+
     def _labels(self) -> list[int | None]:
-        return [None if entry is None else entry[0] for entry in self.entries]
+        """Of what is there to learn from."""
+        return [None if entry is None or entry[2] else entry[0] for entry in self.entries]
 
     def _places(self, label: int) -> list[int]:
         return [i for i, found in enumerate(self._labels()) if found == label]
@@ -111,8 +133,8 @@ class ReferenceHead(reference.ReferenceTrainer):
 
     def _features_of(self, classes: list[int]) -> list[Ints]:
         zero = self._tensors[self._layers[0].x].zero_point
-        kept = [entry for entry in self.entries if entry is not None and entry[0] in classes]
-        return [features.astype(np.int64) - zero for _, features in kept]
+        kept = [e for e in self.entries if e is not None and e[0] in classes and not e[2]]
+        return [features.astype(np.int64) - zero for _, features, _ in kept]
 
     # The row.
 

@@ -150,8 +150,8 @@ def _places(graph: Graph, config: Config, state_bytes: int) -> dict[int, _Place]
 
 
 def kept_bytes(kept: int, features: int) -> int:
-    """Of the state for so many kept samples: two numbers, labels, features of each."""
-    return 8 + (2 * kept + 3) // 4 * 4 + (kept * features + 3) // 4 * 4 if kept else 0
+    """Of the state for so many kept samples: four numbers, labels, features of each."""
+    return 16 + (2 * kept + 3) // 4 * 4 + (kept * features + 3) // 4 * 4 if kept else 0
 
 
 def copies_of(graph: Graph, config: Config) -> bytes:
