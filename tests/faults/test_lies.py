@@ -151,7 +151,9 @@ LIES: dict[str, tuple[Lie, Callable[[Device], object], str, str]] = {
         payload(Message.HOLD, lambda old: old + b"!"),
         rehearse, "HOLD answer", "bytes after the status",
     ),
-    "checked samples": (number(Message.CHECK, 9, "H", 0), rehearse, "CHECK answer", "samples held out"),
+    "checked samples": (
+        number(Message.CHECK, 9, "H", 0), rehearse, "CHECK answer", "samples held out",
+    ),
     "checked right": (number(Message.CHECK, 11, "H", 2), rehearse, "CHECK answer", "right"),
     "checked steps": (number(Message.CHECK, 13, "I", 9), rehearse, "CHECK answer", "steps"),
     "evaluated": (number(Message.EVALUATE, 12, "I", 11), evaluate, "EVALUATE answer", "steps"),

@@ -217,7 +217,7 @@ def test_rehearsals_take_all_classes_alike() -> None:
 
 
 def test_what_is_held_out_says_when_to_stop() -> None:
-    """At most half of the places; nothing learns from them; a check knows the best one before it."""
+    """At most half of the places; nothing learns from them; a check knows the best before it."""
     pair = Pair(Net((8, 4), activation=Activation.NONE), Config(5, kept=12), 1)
     for i in range(12):
         pair.hold(i % 3)

@@ -70,8 +70,8 @@ class Plan:
 
 @dataclass(frozen=True)
 class Check:
-    """Of the samples that are held out. loss: mean cross-entropy, in 1/256 bit. waited: checks since
-    the least loss, 0 where this is the least. held: samples, of which so many are correct."""
+    """Of the samples that are held out. loss: mean cross-entropy, in 1/256 bit. waited: checks
+    since the least loss, 0 where this is the least. held: samples, of which so many are correct."""
 
     loss: int
     waited: int
