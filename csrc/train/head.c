@@ -67,7 +67,7 @@ static void finish_row(const bp_train_t *t, const bp_train_layer_t *layer, uint1
 
 /* floor(a / b), for 0 < b < 2^32: bit by bit, as a 64-bit division would need a library that not
  * every toolchain has for its CPU. */
-static uint64_t quotient(uint64_t a, uint32_t b) {
+uint64_t bp_train_quotient(uint64_t a, uint32_t b) {
     uint64_t q = 0, rest = 0;
     for (uint8_t bit = 0; bit < 64; ++bit) {
         rest = rest << 1 | a >> 63;
@@ -84,8 +84,8 @@ static uint64_t quotient(uint64_t a, uint32_t b) {
 /* floor((a + floor(b / 2)) / b), for 0 < b < 2^32. */
 static int64_t divided(int64_t a, uint32_t b) {
     const int64_t sum = a + (b >> 1);
-    return sum >= 0 ? (int64_t)quotient((uint64_t)sum, b)
-                    : -(int64_t)quotient((uint64_t)(b - 1 - sum), b);
+    return sum >= 0 ? (int64_t)bp_train_quotient((uint64_t)sum, b)
+                    : -(int64_t)bp_train_quotient((uint64_t)(b - 1 - sum), b);
 }
 
 /* floor(sqrt(a)) */
@@ -200,7 +200,7 @@ static void measure_rows(imprint_t *p) {
     for (uint16_t i = 0; i < p->layer->n_in; ++i) {
         squares += squares_of_column(p, i);
     }
-    p->norm = square_root(quotient(squares, p->others));
+    p->norm = square_root(bp_train_quotient(squares, p->others));
 }
 
 /* What row r makes of features, without its bias, in the bias's 1/256. */

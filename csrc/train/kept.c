@@ -226,7 +226,7 @@ bp_status_t bp_train_check(bp_train_t *t, bp_train_check_t *check) {
     uint64_t loss = 0;
     check->held = check->correct = 0;
     BP_TRY(judge_held(t, check, &loss));
-    check->loss = (uint32_t)(loss / check->held);
+    check->loss = (uint32_t)bp_train_quotient(loss, check->held);
     kept_head_t *head = head_of(t);
     const int is_best = head->best == 0 || check->loss + 1u < head->best;
     head->best = is_best ? check->loss + 1u : head->best;
