@@ -6,7 +6,8 @@
  * made the model. docs/numerics.md has the rules. */
 
 /* In place of a label: label + 1, with HELD where the sample is held out. */
-enum { FREE = 0, HELD = 0x8000 };
+#define FREE 0u
+#define HELD 0x8000u
 #define STREAM_REPLACED 0xFFFF0006u
 #define STREAM_REHEARSED 0xFFFF0007u
 
@@ -49,6 +50,11 @@ uint64_t bp_train_kept_bytes(const bp_train_config_t *config, uint32_t features)
                                    (uint64_t)config->kept * features;
 }
 
+/* The label + 1 of an entry, held out or not. */
+static uint16_t plain(uint16_t entry) {
+    return (uint16_t)(entry & 0x7FFFu);
+}
+
 static uint32_t count_held(const bp_train_t *t) {
     uint32_t n = 0;
     for (uint32_t e = 0; e < t->config.kept; ++e) {
@@ -61,7 +67,7 @@ int bp_train_kept_is_valid(const bp_train_t *t) {
     const uint16_t n_out = last_layer(t)->n_out;
     for (uint32_t e = 0; e < t->config.kept; ++e) {
         const uint16_t entry = labels_of(t)[e];
-        if (entry == HELD || (entry & ~HELD) > n_out) {
+        if (entry == HELD || plain(entry) > n_out) {
             return 0;
         }
     }
@@ -76,7 +82,7 @@ const int8_t *bp_train_kept(const bp_train_t *t, uint32_t entry, uint16_t *label
 
 void bp_train_forget(const bp_train_t *t, uint16_t label) {
     for (uint32_t e = 0; e < t->config.kept; ++e) {
-        if ((labels_of(t)[e] & ~HELD) == label + 1) {
+        if (plain(labels_of(t)[e]) == label + 1u) {
             labels_of(t)[e] = FREE;
         }
     }
@@ -206,7 +212,7 @@ bp_status_t bp_train_rehearse(bp_train_t *t, bp_train_result_t *result, uint32_t
 static bp_status_t judge_held(const bp_train_t *t, bp_train_check_t *check, uint64_t *loss) {
     for (uint32_t e = 0; e < t->config.kept; ++e) {
         const uint16_t entry = labels_of(t)[e];
-        const uint16_t label = (uint16_t)((entry & ~HELD) - 1);
+        const uint16_t label = (uint16_t)(plain(entry) - 1u);
         if ((entry & HELD) == 0 || !bp_train_is_used(t, label)) {
             continue;
         }
