@@ -17,7 +17,7 @@ import pytest
 
 from byteprop import image
 from byteprop.engine._raw import Engine, const
-from byteprop.engine._raw_train import Trainer
+from byteprop.engine._raw_train import Config, Trainer
 from byteprop.errors import ArgumentError
 from byteprop.ops import Dense
 from byteprop_host.boards.board import Board, all_boards, load_board
@@ -27,11 +27,13 @@ from byteprop_host.firmware.capacity import training_needs
 from byteprop_host.firmware.firmware import Firmware
 from byteprop_host.link import Device, Message, TrainingSession
 from byteprop_host.link.channel import SessionLost
+from byteprop_host.link.training import TrainSample
 from byteprop_host.training.plan import can_train, check_plan, plan_training, trains_one_layer
 from emulation import COMPILED, compilable, opened, require
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
 from training_boards import (
     Task,
     classification,
@@ -47,6 +49,7 @@ from training_boards import (
 )
 
 from faulty_line import FaultyLine
+from image_net import ImageNet, image_graph
 
 BOARDS = [b.name for b in all_boards() if b.emulator is not None and can_train(b)]
 
@@ -97,6 +100,25 @@ def test_a_board_learns_the_hosts_bits(name: str) -> None:
     assert 100 < used <= stats.stack_bytes * 17 // 20
     assert stats.rx_overruns == 0
     assert twin.counters.samples == len(task.samples)
+
+
+def test_convolutions_learn_within_the_stack_of_a_microbit() -> None:
+    """Whose stack is the smallest of the boards that train them."""
+    windows = {"depthwise": ((3, 1, 1),) * 2, "conv": ((1, 1, 0),) * 2, "mean": ((1, 1, 0),) * 2}
+    kinds = ("depthwise", "conv", "depthwise", "conv", "mean")
+    net = ImageNet(tuple((kind, *windows[kind]) for kind in kinds), per_channel=True)
+    graph = image_graph(net, np.random.default_rng(1))
+    model, config = image.encode(graph), Config(seed=1, convs=len(kinds))
+    x = np.random.default_rng(2).integers(0, 256, (6, graph.tensors[0].elems)).astype(np.uint8)
+    samples = [TrainSample(row.tobytes(), i % 3, 300_000) for i, row in enumerate(x)]
+    twin = Trainer(model, config)
+    board = load_board("microbit")
+    with opened(board, build(require(board), image=model, train=True)) as (_, device):
+        session = TrainingSession(device, model, config, checkpoint_every=1000)
+        assert shown(list(session.train(samples))) == twin_results(twin, samples)
+        assert session.digests() == twin_digests(twin)
+        stats = device.stats()
+    assert stats.stack_bytes - stats.stack_free <= stats.stack_bytes * 17 // 20
 
 
 @pytest.mark.parametrize("name", ["mps2-an386", "rv32-virt", "microbit"])

@@ -46,27 +46,13 @@ bp_real_t bp_train_depthwise_down(const bp_train_t *t, uint16_t l, bp_real_t uni
 }
 
 void bp_train_depthwise_learn(const bp_train_t *t, uint16_t l, const int8_t *x, bp_real_t rate) {
-    const bp_train_layer_t *layer = bp_train_layer(t, l);
-    bp_error_t found[BP_ERRORS_AT_ONCE];
     bp_errors_t errors;
     bp_conv_s8_t conv;
-    bp_conv_row_t row;
-    uint8_t n;
     bp_errors_of(&errors, t, l);
-    bp_train_conv_now(&conv, t, layer);
+    bp_train_conv_now(&conv, t, bp_train_layer(t, l));
     if (bp_has_taps(&errors, &conv.shape)) {
-        bp_taps_learn(t, layer, x, &conv.shape, &errors, rate);
-        return;
-    }
-    const uint32_t outputs = conv.shape.y_channels / conv.shape.x_channels;
-    for (uint16_t j = 0; j < layer->n_out; ++j) {
-        bp_conv_row_begin(&row, t, layer);
-        bp_errors_begin(&errors, j);
-        while ((n = bp_errors_next(&errors, found)) != 0) {
-            bp_conv_row_add(&row, found, n);
-            bp_depthwise_gradient(row.g, x + (size_t)(j / outputs), layer->x_zp, &conv.shape, found,
-                                  n);
-        }
-        bp_conv_row_end(&row, t, layer, j, rate);
+        bp_taps_learn(t, bp_train_layer(t, l), x, &conv.shape, &errors, rate);
+    } else {
+        bp_patches_learn(t, bp_train_layer(t, l), x, &conv.shape, &errors, rate);
     }
 }

@@ -2,7 +2,7 @@
 
 #include "isa/isa.h"
 
-enum { KERNEL = 3, BAND_BYTES = 192, TERMS = 16 };
+enum { KERNEL = 3, BAND_BYTES = 192, TERMS = 8 };
 
 /* Rows of a channel, each of `pitch` values from the first that a window takes to the last. */
 typedef struct {
