@@ -356,6 +356,8 @@ static void begin(blocks_t *b, walk_t *walk, int32_t direction) {
     BP_ISA_BEGIN
     const bp_conv_shape_t *s = &b->p->shape;
     b->group = bp_conv_first_group(b->p);
+    b->group.fast =
+        BP_ISA_CONV_KIND(b->p->weights, s->y_channels * (uint32_t)b->group.row_stride);
     b->channels = s->x_channels / b->p->groups;
     b->row_bytes = s->x_width * s->x_channels;
     b->row_step = s->window[0].dilation * b->row_bytes;
