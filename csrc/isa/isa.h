@@ -137,7 +137,8 @@ extern const bp_packed_isa_t bp_packed_neon, bp_packed_dotprod;
 #define BP_ISA_CONV_COLUMNS bp_conv_columns_s8_armv6m
 #define BP_ISA_CONV_BLOCK bp_conv_block_s8_armv6m
 #define BP_ISA_CONV_KIND bp_conv_kind_armv6m
-uint8_t bp_conv_kind_armv6m(const uint8_t *weights, uint32_t bytes);
+#define BP_ISA_MAX_SQUARES bp_max_squares_s8_armv6m
+uint8_t bp_conv_kind_armv6m(const bp_dense_s8_t *p, uint32_t rows);
 #endif
 /* AVR with a multiplier and LPM Z+. It also replaces two steps of fixed.c:
  * (a * b + 2^30) >> 31, a and b not both INT32_MIN, and bp_round_shift_right. */
@@ -182,9 +183,9 @@ int32_t bp_round_shift_right_avr(int32_t x, uint8_t rshift);
 #define BP_ISA_CONV_COLUMNS bp_conv_columns_s8
 #define BP_ISA_CONV_BLOCK bp_conv_block_s8
 #endif
-/* What a block's weights allow, which BP_ISA_CONV_BLOCK gets as p->fast; 1: nothing. */
+/* What the CPU knows of the rows of a convolution, which BP_ISA_CONV_BLOCK gets as p->fast. */
 #ifndef BP_ISA_CONV_KIND
-#define BP_ISA_CONV_KIND(weights, bytes) 1
+#define BP_ISA_CONV_KIND(p, rows) 1
 #endif
 #define BP_ISA_MOST_PIXELS (BP_ISA_CONV_PIXELS == 0 ? 1 : BP_ISA_CONV_PIXELS)
 bp_conv_columns_t BP_ISA_CONV_COLUMNS;

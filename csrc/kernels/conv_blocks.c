@@ -9,6 +9,13 @@
 /* Where an image of one channel takes blocks. */
 enum { ZEROS = 32, SHORT_ROW = 12, FINDS_FLAT = !BP_ISA_CONV_HAS_PLANES };
 
+/* A loop of its own function has more registers on CPUs that have few. */
+#ifdef __GNUC__
+#define APART __attribute__((noinline))
+#else
+#define APART
+#endif
+
 /* The window of an output pixel: row and column of its first tap, which may be outside of the input,
  * and the offset of that tap in x, modulo 2^32. */
 typedef struct {
@@ -34,6 +41,7 @@ typedef struct {
     const bp_conv_s8_t *p;
     const int8_t *x;
     int8_t *columns;
+    const int8_t *taps[BP_ISA_MOST_PIXELS];
     bp_dense_s8_t group;  /* the first one between blocks */
     uint32_t channels;    /* of a group */
     uint32_t group_bytes; /* columns of a group */
@@ -49,9 +57,9 @@ typedef struct {
     int8_t flat_value; /* of the last flat block, whose first outputs are at flat_y */
     const int8_t *flat_y;
     uint32_t flat_bytes; /* of a block in a row of x; 0: flat blocks are not looked for */
-    uint32_t flat_back;  /* from the block's first input to the first pixel's, backward */
+    int32_t flat_first;  /* from the first pixel's first input to the block's first and last */
+    int32_t flat_last;
     bp_runs_t run; /* a single one, at a border */
-    const int8_t *taps[BP_ISA_MOST_PIXELS];
     int8_t zeros[ZEROS];
 } blocks_t;
 
@@ -254,10 +262,6 @@ static void clamp_outputs(int8_t *y, int32_t y_step, uint32_t n, const bp_conv_s
 /* All inputs that a block takes have one value; x: the first of them. */
 static bool is_flat(const int8_t *x, const blocks_t *b) {
     const int8_t value = *x;
-    const int8_t *last = x + (size_t)((b->runs.count - 1) * b->runs.pitch + b->flat_bytes - 1);
-    if (*last != value || x[(size_t)b->flat_bytes - 1] != value) {
-        return false; /* what ends most looks */
-    }
     for (uint32_t rows = b->runs.count; rows != 0; --rows, x += (size_t)b->runs.pitch) {
         for (const int8_t *at = x, *end = x + (size_t)b->flat_bytes; at != end; ++at) {
             if (*at != value) {
@@ -276,9 +280,10 @@ static void copy_outputs(int8_t *y, int32_t y_step, uint32_t n, const int8_t *fr
     }
 }
 
-/* The outputs at y if the last flat block had the same value; else it is remembered, and false. */
+/* The outputs at y if the last flat block had the same value; else it is remembered, and false. at:
+ * the first pixel's first input. */
 static bool repeats(blocks_t *b, int8_t *y, int32_t y_step, uint32_t n, const int8_t *at) {
-    const int8_t *x = y_step > 0 ? at : at - (size_t)b->flat_back;
+    const int8_t *x = at + b->flat_first;
     if (!is_flat(x, b)) {
         return false;
     }
@@ -291,26 +296,31 @@ static bool repeats(blocks_t *b, int8_t *y, int32_t y_step, uint32_t n, const in
     return false;
 }
 
+/* Most blocks are not flat, and their first and last input tell. */
+static inline bool may_repeat(const blocks_t *b, const int8_t *at) {
+    return FINDS_FLAT && b->flat_bytes != 0 && at[b->flat_first] == at[b->flat_last];
+}
+
 /* Blocks of one row of pixels whose taps are all inside, which most blocks are; at most `most` pixels.
  * How many pixels these are. */
-static uint32_t put_blocks_of_row(blocks_t *b, walk_t *walk, int8_t *y, int32_t y_step,
-                                  uint32_t most) {
+APART static uint32_t put_blocks_of_row(blocks_t *b, walk_t *walk, int8_t *y, int32_t y_step,
+                                        uint32_t most) {
     BP_ISA_BEGIN
-    const uint32_t n = BP_ISA_CONV_PIXELS, at_step = walk->at_step;
-    const int32_t left_step = walk->left_step, to_last = (int32_t)(n - 1) * left_step;
+    const uint32_t n = BP_ISA_CONV_PIXELS;
+    const int32_t at_step = (int32_t)walk->at_step, to_last = (int32_t)(n - 1) * walk->left_step;
+    const uint32_t in_row = walk->columns_left < most ? walk->columns_left : most;
     const int8_t *at = b->x + (size_t)walk->place.at;
-    int32_t left = walk->place.left;
-    uint32_t columns_left = walk->columns_left < most ? walk->columns_left : most, done = 0;
-    if (!b->is_whole || (uint32_t)walk->place.top >= b->rows_inside) {
+    int32_t last = walk->place.left + to_last;
+    uint32_t left = in_row;
+    if (!b->is_whole || (uint32_t)walk->place.top >= b->rows_inside ||
+        (uint32_t)walk->place.left >= b->columns_inside) {
         return 0;
     }
-    while (columns_left - done >= n && (uint32_t)left < b->columns_inside &&
-           (uint32_t)(left + to_last) < b->columns_inside) {
-        if (FINDS_FLAT && b->flat_bytes != 0 && repeats(b, y, y_step, n, at)) {
-            at += (int32_t)(n * at_step);
-            y += (int32_t)n * y_step;
+    for (; left >= n && (uint32_t)last < b->columns_inside; left -= n) {
+        if (may_repeat(b, at) && repeats(b, y, y_step, n, at)) {
+            at += (int32_t)n * at_step;
         } else {
-            for (uint32_t i = 0; i < n; ++i, at += (int32_t)at_step) {
+            for (uint32_t i = 0; i < n; ++i, at += at_step) {
                 b->taps[i] = at;
             }
             BP_ISA_CONV_COLUMNS(b->columns, 0, b->taps, &b->runs);
@@ -318,17 +328,17 @@ static uint32_t put_blocks_of_row(blocks_t *b, walk_t *walk, int8_t *y, int32_t 
             if (b->clamps) {
                 clamp_outputs(y, y_step, n, b->p);
             }
-            y += (int32_t)n * y_step;
         }
-        left += (int32_t)n * left_step;
-        done += n;
+        y += (int32_t)n * y_step;
+        last += (int32_t)n * walk->left_step;
     }
+    const uint32_t done = in_row - left;
     if (done == walk->columns_left) {
         next_row(walk);
     } else {
         walk->columns_left -= done;
-        walk->place.left = left;
-        walk->place.at += done * at_step;
+        walk->place.left = last - to_last;
+        walk->place.at += done * walk->at_step;
     }
     return done;
 }
@@ -356,8 +366,7 @@ static void begin(blocks_t *b, walk_t *walk, int32_t direction) {
     BP_ISA_BEGIN
     const bp_conv_shape_t *s = &b->p->shape;
     b->group = bp_conv_first_group(b->p);
-    b->group.fast =
-        BP_ISA_CONV_KIND(b->p->weights, s->y_channels * (uint32_t)b->group.row_stride);
+    b->group.fast = BP_ISA_CONV_KIND(&b->group, s->y_channels);
     b->channels = s->x_channels / b->p->groups;
     b->row_bytes = s->x_width * s->x_channels;
     b->row_step = s->window[0].dilation * b->row_bytes;
@@ -368,8 +377,11 @@ static void begin(blocks_t *b, walk_t *walk, int32_t direction) {
     b->columns_inside = inside(&s->window[1], s->x_width);
     begin_runs(b);
     b->flat_y = NULL;
-    b->flat_back = (BP_ISA_CONV_PIXELS - 1u) * s->window[1].stride;
-    b->flat_bytes = s->x_channels == 1 && b->is_whole ? b->flat_back + b->runs.n : 0;
+    const uint32_t reach = (BP_ISA_CONV_PIXELS - 1u) * s->window[1].stride;
+    b->flat_bytes = s->x_channels == 1 && b->is_whole ? reach + b->runs.n : 0;
+    b->flat_first = direction < 0 ? -(int32_t)reach : 0;
+    b->flat_last =
+        b->flat_first + (int32_t)((b->runs.count - 1) * b->runs.pitch + b->flat_bytes - 1);
     for (uint32_t i = 0; i < ZEROS; ++i) {
         b->zeros[i] = b->p->x_zp;
     }

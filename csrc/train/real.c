@@ -1,5 +1,7 @@
 #include "train/real.h"
 
+#include "isa/isa.h"
+
 enum { F32_MANTISSA_BITS = 23, F32_TO_REAL_EXPONENT = -126 };
 
 bp_real_t bp_real_from_f32(uint32_t bits) {
@@ -81,6 +83,7 @@ int32_t bp_saturated(int64_t x, int32_t limit) {
 }
 
 #if UINTPTR_MAX == 0xFFFFFFFF
+#define SKIPS_ZEROS 1
 static inline int32_t bounded(int32_t x, int32_t limit) {
     return x > limit ? limit : (x < -limit ? -limit : x);
 }
@@ -104,14 +107,31 @@ static int32_t shifted(int64_t x, uint8_t rshift, int32_t limit) {
     return bounded((int32_t)((uint32_t)high << (32 - rshift) | sum >> rshift), limit);
 }
 #else
+#define SKIPS_ZEROS 0 /* flash is scarcer than time, or a product is fast */
 static inline int32_t shifted(int64_t x, uint8_t rshift, int32_t limit) {
     return bp_saturated((x + ((int64_t)1 << (rshift - 1))) >> rshift, limit);
 }
 #endif
 
+#ifdef BP_ISA_ARMV6M
+/* x * m, m < 2^31, in halves: the library's function multiplies 64 bits by 64. */
+static inline int64_t product_of(int32_t x, uint32_t m) {
+    const int32_t x_high = x >> 16, m_high = (int32_t)(m >> 16);
+    const uint32_t x_low = (uint16_t)x, m_low = (uint16_t)m, low = x_low * m_low;
+    const int32_t first = x_high * (int32_t)m_low + (int32_t)(low >> 16);
+    const int32_t second = (int32_t)x_low * m_high + (int32_t)(uint16_t)first;
+    const int32_t high = x_high * m_high + (first >> 16) + (second >> 16);
+    return (int64_t)((uint64_t)(uint32_t)high << 32 | (uint32_t)second << 16 | (uint16_t)low);
+}
+#else
+static inline int64_t product_of(int32_t x, uint32_t m) {
+    return (int64_t)x * m;
+}
+#endif
+
 /* |x * a| is at most 2^62. */
 int32_t bp_real_apply(int32_t x, bp_real_t a, int32_t limit) {
-    int64_t product = (int64_t)x * a.m;
+    int64_t product = product_of(x, a.m);
     int32_t rshift = 31 - a.e;
     if (product == 0 || rshift > 62) {
         return 0; /* |product| < 2^62: less than half */
@@ -143,6 +163,9 @@ void bp_real_apply_all(int32_t *x, uint32_t n, bp_real_t a, int32_t limit) {
         return;
     }
     for (uint32_t i = 0; i < n; ++i) {
+        if (SKIPS_ZEROS && x[i] == 0) {
+            continue;
+        }
         x[i] = bp_real_apply(x[i], a, limit);
     }
 }

@@ -4,6 +4,8 @@
  * In assembly because gcc 12 does not allocate registers this way. */
 #include "isa/isa.h"
 #include <byteprop/config.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 #ifdef BP_ISA_ARMV6M
 
@@ -83,25 +85,55 @@
     "strb r5, [r6]\n\t"                                                                            \
     "add lr, r8\n\t"
 
-/* Arguments are read and changed where the caller or "push" has put them; these are the offsets.
- * row_and_kind: 2 * bytes of a row without its last `rest` weights, 0 to 2, + 1 if weights are small.
- * sum_0: what a sum of both lanes begins with. row .. lshift are those of the next channel. Sums up to
- * `least` give -128; `large` is above every sum; y_end is behind the last pixel. */
-__attribute__((naked, noinline)) static void
-put_block(const int8_t *columns __attribute__((unused)),  /* 0 */
-          const uint8_t *row __attribute__((unused)),     /* 4 */
-          uint32_t row_and_kind __attribute__((unused)),  /* 8 */
-          int32_t sum_0 __attribute__((unused)),          /* 12 */
-          const uint8_t *bias __attribute__((unused)),    /* 52 */
-          const uint8_t *mult __attribute__((unused)),    /* 56 */
-          const uint8_t *lshift __attribute__((unused)),  /* 60 */
-          int32_t y_step_back __attribute__((unused)),    /* 64 */
-          int32_t least __attribute__((unused)),          /* 68 */
-          int32_t large __attribute__((unused)),          /* 72 */
-          int8_t *y_end __attribute__((unused)),          /* 76 */
-          int32_t two_y_zp_1 __attribute__((unused)),     /* 80: 2 * y_zp + 1 */
-          uint32_t channels_left __attribute__((unused)), /* 84 */
-          uint32_t rest __attribute__((unused)) /* 88 */) {
+/* What the stack has, from sp on; row, bias, mult and lshift of the next channel:
+ *   0 columns      12 sum_0, what a sum of both    24 lshift         36 large, above every sum
+ *   4 row             lanes begins with            28 -y_step        40 y, behind the last pixel
+ *   8 row_kind     16 bias                         32 least: sums    44 2 * y_zp + 1
+ *                  20 mult                            up to it give  48 channels left
+ *                                                     -128           52 rest
+ * row_kind: 2 * bytes of a row without its last `rest` weights, + 1 if weights are small. */
+enum {
+    SMALL = 2,        /* of a kind */
+    REST = 4,         /* of a kind, times weights */
+    MOST_SMALL = 255 /* the sizes of 4 weights, so that |sum| <= 255 * 128 < 2^15 */
+};
+typedef char bp_armv6m_offsets[offsetof(bp_dense_s8_t, weights) == 0 &&
+                                       offsetof(bp_dense_s8_t, bias) == 4 &&
+                                       offsetof(bp_dense_s8_t, mult_q31) == 8 &&
+                                       offsetof(bp_dense_s8_t, lshift) == 12 &&
+                                       offsetof(bp_dense_s8_t, n_out) == 18 &&
+                                       offsetof(bp_dense_s8_t, row_stride) == 20 &&
+                                       offsetof(bp_dense_s8_t, y_zp) == 23 &&
+                                       offsetof(bp_dense_s8_t, fast) == 26
+                                   ? 1
+                                   : -1];
+
+static bool are_small(const uint8_t *weights, uint32_t bytes) {
+    const uint32_t halves = 0x00FF00FF;
+    for (const uint8_t *end = weights + (size_t)bytes; weights != end; weights += 4) {
+        uint32_t four = (uint32_t)BP_ROM_I32(weights);
+        const uint32_t signs = four >> 7 & 0x01010101;
+        four = (four ^ signs * 255) + signs;
+        four = (four & halves) + (four >> 8 & halves);
+        if ((uint16_t)(four + (four >> 16)) > MOST_SMALL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The last 1 or 2 weights of a row have a word of their own, unless it is the only one. */
+uint8_t bp_conv_kind_armv6m(const bp_dense_s8_t *p, uint32_t rows) {
+    const uint32_t pad = (uint32_t)p->row_stride - p->n_in;
+    const uint32_t rest = pad >= 2 && p->row_stride > 4 ? 4 - pad : 0;
+    const bool small = are_small(p->weights, rows * p->row_stride);
+    return (uint8_t)(1 + REST * rest + (small ? SMALL : 0));
+}
+
+__attribute__((naked)) void bp_conv_block_s8_armv6m(int8_t *y __attribute__((unused)),
+                                                    int32_t y_step __attribute__((unused)),
+                                                    const int8_t *columns __attribute__((unused)),
+                                                    const bp_dense_s8_t *p __attribute__((unused))) {
     /* clang-format off */
     __asm__(".syntax unified\n\t"
             "push {r4-r7, lr}\n\t"
@@ -110,10 +142,56 @@ put_block(const int8_t *columns __attribute__((unused)),  /* 0 */
             "mov r6, r10\n\t"
             "mov r7, r11\n\t"
             "push {r4-r7}\n\t"
-            "push {r0-r3}\n\t"
+            "sub sp, #56\n\t"
+            "str r2, [sp]\n\t"
+            "rsbs r4, r1, #0\n\t"
+            "str r4, [sp, #28]\n\t"
+            "ldrh r5, [r3, #18]\n\t" /* n_out */
+            "str r5, [sp, #48]\n\t"
+            "adds r0, r0, r5\n\t"
+            "lsls r4, r1, #1\n\t"
+            "adds r4, r4, r1\n\t"
+            "adds r0, r0, r4\n\t"
+            "str r0, [sp, #40]\n\t"
             "movs r4, #1\n\t"
-            "lsls r4, r4, #15\n\t"
-            "mov r12, r4\n"
+            "lsls r0, r4, #30\n\t"
+            "str r0, [sp, #36]\n\t"
+            "lsls r0, r4, #15\n\t"
+            "mov r12, r0\n\t"
+            "movs r5, #23\n\t"
+            "ldrsb r5, [r3, r5]\n\t" /* y_zp */
+            "lsls r0, r5, #1\n\t"
+            "adds r0, #1\n\t"
+            "str r0, [sp, #44]\n\t"
+            "adds r5, #128\n\t" /* least: 0 for -128, or else INT32_MIN */
+            "rsbs r0, r5, #0\n\t"
+            "asrs r0, r0, #31\n\t"
+            "lsls r0, r0, #31\n\t"
+            "str r0, [sp, #32]\n\t"
+            "ldrb r6, [r3, #26]\n\t" /* fast, the kind */
+            "ldrh r7, [r3, #20]\n\t" /* row_stride */
+            "lsrs r5, r6, #2\n\t"
+            "str r5, [sp, #52]\n\t"
+            "beq 0f\n\t"
+            "subs r7, #4\n\t"
+            "movs r5, #1\n"
+            "0:\n\t"
+            "lsls r6, r6, #30\n\t"
+            "lsrs r6, r6, #31\n\t"
+            "lsls r0, r7, #1\n\t"
+            "adds r0, r0, r6\n\t"
+            "str r0, [sp, #8]\n\t"
+            "adds r6, #1\n\t"
+            "lsrs r7, r6\n\t" /* sums of 2 or 4 weights */
+            "adds r7, r7, r5\n\t"
+            "lsls r7, r7, #15\n\t"
+            "rsbs r7, r7, #0\n\t"
+            "str r7, [sp, #12]\n\t"
+            "ldm r3!, {r4-r7}\n\t" /* weights, bias, mult_q31, lshift */
+            "str r4, [sp, #4]\n\t"
+            "str r5, [sp, #16]\n\t"
+            "str r6, [sp, #20]\n\t"
+            "str r7, [sp, #24]\n"
             "1:\n\t" /* a channel */
             "mov r7, sp\n\t"
             "ldm r7!, {r0-r3}\n\t"
@@ -147,7 +225,7 @@ put_block(const int8_t *columns __attribute__((unused)),  /* 0 */
             "cmp r1, lr\n\t"
             "bne 5b\n"
             "6:\n\t"
-            "ldr r2, [sp, #88]\n\t"
+            "ldr r2, [sp, #52]\n\t"
             "cmp r2, #1\n\t"
             "blo 8f\n\t"
             "ldm r1!, {r3}\n\t"
@@ -158,7 +236,7 @@ put_block(const int8_t *columns __attribute__((unused)),  /* 0 */
             TWO_COLUMNS
             "8:\n\t"
             "str r1, [sp, #4]\n\t"
-            "add r7, sp, #52\n\t"
+            "add r7, sp, #16\n\t"
             "ldm r7!, {r1-r3}\n\t" /* bias, mult, lshift: r4, r0, r5 */
             "ldm r1!, {r4}\n\t"
             "ldm r2!, {r0}\n\t"
@@ -193,13 +271,13 @@ put_block(const int8_t *columns __attribute__((unused)),  /* 0 */
             "uxth r1, r0\n\t"
             "lsrs r2, r0, #16\n\t"
             OUTPUT OUTPUT OUTPUT OUTPUT
-            "ldr r5, [sp, #84]\n\t"
+            "ldr r5, [sp, #48]\n\t"
             "subs r5, #1\n\t"
-            "str r5, [sp, #84]\n\t"
+            "str r5, [sp, #48]\n\t"
             "beq 9f\n\t"
             "b 1b\n"
             "9:\n\t"
-            "add sp, #16\n\t"
+            "add sp, #56\n\t"
             "pop {r4-r7}\n\t"
             "mov r8, r4\n\t"
             "mov r9, r5\n\t"
@@ -209,34 +287,4 @@ put_block(const int8_t *columns __attribute__((unused)),  /* 0 */
     /* clang-format on */
 }
 
-enum { SMALL = 2, MOST = 255 }; /* the sizes of 4 weights, so that |sum| <= 255 * 128 < 2^15 */
-
-uint8_t bp_conv_kind_armv6m(const uint8_t *weights, uint32_t bytes) {
-    const uint32_t halves = 0x00FF00FF;
-    for (const uint8_t *end = weights + (size_t)bytes; weights != end; weights += 4) {
-        uint32_t four = (uint32_t)BP_ROM_I32(weights);
-        const uint32_t signs = four >> 7 & 0x01010101;
-        four = (four ^ signs * 255) + signs;
-        four = (four & halves) + (four >> 8 & halves);
-        if ((uint16_t)(four + (four >> 16)) > MOST) {
-            return 1;
-        }
-    }
-    return 1 | SMALL;
-}
-
-void bp_conv_block_s8_armv6m(int8_t *y, int32_t y_step, const int8_t *columns,
-                             const bp_dense_s8_t *p) {
-    const uint32_t pad = p->row_stride - (uint32_t)p->n_in, is_small = p->fast / SMALL;
-    uint32_t row_bytes = p->row_stride, rest = 0;
-    if (pad >= 2 && row_bytes > 4) {
-        row_bytes -= 4;
-        rest = 4 - pad;
-    }
-    const uint32_t sums = (row_bytes >> (1 + is_small)) + (rest != 0);
-    put_block(columns, p->weights, 2 * row_bytes + is_small, bp_lanes_begin(2 * sums), p->bias,
-              p->mult_q31, p->lshift, -y_step, p->y_zp == INT8_MIN ? 0 : INT32_MIN,
-              (int32_t)1 << 30, y + (BP_LANES_PIXELS - 1) * y_step + p->n_out, 2 * p->y_zp + 1,
-              p->n_out, rest);
-}
 #endif

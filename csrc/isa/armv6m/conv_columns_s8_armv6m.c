@@ -79,20 +79,28 @@ put_threes_down(int8_t *column __attribute__((unused)), const int8_t *x __attrib
     THREES(DOWN, "4", "0");
 }
 
-void bp_conv_columns_s8_armv6m(int8_t *columns, uint32_t at, const int8_t *const *x,
-                               const bp_runs_t *runs) {
+__attribute__((noinline)) static void put_runs(int8_t *columns, const int8_t *const *x, const bp_runs_t *runs) {
     size_t from = 0;
-    columns += (size_t)(4 * BP_LANES_WORDS * at);
-    if (runs->n == 3 && x[3] == x[0] + 3 && x[1] == x[0] + 1 && x[2] == x[0] + 2) {
-        put_threes_up(columns, x[0], runs->pitch, runs->count);
-        return;
-    }
-    if (runs->n == 3 && x[3] == x[0] - 3 && x[1] == x[0] - 1 && x[2] == x[0] - 2) {
-        put_threes_down(columns, x[3], runs->pitch, runs->count);
-        return;
-    }
     for (uint32_t left = runs->count; left != 0; --left, from += runs->pitch) {
         columns = put_run(columns, x, from, runs->n);
     }
+}
+
+/* Small, so that it needs no stack. */
+void bp_conv_columns_s8_armv6m(int8_t *columns, uint32_t at, const int8_t *const *x,
+                               const bp_runs_t *runs) {
+    columns += (size_t)(4 * BP_LANES_WORDS * at);
+    if (runs->n == 3) {
+        const int8_t *first = x[0], *last = x[3];
+        if (last == first - 3 && x[1] == first - 1 && x[2] == first - 2) {
+            put_threes_down(columns, last, runs->pitch, runs->count);
+            return;
+        }
+        if (last == first + 3 && x[1] == first + 1 && x[2] == first + 2) {
+            put_threes_up(columns, first, runs->pitch, runs->count);
+            return;
+        }
+    }
+    put_runs(columns, x, runs);
 }
 #endif

@@ -36,17 +36,29 @@ uint8_t bp_block_scale(int32_t *delta, uint32_t n) {
     return rshift;
 }
 
+/* Errors may be where the sums are, so as values of another type: else gcc might read a sum too late. */
+#ifdef __GNUC__
+static inline void put(int16_t *error, int32_t value) {
+    typedef int16_t __attribute__((may_alias)) any_t;
+    *(any_t *)error = (int16_t)value;
+}
+#else
+static inline void put(int16_t *error, int32_t value) {
+    uint8_t *bytes = (uint8_t *)error;
+    bytes[0] = (uint8_t)value;
+    bytes[1] = (uint8_t)((uint32_t)value >> 8);
+}
+#endif
+
 uint8_t bp_block_narrow(int16_t *errors, const int32_t *sums, uint32_t n) {
     const uint8_t rshift = shift_of(sums, n);
     const int32_t half = half_of(rshift);
-    uint8_t *bytes = (uint8_t *)errors;
-    for (const int32_t *end = sums + n; sums != end; ++sums, bytes += 2) {
+    for (const int32_t *end = sums + n; sums != end; ++sums, ++errors) {
         int32_t value = *sums;
         if (value != 0 && rshift != 0) {
             value = shifted(value, rshift, half);
         }
-        bytes[0] = (uint8_t)value;
-        bytes[1] = (uint8_t)((uint32_t)value >> 8);
+        put(errors, value);
     }
     return rshift;
 }
