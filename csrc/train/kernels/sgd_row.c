@@ -22,10 +22,34 @@ bp_row_change_t bp_sgd_row_s8(int8_t *wh, const int8_t *x, int16_t x_zp, uint16_
     return row;
 }
 
+/* Where all are neighbours, as most rows are; 8-bit CPUs have no flash for it. */
+#if UINTPTR_MAX == 0xFFFFFFFF
+#define HAS_NEIGHBOURS 1
+static bp_row_change_t sgd_neighbours(int8_t *wh, int8_t *wl, const int32_t *g, uint16_t n,
+                                      bp_rounding_t rounding) {
+    bp_row_change_t row = {0, 0};
+    uint32_t r = rounding.state;
+    for (const int8_t *end = wh + (size_t)n; wh != end; ++wh, ++wl, r += rounding.increment) {
+        const int32_t sum = *g++;
+        if (sum != 0) {
+            const int32_t change = (sum + (int32_t)(r >> 16)) >> 16;
+            bp_store_master(wh, wl, 256 * (int32_t)*wh + *wl - change, &row);
+        }
+    }
+    return row;
+}
+#else
+#define HAS_NEIGHBOURS 0
+#define sgd_neighbours(wh, wl, g, n, rounding) ((bp_row_change_t){0, 0})
+#endif
+
 bp_row_change_t bp_sgd_row_from(int8_t *wh, int8_t *wl, size_t step, const int32_t *g,
                                 size_t g_step, uint16_t n, bp_rounding_t rounding) {
     bp_row_change_t row = {0, 0};
     uint32_t r = rounding.state;
+    if (HAS_NEIGHBOURS && wl != NULL && step == 1 && g_step == 1) {
+        return sgd_neighbours(wh, wl, g, n, rounding);
+    }
     for (; n != 0; --n, r += rounding.increment, wh += step, g += g_step) {
         if (*g != 0 && wl != NULL) {
             int32_t change = (*g + (int32_t)(r >> 16)) >> 16;

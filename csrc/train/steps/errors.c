@@ -71,7 +71,7 @@ static uint8_t next_stored(bp_errors_t *e, bp_error_t *found) {
     const size_t channels = (size_t)e->channels;
     const size_t at = ((size_t)e->row * e->columns + e->column) * channels + e->channel;
     const int16_t *delta = e->delta + at;
-    const uint32_t columns = e->columns, width = e->window[1].kernel, stride = e->window[1].stride;
+    const uint32_t columns = e->columns, width = e->window[1].kernel;
     const bp_error_t *begin = found, *end = found + BP_ERRORS_AT_ONCE;
     uint32_t row = e->row, column = e->column;
     for (; row < e->rows; ++row, column = 0) {
@@ -91,7 +91,7 @@ static uint8_t next_stored(bp_errors_t *e, bp_error_t *found) {
             }
             found->delta = *delta;
             found->row = (uint16_t)y;
-            found->column = (uint16_t)(column * stride - e->window[1].pad + place);
+            found->column = (uint16_t)(column * e->window[1].stride - e->window[1].pad + place);
             ++found;
         }
     }
