@@ -138,6 +138,7 @@ extern const bp_packed_isa_t bp_packed_neon, bp_packed_dotprod;
 #define BP_ISA_CONV_BLOCK bp_conv_block_s8_armv6m
 #define BP_ISA_CONV_KIND bp_conv_kind_armv6m
 #define BP_ISA_MAX_SQUARES bp_max_squares_s8_armv6m
+#define BP_ISA_ADD_ROW bp_add_row_s8_armv6m
 uint8_t bp_conv_kind_armv6m(const bp_dense_s8_t *p, uint32_t rows);
 #endif
 /* AVR with a multiplier and LPM Z+. It also replaces two steps of fixed.c:
@@ -252,6 +253,11 @@ bp_halfword_rows_t BP_ISA_HALFWORD_ROWS;
 bp_weigh_rows_t BP_ISA_WEIGH_ROWS;
 bp_sum_rows_t BP_ISA_SUM_ROWS;
 bp_weigh_taps_t BP_ISA_WEIGH_TAPS;
+
+/* sums[i] += factor * row[i] for n values, if a CPU supplies it; elsewhere compilers do it well. */
+#ifdef BP_ISA_ADD_ROW
+void BP_ISA_ADD_ROW(int32_t *sums, const int8_t *row, int32_t factor, uint32_t n);
+#endif
 
 /* 1 if a block of 4 rows is no faster than 4 single rows. */
 #ifndef BP_ISA_ROWS_ARE_SINGLE

@@ -88,6 +88,16 @@ static inline int32_t bounded(int32_t x, int32_t limit) {
     return x > limit ? limit : (x < -limit ? -limit : x);
 }
 
+/* (x + half) >> rshift of 1 to 31, half = 2^(rshift - 1). */
+static inline int32_t narrowed(int64_t x, uint32_t half, uint8_t rshift, int32_t limit) {
+    const uint32_t low = (uint32_t)x, sum = low + half;
+    const int32_t high = (int32_t)(x >> 32) + (sum < low);
+    if ((uint32_t)high + half >= 2 * half) {
+        return high < 0 ? -limit : limit; /* it has more than 32 bits */
+    }
+    return bounded((int32_t)((uint32_t)high << (32 - rshift) | sum >> rshift), limit);
+}
+
 /* By words: where 64 bits have two of them, shifts of these cost more than all the rest. */
 static int32_t shifted(int64_t x, uint8_t rshift, int32_t limit) {
     const uint32_t low = (uint32_t)x;
@@ -95,16 +105,10 @@ static int32_t shifted(int64_t x, uint8_t rshift, int32_t limit) {
     if (rshift > 32) {
         return bounded((high + ((int32_t)1 << (rshift - 33))) >> (rshift - 32), limit);
     }
-    const uint32_t sum = low + ((uint32_t)1 << (rshift - 1));
-    high += sum < low;
     if (rshift == 32) {
-        return bounded(high, limit);
+        return bounded(high + (low >> 31 != 0), limit);
     }
-    const uint32_t most = (uint32_t)1 << (rshift - 1);
-    if ((uint32_t)high + most >= 2 * most) {
-        return high < 0 ? -limit : limit; /* it has more than 32 bits */
-    }
-    return bounded((int32_t)((uint32_t)high << (32 - rshift) | sum >> rshift), limit);
+    return narrowed(x, (uint32_t)1 << (rshift - 1), rshift, limit);
 }
 #else
 #define SKIPS_ZEROS 0 /* flash is scarcer than time, or a product is fast */
@@ -156,16 +160,31 @@ static void apply_upper(int32_t *x, uint32_t n, int32_t m, uint8_t rshift, int32
     }
 }
 
+#if SKIPS_ZEROS
+/* For 31 - a.e = rshift of 1 to 31: as bp_real_apply, without what all of them have in common. */
+static void apply_lower(int32_t *x, const int32_t *end, uint32_t m, uint8_t rshift, int32_t limit) {
+    const uint32_t half = (uint32_t)1 << (rshift - 1);
+    for (; x != end; ++x) {
+        if (*x != 0) {
+            *x = narrowed(product_of(*x, m), half, rshift, limit);
+        }
+    }
+}
+#endif
+
 void bp_real_apply_all(int32_t *x, uint32_t n, bp_real_t a, int32_t limit) {
     const int32_t rshift = 31 - a.e;
     if (rshift >= 32 && rshift <= 62) {
         apply_upper(x, n, (int32_t)a.m, (uint8_t)rshift, limit);
         return;
     }
+#if SKIPS_ZEROS
+    if (rshift >= 1 && rshift <= 31) {
+        apply_lower(x, x + (size_t)n, a.m, (uint8_t)rshift, limit);
+        return;
+    }
+#endif
     for (uint32_t i = 0; i < n; ++i) {
-        if (SKIPS_ZEROS && x[i] == 0) {
-            continue;
-        }
         x[i] = bp_real_apply(x[i], a, limit);
     }
 }

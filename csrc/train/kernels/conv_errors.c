@@ -1,3 +1,4 @@
+#include "isa/isa.h"
 #include "kernels/window.h"
 #include "train/kernels/kernels.h"
 
@@ -111,6 +112,9 @@ static void add_inputs(int32_t *g, const int8_t *x, int16_t x_zp, int32_t delta,
     }
 }
 
+#ifdef BP_ISA_ADD_ROW
+#define add_weights BP_ISA_ADD_ROW
+#else
 static void add_weights(int32_t *h, const int8_t *w, int32_t delta, uint32_t n) {
     for (; n >= 4; n -= 4, h += 4, w += 4) {
         h[0] += delta * w[0];
@@ -122,6 +126,7 @@ static void add_weights(int32_t *h, const int8_t *w, int32_t delta, uint32_t n) 
         *h++ += delta * *w++;
     }
 }
+#endif
 
 void bp_conv_gradient(int32_t *g, const int8_t *x, int16_t x_zp, const bp_conv_shape_t *s,
                       const bp_error_t *errors, uint8_t n) {

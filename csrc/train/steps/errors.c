@@ -71,27 +71,29 @@ static uint8_t next_stored(bp_errors_t *e, bp_error_t *found) {
     const size_t channels = (size_t)e->channels;
     const size_t at = ((size_t)e->row * e->columns + e->column) * channels + e->channel;
     const int16_t *delta = e->delta + at;
-    const uint32_t columns = e->columns, width = e->window[1].kernel;
+    const uint32_t width = e->window[1].kernel;
+    const uint32_t end_column = (uint32_t)e->columns * e->window[1].stride - e->window[1].pad;
     const bp_error_t *begin = found, *end = found + BP_ERRORS_AT_ONCE;
-    uint32_t row = e->row, column = e->column;
-    for (; row < e->rows; ++row, column = 0) {
+    uint32_t row = e->row, left = (uint32_t)e->columns - e->column; /* columns */
+    for (; row < e->rows; ++row, left = e->columns) {
         const uint32_t top = row * e->window[0].stride - e->window[0].pad;
-        for (; column < columns; ++column, delta += channels) {
-            if (*delta == 0) {
+        for (; left != 0; --left, delta += channels) {
+            const int32_t value = *delta;
+            if (value == 0) {
                 continue;
             }
             if (found == end) {
                 e->row = (uint16_t)row;
-                e->column = (uint16_t)column;
+                e->column = (uint16_t)(e->columns - left);
                 return BP_ERRORS_AT_ONCE;
             }
             uint32_t place = e->places == NULL ? 0 : e->places[delta - e->delta], y = top;
             for (; place >= width; place -= width) {
                 ++y;
             }
-            found->delta = *delta;
+            found->delta = value;
             found->row = (uint16_t)y;
-            found->column = (uint16_t)(column * e->window[1].stride - e->window[1].pad + place);
+            found->column = (uint16_t)(end_column - left * e->window[1].stride + place);
             ++found;
         }
     }
