@@ -10,8 +10,10 @@ void bp_train_mask(const bp_train_t *t, const bp_train_layer_t *layer, int32_t *
     }
     const int8_t *y = bp_train_i8(t, layer->y);
     const uint32_t n = bp_train_outputs(layer);
+    const uint8_t first = (uint8_t)(layer->y_min + 1);
+    const uint8_t inside = (uint8_t)(layer->y_max - first);
     for (uint32_t i = 0; i < n; ++i) {
-        if (y[i] == layer->y_min || y[i] == layer->y_max) {
+        if ((uint8_t)(y[i] - first) >= inside) {
             sums[i] = 0;
         }
     }

@@ -1,5 +1,5 @@
-/* bp_add_row_s8 for Cortex-M0, M0+ and M23: 21 instructions for 4 weights. In assembly because gcc 12
- * makes 4 loads and 4 stores of what two of each do. */
+/* bp_add_row_s8 for Cortex-M0, M0+ and M23: 23 instructions for 4 weights. In assembly because gcc 12
+ * takes a constant into a register for each weight. */
 #include "isa/isa.h"
 
 #ifdef BP_ISA_ARMV6M
@@ -23,17 +23,17 @@ __attribute__((naked)) void bp_add_row_s8_armv6m(int32_t *sums __attribute__((un
             "beq 3f\n"
             "1:\n\t"
             "lsls r7, r3, #30\n\t"
-            "bne 2f\n\t"
-            "ldm r0!, {r4, r5}\n\t"
+            "bne 2f\n"
+            "4:\n\t"
+            "ldr r4, [r0]\n\t"
+            "ldr r5, [r0, #4]\n\t"
             ADD("r4") ADD("r5")
-            "subs r0, #8\n\t"
             "stm r0!, {r4, r5}\n\t"
-            "ldm r0!, {r4, r5}\n\t"
+            "ldr r4, [r0]\n\t"
+            "ldr r5, [r0, #4]\n\t"
             ADD("r4") ADD("r5")
-            "subs r0, #8\n\t"
             "stm r0!, {r4, r5}\n\t"
-            "cmp r3, #0\n\t"
-            "bne 1b\n\t"
+            "bne 4b\n\t"
             "pop {r4-r7, pc}\n"
             "2:\n\t" /* one, until what is left can be divided by 4 */
             "ldr r4, [r0]\n\t"
