@@ -200,40 +200,25 @@ __attribute__((naked)) void bp_conv_block_s8_armv6m(int8_t *y __attribute__((unu
             "lsrs r2, r2, #1\n\t"
             "mov lr, r1\n\t"
             "add lr, r2\n\t"
-            "bcc 4f\n\t"
+            "bcs 3f\n\t"
+            "b 4f\n"
+            "3:\n\t"
             FOUR_SMALL("mov")
             "cmp r1, lr\n\t"
-            "beq 3f\n"
+            "beq 6f\n"
             "2:\n\t"
             FOUR_SMALL("add")
             "cmp r1, lr\n\t"
             "bne 2b\n"
-            "3:\n\t"
-            "b 6f\n"
-            "4:\n\t"
-            "movs r3, #0\n\t"
-            "mov r10, r3\n\t"
-            "mov r11, r3\n\t"
-            "lsls r2, r2, #29\n\t" /* an odd number of words? */
-            "beq 5f\n\t"
-            FOUR_COLUMNS
-            "cmp r1, lr\n\t"
-            "beq 6f\n"
-            "5:\n\t" /* 8 columns a turn */
-            FOUR_COLUMNS
-            FOUR_COLUMNS
-            "cmp r1, lr\n\t"
-            "bne 5b\n"
             "6:\n\t"
             "ldr r2, [sp, #52]\n\t"
             "cmp r2, #1\n\t"
             "blo 8f\n\t"
             "ldm r1!, {r3}\n\t"
-            "bhi 7f\n\t"
+            "beq 0f\n\t"
+            "b 7f\n"
+            "0:\n\t"
             ONE_COLUMN
-            "b 8f\n"
-            "7:\n\t"
-            TWO_COLUMNS
             "8:\n\t"
             "str r1, [sp, #4]\n\t"
             "add r7, sp, #16\n\t"
@@ -283,7 +268,26 @@ __attribute__((naked)) void bp_conv_block_s8_armv6m(int8_t *y __attribute__((unu
             "mov r9, r5\n\t"
             "mov r10, r6\n\t"
             "mov r11, r7\n\t"
-            "pop {r4-r7, pc}\n\t");
+            "pop {r4-r7, pc}\n"
+            "4:\n\t"
+            "movs r3, #0\n\t"
+            "mov r10, r3\n\t"
+            "mov r11, r3\n\t"
+            "lsls r2, r2, #29\n\t" /* an odd number of words? */
+            "beq 5f\n\t"
+            FOUR_COLUMNS
+            "cmp r1, lr\n\t"
+            "bne 5f\n\t"
+            "b 6b\n"
+            "5:\n\t" /* 8 columns a turn */
+            FOUR_COLUMNS
+            FOUR_COLUMNS
+            "cmp r1, lr\n\t"
+            "bne 5b\n\t"
+            "b 6b\n"
+            "7:\n\t"
+            TWO_COLUMNS
+            "b 8b\n\t");
     /* clang-format on */
 }
 

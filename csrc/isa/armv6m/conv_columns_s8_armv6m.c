@@ -7,23 +7,31 @@
 
 #include "isa/lanes/lanes.h"
 
-/* n > 0 inputs. Returns the column behind them.
- * Registers: r0, r1, r2, r3 pixels, just behind their last inputs; r4 input, counting -n .. -1; r5
- * column; r6, r7 words. */
-__attribute__((naked, noinline)) static int8_t *
-put_run(int8_t *column __attribute__((unused)), const int8_t *const *x __attribute__((unused)),
-        size_t from __attribute__((unused)), uint32_t n __attribute__((unused))) {
+/* Registers: r0, r1, r2, r3 pixels, just behind the last inputs of a run; r4 input, counting
+ * -n .. -1; r5 column; r6, r7 words; r8 pitch; r9 -n; r10 runs left. */
+__attribute__((naked, noinline)) static void put_runs(int8_t *columns __attribute__((unused)),
+                                                      const int8_t *const *x
+                                                      __attribute__((unused)),
+                                                      const bp_runs_t *runs
+                                                      __attribute__((unused))) {
     /* clang-format off */
     __asm__(".syntax unified\n\t"
             "push {r4-r7, lr}\n\t"
+            "mov r4, r8\n\t"
+            "mov r5, r9\n\t"
+            "mov r6, r10\n\t"
+            "push {r4-r6}\n\t"
             "movs r5, r0\n\t"
-            "rsbs r4, r3, #0\n\t"
-            "adds r7, r2, r3\n\t"
+            "ldm r2!, {r4, r6, r7}\n\t" /* n, count, pitch */
+            "mov r8, r7\n\t"
+            "mov r10, r6\n\t"
             "ldm r1!, {r0, r2, r3, r6}\n\t"
-            "adds r0, r0, r7\n\t"
-            "adds r1, r2, r7\n\t"
-            "adds r2, r3, r7\n\t"
-            "adds r3, r6, r7\n"
+            "adds r0, r0, r4\n\t"
+            "adds r1, r2, r4\n\t"
+            "adds r2, r3, r4\n\t"
+            "adds r3, r6, r4\n\t"
+            "rsbs r4, r4, #0\n\t"
+            "mov r9, r4\n"
             "1:\n\t"
             "ldrsb r6, [r0, r4]\n\t"
             "ldrsb r7, [r1, r4]\n\t"
@@ -38,7 +46,19 @@ put_run(int8_t *column __attribute__((unused)), const int8_t *const *x __attribu
             "adds r5, #8\n\t"
             "adds r4, #1\n\t"
             "bne 1b\n\t"
-            "movs r0, r5\n\t"
+            "add r0, r8\n\t"
+            "add r1, r8\n\t"
+            "add r2, r8\n\t"
+            "add r3, r8\n\t"
+            "mov r4, r9\n\t"
+            "mov r6, r10\n\t"
+            "subs r6, #1\n\t"
+            "mov r10, r6\n\t"
+            "bne 1b\n\t"
+            "pop {r4-r6}\n\t"
+            "mov r8, r4\n\t"
+            "mov r9, r5\n\t"
+            "mov r10, r6\n\t"
             "pop {r4-r7, pc}\n\t");
     /* clang-format on */
 }
@@ -79,14 +99,6 @@ put_threes_down(int8_t *column __attribute__((unused)), const int8_t *x __attrib
     THREES(DOWN, "4", "0");
 }
 
-__attribute__((noinline)) static void put_runs(int8_t *columns, const int8_t *const *x, const bp_runs_t *runs) {
-    size_t from = 0;
-    for (uint32_t left = runs->count; left != 0; --left, from += runs->pitch) {
-        columns = put_run(columns, x, from, runs->n);
-    }
-}
-
-/* Small, so that it needs no stack. */
 void bp_conv_columns_s8_armv6m(int8_t *columns, uint32_t at, const int8_t *const *x,
                                const bp_runs_t *runs) {
     columns += (size_t)(4 * BP_LANES_WORDS * at);

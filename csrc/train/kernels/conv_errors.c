@@ -50,11 +50,19 @@ static void sum_1(int32_t *g, const int8_t *x, const batch_t *b, uint32_t off) {
     g[0] = (int32_t)((uint32_t)g[0] + a - off);
 }
 
+/* gcc 12 would keep x and an offset instead of their sum, and then has too few registers. */
+#ifdef BP_ISA_ARMV6M
+#define AS_ONE(pointer) __asm__("" : "+l"(pointer))
+#else
+#define AS_ONE(pointer) ((void)0)
+#endif
+
 static void sum_3(int32_t *g, const int8_t *x, const batch_t *b, uint32_t off) {
     uint32_t a0 = 0, a1 = 0, a2 = 0;
     for (uint32_t i = 0; i < b->n; ++i) {
         const int8_t *u = x + (size_t)b->at[i];
         const int32_t delta = b->delta[i];
+        AS_ONE(u);
         a0 += (uint32_t)(delta * u[0]);
         a1 += (uint32_t)(delta * u[1]);
         a2 += (uint32_t)(delta * u[2]);
@@ -69,6 +77,7 @@ static void sum_4(int32_t *g, const int8_t *x, const batch_t *b, uint32_t off) {
     for (uint32_t i = 0; i < b->n; ++i) {
         const int8_t *u = x + (size_t)b->at[i];
         const int32_t delta = b->delta[i];
+        AS_ONE(u);
         a0 += (uint32_t)(delta * u[0]);
         a1 += (uint32_t)(delta * u[1]);
         a2 += (uint32_t)(delta * u[2]);
