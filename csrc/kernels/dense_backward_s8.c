@@ -8,8 +8,8 @@ enum { BLOCK_COLUMNS = 4 };
 static void sum_block(int32_t sums[BLOCK_COLUMNS], const int32_t *delta, const int8_t *weights,
                       uint16_t row_stride, uint16_t n_out) {
     int32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
-    for (uint16_t j = 0; j < n_out; ++j, weights += row_stride) {
-        int32_t d = delta[j];
+    for (const int32_t *end = delta + (size_t)n_out; delta != end; weights += row_stride) {
+        int32_t d = *delta++;
         if (d != 0) {
             sum0 += d * weights[0];
             sum1 += d * weights[1];
@@ -26,11 +26,12 @@ static void sum_block(int32_t sums[BLOCK_COLUMNS], const int32_t *delta, const i
 void bp_dense_backward_s8(int32_t *dx, const int32_t *delta, const int8_t *weights,
                           uint16_t row_stride, uint16_t n_in, uint16_t n_out) {
     int32_t sums[BLOCK_COLUMNS];
-    for (uint16_t i = 0; i < n_in; ++i) {
-        uint16_t column = i % BLOCK_COLUMNS;
-        if (column == 0) {
-            sum_block(sums, delta, weights + i, row_stride, n_out);
+    for (uint16_t left = n_in; left != 0; weights += BLOCK_COLUMNS, dx += BLOCK_COLUMNS) {
+        const uint8_t n = left < BLOCK_COLUMNS ? (uint8_t)left : BLOCK_COLUMNS;
+        sum_block(sums, delta, weights, row_stride, n_out);
+        for (uint8_t i = 0; i < n; ++i) {
+            dx[i] = sums[i];
         }
-        dx[i] = sums[column];
+        left = (uint16_t)(left - n);
     }
 }

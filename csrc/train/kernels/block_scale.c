@@ -55,8 +55,8 @@ uint8_t bp_block_narrow(int16_t *errors, const int32_t *sums, uint32_t n) {
     const int32_t half = half_of(rshift);
     for (const int32_t *end = sums + n; sums != end; ++sums, ++errors) {
         int32_t value = *sums;
-        if (value != 0 && rshift != 0) {
-            value = shifted(value, rshift, half);
+        if (value != 0) {
+            value = shifted(value, rshift, half); /* by 0: itself */
         }
         put(errors, value);
     }

@@ -28,16 +28,20 @@ typedef struct {
     uint32_t at[BP_ERRORS_AT_ONCE];
     int32_t delta[BP_ERRORS_AT_ONCE];
     uint32_t n;
+    uint32_t sum; /* of delta, modulo 2^32 */
 } batch_t;
 
 static void begin_batch(batch_t *b, const bp_conv_shape_t *s, const bp_error_t *errors, uint8_t n) {
     const uint32_t column = s->window[1].stride * s->x_channels;
     const uint32_t row = s->window[0].stride * s->x_width * s->x_channels;
+    uint32_t sum = 0;
     b->n = n;
     for (uint32_t i = 0; i < n; ++i) {
         b->at[i] = errors[i].row * row + errors[i].column * column;
         b->delta[i] = errors[i].delta;
+        sum += (uint32_t)errors[i].delta;
     }
+    b->sum = sum;
 }
 
 /* Sums of one weight over a batch, and of 3 and of 4 neighbours, which registers hold. x: of the first
@@ -93,11 +97,8 @@ static void gradient_inside(int32_t *g, const int8_t *x, int16_t x_zp, const bp_
                             const bp_error_t *errors, uint8_t n) {
     const uint32_t run = s->window[1].kernel * s->x_channels;
     batch_t b;
-    uint32_t off = 0;
     begin_batch(&b, s, errors, n);
-    for (uint32_t i = 0; i < n; ++i) {
-        off += (uint32_t)(b.delta[i] * x_zp);
-    }
+    const uint32_t off = b.sum * (uint32_t)(int32_t)x_zp;
     for (uint32_t dy = 0; dy < s->window[0].kernel; ++dy) {
         uint32_t k = 0;
         for (; run - k >= 4; k += 4) {

@@ -50,10 +50,14 @@ void bp_conv_row_begin(bp_conv_row_t *row, const bp_train_t *t, const bp_train_l
 }
 
 void bp_conv_row_add(bp_conv_row_t *row, bp_error_t *errors, uint8_t n) {
-    for (uint8_t i = 0; i < n; ++i) {
-        row->bias += errors[i].delta;
-        errors[i].delta = bp_conv_shifted(errors[i].delta, row->rshift);
+    const uint8_t rshift = row->rshift;
+    const int32_t half = rshift == 0 ? 0 : (int32_t)1 << (rshift - 1);
+    int32_t bias = row->bias;
+    for (const bp_error_t *end = errors + n; errors != end; ++errors) {
+        bias += errors->delta;
+        errors->delta = (errors->delta + half) >> rshift;
     }
+    row->bias = bias;
 }
 
 /* All bits of n values. */
