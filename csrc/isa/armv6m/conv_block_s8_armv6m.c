@@ -201,7 +201,21 @@ __attribute__((naked)) void bp_conv_block_s8_armv6m(int8_t *y __attribute__((unu
             "mov lr, r1\n\t"
             "add lr, r2\n\t"
             "bcs 3f\n\t"
-            "b 4f\n"
+            "movs r3, #0\n\t"
+            "mov r10, r3\n\t"
+            "mov r11, r3\n\t"
+            "lsls r2, r2, #29\n\t" /* an odd number of words? */
+            "beq 5f\n\t"
+            FOUR_COLUMNS
+            "cmp r1, lr\n\t"
+            "bne 5f\n\t"
+            "b 6f\n"
+            "5:\n\t" /* 8 columns a turn */
+            FOUR_COLUMNS
+            FOUR_COLUMNS
+            "cmp r1, lr\n\t"
+            "bne 5b\n\t"
+            "b 6f\n"
             "3:\n\t"
             FOUR_SMALL("mov")
             "cmp r1, lr\n\t"
@@ -269,22 +283,6 @@ __attribute__((naked)) void bp_conv_block_s8_armv6m(int8_t *y __attribute__((unu
             "mov r10, r6\n\t"
             "mov r11, r7\n\t"
             "pop {r4-r7, pc}\n"
-            "4:\n\t"
-            "movs r3, #0\n\t"
-            "mov r10, r3\n\t"
-            "mov r11, r3\n\t"
-            "lsls r2, r2, #29\n\t" /* an odd number of words? */
-            "beq 5f\n\t"
-            FOUR_COLUMNS
-            "cmp r1, lr\n\t"
-            "bne 5f\n\t"
-            "b 6b\n"
-            "5:\n\t" /* 8 columns a turn */
-            FOUR_COLUMNS
-            FOUR_COLUMNS
-            "cmp r1, lr\n\t"
-            "bne 5b\n\t"
-            "b 6b\n"
             "7:\n\t"
             TWO_COLUMNS
             "b 8b\n\t");
