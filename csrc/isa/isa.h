@@ -184,10 +184,6 @@ int32_t bp_round_shift_right_avr(int32_t x, uint8_t rshift);
 #define BP_ISA_CONV_COLUMNS bp_conv_columns_s8
 #define BP_ISA_CONV_BLOCK bp_conv_block_s8
 #endif
-/* What the CPU knows of the rows of a convolution, which BP_ISA_CONV_BLOCK gets as p->fast. */
-#ifndef BP_ISA_CONV_KIND
-#define BP_ISA_CONV_KIND(p, rows) 1
-#endif
 #define BP_ISA_MOST_PIXELS (BP_ISA_CONV_PIXELS == 0 ? 1 : BP_ISA_CONV_PIXELS)
 bp_conv_columns_t BP_ISA_CONV_COLUMNS;
 bp_conv_block_t BP_ISA_CONV_BLOCK;
@@ -225,6 +221,11 @@ bp_max_squares_t BP_ISA_MAX_SQUARES;
 /* Bytes of a value in the planes of a depthwise convolution. */
 #ifndef BP_ISA_PLANE_BYTES
 #define BP_ISA_PLANE_BYTES 1
+#endif
+
+/* What the CPU knows of the rows of a convolution, which BP_ISA_CONV_BLOCK gets as p->fast. */
+#ifndef BP_ISA_CONV_KIND
+#define BP_ISA_CONV_KIND(p, rows) 1
 #endif
 
 /* 1 if its planes are faster than blocks also for a convolution of one channel. */

@@ -98,7 +98,8 @@ static void gradient_inside(int32_t *g, const int8_t *x, int16_t x_zp, const bp_
     const uint32_t run = s->window[1].kernel * s->x_channels;
     batch_t b;
     begin_batch(&b, s, errors, n);
-    const uint32_t off = b.sum * (uint32_t)(int32_t)x_zp;
+    const int32_t zero_point = x_zp;
+    const uint32_t off = b.sum * (uint32_t)zero_point;
     for (uint32_t dy = 0; dy < s->window[0].kernel; ++dy) {
         uint32_t k = 0;
         for (; run - k >= 4; k += 4) {
