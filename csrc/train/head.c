@@ -65,22 +65,6 @@ static void finish_row(const bp_train_t *t, const bp_train_layer_t *layer, uint1
 
 /* ---- integers of 64 bits ---- */
 
-/* floor(a / b), for 0 < b < 2^32: bit by bit, as a 64-bit division would need a library that not
- * every toolchain has for its CPU. */
-uint64_t bp_train_quotient(uint64_t a, uint32_t b) {
-    uint64_t q = 0, rest = 0;
-    for (uint8_t bit = 0; bit < 64; ++bit) {
-        rest = rest << 1 | a >> 63;
-        a <<= 1;
-        q <<= 1;
-        if (rest >= b) {
-            rest -= b;
-            q |= 1;
-        }
-    }
-    return q;
-}
-
 /* floor((a + floor(b / 2)) / b), for 0 < b < 2^32. */
 static int64_t divided(int64_t a, uint32_t b) {
     const int64_t sum = a + (b >> 1);

@@ -322,7 +322,7 @@ void bp_train_learn_branches(const bp_train_t *t, const int8_t *x, bp_real_t uni
 /* Row j of the last layer is a class. */
 int bp_train_is_used(const bp_train_t *t, uint16_t j);
 
-/* ---- head.c: rows of the last layer ---- */
+/* ---- quotient.c ---- */
 
 /* floor(a / b), for b > 0. */
 uint64_t bp_train_quotient(uint64_t a, uint32_t b);
