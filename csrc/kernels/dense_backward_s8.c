@@ -27,7 +27,7 @@ void bp_dense_backward_s8(int32_t *dx, const int32_t *delta, const int8_t *weigh
                           uint16_t row_stride, uint16_t n_in, uint16_t n_out) {
     int32_t sums[BLOCK_COLUMNS];
     for (uint16_t left = n_in; left != 0; weights += BLOCK_COLUMNS, dx += BLOCK_COLUMNS) {
-        const uint8_t n = left < BLOCK_COLUMNS ? (uint8_t)left : BLOCK_COLUMNS;
+        const uint8_t n = (uint8_t)(left < BLOCK_COLUMNS ? left : BLOCK_COLUMNS);
         sum_block(sums, delta, weights, row_stride, n_out);
         for (uint8_t i = 0; i < n; ++i) {
             dx[i] = sums[i];
