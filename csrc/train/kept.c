@@ -55,6 +55,11 @@ static uint16_t plain(uint16_t entry) {
     return (uint16_t)(entry & 0x7FFFu);
 }
 
+/* Neither free nor held out. */
+static int is_learnt(uint16_t entry) {
+    return entry != FREE && (entry & HELD) == 0;
+}
+
 static uint32_t count_held(const bp_train_t *t) {
     uint32_t n = 0;
     for (uint32_t e = 0; e < t->config.kept; ++e) {
@@ -77,7 +82,7 @@ int bp_train_kept_is_valid(const bp_train_t *t) {
 const int8_t *bp_train_kept(const bp_train_t *t, uint32_t entry, uint16_t *label) {
     const uint16_t kept = labels_of(t)[entry];
     *label = (uint16_t)(kept - 1u);
-    return kept == FREE || (kept & HELD) != 0 ? NULL : features_of(t, entry);
+    return is_learnt(kept) ? features_of(t, entry) : NULL;
 }
 
 void bp_train_forget(const bp_train_t *t, uint16_t label) {
@@ -97,7 +102,7 @@ static int32_t *count_classes(const bp_train_t *t) {
     }
     for (uint32_t e = 0; e < t->config.kept; ++e) {
         const uint16_t entry = labels_of(t)[e];
-        if (entry != FREE && (entry & HELD) == 0) {
+        if (is_learnt(entry)) {
             ++counts[entry - 1];
         }
     }
@@ -153,7 +158,8 @@ static bp_status_t keep(bp_train_t *t, const uint8_t *x, uint16_t label, uint16_
     const int8_t *features = bp_train_features(t, x);
     const uint32_t entry = find_room(t, label);
     int8_t *to = features_of(t, entry);
-    for (uint32_t i = 0; i < n_features(t); ++i) {
+    const uint32_t n = n_features(t);
+    for (uint32_t i = 0; i < n; ++i) {
         to[i] = features[i];
     }
     labels_of(t)[entry] = (uint16_t)((label + 1u) | held);

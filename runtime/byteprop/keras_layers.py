@@ -103,7 +103,7 @@ class _Reader:
     # Layers with weights.
 
     def weights(self, layer: Any, what: str, rank: int) -> list[Floats]:
-        """Weights of so many axes, and a bias of zeros where there is none."""
+        """Weights of so many axes, and the bias where there is one."""
         weights = [np.asarray(w, np.float64) for w in layer.get_weights()]
         if len(weights) != (2 if layer.use_bias else 1) or weights[0].ndim != rank:
             shapes = [w.shape for w in weights]
@@ -120,9 +120,8 @@ class _Reader:
             raise ArgumentError(
                 f"{what}: expected {before} inputs, got {n_in}; a Flatten before it joins all axes"
             )
-        bias = weights[1] if layer.use_bias else np.zeros(n_out)
         word = Dense(n_out, None, str(layer.name))
-        self.append(word, what, GivenLayer(weights[0], bias))
+        self.append(word, what, _given(weights[0], weights[1:]))
         self.activate(layer.activation, what)
 
     def conv(self, layer: Any, what: str) -> None:
@@ -134,8 +133,7 @@ class _Reader:
         word = Conv2D(
             n_out, kernel.shape[:2], _pair(layer.strides), layer.padding, name=str(layer.name)
         )
-        given = GivenLayer(kernel.reshape(-1, n_out), bias[0] if bias else np.zeros(n_out))
-        self.append(word, what, given)
+        self.append(word, what, _given(kernel.reshape(-1, n_out), bias))
         self.activate(layer.activation, what)
 
     def depthwise(self, layer: Any, what: str) -> None:
@@ -145,11 +143,7 @@ class _Reader:
         word = DepthwiseConv2D(
             kernel.shape[:2], _pair(layer.strides), layer.padding, times, name=str(layer.name)
         )
-        given = GivenLayer(
-            kernel.reshape(kernel.shape[0] * kernel.shape[1], n_out),
-            bias[0] if bias else np.zeros(n_out),
-        )
-        self.append(word, what, given)
+        self.append(word, what, _given(kernel.reshape(-1, n_out), bias))
         self.activate(layer.activation, what)
 
     def check_image(self, layer: Any, what: str) -> None:
@@ -277,6 +271,11 @@ _READERS: dict[str, Callable[[_Reader, Any, str], None]] = {
     "Softmax": _Reader.softmax,
     "SpatialDropout2D": _Reader.nothing,
 }
+
+
+def _given(weights: Floats, bias: list[Floats]) -> GivenLayer:
+    """weights: [n_in, n_out]; without a bias it is 0."""
+    return GivenLayer(weights, bias[0] if bias else np.zeros(weights.shape[1]))
 
 
 def _attribute(layer: Any, name: str) -> Any:

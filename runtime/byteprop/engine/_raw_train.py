@@ -235,9 +235,7 @@ class Trainer:
 
     def remember(self, x: UInt8s, label: int) -> None:
         """Keeps the features of one sample uint8 [input_bytes] under its label."""
-        _wanted("x", x, np.uint8, (self.input_bytes,))
-        label = _raw._check("label", label, 0, 65535)
-        _raise(lib.bp_train_remember(self._t, ffi.from_buffer(_BYTES, x), label))
+        self._keep(lib.bp_train_remember, x, label)
 
     def rehearse(self, lr_q24: npt.NDArray[np.uint32]) -> npt.NDArray[Any]:
         """Learns from as many kept samples as there are rates; results [n]."""
@@ -249,9 +247,12 @@ class Trainer:
 
     def hold(self, x: UInt8s, label: int) -> None:
         """Keeps the features of one sample as remember does, to check by and not to learn from."""
+        self._keep(lib.bp_train_hold, x, label)
+
+    def _keep(self, function: Any, x: UInt8s, label: int) -> None:
         _wanted("x", x, np.uint8, (self.input_bytes,))
         label = _raw._check("label", label, 0, 65535)
-        _raise(lib.bp_train_hold(self._t, ffi.from_buffer(_BYTES, x), label))
+        _raise(function(self._t, ffi.from_buffer(_BYTES, x), label))
 
     def check(self) -> Check:
         """How good the model is for the samples that are held out."""
