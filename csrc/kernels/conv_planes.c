@@ -1,5 +1,6 @@
 #include "conv.h"
 #include "isa/isa.h"
+#include "kernels/window.h"
 
 /* 3 x 3 convolutions of images of one channel, which every output channel reads: bands of rows are
  * widened into a plane with zero points around it, and each output channel is what a depthwise
@@ -17,14 +18,9 @@ typedef int16_t value_t;
 typedef int8_t value_t;
 #endif
 
-/* Input positions of an axis from the first that a window takes to the last. */
-static uint32_t extent(const bp_window_t *window, uint32_t n_out) {
-    return (n_out - 1) * window->stride + KERNEL;
-}
-
 /* Values of a row of the plane, an even number. */
 static uint32_t pitch_of(const bp_conv_shape_t *s) {
-    return (extent(&s->window[1], s->y_width) + 1) & ~(uint32_t)1;
+    return (bp_window_extent(&s->window[1], s->y_width) + 1) & ~(uint32_t)1;
 }
 
 bool bp_conv_has_planes(const bp_conv_s8_t *p) {
@@ -64,7 +60,7 @@ static void read_row(value_t *to, const int8_t *x, const bp_conv_s8_t *p, uint32
 /* Output rows oy .. oy + n - 1 of an image. */
 static void put_band(int8_t *y, const int8_t *x, const bp_conv_s8_t *p, uint32_t oy, uint32_t n) {
     const bp_conv_shape_t *s = &p->shape;
-    const uint32_t pitch = pitch_of(s), rows = extent(&s->window[0], n);
+    const uint32_t pitch = pitch_of(s), rows = bp_window_extent(&s->window[0], n);
     value_t plane[PLANE_VALUES];
     bp_depthwise_planes_t outputs = {
         .planes = (const uint8_t *)plane,

@@ -27,4 +27,9 @@ static inline bp_taps_t bp_window_taps(const bp_window_t *window, uint32_t o, ui
     return (bp_taps_t){begin, begin + 1 + (more < rest ? more : rest), at};
 }
 
+/* Input positions of n_out outputs, from the first that a window takes to the last; dilation 1. */
+static inline uint32_t bp_window_extent(const bp_window_t *window, uint32_t n_out) {
+    return (n_out - 1) * window->stride + window->kernel;
+}
+
 #endif

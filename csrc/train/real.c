@@ -82,12 +82,12 @@ int32_t bp_saturated(int64_t x, int32_t limit) {
     return x > limit ? limit : (x < -(int64_t)limit ? -limit : (int32_t)x);
 }
 
-#if UINTPTR_MAX == 0xFFFFFFFF
-#define SKIPS_ZEROS 1
 static inline int32_t bounded(int32_t x, int32_t limit) {
     return x > limit ? limit : (x < -limit ? -limit : x);
 }
 
+#if UINTPTR_MAX == 0xFFFFFFFF
+#define SKIPS_ZEROS 1
 /* (x + half) >> rshift of 1 to 31, half = 2^(rshift - 1). */
 static inline int32_t narrowed(int64_t x, uint32_t half, uint8_t rshift, int32_t limit) {
     const uint32_t low = (uint32_t)x, sum = low + half;
@@ -155,8 +155,7 @@ static void apply_upper(int32_t *x, uint32_t n, int32_t m, uint8_t rshift, int32
     const int64_t half = (int64_t)1 << (rshift - 1);
     const uint8_t rest = (uint8_t)(rshift - 32);
     for (uint32_t i = 0; i < n; ++i) {
-        const int32_t y = (int32_t)(((int64_t)x[i] * m + half) >> 32) >> rest;
-        x[i] = y > limit ? limit : (y < -limit ? -limit : y);
+        x[i] = bounded((int32_t)(((int64_t)x[i] * m + half) >> 32) >> rest, limit);
     }
 }
 

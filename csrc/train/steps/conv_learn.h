@@ -34,6 +34,14 @@ typedef struct {
 void bp_conv_row_begin(bp_conv_row_t *row, const bp_train_t *t, const bp_train_layer_t *layer);
 /* Adds errors to the bias' sum, and shifts them for the weights'. */
 void bp_conv_row_add(bp_conv_row_t *row, bp_error_t *errors, uint8_t n);
+/* What inputs that were summed with their zero point have too much; sum: of the shifted errors, modulo
+ * 2^32. */
+static inline void bp_conv_row_center(bp_conv_row_t *row, uint32_t n, int16_t x_zp, uint32_t sum) {
+    const uint32_t zero_point = (uint32_t)(int32_t)x_zp;
+    for (uint32_t i = 0; i < n; ++i) {
+        row->g[i] = (int32_t)((uint32_t)row->g[i] - zero_point * sum);
+    }
+}
 /* Learns from the sums of row j. */
 void bp_conv_row_end(const bp_conv_row_t *row, const bp_train_t *t, const bp_train_layer_t *layer,
                      uint16_t j, bp_real_t rate);

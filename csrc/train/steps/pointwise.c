@@ -153,10 +153,7 @@ static void add_stored_errors(bp_conv_row_t *row, const bp_train_layer_t *layer,
     end->row = NULL;
     BP_ISA_WEIGH_ROWS(row->g, terms, layer->n_in);
     row->bias = bias;
-    const uint32_t x_zp = (uint32_t)(int32_t)layer->x_zp;
-    for (uint16_t i = 0; i < layer->n_in; ++i) {
-        row->g[i] = (int32_t)((uint32_t)row->g[i] - x_zp * off);
-    }
+    bp_conv_row_center(row, layer->n_in, layer->x_zp, off);
 }
 
 /* Puts the inputs of those of n positions whose outputs pass errors on into `rows`; returns how many these

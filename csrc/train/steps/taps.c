@@ -1,6 +1,7 @@
 #include "train/steps/taps.h"
 
 #include "isa/isa.h"
+#include "kernels/window.h"
 
 enum { KERNEL = 3, BAND_BYTES = 192, TERMS = 8 };
 
@@ -14,11 +15,6 @@ typedef struct {
     int8_t x_zp;
 } band_t;
 
-/* Input positions of an axis from the first that a window takes to the last. */
-static uint32_t extent(const bp_window_t *window, uint32_t n_out) {
-    return (n_out - 1) * window->stride + KERNEL;
-}
-
 static uint32_t lesser(uint32_t a, uint32_t b) {
     return a < b ? a : b;
 }
@@ -26,7 +22,7 @@ static uint32_t lesser(uint32_t a, uint32_t b) {
 int bp_has_taps(const bp_errors_t *e, const bp_conv_shape_t *s) {
     return e->view == BP_VIEW_NONE && s->window[0].kernel == KERNEL &&
            s->window[1].kernel == KERNEL &&
-           extent(&s->window[1], s->y_width) <= BAND_BYTES / KERNEL;
+           bp_window_extent(&s->window[1], s->y_width) <= BAND_BYTES / KERNEL;
 }
 
 static void fill(band_t *band) {
@@ -38,7 +34,7 @@ static void fill(band_t *band) {
 static void begin_band(band_t *band, const bp_conv_shape_t *s, int16_t x_zp) {
     const uint32_t pad = s->window[1].pad;
     band->shape = s;
-    band->pitch = extent(&s->window[1], s->y_width);
+    band->pitch = bp_window_extent(&s->window[1], s->y_width);
     band->rows = lesser(s->y_height, (BAND_BYTES / band->pitch - KERNEL) / s->window[0].stride + 1);
     band->inside = band->pitch < pad ? 0 : lesser(band->pitch - pad, s->x_width);
     band->x_zp = (int8_t)x_zp;
@@ -114,10 +110,7 @@ static void add_channel(bp_conv_row_t *row, band_t *band, const int8_t *x, const
         }
         sum_up(&w, row, band);
     }
-    const uint32_t x_zp = (uint32_t)(int32_t)band->x_zp;
-    for (uint32_t k = 0; k < KERNEL * KERNEL; ++k) {
-        row->g[k] = (int32_t)((uint32_t)row->g[k] - x_zp * w.sum);
-    }
+    bp_conv_row_center(row, KERNEL * KERNEL, band->x_zp, w.sum);
 }
 
 void bp_taps_learn(const bp_train_t *t, const bp_train_layer_t *layer, const int8_t *x,
